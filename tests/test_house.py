@@ -29,7 +29,11 @@ def imported_rooms(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are written in full"
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "lyrist" else [node.module or ""]
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names]
+                if node.module == "lyrist"
+                else [node.module or ""]
+            )
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:
@@ -44,4 +48,6 @@ def test_a_room_imports_only_from_floors_below(path: Path) -> None:
     assert room in FLOOR, f"{room} stands on no floor: add it to FLOORS and to docs/house.md"
     for other in imported_rooms(path) - {room}:
         assert other in FLOOR, f"{path} imports the unknown room {other}"
-        assert FLOOR[other] < FLOOR[room], f"{path}: {room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
+        assert FLOOR[other] < FLOOR[room], (
+            f"{path}: {room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
+        )

@@ -49,9 +49,13 @@ def explained(path: Path) -> Iterator[None]:
                 f"The disk is full while writing {path}; free some space there or choose another --out, then run again."
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise LyristError(f"No permission to write {path}; choose another --out or change its permissions.") from error
+            raise LyristError(
+                f"No permission to write {path}; choose another --out or change its permissions."
+            ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
-            raise LyristError(f"{error.filename or path} is a file where a folder is needed; choose another --out.") from error
+            raise LyristError(
+                f"{error.filename or path} is a file where a folder is needed; choose another --out."
+            ) from error
         raise
 
 

@@ -150,7 +150,9 @@ def _read(value: Any, kind: Any, where: str) -> Any:
     if origin is typing.Literal:
         if value not in inner:
             close = difflib.get_close_matches(str(value), inner, n=1)
-            raise UsageError(f"{where} is one of {', '.join(inner)}; '{value}' is not{f' (did you mean {close[0]}?)' if close else ''}.")
+            raise UsageError(
+                f"{where} is one of {', '.join(inner)}; '{value}' is not{f' (did you mean {close[0]}?)' if close else ''}."
+            )
         return value
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value

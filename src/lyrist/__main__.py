@@ -1,0 +1,5 @@
+"""``python -m lyrist`` is the command line."""
+
+from lyrist.cli import main
+
+main()

@@ -1,0 +1,136 @@
+"""What stands on disk after ``prepare``: a directory that says where every song came from and where every row went.
+
+corpus.json          settings, sources, columns, counts, fingerprint, format version
+ledger.json          {"read", "kept", "dropped": {reason: count}}
+songs/               {train,validation,test}-*.parquet, in the order of id
+dropped/             source, row, reason, detail, title, artist of every dropped row
+duplicates.parquet   every song of a near-duplicate cluster, those dropped among them
+README.md            dataset card
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lyrist.corpus.ledger import Ledger
+from lyrist.errors import LyristError, unknown
+from lyrist.files import read_json, staging_path
+
+FORMAT = 1
+"""The version of this layout; a reader refuses what it does not know."""
+
+SPLITS = ("train", "validation", "test")
+
+COLUMNS = ("id", "title", "artist", "genre", "year", "language", "lyrics", "cluster")
+"""The columns that every corpus has; kept columns of the table follow them."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus directory, opened for reading."""
+
+    path: Path
+    info: dict[str, Any]
+    """What ``corpus.json`` holds."""
+    ledger: Ledger
+
+    @classmethod
+    def open(cls, path: str | Path) -> Corpus:
+        """Open the corpus in the directory ``path``.
+
+        Raises
+        ------
+        LyristError
+            It is no corpus, not finished, of another format version, or a file of it is damaged or missing.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            partial = staging_path(path)
+            hint = f" An unfinished one is in {partial}: run prepare again with --resume." if partial.is_dir() else ""
+            raise LyristError(f"There is no corpus {path}; make one with: lyrist prepare TABLE --out {path}.{hint}")
+        info = read_json(path / "corpus.json", "a corpus")
+        if not isinstance(info, dict) or info.get("format") != FORMAT:
+            found = info.get("format") if isinstance(info, dict) else None
+            raise LyristError(f"{path} has corpus format {found}, this Lyrist reads {FORMAT}; prepare it again.")
+        corpus = cls(path, info, Ledger.from_json(read_json(path / "ledger.json", "a corpus")))
+        for split in SPLITS:
+            if info["counts"]["splits"].get(split, 0) and not corpus.files(split):
+                raise LyristError(f"{path} is damaged: songs/{split}-*.parquet is missing; prepare it again.")
+        return corpus
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the songs, their splits and what made them; runs name the corpus by it."""
+        return str(self.info["fingerprint"])
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns of ``songs/``."""
+        return [*COLUMNS, *self.info["settings"].get("keep", [])]
+
+    def files(self, split: str | None = None) -> list[Path]:
+        """Return the Parquet files of one split, or of all, in order."""
+        if split is not None and split not in SPLITS:
+            raise unknown("split", split, SPLITS)
+        return [
+            file
+            for name in ([split] if split else SPLITS)
+            for file in sorted(self.path.glob(f"songs/{name}-*.parquet"))
+        ]
+
+    def scan(self, split: str | None = None) -> pl.LazyFrame:
+        """Return a lazy frame over the songs of one split or of all, with a column ``split``."""
+        frames = [
+            pl.scan_parquet(files).with_columns(split=pl.lit(name))
+            for name in ([split] if split else SPLITS)
+            if (files := self.files(name))
+        ]
+        if not frames:
+            raise LyristError(f"{self.path} has no songs in its {split or 'splits'}; prepare it with a larger share.")
+        return pl.concat(frames)
+
+    def songs(self, split: str | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the songs of one split, or of all, in memory and in the order of id."""
+        frame = self.scan(split).sort("id")
+        return (frame.select(columns) if columns else frame).collect()
+
+    def batches(self, split: str, columns: Sequence[str], size: int = 8192) -> Iterator[pl.DataFrame]:
+        """Yield the songs of a split in blocks of at most ``size``, whatever the size of the corpus."""
+        for file in self.files(split):
+            with pq.ParquetFile(file) as opened:
+                for batch in opened.iter_batches(batch_size=size, columns=list(columns)):
+                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                    assert isinstance(frame, pl.DataFrame)
+                    yield frame
+
+    @cached_property
+    def duplicates(self) -> pl.DataFrame:
+        """Every song in a near-duplicate cluster of two or more: id, cluster, kind, jaccard, title, artist, split."""
+        return pl.read_parquet(self.path / "duplicates.parquet")
+
+    def dropped(self, reason: str | None = None, limit: int | None = None) -> pl.DataFrame:
+        """Return the dropped rows, of one reason if given: source, row, reason, detail, title, artist."""
+        frame = pl.scan_parquet(self.path / "dropped" / "*.parquet")
+        if reason is not None:
+            if reason not in self.ledger.dropped:
+                raise unknown("reason for which rows were dropped,", reason, self.ledger.dropped or ["(none)"])
+            frame = frame.filter(pl.col("reason") == reason)
+        return (frame.head(limit) if limit else frame).collect()
+
+    def check_target(self, target: str) -> None:
+        """Raise unless ``target`` is a column by which songs can be classified."""
+        known = [name for name in self.columns if name not in ("id", "title", "lyrics", "cluster")]
+        if target not in known:
+            raise unknown("target column", target, known)
+        if not self.scan().select(pl.col(target).is_not_null().any()).collect().item():
+            raise LyristError(
+                f"No song in {self.path} has a {target}; choose another --target or name the column: lyrist prepare --{target} COLUMN."
+            )

@@ -1,0 +1,99 @@
+"""One function over many shards: in this process, in several, or on a Ray cluster, through Daft.
+
+A shard is a Parquet file of some thousand songs. Only paths and counts pass through Daft, never a text: a worker reads
+its shard, works on it and writes its results beside it under a temporary name. So memory stays at one shard a worker,
+the result does not depend on the number of workers or their order, and an interrupted run goes on at the next shard.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+from lyrist.errors import LyristError, UsageError
+
+Work = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""What is done to a shard: ``work(path, settings) -> counts``; a function at the top of a module, with JSON in and out."""
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_engine(engine: str) -> None:
+    """Raise unless ``engine`` is ``local``, ``ray`` or ``ray://HOST:PORT`` and what it needs is installed."""
+    if engine != "local" and engine != "ray" and not engine.startswith("ray://"):
+        raise UsageError(f"--engine is local, ray or ray://HOST:PORT; '{engine}' is none of them.")
+    if engine != "local":
+        try:
+            import_module("ray")
+        except ModuleNotFoundError:
+            raise LyristError("--engine ray needs Ray, which is not installed: pip install 'lyrist[ray]'.") from None
+
+
+def over_shards(
+    work: Work, shards: Sequence[str], settings: dict[str, Any], *, engine: str = "local", workers: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the counts of each shard as it is finished, in any order.
+
+    Parameters
+    ----------
+    work
+        A function at the top of a module (workers import it by name).
+    shards
+        Paths; on a cluster every machine must see them under the same name.
+    settings
+        Passed to each call; JSON.
+    engine
+        ``local``, ``ray`` (a cluster started here or already running) or ``ray://HOST:PORT``.
+    workers
+        Number of processes; by default one a core. One worker, or a single shard, needs no other process.
+    """
+    workers = min(workers or cores(), len(shards))
+    if engine == "local" and workers <= 1:
+        for shard in shards:
+            yield work(shard, settings)
+    else:
+        yield from _through_daft(work, shards, settings, engine, max(workers, 1))
+
+
+def _through_daft(
+    work: Work, shards: Sequence[str], settings: dict[str, Any], engine: str, workers: int
+) -> Iterator[dict[str, Any]]:
+    import daft
+
+    if engine != "local":
+        daft.set_runner_ray(None if engine == "ray" else engine, noop_if_initialized=True)
+
+    @daft.cls(use_process=True, max_concurrency=workers)
+    class Worker:
+        """What Daft starts in each process: it imports the function once and calls it shard by shard."""
+
+        def __init__(self, module: str, function: str, settings: str) -> None:
+            self.work: Work = getattr(import_module(module), function)
+            self.settings = json.loads(settings)
+
+        @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
+        def run(self, paths: Any) -> list[str]:
+            return [json.dumps(self.one(path)) for path in paths.to_pylist()]
+
+        def one(self, path: str) -> dict[str, Any]:
+            try:
+                return self.work(path, self.settings)
+            except LyristError as error:
+                return {"failed": str(error)}
+
+    frame = daft.from_pydict({"shard": list(shards)})
+    if engine != "local":
+        frame = frame.into_partitions(len(shards))
+    worker = Worker(work.__module__, work.__qualname__, json.dumps(settings))
+    with daft.execution_config_ctx(maintain_order=False):
+        for row in frame.select(worker.run(daft.col("shard")).alias("counts")).iter_rows():
+            counts: dict[str, Any] = json.loads(row["counts"])
+            if "failed" in counts:
+                raise LyristError(counts["failed"])
+            yield counts

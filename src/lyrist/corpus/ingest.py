@@ -1,0 +1,167 @@
+"""Tables of any form become raw shards: Parquet files of some thousand songs with one set of columns.
+
+This is where a row gets its number. Every later stage works on shards alone, so this is the only place that knows about
+tables, delimiters and presets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lyrist import progress
+from lyrist.corpus.columns import Columns, recognise
+from lyrist.corpus.reading import Reader, Source, find_sources, sniff
+from lyrist.errors import LyristError
+from lyrist.files import read_json, write_json
+
+SHARD_ROWS = 16_384
+SHARD_BYTES = 32 << 20
+"""A shard is closed when it has so many rows or bytes: it must fit into a worker's memory several times."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Which tables to read, and how; the fields of ``prepare`` that concern reading."""
+
+    tables: tuple[str, ...]
+    preset: str = "auto"
+    given: tuple[tuple[str, str], ...] = ()
+    """Pairs of a field (``title``, ``lyrics`` ...) and the column named for it by option."""
+    keep: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+
+
+def ingest(tables: Tables, work: Path) -> dict[str, Any]:
+    """Read all tables into ``work/raw`` and ``work/rejected``; return what was read.
+
+    Returns
+    -------
+    dict
+        ``sources`` (name, bytes, sha256, rows, preset, columns), ``read`` (all records), ``shards``, ``repaired``
+        (kind: count), ``seconds`` (CPU).
+
+    Raises
+    ------
+    LyristError
+        No such table, no permission, no lyrics column, or no row in any table.
+    """
+    done = work / "ingest.json"
+    if done.exists():
+        found: dict[str, Any] = read_json(done, "an unfinished corpus")
+        return found
+    started = time.process_time()
+    sources = find_sources(tables.tables)
+    writer = _Shards(work, list(tables.keep))
+    described, repaired = [], dict[str, int]()
+    total = sum(source.bytes for source in sources)
+    with progress.task("reading") as advance:
+        for number, source in enumerate(sources):
+            columns = _columns(source, tables)
+            reader = Reader(source, columns, encoding=tables.encoding, beside=sources)
+            rows = 0
+            for chunk in reader:
+                rows += writer.add(chunk.songs, chunk.rejected, number, source.name)
+                advance(writer.next_id, None, f"of {total / 1e6:,.0f} MB")
+            writer.end_source(rows)
+            described.append(_describe(source, reader, columns, rows))
+            for kind, count in reader.repaired.items():
+                repaired[kind] = repaired.get(kind, 0) + count
+    writer.close()
+    if not writer.next_id:
+        raise LyristError(f"{', '.join(s.name for s in sources)}: there is not one row; give a table that has songs.")
+    result = {
+        "sources": described,
+        "read": writer.next_id,
+        "shards": writer.shards,
+        "rejected": writer.rejected,
+        "repaired": repaired,
+        "seconds": time.process_time() - started,
+    }
+    write_json(done, result)
+    return result
+
+
+def _columns(source: Source, tables: Tables) -> Columns:
+    header, sample = sniff(source, tables.encoding)
+    given: Mapping[str, str] = dict(tables.given)
+    return recognise(header, preset=tables.preset, given=given, keep=tables.keep, sample=sample, source_name=source.name)
+
+
+def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> dict[str, Any]:
+    mapping = {k: v for k, v in dataclasses.asdict(columns).items() if v and k != "preset"}
+    return {
+        "name": source.name,
+        "bytes": source.bytes,
+        "sha256": reader.sha256,
+        "rows": rows,
+        "preset": columns.preset,
+        "columns": mapping,
+    }
+
+
+class _Shards:
+    """Collects chunks and writes a shard whenever enough has come together."""
+
+    def __init__(self, work: Path, keep: Sequence[str]) -> None:
+        self.raw, self.rejects = work / "raw", work / "rejected"
+        for folder in (self.raw, self.rejects):
+            folder.mkdir(exist_ok=True)
+            for left in folder.glob("*.parquet"):
+                left.unlink()
+        self.keep = list(keep)
+        self.songs: list[pa.Table] = []
+        self.next_id = self.offset = self.shards = 0
+        self.rejected: dict[str, int] = {}
+        self.reject_files = 0
+
+    def add(self, songs: pa.Table, rejected: pa.Table, source: int, name: str) -> int:
+        """Take the rows of one chunk; return how many there were."""
+        if songs.num_rows:
+            self.songs.append(self._numbered(songs, source, name))
+        if rejected.num_rows:
+            self._reject(rejected, name)
+        rows = int(songs.num_rows + rejected.num_rows)
+        self.next_id += rows
+        held = sum(table.num_rows for table in self.songs)
+        if held >= SHARD_ROWS or sum(table.nbytes for table in self.songs) >= SHARD_BYTES:
+            self._flush()
+        return rows
+
+    def end_source(self, rows: int) -> None:
+        self.offset += rows
+
+    def close(self) -> None:
+        self._flush()
+
+    def _numbered(self, songs: pa.Table, source: int, name: str) -> pa.Table:
+        ids = pa.array(songs["row"].to_numpy() + (self.offset - 1), pa.int64())
+        named = pa.DictionaryArray.from_arrays(pa.array([0] * songs.num_rows, pa.int32()), pa.array([name]))
+        return songs.add_column(0, "id", ids).add_column(1, "source", named.cast(pa.string()))
+
+    def _reject(self, rejected: pa.Table, name: str) -> None:
+        frame = pl.DataFrame(rejected).with_columns(
+            id=pl.col("row") + (self.offset - 1),
+            source=pl.lit(name),
+            title=pl.lit(None, pl.String),
+            artist=pl.lit(None, pl.String),
+        )
+        frame.write_parquet(self.rejects / f"{self.reject_files:05d}.parquet")
+        self.reject_files += 1
+        for reason, count in frame["reason"].value_counts().iter_rows():
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+    def _flush(self) -> None:
+        if self.songs:
+            path = self.raw / f"{self.shards:05d}.parquet"
+            pq.write_table(pa.concat_tables(self.songs), path, compression="lz4", use_dictionary=["source", "artist", "genre"])
+            self.shards += 1
+            self.songs = []

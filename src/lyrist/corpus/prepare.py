@@ -1,0 +1,387 @@
+"""`prepare`: tables of songs -> a corpus that can be trusted.
+
+Four stages, each of which leaves files and is not done again by ``--resume``: *ingest* (tables -> raw shards), the *text
+pass* (clean, filter, language, signatures; shard by shard on all cores or a cluster), the *narrow stages* (duplicates,
+balance, splits: on ids and hashes only) and the *writing*. Everything is built beside the final place and renamed at the
+end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from lyrist import progress
+from lyrist._version import __version__
+from lyrist.corpus import summary
+from lyrist.corpus.assembling import write_dropped, write_songs
+from lyrist.corpus.cleaning import Cleaning, check_rules
+from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
+from lyrist.corpus.duplicates import find_clusters
+from lyrist.corpus.engine import check_engine, over_shards
+from lyrist.corpus.ingest import Tables, ingest
+from lyrist.corpus.languages import check_languages
+from lyrist.corpus.ledger import Ledger
+from lyrist.corpus.splits import Split, assign, balance, leaks
+from lyrist.corpus.textpass import Filters, clean_shard
+from lyrist.errors import LyristError, UsageError
+from lyrist.files import read_json, staged, write_json, write_text
+
+Duplicates = Literal["drop", "group", "keep"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides what comes out; saved in ``corpus.json``."""
+
+    tables: Tables
+    cleaning: Cleaning
+    filters: Filters
+    split: Split
+    duplicates: Duplicates = "drop"
+    """``drop`` all but one of each near-duplicate cluster, ``group`` them on one side of the split, or ``keep`` (ignore)."""
+    balance: str | None = None
+    """Column whose classes are down-sampled to the rarest."""
+    seed: int = 0
+    keep: tuple[str, ...] = field(default=())
+    """Further columns of the table that the corpus keeps."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` returns: the corpus, and what a person wants to read about it."""
+
+    corpus: Corpus
+    show_dropped: str | None = None
+
+    def summary(self) -> str:
+        """Return how many songs came in, what went and why, and where the rest stands."""
+        if self.show_dropped:
+            return summary.dropped_examples(self.corpus, self.show_dropped)
+        return summary.of_corpus(self.corpus)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the counts for ``--json``."""
+        found = {"corpus": str(self.corpus.path), **self.corpus.ledger.to_json(), "counts": self.corpus.info["counts"]}
+        if self.show_dropped:
+            found["examples"] = self.corpus.dropped(self.show_dropped, limit=100).to_dicts()
+        return found
+
+
+def prepare(
+    *tables: str,
+    out: str,
+    preset: str = "auto",
+    title: str | None = None,
+    artist: str | None = None,
+    genre: str | None = None,
+    lyrics: str | None = None,
+    language: str | None = None,
+    year: str | None = None,
+    keep: tuple[str, ...] = (),
+    encoding: str = "utf-8",
+    languages: str = "all",
+    genres: str = "",
+    min_words: int = 10,
+    max_words: int = 5_000,
+    sections: Literal["drop", "keep"] = "drop",
+    parentheses: Literal["drop", "keep"] = "keep",
+    rules_off: str = "",
+    duplicates: Duplicates = "drop",
+    balance: str | None = None,
+    split_by: Literal["song", "artist"] = "song",
+    split_column: str | None = None,
+    stratify: str | None = None,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    engine: str = "local",
+    workers: int | None = None,
+    resume: bool = False,
+    show_dropped: str | None = None,
+) -> Prepared:
+    """Make a clean corpus of tables of songs: every row ends in it or in its ledger with a reason.
+
+    Parameters
+    ----------
+    tables
+        Files, globs or folders: CSV, TSV, Parquet, JSON, JSONL (also .gz, .zip, .zst), or a folder of text files.
+    out
+        The corpus directory; an earlier corpus there is replaced when the new one is whole.
+    preset
+        How the columns are called: auto, or the name of a known table.
+    title, artist, genre, lyrics, language, year
+        The table's column for each, where it cannot be told.
+    keep
+        A further column to keep, as a target say; may be given several times.
+    encoding
+        The encoding of text tables.
+    languages
+        Codes such as en,es: songs in other languages are dropped; all keeps every one.
+    genres
+        Genres such as rap,pop: the others are dropped; empty keeps every one.
+    min_words, max_words
+        Songs with fewer or more words are dropped.
+    sections
+        Section headers such as [Chorus]: drop them, or keep them as normalised lines.
+    parentheses
+        Text in parentheses (backing vocals): keep or drop it.
+    rules_off
+        Cleaning rules not to apply, separated by commas; ``lyrist rules`` lists them.
+    duplicates
+        Near-copies: drop all but one, group them on one side of the split, or keep (ignore) them.
+    balance
+        Column whose classes are down-sampled to the rarest.
+    split_by
+        song: near-copies stay together; artist: each artist's songs stay together as well.
+    split_column
+        The table's own column of splits, used instead.
+    stratify
+        Column whose shares each split shall have; by default genre where the table has it, else artist.
+    validation, test
+        Shares of the songs, between 0 and 1.
+    seed
+        Decides the splits and the balance.
+    engine
+        local, ray, or ray://HOST:PORT.
+    workers
+        Processes for the text pass; by default one a core.
+    resume
+        Go on with an interrupted run of the same settings.
+    show_dropped
+        Show examples of the rows dropped for this reason (without tables: of the corpus that is there).
+
+    Raises
+    ------
+    LyristError
+        A table cannot be read, no column holds lyrics, nothing is left, or ``out`` cannot be written.
+    """
+    if not tables and show_dropped:
+        return Prepared(Corpus.open(out), show_dropped)
+    if not tables:
+        raise UsageError("prepare needs a table: lyrist prepare TABLE... --out CORPUS.")
+    check_engine(engine)
+    named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
+    named["split"] = split_column
+    settings = Settings(
+        Tables(tuple(map(str, tables)), preset, tuple((k, v) for k, v in named.items() if v), tuple(keep), encoding),
+        Cleaning(sections=sections, parentheses=parentheses, off=check_rules(_listed(rules_off))),
+        Filters(
+            languages=() if languages == "all" else check_languages(_listed(languages)),
+            genres=tuple(name.lower() for name in _listed(genres)),
+            min_words=min_words,
+            max_words=max_words,
+            labelled=(balance,) if balance else (),
+        ),
+        Split(by=split_by, validation=validation, test=test, seed=seed, column=split_column, stratify=stratify),
+        duplicates,
+        balance,
+        seed,
+        tuple(keep),
+    )
+    final = Path(out)
+    with staged(final, resume=resume, marker="corpus.json") as building:
+        build(settings, building, engine=engine, workers=workers)
+    return Prepared(Corpus.open(final), show_dropped)
+
+
+def build(settings: Settings, out: Path, *, engine: str = "local", workers: int | None = None) -> None:
+    """Run the stages and write the corpus into the directory ``out``; what an earlier run finished there is used."""
+    work = out / "work"
+    work.mkdir(exist_ok=True)
+    started = time.monotonic()
+    _same_settings(settings, work)
+    read = ingest(settings.tables, work)
+    _check_fields(settings, read)
+    passed = _text_pass(settings, read, work, engine, workers)
+    for name in ("songs", "dropped"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    narrow_started = time.process_time()
+    meta, clusters = _clusters(settings, work)
+    verdict, leaked = _verdict(settings, meta, clusters, work)
+    seconds = {"ingest": read["seconds"], **passed["seconds"], "narrow": time.process_time() - narrow_started}
+    writing_started = time.process_time()
+    for left in (work / "dropped").glob("narrow-*.parquet"):
+        left.unlink()
+    write_songs(work, out, verdict, settings.keep)
+    write_dropped(work, out)
+    _write_duplicates(meta, clusters, verdict, out)
+    seconds["write songs"] = time.process_time() - writing_started
+    ledger = _ledger(read, passed, verdict)
+    ledger.check()
+    write_json(out / "ledger.json", ledger.to_json())
+    counts = _counts(read, passed, clusters, verdict, leaked)
+    counts["seconds"] = {"wall": round(time.monotonic() - started, 2), "cpu": {k: round(v, 3) for k, v in seconds.items()}}
+    info = {
+        "format": FORMAT,
+        "lyrist": __version__,
+        "settings": dataclasses.asdict(settings),
+        "sources": read["sources"],
+        "columns": read["sources"][0]["columns"],
+        "counts": counts,
+        "fingerprint": _fingerprint(settings, read, verdict),
+    }
+    write_json(out / "corpus.json", info)
+    write_text(out / "README.md", summary.card(info, ledger))
+    shutil.rmtree(work)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _same_settings(settings: Settings, work: Path) -> None:
+    """Refuse to go on with the work of other settings: the result would be a mixture."""
+    wanted = json.loads(json.dumps(dataclasses.asdict(settings)))
+    path = work / "settings.json"
+    if path.exists() and read_json(path, "an unfinished corpus") != wanted:
+        raise LyristError(
+            "The interrupted run had other settings; give the same options to --resume it, or leave --resume out."
+        )
+    write_json(path, wanted)
+
+
+def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
+    """Refuse options that speak of a column which no table has."""
+    have = {name for source in read["sources"] for name in source["columns"]} | set(settings.keep)
+    asked = {"--balance": settings.balance, "--stratify": settings.split.stratify}
+    if settings.filters.genres:
+        asked["--genres"] = "genre"
+    if settings.split.by == "artist":
+        asked["--split-by artist"] = "artist"
+    for option, column in asked.items():
+        if column and column not in have:
+            raise LyristError(
+                f"{option} needs the column '{column}', which the table does not have; "
+                f"name it with --{column} COLUMN. It has: {', '.join(sorted(have - {'keep'}))}."
+            )
+
+
+def _text_pass(settings: Settings, read: dict[str, Any], work: Path, engine: str, workers: int | None) -> dict[str, Any]:
+    """Clean all shards and add up their counts."""
+    for name in ("clean", "keys", "dropped", "counts"):
+        (work / name).mkdir(exist_ok=True)
+    shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
+    given = {
+        "cleaning": dataclasses.asdict(settings.cleaning),
+        "filters": dataclasses.asdict(settings.filters),
+        "signatures": settings.duplicates != "keep",
+        "keep": settings.keep,
+    }
+    sums: dict[str, dict[str, float]] = {"reasons": {}, "rules": {}, "seconds": {}, "languages": {}}
+    kept = done = 0
+    repetition, peak = np.zeros(3), 0
+    with progress.task("cleaning") as advance:
+        for counts in over_shards(clean_shard, shards, given, engine=engine, workers=workers):
+            kept, done = kept + counts["kept"], done + counts["read"]
+            repetition += counts["repetition"]
+            peak = max(peak, counts["peak_bytes"])
+            for name, added in sums.items():
+                for key, value in counts[name].items():
+                    added[key] = added.get(key, 0) + value
+            advance(done, read["read"])
+    if not kept:
+        reasons = {**read["rejected"], **sums["reasons"]}
+        told = ", ".join(f"{count:,.0f} {reason}" for reason, count in sorted(reasons.items(), key=lambda kv: -kv[1]))
+        raise LyristError(f"No song is left of {read['read']:,} rows: {told}. Loosen the filters, or check the columns.")
+    measured = max(repetition[0], 1)
+    told_repetition = {"songs": int(repetition[0]), "before": repetition[1] / measured, "after": repetition[2] / measured}
+    return {"kept": kept, "repetition": told_repetition, "worker_peak_bytes": peak, **sums}
+
+
+def _clusters(settings: Settings, work: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return id, title, artist, genre (and kept columns) of every clean song, and the near-duplicate clusters."""
+    keys = pl.scan_parquet(work / "keys" / "*.parquet")
+    columns = [name for name in keys.collect_schema().names() if name != "key" and not name.startswith("band_")]
+    meta = keys.select(columns).sort("id").collect()
+    if settings.duplicates == "keep":
+        return meta, find_clusters(None, lambda ids: iter(()))
+    with progress.task("near-copies") as advance:
+        shards = sorted((work / "clean").glob("*.parquet"))
+
+        def fetch(ids: np.ndarray[Any, Any]) -> Any:
+            for number, shard in enumerate(shards):
+                texts = pl.scan_parquet(shard).select("id", "lyrics").filter(pl.col("id").is_in(pl.Series(ids))).collect()
+                advance(number + 1, len(shards))
+                yield texts["id"].to_numpy(), texts["lyrics"]
+
+        return meta, find_clusters(keys, fetch)
+
+
+def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, work: Path) -> tuple[pl.DataFrame, int]:
+    """Return id, split (null: dropped), cluster, reason, detail of every clean song, and near-copies across splits."""
+    songs = meta.join(clusters.select("id", "cluster", "kind", "jaccard"), on="id", how="left", maintain_order="left")
+    songs = songs.with_columns(cluster=pl.col("cluster").fill_null(pl.col("id")))
+    songs = songs.with_columns(reason=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
+    if settings.duplicates == "drop":
+        copy = pl.col("cluster") != pl.col("id")
+        first = songs.select(cluster="id", first=pl.format("{} - {}", pl.col("artist").fill_null("?"), pl.col("title").fill_null("?")))
+        songs = songs.join(first, on="cluster", how="left", maintain_order="left").with_columns(
+            reason=pl.when(copy).then(pl.format("{}-duplicate", "kind")),
+            detail=pl.when(copy).then(pl.format("of song {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))),
+        )
+    if settings.balance:
+        left = songs.filter(pl.col("reason").is_null())
+        stay = balance(left, settings.balance, settings.seed)
+        out = pl.col("reason").is_null() & ~pl.col("id").is_in(stay)
+        songs = songs.with_columns(reason=pl.when(out).then(pl.lit("balance")).otherwise("reason"))
+    stay = songs.filter(pl.col("reason").is_null())
+    split = assign(stay, settings.split)
+    placed = stay.select("id").with_columns(split=split)
+    leaked = leaks(stay, split)
+    songs = songs.join(placed, on="id", how="left", maintain_order="left")
+    return songs.select("id", "split", "cluster", "reason", "detail"), leaked
+
+
+def _write_duplicates(meta: pl.DataFrame, clusters: pl.DataFrame, verdict: pl.DataFrame, out: Path) -> None:
+    named = clusters.join(meta.select("id", "title", "artist"), on="id", how="left")
+    named = named.join(verdict.select("id", "split"), on="id", how="left").sort("cluster", "id")
+    named.write_parquet(out / "duplicates.parquet")
+
+
+def _ledger(read: dict[str, Any], passed: dict[str, Any], verdict: pl.DataFrame) -> Ledger:
+    dropped: dict[str, int] = {}
+    narrow = dict(verdict["reason"].drop_nulls().value_counts().iter_rows())
+    for counts in (read["rejected"], passed["reasons"], narrow):
+        for reason, count in counts.items():
+            dropped[reason] = dropped.get(reason, 0) + int(count)
+    return Ledger(read=read["read"], kept=int(verdict["split"].is_not_null().sum()), dropped=dropped)
+
+
+def _counts(
+    read: dict[str, Any], passed: dict[str, Any], clusters: pl.DataFrame, verdict: pl.DataFrame, leaked: int
+) -> dict[str, Any]:
+    splits = dict(verdict["split"].drop_nulls().value_counts().iter_rows())
+    return {
+        "read": read["read"],
+        "kept": sum(splits.values()),
+        "splits": {name: splits.get(name, 0) for name in SPLITS},
+        "repaired": read["repaired"],
+        "rules": {k: int(v) for k, v in passed["rules"].items()},
+        "languages": {k: int(v) for k, v in sorted(passed["languages"].items(), key=lambda kv: -kv[1])},
+        "clusters": summary.count_clusters(clusters),
+        "near_copies_across_splits": leaked,
+        "repetition": passed["repetition"],
+        "worker_peak_bytes": passed["worker_peak_bytes"],
+    }
+
+
+def _fingerprint(settings: Settings, read: dict[str, Any], verdict: pl.DataFrame) -> str:
+    """Hash the settings, the bytes of the sources, and where every song went: the same on any machine and engine."""
+    what = {**dataclasses.asdict(settings), "sources": [source["sha256"] for source in read["sources"]]}
+    what["tables"] = {k: v for k, v in what["tables"].items() if k != "tables"}
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
+    kept = verdict.filter(pl.col("split").is_not_null())
+    digest.update(kept["id"].to_numpy().tobytes())
+    digest.update(kept["cluster"].to_numpy().tobytes())
+    digest.update(kept["split"].replace_strict(SPLITS, [0, 1, 2], return_dtype=pl.UInt8).to_numpy().tobytes())
+    return digest.hexdigest()[:16]

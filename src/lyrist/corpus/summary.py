@@ -1,0 +1,133 @@
+"""What a person reads about a corpus: the summary after ``prepare``, examples of what went, and the dataset card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from lyrist.corpus.corpus import SPLITS, Corpus
+from lyrist.corpus.duplicates import covers
+from lyrist.corpus.languages import LANGUAGES
+from lyrist.corpus.ledger import REASONS, Ledger
+from lyrist.text import printable
+
+REPAIRS = {"nul-byte": "{} held a NUL byte, which was removed"}
+"""What the readers mend without dropping the row; {} is "N rows"."""
+
+
+def of_corpus(corpus: Corpus) -> str:
+    """Return the summary: how many rows came in, what went and why, how the rest is split, and where it stands."""
+    info, ledger = corpus.info, corpus.ledger
+    counts = info["counts"]
+    lines = [f"{ledger.read:,} rows read, {ledger.kept:,} songs kept, {ledger.read - ledger.kept:,} dropped"]
+    for reason, count in sorted(ledger.dropped.items(), key=lambda item: -item[1]):
+        lines.append(f"  {count:>9,}  {reason:<18} {REASONS.get(reason, '')}")
+    if ledger.dropped:
+        lines.append(f"  (see them: lyrist prepare --out {corpus.path} --show-dropped {max(ledger.dropped, key=ledger.dropped.__getitem__)})")
+    if "invalid-utf8" in ledger.dropped:
+        lines.append("  Rows are not valid UTF-8: if the table has another encoding, say so, as in --encoding cp1252.")
+    lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
+    lines += [_clusters(counts), _splits(counts, info)]
+    lines.append("languages: " + _shares(counts["languages"], ledger))
+    changed = {rule: n for rule, n in counts["rules"].items() if n}
+    if changed:
+        told = sorted(changed.items(), key=lambda item: -item[1])[:6]
+        lines.append("cleaned: " + ", ".join(f"{rule} in {n:,} songs" for rule, n in told))
+    lines.append(f"corpus: {corpus.path}  (fingerprint {corpus.fingerprint}, {counts['seconds']['wall']:.1f} s)")
+    return printable("\n".join(lines))
+
+
+def _repaired(kind: str, count: int) -> str:
+    rows = f"{count:,} row{'s' if count > 1 else ''}"
+    return REPAIRS.get(kind, "{}: " + kind).format(rows) + "."
+
+
+def _clusters(counts: dict[str, Any]) -> str:
+    found = counts["clusters"]
+    if not found["songs"]:
+        return "near-copies: none found"
+    return (
+        f"near-copies: {found['songs']:,} songs in {found['clusters']:,} clusters, "
+        f"{found['covers']:,} of them covers (several artists); {counts['near_copies_across_splits']:,} stand across splits"
+    )
+
+
+def _splits(counts: dict[str, Any], info: dict[str, Any]) -> str:
+    split = info["settings"]["split"]
+    by = f"the table's column {split['column']}" if split["column"] else split["by"]
+    return f"split by {by}: " + ", ".join(f"{name} {counts['splits'][name]:,}" for name in SPLITS)
+
+
+def _shares(languages: dict[str, int], ledger: Ledger) -> str:
+    total = max(sum(languages.values()), 1)
+    told = [f"{LANGUAGES.get(code, code)} {n:,} ({n / total:.1%})" for code, n in list(languages.items())[:6]]
+    return ", ".join(told) + (f" and {len(languages) - 6} more" if len(languages) > 6 else "")
+
+
+def dropped_examples(corpus: Corpus, reason: str, limit: int = 20) -> str:
+    """Return the first rows that were dropped for ``reason``, a line each."""
+    rows = corpus.dropped(reason, limit)
+    total = corpus.ledger.dropped[reason]
+    lines = [f"{reason}: {total:,} rows. {REASONS.get(reason, '')}"]
+    for row in rows.iter_rows(named=True):
+        name = " - ".join(part for part in (row["artist"], row["title"]) if part) or "?"
+        lines.append(f"  {row['source']} row {row['row']:,}: {name}" + (f"  [{row['detail']}]" if row["detail"] else ""))
+    if total > limit:
+        lines.append(f"  and {total - limit:,} more in {corpus.path / 'dropped'}")
+    return printable("\n".join(lines))
+
+
+def count_clusters(clusters: pl.DataFrame) -> dict[str, int]:
+    """Return how many songs stand in clusters, how many clusters there are, and how many pairs are exact copies."""
+    return {
+        "songs": len(clusters),
+        "clusters": clusters["cluster"].n_unique(),
+        "exact": int((clusters["kind"] == "exact").sum()),
+    }
+
+
+def card(info: dict[str, Any], ledger: Ledger) -> str:
+    """Return the dataset card in Markdown, with the header that the Hugging Face Hub reads."""
+    counts = info["counts"]
+    codes = [code for code in list(counts["languages"])[:20] if code != "und"]
+    reasons = "\n".join(f"| {r} | {n:,} | {REASONS.get(r, '')} |" for r, n in sorted(ledger.dropped.items()))
+    sources = "\n".join(
+        f"| {_cell(s['name'])} | {s['bytes']:,} | {s['rows']:,} | `{s['sha256']}` |" for s in info["sources"]
+    )
+    return f"""---
+language: [{", ".join(f'"{code}"' for code in codes)}]
+task_categories: [text-classification, text-generation]
+configs:
+- config_name: default
+  data_files:
+{"".join(f"  - split: {s}{chr(10)}    path: songs/{s}-*.parquet{chr(10)}" for s in SPLITS if counts["splits"][s])}---
+
+# A corpus of song lyrics
+
+Made by Lyrist {info["lyrist"]}; fingerprint `{info["fingerprint"]}`. {ledger.read:,} rows were read, {ledger.kept:,} songs kept.
+The lyrics belong to their owners: this card grants no right to them.
+
+| split | songs |
+|---|---|
+{"".join(f"| {s} | {counts['splits'][s]:,} |{chr(10)}" for s in SPLITS)}
+## Sources
+
+| table | bytes | rows | sha256 |
+|---|---|---|---|
+{sources}
+
+## What was dropped
+
+| reason | rows | meaning |
+|---|---|---|
+{reasons}
+
+{_clusters(counts)}. {_splits(counts, info)}.
+Every setting stands in `corpus.json`; every dropped row in `dropped/`.
+"""
+
+
+def _cell(text: str) -> str:
+    """Make ``text`` harmless in a Markdown table."""
+    return printable(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")
