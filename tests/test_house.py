@@ -15,7 +15,9 @@ FLOORS = [
     {"evaluation"},
     {"generation"},
     {"studies", "serving"},
-    {"cli", "__init__", "__main__"},
+    {"__init__"},
+    {"cli"},
+    {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -24,16 +26,19 @@ def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+def name_of(node: ast.ImportFrom, alias: ast.alias) -> str:
+    """`from lyrist import x` names the room x, or something that `__init__` itself defines."""
+    if node.module != "lyrist":
+        return node.module or ""
+    return f"lyrist.{alias.name}" if alias.name in FLOOR else "lyrist.__init__"
+
+
 def imported_rooms(path: Path) -> set[str]:
     rooms = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are written in full"
-            names = (
-                [f"{node.module}.{alias.name}" for alias in node.names]
-                if node.module == "lyrist"
-                else [node.module or ""]
-            )
+            names = [name_of(node, alias) for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:

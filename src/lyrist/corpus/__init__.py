@@ -1,0 +1,1 @@
+"""A table of songs becomes a corpus that can be trusted."""

@@ -1,0 +1,1 @@
+"""How good, honestly: intervals, scores, and the words that decided."""

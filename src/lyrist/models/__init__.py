@@ -1,0 +1,1 @@
+"""What can be fitted: the registry of recipes, and the models behind them."""

@@ -1,0 +1,1 @@
+"""The built-in songbook, and a generator of large test tables."""

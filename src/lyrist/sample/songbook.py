@@ -1,0 +1,156 @@
+"""The built-in songbook: original songs by four invented acts, and the table that the demo prepares.
+
+The songs stand in ``songbook/*.txt``, one file an act, and are dedicated to the public domain (CC0). `write_songbook`
+puts them into a CSV such as one finds in the wild: section headers in, and a few rows planted that a good preparation
+must find.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from lyrist.files import explained
+
+HEADING = re.compile(r"# (?P<title>.+) \((?P<year>\d{4})\)")
+
+COLUMNS = ("artist", "title", "year", "genre", "lyrics")
+
+
+@dataclass(frozen=True)
+class Song:
+    """One song of the songbook."""
+
+    artist: str
+    title: str
+    year: int
+    genre: str
+    lyrics: str
+    """Sections with headers such as ``[Chorus]``, separated by empty lines."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """How many rows of each kind `write_songbook` adds to the songs; what the ledger of the demo must find."""
+
+    songs: int
+    """Rows that must stay: the songs themselves, and those in other languages."""
+    exact: int = 3
+    """The same song again, with what lyric sites leave around it."""
+    covers: int = 4
+    """A song of one act under another act's name, with some words changed: near-copies."""
+    instrumental: int = 2
+    empty: int = 1
+    short: int = 1
+    malformed: int = 1
+    """A row with fields too many."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the table."""
+        return self.songs + self.exact + self.covers + self.instrumental + self.empty + self.short + self.malformed
+
+
+CHANGES = {"the": "this", "and": "but", "was": "is", "my": "our", "said": "says", "old": "odd", "night": "dark"}
+"""The words that a cover changes, the first time each occurs."""
+
+FOREIGN = (
+    (
+        "El farol dormido",
+        "Tengo un farol dormido en el bolsillo del abrigo\nlo despierto con un fósforo cuando llega el frío\n"
+        "Si me pierdo por la sierra, si no encuentro la vereda\nél me cuenta dónde empieza la mañana que me espera\n\n"
+        "Ay, farol, farolito, no te duermas todavía\nque la luna se ha llevado las llaves de la alquería",
+    ),
+    (
+        "La pluie au marché",
+        "La pluie vend des parapluies au marché du samedi\nle boulanger les lui achète contre trois pains de mie\n"
+        "Et moi je compte les gouttes sur la table du café\n"
+        "comme on compte les dimanches quand l'été s'en est allé\n\n"
+        "Tombe, tombe, petite pluie, mon chapeau n'a plus de bord\nj'ai planté dans ma poche un jardin qui dort encore",
+    ),
+    (
+        "Der letzte Bus",
+        "Der letzte Bus fährt ohne mich, er winkt mir mit dem Licht\n"
+        "ich stehe hier im Regen und ich ärgere mich nicht\n"
+        "Denn wer zu Fuß nach Hause geht, der hört die Häuser schlafen\n"
+        "und sieht die kleinen Boote, die noch träumen in dem Hafen\n\n"
+        "Geh langsam, sagt die Straße, du hast noch so viel Zeit\ndie Nacht ist nur ein Mantel, und der Mantel ist dir weit",
+    ),
+)
+"""Titles and lyrics of the songs in other languages: Spanish, French and German."""
+
+
+def songbook() -> list[Song]:
+    """Return all songs of the songbook, act by act."""
+    folder = files("lyrist.sample") / "songbook"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".txt"))
+    return [song for name in names for song in _parse((folder / name).read_text(encoding="utf-8"))]
+
+
+def _parse(text: str) -> list[Song]:
+    """Read one act's file: ``act:`` and ``genre:`` lines, then songs under ``# Title (year)``."""
+    head, *parts = re.split(r"^(?=# )", text, flags=re.MULTILINE)
+    fields = dict(line.split(": ", 1) for line in head.strip().splitlines())
+    songs = []
+    for part in parts:
+        heading, _, lyrics = part.partition("\n")
+        found = HEADING.fullmatch(heading.strip())
+        if found is None:
+            raise ValueError(f"{fields['act']}: not a heading: {heading!r}")
+        songs.append(Song(fields["act"], found["title"], int(found["year"]), fields["genre"], lyrics.strip()))
+    return songs
+
+
+def write_songbook(path: Path) -> Planted:
+    """Write the songbook as a CSV table of the wild kind to ``path``; return what was planted in it."""
+    songs = songbook()
+    rows = [_row(song) for song in songs]
+    every = len(songs) // 3
+    for number in range(Planted.exact):
+        rows.append(_debris(songs[number * every + 5], number))
+    for number in range(Planted.covers):
+        rows.append(_cover(songs[number * len(songs) // Planted.covers + 9], songs))
+    first = songs[0]
+    rows += [[act, "Interlude", "2001", genre, "[Instrumental]"] for act, genre in _acts(songs)[: Planted.instrumental]]
+    rows += [
+        [first.artist, "Lost Page", "1988", first.genre, ""],
+        [first.artist, "Jingle", "1990", first.genre, "Ding dong, we sell bread"],
+    ]
+    rows += [["Various", title, "1999", "", lyrics] for title, lyrics in FOREIGN]
+    rows.append(
+        [first.artist, "Torn Page", "1987", first.genre, "A line that was torn from the book", "a field too many"]
+    )
+    with explained(path), path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+    return Planted(songs=len(songs) + len(FOREIGN))
+
+
+def _row(song: Song) -> list[str]:
+    return [song.artist, song.title, str(song.year), song.genre, song.lyrics]
+
+
+def _acts(songs: list[Song]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((song.artist, song.genre) for song in songs))
+
+
+def _debris(song: Song, number: int) -> list[str]:
+    """Return the song's row as it is found on a lyric site."""
+    lyrics = f"{12 + number} Contributors{song.title} Lyrics{song.lyrics}"
+    middle = lyrics.index("\n\n") + 1
+    lyrics = f"{lyrics[:middle]}You might also like\n{lyrics[middle:]}{34 + number}Embed"
+    return [song.artist, song.title, str(song.year), song.genre, lyrics]
+
+
+def _cover(song: Song, songs: list[Song]) -> list[str]:
+    """Return the song as another act sings it."""
+    acts = _acts(songs)
+    act, genre = acts[(acts.index((song.artist, song.genre)) + 1) % len(acts)]
+    lyrics = song.lyrics
+    for old, new in CHANGES.items():
+        lyrics = re.sub(rf"\b{old}\b", new, lyrics, count=1)
+    return [act, song.title, str(song.year + 7), genre, lyrics]

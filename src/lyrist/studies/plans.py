@@ -1,0 +1,111 @@
+"""Named studies: which recipes are fitted with which options, written as TOML files beside this one or by the user."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lyrist.errors import LyristError, UsageError, unknown
+from lyrist.models import registry
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the comparison."""
+
+    recipe: str
+    """The recipe's name in the registry."""
+    name: str = ""
+    """What the line is called; the recipe's name where it is empty."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the recipe and of the training loop."""
+    unless_target: tuple[str, ...] = ()
+    """Targets for which this line makes no sense (a look-up of the artist when the artist is asked for)."""
+
+    @property
+    def title(self) -> str:
+        """What the line is called."""
+        return self.name or self.recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study: a question and the recipes that answer it."""
+
+    name: str
+    summary: str
+    """One line for ``lyrist studies``."""
+    recipes: tuple[Entry, ...]
+    target: str = "artist"
+    """The column that is told where the user names none."""
+    why: str = ""
+    """A paragraph for the report: what the study is for and what to look at."""
+
+    def lines(self, target: str) -> list[Entry]:
+        """Return the lines that make sense for ``target``."""
+        return [entry for entry in self.recipes if target not in entry.unless_target]
+
+
+def plans() -> list[Plan]:
+    """Return the studies that come with Lyrist, the default first."""
+    found = [load(str(path)) for path in sorted(FOLDER.glob("*.toml"))]
+    return sorted(found, key=lambda plan: plan.name != "ladder")
+
+
+def load(study: str) -> Plan:
+    """Return the study called ``study``, or the one in the TOML file of that path.
+
+    Raises
+    ------
+    LyristError
+        There is no such study or file, the file is not TOML, or a key, recipe or option in it is unknown.
+    """
+    path = Path(study)
+    if path.suffix != ".toml":
+        path = FOLDER / f"{study}.toml"
+        if not path.is_file():
+            raise unknown("study", study, sorted(p.stem for p in FOLDER.glob("*.toml")))
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LyristError(
+            f"There is no file {path}; name a study ('lyrist studies' lists them) or a TOML file."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LyristError(f"{path} is not TOML: {error}.") from None
+    return _plan(table, path)
+
+
+def _plan(table: dict[str, Any], path: Path) -> Plan:
+    entries = table.pop("recipes", [])
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(f'{path} names no recipe; add one: [[recipes]] recipe = "char-svm".')
+    table.setdefault("name", path.stem)
+    table.setdefault("summary", "")
+    recipes = tuple(_dataclass(Entry, entry, f"a recipe in {path}") for entry in entries)
+    plan: Plan = _dataclass(Plan, {**table, "recipes": recipes}, str(path))
+    for entry in plan.recipes:
+        registry.get(entry.recipe)
+    names = [entry.title for entry in plan.recipes]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{path} has two lines called '{name}'; give one of them another name.")
+    return plan
+
+
+def _dataclass(kind: Any, table: Any, where: str) -> Any:
+    known = [f.name for f in fields(kind)]
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{where} is not a table of keys and values.")
+    for key in table:
+        if key not in known:
+            raise unknown(f"key in {where} called", key, known)
+    try:
+        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}.") from None
