@@ -1,0 +1,280 @@
+"""What all neural text classifiers share: options, configuration, embedding, pooling, loss.
+
+Every network here is a `transformers.PreTrainedModel`, so that a directory with ``config.json`` and
+``model.safetensors`` opens with ``AutoModelForSequenceClassification.from_pretrained``. What is unusual: padding never
+counts. States at padding are kept out of every pooling, convolution and recurrence, so that a song's scores do not
+depend on the batch it stands in (the only exception is `RecurrentConfig.as_reported`, which shows what that costs).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils import logging
+
+from lyrist.models.registry import Shape, option
+
+Pooling = Literal["last", "mean", "max", "attention", "mean-max"]
+
+
+@dataclass(frozen=True)
+class TokenOptions:
+    """How texts become token ids."""
+
+    min_count: int = option(2, "a word (or part of one) enters the vocabulary when it occurs this often in training")
+    max_words: int = option(20_000, "size of the vocabulary at most")
+    max_length: int = option(600, "tokens read of each song, from its beginning")
+    tokens: Literal["words", "subwords"] = option(
+        "words", "whole words, or parts of words learnt by byte-pair encoding"
+    )
+    punctuation: bool = option(True, "keep punctuation marks as tokens")
+    newlines: bool = option(True, "keep line ends as tokens")
+    drop_words: bool = option(False, "leave out function words (the, you, don't ...), as report 000 did in one run")
+
+
+@dataclass(frozen=True)
+class NetworkOptions(TokenOptions):
+    """What every network trained from scratch on token ids can be told."""
+
+    embedding: str = option("fresh", "'fresh', or a file of word vectors in GloVe or word2vec text format (.gz too)")
+    embedding_size: int | None = option(None, "length of a word's vector (default: 128, or that of the file)")
+    freeze_embedding: bool = option(False, "keep the word vectors as they were read")
+    dropout: float = option(0.3, "share of the units that are dropped in training")
+    word_dropout: float = option(0.1, "share of the words that are replaced by the unknown word in training")
+    label_smoothing: float = option(0.0, "share of the target given to all classes alike in training")
+    features: Literal["none", "artist"] = option("none", "'artist': a learnt vector of the artist is one more input")
+    artist_size: int = option(32, "length of an artist's vector")
+    artist_dropout: float = option(
+        0.3, "share of the songs whose artist is hidden in training, to learn what to do then"
+    )
+
+    schedule: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the training schedule that suit this recipe better than the general ones."""
+
+
+FRESH_SIZE = 128
+"""Length of a word's vector where neither the user nor a file decides."""
+
+
+class TextConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
+    """Configuration common to Lyrist's text classifiers; see `NetworkOptions` for most fields."""
+
+    model_type = "lyrist-text"
+
+    vocab_size: int = 2
+    pad_token_id: int | None = 0
+    unk_token_id: int = 1
+    embedding_size: int = FRESH_SIZE
+    freeze_embedding: bool = False
+    dropout: float = 0.0
+    word_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    artists: list[str] | None = None
+    artist_count: int = 0
+    artist_size: int = 32
+    artist_dropout: float = 0.0
+    recipe: str = ""
+
+
+def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]:
+    """Return the arguments of a `TextConfig` that follow from the options and from the data."""
+    names = {field.name for field in dataclasses.fields(TextConfig)}
+    given = {key: value for key, value in dataclasses.asdict(options).items() if key in names}
+    return given | {
+        "vocab_size": shape.vocabulary,
+        "pad_token_id": shape.padding,
+        "embedding_size": options.embedding_size or FRESH_SIZE,
+        "artist_count": shape.artists if options.features == "artist" else 0,
+        "id2label": dict(enumerate(shape.labels)),
+        "label2id": {label: number for number, label in enumerate(shape.labels)},
+        "recipe": recipe,
+    }
+
+
+class TextClassifier(PreTrainedModel):
+    """A network from token ids to class scores; subclasses say how word vectors become one vector a song."""
+
+    config_class = TextConfig
+    base_model_prefix = "network"
+    accepts_loss_kwargs = True
+    """The loss is divided by ``num_items_in_batch`` where the training loop gives it, so that several processes or
+    accumulated batches give the same gradient as one large batch."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+        self.embedding.weight.requires_grad_(not config.freeze_embedding)
+        self.dropout = nn.Dropout(config.dropout)
+        if config.artist_count:
+            self.artist_embedding = nn.Embedding(config.artist_count, config.artist_size)
+            nn.init.normal_(self.artist_embedding.weight, std=config.artist_size**-0.5)
+
+    def add_head(self, size: int) -> None:
+        """Add the last layer, from ``size`` features (the artist's come on top) to the classes."""
+        extra = self.config.artist_size if self.config.artist_count else 0
+        self.head = nn.Linear(size + extra, len(self.config.id2label or {}))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def summarise(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return one vector a song, (batch, size), from word vectors and their mask.
+
+        ``vectors`` is (batch, time, embedding), ``mask`` (batch, time).
+        """
+        raise NotImplementedError
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        artist_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **_: Any,
+    ) -> SequenceClassifierOutput:
+        """Return the logits (batch, classes), and the mean cross-entropy in nats where ``labels`` are given.
+
+        Parameters
+        ----------
+        input_ids
+            Token ids, (batch, time), padded on the right.
+        attention_mask
+            1 for a token, 0 for padding; by default all that is not the padding token counts.
+        artist_ids
+            (batch,), 0 for an unknown artist; by default all are unknown. Used where the artist is an input.
+        labels
+            Class numbers, (batch,).
+        inputs_embeds
+            Word vectors instead of ``input_ids``; used to explain a decision by gradients.
+        num_items_in_batch
+            What the summed loss is divided by, instead of the number of songs here.
+        """
+        given = input_ids if inputs_embeds is None else inputs_embeds
+        if given is None:
+            raise ValueError("input_ids or inputs_embeds is needed")
+        mask = self._mask(given, attention_mask)
+        vectors = self.embedding(self._drop_words(given, mask)) if inputs_embeds is None else inputs_embeds
+        features = self.summarise(self.dropout(vectors), mask)
+        if self.config.artist_count:
+            features = torch.cat([features, self._artist(artist_ids, features)], dim=-1)
+        logits = self.head(self.dropout(features)).float()
+        return SequenceClassifierOutput(
+            loss=None if labels is None else self._loss(logits, labels, num_items_in_batch), logits=logits
+        )
+
+    def _mask(self, given: Tensor, attention_mask: Tensor | None) -> Tensor:
+        if attention_mask is not None:
+            mask = attention_mask.bool()
+        elif given.dim() == 2:
+            mask = given != self.config.pad_token_id
+        else:
+            mask = torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
+        # A text without any token is read as one padding token, whose vector is zero.
+        return torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], dim=1)
+
+    def _drop_words(self, ids: Tensor, mask: Tensor) -> Tensor:
+        if not self.training or not self.config.word_dropout:
+            return ids
+        dropped = torch.rand(ids.shape, device=ids.device) < self.config.word_dropout
+        return ids.masked_fill(dropped & mask, self.config.unk_token_id)
+
+    def _artist(self, ids: Tensor | None, features: Tensor) -> Tensor:
+        if ids is None:
+            ids = torch.zeros(len(features), dtype=torch.long, device=features.device)
+        if self.training:
+            ids = ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.config.artist_dropout, 0)
+        vectors: Tensor = self.artist_embedding(ids)
+        return vectors.to(features.dtype)
+
+    def _loss(self, logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
+        smoothing = self.config.label_smoothing if self.training else 0.0
+        total = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum")
+        return total / (len(labels) if items is None else items)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Return the table of word vectors."""
+        return self.embedding
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the table of word vectors."""
+        self.embedding = value  # type: ignore[assignment]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Keep what the constructors drew: the library's own (normal, 0.02) is meant for transformers."""
+
+
+class Pool(nn.Module):
+    """From states (batch, time, size) and their mask to one vector a song; padding never counts."""
+
+    def __init__(self, kind: Pooling, size: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.size = 2 * size if kind == "mean-max" else size
+        if kind == "attention":
+            self.score = nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, 1, bias=False))
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Return (batch, `size`)."""
+        if self.kind == "mean":
+            return masked_mean(states, mask)
+        if self.kind == "max":
+            return masked_max(states, mask)
+        if self.kind == "mean-max":
+            return torch.cat([masked_mean(states, mask), masked_max(states, mask)], dim=-1)
+        if self.kind == "attention":
+            scores = self.score(states).squeeze(-1).float().masked_fill(~mask, float("-inf"))
+            weighted: Tensor = (states * scores.softmax(dim=1).unsqueeze(-1).to(states.dtype)).sum(dim=1)
+            return weighted
+        return last(states, mask)
+
+
+def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over the real time steps."""
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def masked_max(states: Tensor, mask: Tensor) -> Tensor:
+    """Return the maximum over the real time steps."""
+    return states.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(dim=1)
+
+
+def last(states: Tensor, mask: Tensor) -> Tensor:
+    """Return the state at the last real time step."""
+    return states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
+
+
+def reversed_in_length(states: Tensor, mask: Tensor) -> Tensor:
+    """Return each sequence with its real time steps in reverse order and its padding where it was.
+
+    A recurrence over this reads a song backwards without meeting its padding first, which costs nothing;
+    ``pack_padded_sequence`` does the same three times slower on a CPU.
+    """
+    time = torch.arange(states.shape[1], device=states.device).unsqueeze(0)
+    lengths = mask.sum(dim=1, keepdim=True)
+    order = torch.where(time < lengths, lengths - 1 - time, time)
+    return states.gather(1, order.unsqueeze(-1).expand_as(states))
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keep `transformers` from printing: no progress bars, no advice, errors alone."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

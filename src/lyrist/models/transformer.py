@@ -1,0 +1,107 @@
+"""The recipe `encoder`: fine-tune a pretrained transformer encoder, by its name on the Hugging Face hub or folder.
+
+Only safetensors weights are opened (older formats are pickles) and no code that comes with a model is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+
+from lyrist.errors import LyristError
+from lyrist.models.network import hushed
+from lyrist.models.registry import Shape, option, register
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """Options of `encoder`."""
+
+    model: str = option(
+        "distilbert/distilroberta-base", "name on the Hugging Face hub, or folder, of a pretrained encoder"
+    )
+    max_length: int = option(512, "tokens read of each song, from its beginning")
+    dropout: float | None = option(None, "share of the units dropped in training (default: the model's own)")
+    freeze: bool = option(False, "train the last layer alone")
+    features: Literal["none", "artist"] = option("none", "'artist': its name is read before the lyrics")
+
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "epochs": 3.0, "learning_rate": 3e-5, "schedule": "linear", "warmup": 0.1, "batch_size": 16,
+    }  # fmt: skip
+
+
+DROPOUTS = ("hidden_dropout_prob", "dropout", "seq_classif_dropout", "classifier_dropout", "mlp_dropout")
+"""What families of encoders call the dropout of their hidden layers and of their head."""
+
+
+@register(
+    "encoder",
+    "a pretrained transformer encoder, fine-tuned (--model NAME or folder)",
+    family="neural",
+    options=EncoderOptions,
+    source="Devlin et al., BERT, 2019",
+)
+def encoder(options: EncoderOptions, shape: Shape) -> PreTrainedModel:
+    """Load the pretrained encoder and put a fresh head for the classes on it."""
+    labels = dict(enumerate(shape.labels))
+    settings: dict[str, Any] = {"id2label": labels, "label2id": {label: n for n, label in labels.items()}}
+    model: PreTrainedModel = _pretrained(
+        AutoModelForSequenceClassification, options.model, num_labels=len(labels), use_safetensors=True,
+        ignore_mismatched_sizes=True, attn_implementation="sdpa", **settings,
+    )  # fmt: skip
+    if options.dropout is not None:
+        _set_dropout(model, options.dropout)
+    if options.freeze:
+        for weights in model.base_model.parameters():
+            weights.requires_grad_(False)
+    # Their loss is a mean over the batch, whatever `num_items_in_batch` says.
+    model.accepts_loss_kwargs = False  # type: ignore[assignment]
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = shape.padding
+    return model
+
+
+def tokenizer(options: EncoderOptions) -> Any:
+    """Return the tokenizer that the encoder was pretrained with.
+
+    Raises
+    ------
+    LyristError
+        It is neither a folder nor to be had from the hub, or it has no fast tokenizer with padding.
+    """
+    found = _pretrained(AutoTokenizer, options.model, use_fast=True)
+    if not found.is_fast or found.pad_token_id is None:
+        raise LyristError(
+            f"The tokenizer of '{options.model}' has no fast form or no padding token; choose another --model."
+        )
+    found.padding_side = "right"
+    found.model_max_length = min(options.max_length, found.model_max_length)
+    return found
+
+
+def _pretrained(kind: Any, name: str, **settings: Any) -> Any:
+    """Return ``kind.from_pretrained(name)``, with one sentence for what may go wrong."""
+    with hushed():
+        try:
+            return kind.from_pretrained(name, trust_remote_code=False, **settings)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise LyristError(
+                f"No encoder '{name}' could be opened ({reason}). Give --model a folder with a model of transformers "
+                "(config.json, model.safetensors, tokenizer.json); where this machine is offline, download it on "
+                "another one and copy the folder."
+            ) from error
+
+
+def _set_dropout(model: PreTrainedModel, share: float) -> None:
+    from torch import nn
+
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+    for name in DROPOUTS:
+        if hasattr(model.config, name):
+            setattr(model.config, name, share)

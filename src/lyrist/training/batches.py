@@ -1,0 +1,188 @@
+"""Ready examples, and batches of nearly equal length in an order that depends on the seed alone.
+
+What is unusual: a run is one long stream of batches numbered from 0. Batch ``n`` follows from the seed and from ``n``,
+not from what was drawn before, so that a run that was interrupted goes on with the next batch at once, and several
+processes agree without talking. Each global batch is dealt out to the processes; their number changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Batch = dict[str, Tensor]
+
+POOL = 100
+"""Batches that are sorted by length together; among them the order is random."""
+
+JITTER = 0.1
+"""Lengths are sorted up to this share of noise, so that the same songs do not always meet."""
+
+
+class Examples(Protocol):
+    """What the loop trains on and validates with: ready arrays that are put together batch by batch."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Return the tokens of each example, (n,); all equal where examples have no length."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def collate(self, rows: NDArray[np.int64]) -> Batch:
+        """Return these examples as the arguments of the model's ``forward``."""
+        ...
+
+
+class TokenExamples:
+    """Token ids of songs, with their classes and artists.
+
+    Parameters
+    ----------
+    ids
+        n arrays of token ids, each of at least one.
+    padding
+        The id that fills up the shorter ones of a batch.
+    labels
+        (n,) class numbers, or none where there is nothing to learn from.
+    artists
+        (n,) artist numbers, 0 for an unknown one; none where the artist is no input.
+    """
+
+    def __init__(
+        self,
+        ids: Sequence[NDArray[np.int32]],
+        padding: int,
+        labels: NDArray[np.int64] | None = None,
+        artists: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.lengths: NDArray[np.int64] = np.fromiter((len(i) for i in ids), dtype=np.int64, count=len(ids))
+        self._flat = np.concatenate([*ids, np.zeros(0, dtype=np.int32)])
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._padding = padding
+        self._labels, self._artists = labels, artists
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def collate(self, rows: NDArray[np.int64]) -> Batch:
+        """Return ``input_ids`` and ``attention_mask``, (songs, longest), and ``labels``, ``artist_ids`` where given."""
+        lengths = self.lengths[rows]
+        ids = np.full((len(rows), int(lengths.max())), self._padding, dtype=np.int64)
+        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            ids[place, :length] = self._flat[self._starts[row] : self._starts[row] + length]
+        mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
+        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if self._labels is not None:
+            batch["labels"] = torch.from_numpy(self._labels[rows])
+        if self._artists is not None:
+            batch["artist_ids"] = torch.from_numpy(self._artists[rows])
+        return batch
+
+
+class Stream:
+    """The batches of a whole training run, for one process.
+
+    Parameters
+    ----------
+    examples
+        What to train on.
+    batch_size
+        Examples of one update at most, over all processes together.
+    total
+        Updates in the run.
+    seed
+        Decides the order.
+    bucketed
+        Put examples of nearly equal length together; otherwise draw at random.
+    process
+        The number of this process, and how many there are.
+    accumulate
+        Smaller batches that make up one update in each process.
+
+    Attributes
+    ----------
+    start
+        The update to begin with.
+    tokens, places
+        Real tokens handed out so far by this process, and all places of the batches, padding included.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        batch_size: int,
+        total: int,
+        *,
+        seed: int = 0,
+        bucketed: bool = True,
+        process: tuple[int, int] = (0, 1),
+        accumulate: int = 1,
+    ) -> None:
+        self.dataset = examples
+        self.start = self.tokens = self.places = 0
+        self._size, self._seed, self._bucketed = batch_size, seed, bucketed
+        self._process, self._accumulate = process, accumulate
+        self._total = total
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates in one pass over the examples."""
+        return max(1, -(-len(self.dataset) // self._size))
+
+    def __len__(self) -> int:
+        return self._total * self._accumulate
+
+    def __iter__(self) -> Iterator[Batch]:
+        number, processes = self._process
+        parts = processes * self._accumulate
+        for update in range(self.start, self._total):
+            rows = self.rows(update)
+            # An update has at least one example a part, even where the whole set has fewer.
+            shares = np.array_split(np.resize(rows, max(len(rows), parts)), parts)
+            for share in shares[number * self._accumulate : (number + 1) * self._accumulate]:
+                batch = self.dataset.collate(share)
+                tokens, places = real_tokens(batch)
+                self.tokens += tokens
+                self.places += places
+                yield batch
+
+    def rows(self, update: int) -> NDArray[np.int64]:
+        """Return the examples of an update, in the order in which they are dealt out."""
+        epoch, place = divmod(update, self.updates_per_epoch)
+        return self._order(epoch)[place]
+
+    def _order(self, epoch: int) -> list[NDArray[np.int64]]:
+        if getattr(self, "_cached", (-1,))[0] != epoch:
+            rng = np.random.default_rng((self._seed, epoch))
+            order = rng.permutation(len(self.dataset))
+            batches = self._bucket(order, rng) if self._bucketed else np.array_split(order, self.updates_per_epoch)
+            self._cached = (epoch, batches)
+        return self._cached[1]
+
+    def _bucket(self, order: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        noise = rng.uniform(1 - JITTER, 1 + JITTER, len(order))
+        length = self.dataset.lengths[order] * noise
+        pools = np.array_split(np.arange(len(order)), -(-self.updates_per_epoch // POOL))
+        by_length = np.concatenate([pool[np.argsort(length[pool], kind="stable")] for pool in pools])
+        batches = np.array_split(order[by_length], self.updates_per_epoch)
+        return [rng.permutation(batches[place]) for place in rng.permutation(len(batches))]
+
+
+def in_order_of_length(examples: Examples, batch_size: int) -> list[NDArray[np.int64]]:
+    """Return batches that cover all examples once, the longest first, so that a lack of memory shows at once."""
+    order = np.argsort(-examples.lengths, kind="stable").astype(np.int64)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def real_tokens(batch: Batch) -> tuple[int, int]:
+    """Return the real tokens of a batch and all its places, padding included; (0, 0) where it has no tokens."""
+    if "attention_mask" in batch:
+        return int(batch["attention_mask"].sum()), batch["attention_mask"].numel()
+    size = batch["input_ids"].numel() if "input_ids" in batch else 0
+    return size, size

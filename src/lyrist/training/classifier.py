@@ -1,0 +1,325 @@
+"""Any recipe as a scikit-learn estimator: `NeuralClassifier` for networks, and `make_estimator` for all of them.
+
+What is unusual: the vocabulary, the artists and the choice of the best step come from what ``fit`` is given and from
+nothing else. Without a validation set, ``fit`` holds out a tenth of the songs for that choice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+
+from lyrist.errors import LyristError
+from lyrist.models import embeddings, registry, transformer
+from lyrist.models.inputs import artists_of, labels_of, lyrics_of
+from lyrist.models.network import hushed
+from lyrist.models.registry import Shape
+from lyrist.training import tokens
+from lyrist.training.batches import TokenExamples, in_order_of_length
+from lyrist.training.loop import Outcome, seeded, train
+from lyrist.training.schedule import Schedule, device_for
+
+HELD_OUT = 0.1
+"""Share of the training songs that choose the best step where no validation set is given."""
+
+
+class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A neural recipe as a scikit-learn classifier of lyrics.
+
+    Parameters
+    ----------
+    recipe
+        A neural recipe's name.
+    options
+        Options of the recipe and of the `Schedule`, by name; strings are read as the command line does.
+    seed
+        Decides the first weights, the order of the songs, what is dropped and what is held out.
+    folder
+        Where ``metrics.jsonl`` and checkpoints go while it is fitted; None: nowhere.
+    resume
+        Go on from the checkpoint in ``folder``.
+
+    Attributes
+    ----------
+    classes_ : (k,) array of str
+        The labels, sorted.
+    model_ : PreTrainedModel
+        The fitted network.
+    tokenizer_ : PreTrainedTokenizerFast
+        The tokenizer that goes with it.
+    outcome_ : Outcome
+        What its training was (absent after `load`).
+    coverage_ : dict
+        How much of the vocabulary the file of word vectors covered; empty for fresh vectors.
+    """
+
+    def __init__(
+        self,
+        recipe: str = "lstm",
+        options: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.options = options
+        self.seed = seed
+        self.folder = folder
+        self.resume = resume
+
+    def fit(self, X: Any, y: Any, validation: tuple[Any, Any] | None = None) -> NeuralClassifier:
+        """Learn from songs ``X`` and their labels ``y``.
+
+        Parameters
+        ----------
+        X
+            n lyrics, or a table with the column ``lyrics`` (and ``artist`` where the options ask for it).
+        y
+            n labels, at least two different ones.
+        validation
+            Songs and labels to choose the best step by; by default a tenth of the training songs, drawn by the seed
+            and held out. Songs whose label is not among the training labels cannot be scored and are left out.
+
+        Raises
+        ------
+        UsageError
+            An option is unknown or has a wrong value.
+        LyristError
+            There is one label only, or no words, or a file of vectors is damaged.
+        """
+        recipe, options, schedule = configure(self.recipe, self.options or {}, self.seed)
+        songs, labels = self._read(X, options), labels_of(y)
+        if len(songs) != len(labels):
+            raise LyristError(f"There are {len(songs)} songs but {len(labels)} labels; give one label for each song.")
+        self.classes_ = np.array(sorted(set(labels)), dtype=object)
+        if len(self.classes_) < 2:
+            raise LyristError(f"All {len(labels)} songs have the same label; a classifier needs at least two.")
+        number = {label: place for place, label in enumerate(self.classes_)}
+        target = np.array([number[label] for label in labels], dtype=np.int64)
+        if validation is None:
+            kept, held = hold_out(target, self.seed)
+        else:
+            held_songs, held_labels = self._read(validation[0], options), labels_of(validation[1])
+            known = [place for place, label in enumerate(held_labels) if label in number]
+            held = np.array(known, dtype=np.int64) + len(songs)
+            kept = np.arange(len(songs))
+            songs = songs.joined(held_songs)
+            target = np.concatenate([target, [number.get(label, -1) for label in held_labels]]).astype(np.int64)
+        self._fit(recipe, options, schedule, songs, target, kept, held)
+        return self
+
+    def _fit(
+        self,
+        recipe: registry.Recipe,
+        options: Any,
+        schedule: Schedule,
+        songs: _Songs,
+        target: NDArray[np.int64],
+        kept: NDArray[np.int64],
+        held: NDArray[np.int64],
+    ) -> None:
+        """Build the network for these songs and train it."""
+        learnt = songs.at(kept)
+        with hushed(), seeded(schedule.seed):
+            pretrained = isinstance(options, transformer.EncoderOptions)
+            self.tokenizer_ = transformer.tokenizer(options) if pretrained else tokens.learn(learnt.lyrics, options)
+            self.artists_ = ["", *sorted(set(learnt.artists or []) - {""})] if not pretrained else []
+            vectors = None
+            if getattr(options, "embedding", "fresh") != "fresh":
+                vectors = embeddings.read(Path(options.embedding), self.tokenizer_.get_vocab(), options.embedding_size)
+                options = dataclasses.replace(options, embedding_size=vectors.size)
+            self.coverage_ = vectors.coverage if vectors else {}
+            artists = len(self.artists_) if learnt.artists is not None else 0
+            padding = self.tokenizer_.pad_token_id or 0
+            shape = Shape(len(self.tokenizer_), padding, tuple(map(str, self.classes_)), artists)
+            self.model_: PreTrainedModel = recipe.build(options, shape)
+            if vectors:
+                vectors.place(self.model_)
+        self._describe(recipe.name, options, artists)
+        examples, validation = self._examples(learnt, target[kept]), self._examples(songs.at(held), target[held])
+        bucketed = not getattr(options, "as_reported", False)
+        self.outcome_: Outcome = train(
+            self.model_, examples, validation if len(validation) else None, schedule,
+            folder=self.folder, resume=self.resume, bucketed=bucketed, title=recipe.name,
+        )  # fmt: skip
+
+    def _describe(self, recipe: str, options: Any, artists: int) -> None:
+        """Keep in the configuration what a reader of the saved model needs beside the network's own sizes."""
+        config: Any = self.model_.config
+        config.recipe = recipe
+        config.features = options.features
+        config.artists = self.artists_ if artists else None
+
+    def predict_proba(self, X: Any, batch_size: int = 64) -> NDArray[np.float64]:
+        """Return the probabilities, (n, k), of the classes in the order of `classes_`; rows sum to 1."""
+        logits = torch.from_numpy(self.decision_function(X, batch_size)).double()
+        probabilities: NDArray[np.float64] = logits.softmax(dim=-1).numpy()
+        return probabilities
+
+    def predict(self, X: Any, batch_size: int = 64) -> NDArray[Any]:
+        """Return the most probable label of each song, (n,)."""
+        labels: NDArray[Any] = self.classes_[self.decision_function(X, batch_size).argmax(axis=1)]
+        return labels
+
+    def decision_function(self, X: Any, batch_size: int = 64, device: str = "auto") -> NDArray[np.float32]:
+        """Return the logits, (n, k), of float32; they do not depend on ``batch_size`` but for rounding."""
+        check_is_fitted(self, "model_")
+        examples = self._examples(self._read(X, self.model_.config), None)
+        logits = np.zeros((len(examples), len(self.classes_)), dtype=np.float32)
+        where = device_for(device)
+        model = self.model_.to(where).eval()  # type: ignore[arg-type]
+        with torch.inference_mode():
+            for rows in in_order_of_length(examples, batch_size):
+                batch = {name: value.to(where) for name, value in examples.collate(rows).items()}
+                logits[rows] = model(**batch).logits.float().cpu().numpy()
+        return logits
+
+    def save(self, folder: Path) -> None:
+        """Write the model into ``folder`` as a Hugging Face directory: configuration, weights, tokenizer."""
+        check_is_fitted(self, "model_")
+        with hushed():
+            self.model_.to("cpu").save_pretrained(folder)  # type: ignore[arg-type]
+            self.tokenizer_.save_pretrained(str(folder))
+
+    @classmethod
+    def load(cls, folder: Path) -> NeuralClassifier:
+        """Open what `save` wrote, or any text classifier of `transformers` with a fast tokenizer.
+
+        Raises
+        ------
+        LyristError
+            A file is missing, damaged or does not fit the others.
+        """
+        registry.recipes()  # so that Lyrist's own networks are known to AutoModel
+        missing = [
+            name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()
+        ]
+        if missing:
+            raise LyristError(f"{folder} is not a saved network: it has no {missing[0]}; train it again.")
+        with hushed():
+            try:
+                model, report = AutoModelForSequenceClassification.from_pretrained(
+                    folder, output_loading_info=True, local_files_only=True, use_safetensors=True
+                )
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            except Exception as error:  # the library has no error of its own for a damaged file
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise LyristError(f"The network in {folder} is damaged ({reason}); train it again.") from error
+        broken = [*report["missing_keys"], *report["mismatched_keys"]]
+        if broken:
+            raise LyristError(
+                f"The network in {folder} is damaged (weights without a value: {broken[0]}); train it again."
+            )
+        config = model.config
+        found = cls(getattr(config, "recipe", "") or "encoder")
+        found.model_, found.tokenizer_ = model.eval(), tokenizer
+        found.classes_ = np.array([config.id2label[place] for place in range(config.num_labels)], dtype=object)
+        found.artists_ = getattr(config, "artists", None) or []
+        found.coverage_ = {}
+        return found
+
+    def parameters(self) -> int:
+        """Return the number of weights of the network."""
+        check_is_fitted(self, "model_")
+        return sum(weights.numel() for weights in self.model_.parameters())
+
+    def _read(self, X: Any, options: Any) -> _Songs:
+        """Return the lyrics and, where the artist is an input, the artists of ``X``."""
+        return _Songs(lyrics_of(X), artists_of(X) if getattr(options, "features", "none") == "artist" else None)
+
+    def _examples(self, songs: _Songs, target: NDArray[np.int64] | None) -> TokenExamples:
+        numbers, pairs = None, None
+        if songs.artists is not None and self.artists_:
+            number = {name: place for place, name in enumerate(self.artists_)}
+            numbers = np.array([number.get(name, 0) for name in songs.artists], dtype=np.int64)
+        elif songs.artists is not None:
+            pairs = songs.artists
+        ids = tokens.encode(self.tokenizer_, songs.lyrics, self.tokenizer_.model_max_length, pairs)
+        return TokenExamples(ids, self.tokenizer_.pad_token_id or 0, target, numbers)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Songs:
+    """Lyrics, and artists where they are an input."""
+
+    lyrics: list[str]
+    artists: list[str] | None
+
+    def __len__(self) -> int:
+        return len(self.lyrics)
+
+    def at(self, rows: NDArray[np.int64]) -> _Songs:
+        artists = None if self.artists is None else [self.artists[row] for row in rows]
+        return _Songs([self.lyrics[row] for row in rows], artists)
+
+    def joined(self, other: _Songs) -> _Songs:
+        artists = None if self.artists is None else self.artists + (other.artists or [])
+        return _Songs(self.lyrics + other.lyrics, artists)
+
+
+def hold_out(target: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows to train on and rows to hold out: of each class about a tenth, at least one, never its only song."""
+    rng = np.random.default_rng((seed, 1))
+    held: list[NDArray[np.int64]] = []
+    for number in np.unique(target):
+        rows = rng.permutation(np.flatnonzero(target == number))
+        count = min(max(1, round(HELD_OUT * len(rows))), len(rows) - 1)
+        held.append(rows[:count])
+    chosen = np.sort(np.concatenate(held))
+    return np.setdiff1d(np.arange(len(target)), chosen), chosen
+
+
+def configure(recipe_name: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
+    """Return a neural recipe, its options, and the schedule with the recipe's own defaults under what is given."""
+    recipe = registry.get(recipe_name)
+    if recipe.family != "neural":
+        raise LyristError(f"The recipe '{recipe_name}' is not a network; make_estimator builds it.")
+    for_schedule, for_recipe = registry.split_options(options, Schedule, recipe.options)
+    settings = registry.configure(recipe.options, for_recipe, recipe_name)
+    own = getattr(settings, "schedule", {})
+    schedule = registry.configure(Schedule, {**own, "seed": seed, **for_schedule}, recipe_name)
+    return recipe, settings, schedule
+
+
+def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+    """Return the unfitted scikit-learn estimator of any classifying recipe.
+
+    Parameters
+    ----------
+    recipe_name
+        Any recipe of the registry for the task ``classify``.
+    options
+        Options of the recipe (and of the training schedule, for networks), by name.
+    seed
+        Decides everything that is drawn at random.
+
+    Raises
+    ------
+    UsageError
+        The recipe or an option is unknown (the message has the nearest name), or a value does not fit.
+    """
+    recipe, given = registry.get(recipe_name), dict(options or {})
+    if recipe.family == "neural":
+        configure(recipe_name, given, seed)  # a wrong option is told now, not when it is fitted
+        return NeuralClassifier(recipe_name, given, seed)
+    if any(field.name == "seed" for field in dataclasses.fields(recipe.options)):
+        given = {"seed": seed, **given}
+    return recipe.build(registry.configure(recipe.options, given, recipe_name))
+
+
+def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
+    """Return every option of a recipe with the value that it will have, for ``run.json``."""
+    recipe, given = registry.get(recipe_name), dict(options or {})
+    if recipe.family == "neural":
+        _, settings, schedule = configure(recipe_name, given, seed)
+        return {**dataclasses.asdict(settings), **dataclasses.asdict(schedule)}
+    return dataclasses.asdict(registry.configure(recipe.options, given, recipe_name))

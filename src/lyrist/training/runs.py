@@ -1,0 +1,335 @@
+"""A run on disk: one fitted model with everything that is known about how it came to be.
+
+    run.json        recipe, task, target, resolved options, data fingerprint, parameters, seconds, versions, seed
+    metrics.jsonl   what was logged while it was trained
+    results.json    how good it is
+    model/          the artefact: a Hugging Face directory, or ``model.skops`` for scikit-learn estimators
+    predictions/    validation.parquet, test.parquet: id, truth, prediction, probabilities
+
+A run is built beside its place and renamed when it is whole. Nothing in it is a pickle: skops opens only the classes
+of scikit-learn, numpy, scipy and Lyrist itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lyrist import files
+from lyrist._version import __version__
+from lyrist.errors import LyristError
+from lyrist.training import journal
+from lyrist.training.classifier import NeuralClassifier
+from lyrist.training.loop import CHECKPOINTS
+
+FORMAT = 1
+"""Version of the layout above; a run of another one is refused."""
+
+MARKER = "run.json"
+RESULTS = "results.json"
+MODEL = "model"
+PREDICTIONS = "predictions"
+SKOPS = "model.skops"
+
+TRUSTED = ("sklearn.", "numpy.", "scipy.", "lyrist.models.")
+"""Where a class in a ``model.skops`` may come from."""
+
+PACKAGES = ("torch", "transformers", "tokenizers", "scikit-learn", "skops", "polars", "numpy")
+
+
+@contextlib.contextmanager
+def create(out: Path, *, resume: bool = False) -> Iterator[Path]:
+    """Build a run directory: yield where to write, and rename it to ``out`` when the block ends without an error.
+
+    Under torchrun the first process owns the directory; the others get it to read from, and write nothing.
+
+    Parameters
+    ----------
+    out
+        Where the run shall stand. It must not exist, be empty, or hold an earlier run.
+    resume
+        Keep what an interrupted run left, so that training can go on.
+
+    Raises
+    ------
+    LyristError
+        ``out`` holds something else, or cannot be written.
+    """
+    if not is_main():
+        yield files.staging_path(out.absolute())
+        return
+    with files.staged(out, resume=resume, marker=MARKER) as building:
+        yield building
+        shutil.rmtree(building / CHECKPOINTS, ignore_errors=True)
+
+
+def is_main() -> bool:
+    """Return whether this process is the first of those that torchrun started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory that was opened."""
+
+    path: Path
+    info: dict[str, Any]
+    """What ``run.json`` says."""
+
+    @property
+    def name(self) -> str:
+        """Return the directory's name."""
+        return self.path.name
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """Return what ``results.json`` says."""
+        found: dict[str, Any] = files.read_json(self.path / RESULTS, "a whole run")
+        return found
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the rows of ``metrics.jsonl``; none for a model that is not trained in steps."""
+        return journal.read(self.path)
+
+    @cached_property
+    def model(self) -> Any:
+        """Return the fitted classifier."""
+        return load_model(self.path / MODEL)
+
+    def predictions(self, split: str) -> pl.DataFrame:
+        """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities."""
+        return read_predictions(self.path, split)
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run directory.
+
+    Raises
+    ------
+    LyristError
+        It is not there, is no run, is damaged, or was written in another format.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise LyristError(f"There is no run directory {path}; 'lyrist train' makes one.")
+    info = files.read_json(path / MARKER, "a run directory")
+    if not isinstance(info, dict) or "format" not in info:
+        raise LyristError(f"{path / MARKER} is damaged: it is not the description of a run; train the model again.")
+    if info["format"] != FORMAT:
+        raise LyristError(
+            f"The run {path} has format {info['format']}, written by Lyrist {info.get('lyrist', 'unknown')}; "
+            f"this is Lyrist {__version__}, which reads format {FORMAT}: use that version, or train the model again."
+        )
+    return Run(path, info)
+
+
+def write_run(folder: Path, estimator: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``run.json``: what the caller knows, and what the fitted estimator tells about its training.
+
+    Parameters
+    ----------
+    folder
+        The run directory under construction.
+    estimator
+        The fitted classifier.
+    info
+        JSON-ready: recipe, task, target, options, data fingerprint, seed, seconds ...
+
+    Returns
+    -------
+    dict
+        What was written.
+    """
+    whole = {"format": FORMAT, "lyrist": __version__, **describe(estimator), **info, "versions": versions()}
+    if is_main():
+        files.write_json(folder / MARKER, whole)
+    return whole
+
+
+def describe(estimator: Any) -> dict[str, Any]:
+    """Return what a fitted estimator tells about itself: parameters and, for a network, steps, tokens, device ..."""
+    told: dict[str, Any] = {"parameters": parameters(estimator), "classes": [str(c) for c in estimator.classes_]}
+    outcome = getattr(estimator, "outcome_", None)
+    if outcome is not None:
+        told |= {**outcome.summary(), "vocabulary": len(estimator.tokenizer_)}
+    else:
+        told |= {"device": "cpu", "steps": 0}
+    if getattr(estimator, "coverage_", None):
+        told["embedding_coverage"] = estimator.coverage_
+    return told
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def parameters(estimator: Any) -> int:
+    """Return how many numbers a fitted model has learnt.
+
+    For networks these are the weights; for the rest all numbers in fitted attributes (names ending in ``_``) of the
+    estimator and of those inside it: coefficients, intercepts, inverse document frequencies, tree nodes.
+    """
+    if isinstance(estimator, NeuralClassifier):
+        return estimator.parameters()
+    return _count(estimator, set())
+
+
+def _count(value: Any, seen: set[int]) -> int:
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            return sum(_count(item, seen) for item in value.ravel() if _is_estimator(item))
+        return value.size if value.dtype.kind == "f" else 0
+    if sparse.issparse(value):
+        return int(value.nnz)
+    if hasattr(value, "node_count"):  # a decision tree: feature, threshold and the values of the leaves
+        return int(2 * value.node_count + value.value.size)
+    if isinstance(value, list | tuple):
+        return sum(_count(item, seen) for item in value)
+    if isinstance(value, dict):
+        return sum(_count(item, seen) for item in value.values() if _is_estimator(item))
+    if not _is_estimator(value):
+        return 0
+    held = vars(value)
+    fitted = [item for name, item in held.items() if name.endswith("_") and not name.startswith("feature_names")]
+    # A pipeline keeps its fitted parts in `steps`; what else has no trailing underscore was given, not learnt.
+    return sum(_count(item, seen) for item in [*fitted, held.get("steps"), held.get("_tfidf")])
+
+
+def _is_estimator(value: Any) -> bool:
+    return hasattr(value, "get_params") and hasattr(value, "__dict__") and not isinstance(value, type)
+
+
+def save_model(estimator: Any, run: Path) -> None:
+    """Write the fitted estimator into the run's ``model``."""
+    if not is_main():
+        return
+    folder = run / MODEL
+    with files.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(estimator, NeuralClassifier):
+            estimator.save(folder)
+        else:
+            import skops.io
+
+            skops.io.dump(estimator, folder / SKOPS)
+            files.write_json(folder / "labels.json", [str(label) for label in estimator.classes_])
+
+
+def load_model(folder: Path) -> Any:
+    """Open the fitted estimator in ``folder``, of either kind.
+
+    Raises
+    ------
+    LyristError
+        A file is missing or damaged, or holds a class that is not trusted.
+    """
+    if (folder / "config.json").is_file():
+        return NeuralClassifier.load(folder)
+    path = folder / SKOPS
+    if not path.is_file():
+        raise LyristError(f"{folder} holds no model (neither config.json nor {SKOPS}); train it again.")
+    import skops.io
+
+    try:
+        unknown = skops.io.get_untrusted_types(file=path)
+        strange = [name for name in unknown if not name.startswith(TRUSTED)]
+        if strange:
+            raise LyristError(
+                f"{path} holds {strange[0]}, which is not a part of scikit-learn, numpy, scipy or Lyrist; "
+                "it is not opened, since opening it could run someone else's code."
+            )
+        return skops.io.load(path, trusted=unknown)
+    except LyristError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way inside skops
+        raise LyristError(f"{path} is damaged ({type(error).__name__}: {error}); train the model again.") from error
+
+
+def write_predictions(
+    run: Path,
+    split: str,
+    ids: Sequence[int],
+    truth: Sequence[str],
+    classes: Sequence[str],
+    probabilities: NDArray[np.floating[Any]],
+) -> None:
+    """Write ``predictions/SPLIT.parquet``.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    split
+        ``validation`` or ``test``.
+    ids, truth
+        Song ids and their labels, n of each.
+    classes
+        The k labels, in the order of the columns of ``probabilities``.
+    probabilities
+        (n, k).
+    """
+    if not is_main():
+        return
+    values = np.asarray(probabilities, dtype=np.float32)
+    names = np.array([str(label) for label in classes], dtype=object)
+    table = pl.DataFrame(
+        {
+            "id": pl.Series(list(ids), dtype=pl.Int64),
+            "truth": pl.Series(list(truth), dtype=pl.String),
+            "prediction": pl.Series(names[values.argmax(axis=1)].tolist(), dtype=pl.String),
+            "probabilities": pl.Series(values.tolist(), dtype=pl.List(pl.Float32)),
+        }
+    )
+    path = run / PREDICTIONS / f"{split}.parquet"
+    with files.explained(path):
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        table.write_parquet(temporary)
+        temporary.replace(path)
+
+
+def read_predictions(run: Path, split: str) -> pl.DataFrame:
+    """Return what `write_predictions` wrote.
+
+    Raises
+    ------
+    LyristError
+        There are none for this split, or the file is damaged.
+    """
+    path = run / PREDICTIONS / f"{split}.parquet"
+    if not path.is_file():
+        raise LyristError(f"The run {run} has no predictions on the {split} split; 'lyrist evaluate' makes them.")
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LyristError(f"{path} is damaged ({error}); train the model again.") from error
+
+
+def write_results(run: Path, results: Mapping[str, Any]) -> None:
+    """Write ``results.json``."""
+    if is_main():
+        files.write_json(run / RESULTS, dict(results))
+
+
+def device_name() -> str:
+    """Return what this machine would train on."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {os.cpu_count()} threads"

@@ -1,0 +1,112 @@
+"""How long to train, how fast to learn, on what: the settings of a training run, resolved before it starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from lyrist.errors import LyristError, UsageError
+from lyrist.models.registry import option
+
+FIRST, LAST = 0.04, 0.0005
+"""Learning rate at the start and at the end of a one-cycle schedule, as shares of its peak."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Settings of one training run; ``lyrist train --help`` shows them."""
+
+    steps: int | None = option(None, "budget: updates of the weights (instead of epochs)")
+    minutes: float | None = option(None, "budget: wall-clock minutes (instead of epochs)")
+    epochs: float = option(12.0, "budget: passes over the training songs")
+    batch_size: int = option(16, "songs an update, over all processes together")
+    accumulate: int = option(1, "smaller batches that make up one update, where memory is short")
+    learning_rate: float = option(3e-3, "highest learning rate")
+    schedule: Literal["one-cycle", "linear", "cosine", "constant", "plateau"] = option(
+        "one-cycle", "how the learning rate moves: one-cycle, linear, cosine, constant or plateau (halved when stuck)"
+    )
+    warmup: float = option(0.2, "share of the budget in which the learning rate rises")
+    weight_decay: float = option(0.01, "weight decay of AdamW, on matrices")
+    clip: float = option(1.0, "largest norm of the gradient (0: no limit)")
+    patience: int = option(0, "stop after this many validations without a better loss (0: never)")
+    evaluate_every: int | None = option(None, "validate every so many updates (default: about once an epoch)")
+    log_every: int = option(10, "log the training loss every so many updates")
+    precision: Literal["auto", "float32", "bf16"] = option("auto", "auto: bf16 autocast where the device is fast at it")
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "auto: a GPU where there is one")
+    seed: int = option(0, "decides the first weights, the order of the songs and what is dropped")
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.minutes is not None:
+            raise UsageError("Give --steps or --minutes as the budget, not both.")
+        positive = ("steps", "minutes", "epochs", "batch_size", "accumulate", "learning_rate", "evaluate_every")
+        for name in (*positive, "log_every"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be more than 0.")
+        for name in ("warmup", "weight_decay", "clip", "patience"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must not be negative.")
+        if self.warmup > 1:
+            raise UsageError(f"--warmup is a share of the budget, from 0 to 1; {self.warmup} is not.")
+
+    def total(self, updates_per_epoch: int) -> int:
+        """Return the updates of the whole run; with a budget in minutes, more than could ever be made."""
+        if self.minutes is not None:
+            return 10**9
+        return self.steps or max(1, round(self.epochs * updates_per_epoch))
+
+    def evaluation_interval(self, updates_per_epoch: int) -> int:
+        """Return the updates between validations: as asked, else an epoch, but at least ten validations a run."""
+        if self.evaluate_every:
+            return self.evaluate_every
+        tenth = self.total(updates_per_epoch) // 10 if self.minutes is None else updates_per_epoch
+        return max(1, min(updates_per_epoch, tenth))
+
+    def rate(self, progress: float) -> float:
+        """Return the learning rate at ``progress`` (0 to 1 of the budget), as a share of its peak.
+
+        ``one-cycle`` rises by half a cosine and falls by another (Smith, Super-convergence, 2018); the others rise
+        linearly, then fall linearly, by a cosine, or not at all.
+        """
+        progress = min(max(progress, 0.0), 1.0)
+        if progress < self.warmup:
+            rise = progress / self.warmup
+            return FIRST + (1 - FIRST) * (1 - math.cos(math.pi * rise)) / 2 if self.schedule == "one-cycle" else rise
+        left = 1.0 if self.warmup >= 1 else (1 - progress) / (1 - self.warmup)
+        if self.schedule == "one-cycle":
+            return LAST + (1 - LAST) * (1 - math.cos(math.pi * left)) / 2
+        if self.schedule == "cosine":
+            return (1 - math.cos(math.pi * left)) / 2
+        return left if self.schedule == "linear" else 1.0
+
+
+def device_for(wanted: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu`` or ``cuda`` stands for here.
+
+    Raises
+    ------
+    LyristError
+        A GPU is wanted and there is none.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise LyristError(
+            "No CUDA GPU can be used here (none is there, or PyTorch was installed without CUDA); "
+            "choose --device cpu or --device auto."
+        )
+    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
+def half_precision(wanted: str, device: torch.device) -> bool:
+    """Return whether to train under bf16 autocast: when asked, or with ``auto`` where the device computes in bf16.
+
+    On a CPU with bf16 instructions a recurrent network trains about twice as fast; without them it is much slower.
+    """
+    if wanted != "auto":
+        return wanted == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,141 @@
+"""Texts to token ids: a tokenizer learnt from the training texts alone, saved as ``tokenizer.json``.
+
+Line ends are tokens. Where the lines of a song end tells much about who wrote it, and a tokenizer for web pages throws
+that away. A blank line (the end of a verse) is a token of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from lyrist.errors import LyristError
+from lyrist.models.network import TokenOptions
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+
+# fmt: off
+CONTRACTIONS = (
+    "don't", "can't", "won't", "ain't", "i'm", "i'll", "i've", "i'd", "you're", "you'll", "you've", "you'd",
+    "he's", "she's", "it's", "we're", "we'll", "we've", "they're", "they've", "that's", "there's", "what's",
+    "let's", "isn't", "wasn't", "aren't", "didn't", "doesn't", "couldn't", "wouldn't", "shouldn't", "haven't",
+    "hasn't", "hadn't", "gonna", "wanna", "gotta",
+)
+# fmt: on
+"""Function words of songs that scikit-learn's list lacks."""
+
+FUNCTION_WORDS = frozenset(ENGLISH_STOP_WORDS) | frozenset(CONTRACTIONS)
+"""What ``drop_words`` leaves out."""
+
+
+def learn(texts: Sequence[str], options: TokenOptions) -> PreTrainedTokenizerFast:
+    """Return a tokenizer whose vocabulary comes from ``texts``, most frequent first.
+
+    Ids: 0 is padding, 1 the unknown word; then words (or parts of words) in the order of their frequency, equal ones
+    in alphabetical order.
+
+    Raises
+    ------
+    LyristError
+        The texts hold no word at all.
+    """
+    limits: dict[str, Any] = {
+        "vocab_size": options.max_words,
+        "min_frequency": options.min_count,
+        "special_tokens": [PAD, UNKNOWN],
+        "show_progress": False,
+    }
+    trainer: Any
+    if options.tokens == "words":
+        tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        trainer = trainers.WordLevelTrainer(**limits)
+    else:
+        tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, continuing_subword_prefix="##"))
+        trainer = trainers.BpeTrainer(continuing_subword_prefix="##", limit_alphabet=500, **limits)
+    tokenizer.normalizer = _normalizer(options)
+    tokenizer.pre_tokenizer = _splitter(options)
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() <= 2:
+        raise LyristError(
+            "The training texts hold no words to learn from: they are empty, or every word is rarer than --min-count "
+            f"({options.min_count})."
+        )
+    return wrap(tokenizer, options.max_length)
+
+
+def wrap(tokenizer: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
+    """Return the tokenizer as one of `transformers`, with padding on the right."""
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        padding_side="right",
+        truncation_side="right",
+        model_max_length=max_length,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def _normalizer(options: TokenOptions) -> Any:
+    steps = [normalizers.NFC(), normalizers.Lowercase(), normalizers.Replace(Regex("[’‘`]"), "'")]
+    if options.drop_words:
+        listed = "|".join(sorted(FUNCTION_WORDS, key=lambda word: (-len(word), word)))
+        steps.append(normalizers.Replace(Regex(rf"(?<![\w'])(?:{listed})(?![\w'])"), " "))
+    steps.append(normalizers.Replace(Regex(r"\n[ \t]*\n\s*"), "\n\n"))
+    return normalizers.Sequence(steps)
+
+
+def _splitter(options: TokenOptions) -> Any:
+    """Return what finds the words (an apostrophe inside one belongs to it), line ends and punctuation marks."""
+    kinds = [r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*"]
+    if options.newlines and not options.drop_words:
+        kinds.append(r"\n+")
+    if options.punctuation:
+        kinds.append(r"[^\s\p{L}\p{M}\p{N}]")
+    return pre_tokenizers.Split(Regex("|".join(kinds)), behavior="removed", invert=True)
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], max_length: int, pairs: Sequence[str] | None = None
+) -> list[NDArray[np.int32]]:
+    """Return the token ids of each text, at most ``max_length``, at least one (a text without words is one unknown).
+
+    Parameters
+    ----------
+    tokenizer
+        Any fast tokenizer of `transformers`.
+    texts
+        n texts.
+    max_length
+        Tokens kept of each text, from its beginning, special tokens included.
+    pairs
+        n texts that go before them as first of the two segments that pretrained encoders know.
+
+    Returns
+    -------
+    list of arrays
+        n arrays of int32, of varied length.
+    """
+    if not len(texts):
+        return []
+    given = (list(texts),) if pairs is None else (list(pairs), list(texts))
+    encoded = tokenizer(
+        *given, truncation=True, max_length=max_length, padding=False,
+        return_attention_mask=False, return_token_type_ids=False,
+    )  # fmt: skip
+    unknown = tokenizer.unk_token_id
+    if unknown is None:
+        unknown = tokenizer.pad_token_id or 0
+    return [np.asarray(ids or [unknown], dtype=np.int32) for ids in encoded["input_ids"]]
+
+
+def save(tokenizer: Any, folder: Path) -> None:
+    """Write ``tokenizer.json`` and ``tokenizer_config.json`` into ``folder``."""
+    tokenizer.save_pretrained(str(folder))
