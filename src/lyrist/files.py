@@ -83,7 +83,7 @@ def staged(out: Path, *, resume: bool = False, marker: str = "") -> Iterator[Pat
     LyristError
         ``out`` holds something else, another process is writing it, or the disk or permissions do not allow it.
     """
-    out = Path(os.path.abspath(out))
+    out = out.absolute()
     occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if occupied and not (marker and (out / marker).is_file()):
         raise LyristError(f"{out} exists and is not {_kind(marker)}; choose another --out.")

@@ -93,6 +93,10 @@ def write_dropped(work: Path, out: Path) -> None:
     folder = out / "dropped"
     folder.mkdir(exist_ok=True)
     empty = pl.DataFrame(schema={**dict.fromkeys(DROPPED, pl.String), "id": pl.Int64, "row": pl.Int64})
-    parts = [pl.scan_parquet(file).select(DROPPED) for name in ("rejected", "dropped") for file in sorted((work / name).glob("*.parquet"))]
+    parts = [
+        pl.scan_parquet(file).select(DROPPED)
+        for name in ("rejected", "dropped")
+        for file in sorted((work / name).glob("*.parquet"))
+    ]
     rows = pl.concat([empty.lazy(), *parts]).sort("id").drop("id")
     rows.sink_parquet(folder / "00000.parquet", compression="zstd")

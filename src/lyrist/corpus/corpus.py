@@ -107,8 +107,7 @@ class Corpus:
         for file in self.files(split):
             with pq.ParquetFile(file) as opened:
                 for batch in opened.iter_batches(batch_size=size, columns=list(columns)):
-                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
-                    assert isinstance(frame, pl.DataFrame)
+                    frame = pl.DataFrame(pa.Table.from_batches([batch]))
                     yield frame
 
     @cached_property
@@ -132,5 +131,5 @@ class Corpus:
             raise unknown("target column", target, known)
         if not self.scan().select(pl.col(target).is_not_null().any()).collect().item():
             raise LyristError(
-                f"No song in {self.path} has a {target}; choose another --target or name the column: lyrist prepare --{target} COLUMN."
+                f"No song in {self.path} has a {target}; name its column: lyrist prepare --{target} COLUMN."
             )

@@ -93,7 +93,9 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
 def _columns(source: Source, tables: Tables) -> Columns:
     header, sample = sniff(source, tables.encoding)
     given: Mapping[str, str] = dict(tables.given)
-    return recognise(header, preset=tables.preset, given=given, keep=tables.keep, sample=sample, source_name=source.name)
+    return recognise(
+        header, preset=tables.preset, given=given, keep=tables.keep, sample=sample, source_name=source.name
+    )
 
 
 def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> dict[str, Any]:
@@ -162,6 +164,8 @@ class _Shards:
     def _flush(self) -> None:
         if self.songs:
             path = self.raw / f"{self.shards:05d}.parquet"
-            pq.write_table(pa.concat_tables(self.songs), path, compression="lz4", use_dictionary=["source", "artist", "genre"])
+            pq.write_table(
+                pa.concat_tables(self.songs), path, compression="lz4", use_dictionary=["source", "artist", "genre"]
+            )
             self.shards += 1
             self.songs = []

@@ -214,13 +214,17 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         left.unlink()
     write_songs(work, out, verdict, settings.keep)
     write_dropped(work, out)
-    _write_duplicates(meta, clusters, verdict, out)
+    named = _named(meta, clusters, verdict)
+    named.write_parquet(out / "duplicates.parquet")
     seconds["write songs"] = time.process_time() - writing_started
     ledger = _ledger(read, passed, verdict)
     ledger.check()
     write_json(out / "ledger.json", ledger.to_json())
-    counts = _counts(read, passed, clusters, verdict, leaked)
-    counts["seconds"] = {"wall": round(time.monotonic() - started, 2), "cpu": {k: round(v, 3) for k, v in seconds.items()}}
+    counts = _counts(read, passed, named, verdict, leaked)
+    counts["seconds"] = {
+        "wall": round(time.monotonic() - started, 2),
+        "cpu": {k: round(v, 3) for k, v in seconds.items()},
+    }
     info = {
         "format": FORMAT,
         "lyrist": __version__,
@@ -266,7 +270,9 @@ def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
             )
 
 
-def _text_pass(settings: Settings, read: dict[str, Any], work: Path, engine: str, workers: int | None) -> dict[str, Any]:
+def _text_pass(
+    settings: Settings, read: dict[str, Any], work: Path, engine: str, workers: int | None
+) -> dict[str, Any]:
     """Clean all shards and add up their counts."""
     for name in ("clean", "keys", "dropped", "counts"):
         (work / name).mkdir(exist_ok=True)
@@ -292,9 +298,15 @@ def _text_pass(settings: Settings, read: dict[str, Any], work: Path, engine: str
     if not kept:
         reasons = {**read["rejected"], **sums["reasons"]}
         told = ", ".join(f"{count:,.0f} {reason}" for reason, count in sorted(reasons.items(), key=lambda kv: -kv[1]))
-        raise LyristError(f"No song is left of {read['read']:,} rows: {told}. Loosen the filters, or check the columns.")
+        raise LyristError(
+            f"No song is left of {read['read']:,} rows: {told}. Loosen the filters, or check the columns."
+        )
     measured = max(repetition[0], 1)
-    told_repetition = {"songs": int(repetition[0]), "before": repetition[1] / measured, "after": repetition[2] / measured}
+    told_repetition = {
+        "songs": int(repetition[0]),
+        "before": repetition[1] / measured,
+        "after": repetition[2] / measured,
+    }
     return {"kept": kept, "repetition": told_repetition, "worker_peak_bytes": peak, **sums}
 
 
@@ -305,16 +317,17 @@ def _clusters(settings: Settings, work: Path) -> tuple[pl.DataFrame, pl.DataFram
     meta = keys.select(columns).sort("id").collect()
     if settings.duplicates == "keep":
         return meta, find_clusters(None, lambda ids: iter(()))
-    with progress.task("near-copies") as advance:
+    with progress.task("near-copies", "stages") as advance:
         shards = sorted((work / "clean").glob("*.parquet"))
 
         def fetch(ids: np.ndarray[Any, Any]) -> Any:
-            for number, shard in enumerate(shards):
-                texts = pl.scan_parquet(shard).select("id", "lyrics").filter(pl.col("id").is_in(pl.Series(ids))).collect()
-                advance(number + 1, len(shards))
+            for shard in shards:
+                texts = (
+                    pl.scan_parquet(shard).select("id", "lyrics").filter(pl.col("id").is_in(pl.Series(ids))).collect()
+                )
                 yield texts["id"].to_numpy(), texts["lyrics"]
 
-        return meta, find_clusters(keys, fetch)
+        return meta, find_clusters(keys, fetch, advance=advance)
 
 
 def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, work: Path) -> tuple[pl.DataFrame, int]:
@@ -324,10 +337,14 @@ def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, wor
     songs = songs.with_columns(reason=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
     if settings.duplicates == "drop":
         copy = pl.col("cluster") != pl.col("id")
-        first = songs.select(cluster="id", first=pl.format("{} - {}", pl.col("artist").fill_null("?"), pl.col("title").fill_null("?")))
+        first = songs.select(
+            cluster="id", first=pl.format("{} - {}", pl.col("artist").fill_null("?"), pl.col("title").fill_null("?"))
+        )
         songs = songs.join(first, on="cluster", how="left", maintain_order="left").with_columns(
             reason=pl.when(copy).then(pl.format("{}-duplicate", "kind")),
-            detail=pl.when(copy).then(pl.format("of song {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))),
+            detail=pl.when(copy).then(
+                pl.format("of song {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))
+            ),
         )
     if settings.balance:
         left = songs.filter(pl.col("reason").is_null())
@@ -342,10 +359,10 @@ def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, wor
     return songs.select("id", "split", "cluster", "reason", "detail"), leaked
 
 
-def _write_duplicates(meta: pl.DataFrame, clusters: pl.DataFrame, verdict: pl.DataFrame, out: Path) -> None:
+def _named(meta: pl.DataFrame, clusters: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:
+    """Return the songs in clusters with title, artist and split (null where dropped), cluster by cluster."""
     named = clusters.join(meta.select("id", "title", "artist"), on="id", how="left")
-    named = named.join(verdict.select("id", "split"), on="id", how="left").sort("cluster", "id")
-    named.write_parquet(out / "duplicates.parquet")
+    return named.join(verdict.select("id", "split"), on="id", how="left").sort("cluster", "id")
 
 
 def _ledger(read: dict[str, Any], passed: dict[str, Any], verdict: pl.DataFrame) -> Ledger:
@@ -358,7 +375,7 @@ def _ledger(read: dict[str, Any], passed: dict[str, Any], verdict: pl.DataFrame)
 
 
 def _counts(
-    read: dict[str, Any], passed: dict[str, Any], clusters: pl.DataFrame, verdict: pl.DataFrame, leaked: int
+    read: dict[str, Any], passed: dict[str, Any], named: pl.DataFrame, verdict: pl.DataFrame, leaked: int
 ) -> dict[str, Any]:
     splits = dict(verdict["split"].drop_nulls().value_counts().iter_rows())
     return {
@@ -368,7 +385,7 @@ def _counts(
         "repaired": read["repaired"],
         "rules": {k: int(v) for k, v in passed["rules"].items()},
         "languages": {k: int(v) for k, v in sorted(passed["languages"].items(), key=lambda kv: -kv[1])},
-        "clusters": summary.count_clusters(clusters),
+        "clusters": summary.count_clusters(named),
         "near_copies_across_splits": leaked,
         "repetition": passed["repetition"],
         "worker_peak_bytes": passed["worker_peak_bytes"],

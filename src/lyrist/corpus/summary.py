@@ -24,7 +24,8 @@ def of_corpus(corpus: Corpus) -> str:
     for reason, count in sorted(ledger.dropped.items(), key=lambda item: -item[1]):
         lines.append(f"  {count:>9,}  {reason:<18} {REASONS.get(reason, '')}")
     if ledger.dropped:
-        lines.append(f"  (see them: lyrist prepare --out {corpus.path} --show-dropped {max(ledger.dropped, key=ledger.dropped.__getitem__)})")
+        commonest = max(ledger.dropped, key=ledger.dropped.__getitem__)
+        lines.append(f"  (see them: lyrist prepare --out {corpus.path} --show-dropped {commonest})")
     if "invalid-utf8" in ledger.dropped:
         lines.append("  Rows are not valid UTF-8: if the table has another encoding, say so, as in --encoding cp1252.")
     lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
@@ -49,7 +50,7 @@ def _clusters(counts: dict[str, Any]) -> str:
         return "near-copies: none found"
     return (
         f"near-copies: {found['songs']:,} songs in {found['clusters']:,} clusters, "
-        f"{found['covers']:,} of them covers (several artists); {counts['near_copies_across_splits']:,} stand across splits"
+        f"{found['covers']:,} with covers (several artists); {counts['near_copies_across_splits']:,} stand across splits"
     )
 
 
@@ -72,18 +73,24 @@ def dropped_examples(corpus: Corpus, reason: str, limit: int = 20) -> str:
     lines = [f"{reason}: {total:,} rows. {REASONS.get(reason, '')}"]
     for row in rows.iter_rows(named=True):
         name = " - ".join(part for part in (row["artist"], row["title"]) if part) or "?"
-        lines.append(f"  {row['source']} row {row['row']:,}: {name}" + (f"  [{row['detail']}]" if row["detail"] else ""))
+        lines.append(
+            f"  {row['source']} row {row['row']:,}: {name}" + (f"  [{row['detail']}]" if row["detail"] else "")
+        )
     if total > limit:
         lines.append(f"  and {total - limit:,} more in {corpus.path / 'dropped'}")
     return printable("\n".join(lines))
 
 
-def count_clusters(clusters: pl.DataFrame) -> dict[str, int]:
-    """Return how many songs stand in clusters, how many clusters there are, and how many pairs are exact copies."""
+def count_clusters(named: pl.DataFrame) -> dict[str, int]:
+    """Return how many songs stand in clusters, how many clusters there are, and how many of these hold covers.
+
+    ``named`` is id, cluster, kind and artist of every song in a near-duplicate cluster of two or more.
+    """
     return {
-        "songs": len(clusters),
-        "clusters": clusters["cluster"].n_unique(),
-        "exact": int((clusters["kind"] == "exact").sum()),
+        "songs": len(named),
+        "clusters": named["cluster"].n_unique(),
+        "exact": int((named["kind"] == "exact").sum()),
+        "covers": int(covers(named)["cover"].sum()),
     }
 
 
@@ -130,4 +137,11 @@ Every setting stands in `corpus.json`; every dropped row in `dropped/`.
 
 def _cell(text: str) -> str:
     """Make ``text`` harmless in a Markdown table."""
-    return printable(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")
+    return (
+        printable(text)
+        .replace("\\", "\\\\")
+        .replace("|", "\\|")
+        .replace("\n", " ")
+        .replace("<", "&lt;")
+        .replace("`", "'")
+    )

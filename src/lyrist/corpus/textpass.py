@@ -74,7 +74,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     clock.step("clean")
     songs = judge(songs, Filters(**_tuples(settings["filters"])), clock)
     kept = songs.filter(pl.col("reason").is_null())
-    keys = kept.select("id", "title", "artist", "genre", *settings["keep"])
+    keys = kept.select("id", "title", "artist", "genre", "split", *settings["keep"])
     if settings["signatures"]:
         keys = pl.concat([keys, signatures(kept["lyrics"])], how="horizontal")
     clock.step("signatures")

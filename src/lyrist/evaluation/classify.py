@@ -1,0 +1,125 @@
+"""`classify`: labels and probabilities for texts, and the words that decided."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lyrist.corpus.cleaning import clean
+from lyrist.errors import LyristError, UsageError
+from lyrist.evaluation.explain import Explanation
+from lyrist.evaluation.explain import explain as explain_one
+from lyrist.models.inputs import songs as as_input
+from lyrist.training.runs import open_run
+
+SHOWN = 5
+"""Labels shown for each text."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a run says of one text."""
+
+    text: str
+    """The text after cleaning."""
+    probabilities: dict[str, float]
+    """Every label with its probability, the most probable first."""
+    explanation: Explanation | None = None
+
+    @property
+    def label(self) -> str:
+        """The most probable label."""
+        return next(iter(self.probabilities))
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What a run says of some texts, in the order in which they were given."""
+
+    labels: list[Label]
+
+    def summary(self) -> str:
+        """Return the most probable labels of each text, and what decided."""
+        return "\n\n".join(_told(label) for label in self.labels)
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Return label, probabilities and explanation of each text for ``--json``."""
+        return [
+            {
+                "label": one.label,
+                "probabilities": one.probabilities,
+                **({"words": one.explanation.words, "lines": one.explanation.lines} if one.explanation else {}),
+            }
+            for one in self.labels
+        ]
+
+
+def classify(
+    run: str, *texts: str, file: str | None = None, artist: str | None = None, explain: bool = False
+) -> Classified:
+    """Label texts with a saved run.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    texts
+        Lyrics; they are cleaned as the corpus was.
+    file
+        A text file with one song, or - for standard input.
+    artist
+        Who sings them, for a run that was fitted with the artist as a feature.
+    explain
+        Show the words and lines that decided.
+
+    Raises
+    ------
+    LyristError
+        The run is not there or damaged, or a text is empty after cleaning.
+    """
+    opened = open_run(run)
+    given = [*texts, *([_read(file)] if file else [])]
+    if not given:
+        raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")
+    cleaned = [clean(text) for text in given]
+    for number, text in enumerate(cleaned, 1):
+        if not text.strip():
+            raise LyristError(
+                f"Text {number} is empty after cleaning, so there is nothing to label; give a text with words."
+            )
+    probabilities = np.asarray(
+        opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
+    )
+    classes = [str(label) for label in opened.model.classes_]
+    found = []
+    for text, row in zip(cleaned, probabilities, strict=True):
+        ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+        told = explain_one(opened.model, text, label=next(iter(ranked))) if explain else None
+        found.append(Label(text, ranked, told))
+    return Classified(found)
+
+
+def _read(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise LyristError(f"{file} is not UTF-8 text (byte {error.start}); convert it first.") from None
+    except OSError as error:
+        raise LyristError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _told(one: Label) -> str:
+    lines = [f"{one.label}  {one.probabilities[one.label]:.1%}"]
+    others = list(one.probabilities.items())[1:SHOWN]
+    lines.append("  then " + ", ".join(f"{label} {p:.1%}" for label, p in others))
+    if one.explanation:
+        lines.append(f"  decided by ({one.explanation.method}):")
+        lines += [f"    {weight:+8.3f}  {'+' if weight > 0 else '-'} {word}" for word, weight in one.explanation.words]
+        lines += [f"    {weight:+8.3f}  | {line}" for line, weight in one.explanation.lines[:3]]
+    return "\n".join(lines)

@@ -1,0 +1,94 @@
+"""`evaluate`: open a saved run and score it, on the corpus that it came from or on another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lyrist.corpus.corpus import Corpus
+from lyrist.errors import LyristError
+from lyrist.evaluation.classification import score
+from lyrist.models.inputs import songs as as_input
+from lyrist.training.classifier import NeuralClassifier
+from lyrist.training.runs import open_run
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The scores of a run on one split of a corpus."""
+
+    run: Path
+    corpus: Path
+    split: str
+    scores: dict[str, Any]
+    note: str
+    """What a reader must know about these figures; may be empty."""
+
+    def summary(self) -> str:
+        """Return the figures with their intervals, and the note."""
+        s, a = self.scores, self.scores["accuracy"]
+        lines = [
+            f"{self.run} on the {self.split} split of {self.corpus}",
+            f"  accuracy {a['value']:.3f} [{a['low']:.3f}, {a['high']:.3f}] (n = {s['n']:,}), macro F1 {s['macro_f1']:.3f}, "
+            f"loss {s['loss']:.3f}, calibration error {s['calibration']['ece']:.3f}",
+        ]
+        if s.get("unseen_labels"):
+            lines.append(f"  not in training, so counted as wrong: {', '.join(s['unseen_labels'][:8])}")
+        return "\n".join([*lines, *([self.note] if self.note else [])])
+
+    def figures(self) -> dict[str, Any]:
+        """Return the scores for ``--json``."""
+        return {"run": str(self.run), "corpus": str(self.corpus), "split": self.split, "note": self.note, **self.scores}
+
+
+def evaluate(run: str, data: str | None = None, *, split: str = "test", batch_size: int = 64) -> Evaluated:
+    """Score a saved run.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    data
+        A corpus directory; by default the one that the run was fitted on.
+    split
+        train, validation or test.
+    batch_size
+        Songs a batch; the figures do not depend on it.
+
+    Raises
+    ------
+    LyristError
+        The run or the corpus is not there or damaged, or no song of the split has the label that the run tells.
+    """
+    opened = open_run(run)
+    if batch_size < 1:
+        raise LyristError(f"--batch-size is at least 1; {batch_size} is not.")
+    corpus = Corpus.open(data or opened.info["corpus"])
+    target = opened.info["target"]
+    corpus.check_target(target)
+    columns = list(dict.fromkeys(["id", "lyrics", "artist", target]))
+    songs = corpus.songs(split, columns).drop_nulls(target)
+    if songs.is_empty():
+        raise LyristError(f"No song in the {split} split of {corpus.path} has a {target}; choose another --split.")
+    truth = songs[target].cast(pl.String).to_list()
+    texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list())
+    more = {"batch_size": batch_size} if isinstance(opened.model, NeuralClassifier) else {}
+    probabilities = np.asarray(opened.model.predict_proba(texts, **more), dtype=float)
+    classes = [str(label) for label in opened.model.classes_]
+    return Evaluated(
+        Path(run), corpus.path, split, score(truth, probabilities, classes), _note(opened.info, corpus, split)
+    )
+
+
+def _note(info: dict[str, Any], corpus: Corpus, split: str) -> str:
+    """Say what makes these figures mean less than they seem to."""
+    if info["fingerprint"] != corpus.fingerprint:
+        return "This is not the corpus the run was fitted on: songs of its training may be among these."
+    own = corpus.info["settings"]["split"]
+    if info["split_by"] != ("column" if own["column"] else own["by"]):
+        return f"The run was fitted on a split by {info['split_by']}: some of these songs were in its training."
+    return "These are the songs it learnt from: the figures say nothing about others." if split == "train" else ""

@@ -1,0 +1,55 @@
+"""The model card: what a stranger who finds the model needs to know before using it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """Return the model card in Markdown, with the header that the Hugging Face Hub reads."""
+    test = results["test"]
+    accuracy, majority = test["accuracy"], results["majority"]["accuracy"]["value"]
+    library = "transformers" if info.get("precision") else "scikit-learn"
+    opening = (
+        "AutoModelForSequenceClassification.from_pretrained(FOLDER), after import lyrist"
+        if library == "transformers"
+        else "skops.io.load(FOLDER/model.skops), with lyrist installed"
+    )
+    rows = [
+        f"| test | {accuracy['value']:.3f} | {accuracy['low']:.3f} to {accuracy['high']:.3f} | {test['n']:,} "
+        f"| {test['macro_f1']:.3f} | {test['loss']:.3f} |",
+        f"| always the commonest label | {majority:.3f} | | {test['n']:,} | | |",
+    ]
+    return f"""---
+library_name: {library}
+pipeline_tag: text-classification
+tags: [lyrics, lyrist]
+---
+
+# {info["recipe"]}: {_plain(info["target"])} from lyrics
+
+Tells the {_plain(info["target"])} of a song from its lyrics, among {len(info["classes"]):,}. Fitted by Lyrist
+{info["lyrist"]} on {info["songs"]["train"]:,} songs of a corpus with the fingerprint `{info["fingerprint"]}`,
+split by {info["split_by"]}.
+
+| | accuracy | 95% interval | n | macro F1 | loss (nats) |
+|---|---|---|---|---|---|
+{rows[0]}
+{rows[1]}
+
+The test songs were read once, after the model had been chosen on validation. They come from the same table as the
+training songs: on other songs expect less. Do not use it to decide who wrote a text.
+
+Open it with `{opening}`, or with `lyrist classify`.
+
+```json
+{json.dumps(info["config"], indent=2, ensure_ascii=True)}
+```
+"""
+
+
+def _plain(text: str) -> str:
+    """Return a column name, harmless in Markdown."""
+    return "".join(c for c in text if c.isalnum() or c in " -_.")

@@ -1,0 +1,68 @@
+"""Songs as evidence: those that a model got most wrong and most right, with the words that decided."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lyrist.evaluation.classification import calibration_of
+from lyrist.evaluation.explain import explain
+from lyrist.reports import figures
+from lyrist.reports.blocks import Block, Details, Figure, Lyrics, Prose, Section
+from lyrist.studies.comparing import Judged
+from lyrist.studies.fitting import Fitted
+from lyrist.studies.views import View
+
+SHOWN = 4
+"""Songs of each kind."""
+
+LONGEST = 3_000
+"""Characters of a song that the page shows."""
+
+
+def songs(picked: Fitted, question: View) -> Section:
+    """Return the section of the hardest and the most telling test songs of the picked recipe."""
+    judged = picked.judged["test"]
+    truth = np.array([judged.classes.index(t) if t in judged.classes else -1 for t in judged.truth])
+    rows = np.arange(len(truth))
+    sure = np.where(truth >= 0, judged.probabilities[rows, truth], 0.0)
+    order = np.argsort(sure, kind="stable")
+    hardest = [int(i) for i in order if not judged.right[i]][:SHOWN]
+    telling = [int(i) for i in order[::-1] if judged.right[i]][:SHOWN]
+    blocks: list[Block] = []
+    for title, places in (("Hardest: most sure, and wrong", hardest), ("Most telling: most sure, and right", telling)):
+        blocks += [Prose(f"{title}."), *(_song(picked, question, judged, place) for place in places)]
+    return Section("Songs", blocks, "Marked: the words that spoke for the answer, stronger where they weigh more.")
+
+
+def _song(picked: Fitted, question: View, judged: Judged, place: int) -> Details:
+    song = question.songs.row(by_predicate=pl.col("id") == int(judged.ids[place]), named=True)
+    text = (song["lyrics"] or "")[:LONGEST]
+    answer, sure = judged.answers[place], float(judged.probabilities[place].max())
+    name = f"{song['artist'] or '?'}: {song['title'] or '?'}"
+    said = f"{name} (truly {judged.truth[place]}, taken for {answer} with {sure:.0%})"
+    explanation = explain(picked.run.model, text, label=answer)
+    return Details(said, [Lyrics(text, spans(text, explanation.words), note=f"By {explanation.method}.")])
+
+
+def spans(text: str, words: Any) -> list[tuple[int, int, float]]:
+    """Return where the weighted words stand in the text: (start, end, weight) of each."""
+    found = []
+    for word, weight in words:
+        pattern = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)
+        found += [(match.start(), match.end(), weight) for match in pattern.finditer(text)] if word.strip() else []
+    return found
+
+
+def calibration(judged: Judged) -> Figure:
+    """Return the picture of how often the model was right against how sure it was."""
+    found = calibration_of(judged.truth, judged.probabilities, judged.classes)
+    bins = [(b["confidence"], b["accuracy"], b["n"]) for b in found["bins"]]
+    return figures.calibration(
+        bins,
+        title="How sure, how right",
+        caption=f"Expected calibration error {found['ece']:.3f}: on the diagonal, a model that is 80% sure is right in 80%.",
+    )

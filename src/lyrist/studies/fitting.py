@@ -1,0 +1,240 @@
+"""`train`: fit one recipe, score it on validation and, once, on test, and write the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lyrist import files, progress
+from lyrist.corpus.corpus import Corpus
+from lyrist.evaluation.classification import score
+from lyrist.evaluation.intervals import wilson
+from lyrist.models import registry
+from lyrist.models.inputs import songs as as_input
+from lyrist.studies.cards import card
+from lyrist.studies.comparing import Judged
+from lyrist.studies.curves import beside, curves
+from lyrist.studies.views import View, view
+from lyrist.training import classifier, runs
+
+HELD = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A recipe that was fitted and scored."""
+
+    run: runs.Run
+    judged: Mapping[str, Judged]
+    """By split: what it answered."""
+
+    def summary(self) -> str:
+        """Return the scores, beside the majority's, and where the run is."""
+        info, results = self.run.info, self.run.results
+        lines = [f"{info['recipe']} on {info['target']}: {info['parameters']:,} parameters, {info['seconds']:.1f} s"]
+        lines += [f"  {split:<11} {scored(results[split])}" for split in HELD]
+        majority = results["majority"]
+        lines.append(f"  majority    accuracy {majority['accuracy']['value']:.3f} (always '{majority['label']}')")
+        if results["test"].get("unseen_labels"):
+            lines.append(f"  not in training, so counted as wrong: {', '.join(results['test']['unseen_labels'][:5])}")
+        lines.append(f"run: {self.run.path}")
+        return "\n".join(lines)
+
+    def figures(self) -> dict[str, Any]:
+        """Return what ``results.json`` holds, with the run's path and cost."""
+        info = self.run.info
+        return {
+            "run": str(self.run.path),
+            **{k: info[k] for k in ("recipe", "parameters", "seconds")},
+            **self.run.results,
+        }
+
+
+def scored(scores: Mapping[str, Any]) -> str:
+    """Return accuracy with interval and n, macro F1 and loss as text."""
+    accuracy = scores["accuracy"]
+    return (
+        f"accuracy {accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}] (n = {scores['n']:,}), "
+        f"macro F1 {scores['macro_f1']:.3f}, loss {scores['loss']:.3f}"
+    )
+
+
+def train(
+    recipe: str,
+    data: str,
+    *,
+    out: str,
+    target: str = "artist",
+    only: str = "",
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    **options: str,
+) -> Fitted:
+    """Fit one model and score it on validation and test.
+
+    Parameters
+    ----------
+    recipe
+        The model; ``lyrist recipes`` lists them.
+    data
+        A corpus directory, made by ``lyrist prepare``.
+    out
+        The run directory.
+    target
+        What is told from the lyrics: artist, genre, or another column of the corpus.
+    only
+        Labels to keep, separated by commas; empty keeps all.
+    steps, minutes
+        The budget of a network: updates of its weights, or wall-clock minutes.
+    batch_size
+        Songs an update of a network.
+    device
+        auto, cpu or cuda.
+    seed
+        Decides everything that is drawn at random.
+    resume
+        Go on with an interrupted run.
+    options
+        Any option of the recipe; ``lyrist recipes NAME`` lists them.
+
+    Raises
+    ------
+    LyristError
+        The corpus, the target, the recipe or an option is not there or cannot be used.
+    """
+    corpus = Corpus.open(data)
+    given = {**budget(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
+    classifier.make_estimator(recipe, given, seed)
+    question = view(corpus, target, tuple(part.strip() for part in only.split(",") if part.strip()))
+    return fit(question, recipe, Path(out), options=given, seed=seed, resume=resume)
+
+
+def budget(recipe: str, **given: Any) -> dict[str, Any]:
+    """Return the options of the training loop that were given, for a network; other recipes have no use for them."""
+    if registry.get(recipe).family != "neural":
+        return {}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def fit(
+    view: View,
+    recipe: str,
+    out: Path,
+    *,
+    options: Mapping[str, Any],
+    seed: int = 0,
+    resume: bool = False,
+    name: str = "",
+) -> Fitted:
+    """Fit a recipe on the training songs of a view and write the run directory ``out``.
+
+    The validation songs choose the step of a network; the test songs are read once, at the end.
+    """
+    parts = {split: view.part(split) for split in ("train", *HELD)}
+    estimator = classifier.make_estimator(recipe, options, seed)
+    with runs.create(out, resume=resume) as folder:
+        started, cpu = time.monotonic(), time.process_time()
+        if isinstance(estimator, classifier.NeuralClassifier):
+            estimator.set_params(folder=folder, resume=resume)
+            held = parts["validation"]
+            estimator.fit(_inputs(parts["train"]), _labels(parts["train"]), validation=(_inputs(held), _labels(held)))
+        else:
+            with progress.task(name or recipe) as advance:
+                estimator.fit(_inputs(parts["train"]), _labels(parts["train"]))
+                advance(len(parts["train"]), len(parts["train"]))
+        seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu
+        judged = {split: _judge(estimator, parts[split]) for split in HELD}
+        results = _results(view, judged)
+        runs.save_model(estimator, folder)
+        info = {
+            "recipe": recipe,
+            "name": name or recipe,
+            "task": "classify",
+            "target": view.target,
+            "split_by": view.split_by,
+            "songs": {split: len(part) for split, part in parts.items()},
+            "config": classifier.resolved(recipe, options, seed),
+            "corpus": str(view.corpus.path.resolve()),
+            "fingerprint": view.corpus.fingerprint,
+            "seed": seed,
+            "seconds": seconds,
+            "cpu_seconds": cpu_seconds,
+        }
+        for split, answers in judged.items():
+            runs.write_predictions(
+                folder, split, answers.ids.tolist(), answers.truth, answers.classes, answers.probabilities
+            )
+        runs.write_results(folder, results)
+        whole = runs.write_run(folder, estimator, info)
+        if runs.is_main():
+            files.write_text(folder / runs.MODEL / "README.md", card(whole, results))
+            _draw_curves(folder, recipe, whole.get("best_step"))
+    return Fitted(runs.open_run(out), judged)
+
+
+def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int, view: View) -> Fitted | None:
+    """Return the finished run in ``out`` if it is of just this recipe, options, seed and split; else None."""
+    if not (out / runs.MARKER).is_file():
+        return None
+    run = runs.open_run(out)
+    same = {"recipe": recipe, "seed": seed, "fingerprint": view.corpus.fingerprint, "split_by": view.split_by}
+    same["config"] = _json_like(classifier.resolved(recipe, options, seed))
+    if any(run.info.get(key) != value for key, value in same.items()):
+        return None
+    return Fitted(run, {split: judged_before(run, split) for split in HELD})
+
+
+def judged_before(run: runs.Run, split: str) -> Judged:
+    """Return the answers that a finished run has saved."""
+    table = run.predictions(split)
+    probabilities = np.array(table["probabilities"].to_list(), dtype=float)
+    return Judged(table["id"].to_numpy(), table["truth"].to_list(), probabilities, list(run.info["classes"]))
+
+
+def _json_like(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _json_like(item) for key, item in value.items()}
+    return [_json_like(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _inputs(songs: pl.DataFrame) -> Any:
+    return as_input(songs["lyrics"].fill_null("").to_list(), songs["artist"].fill_null("").to_list())
+
+
+def _labels(songs: pl.DataFrame) -> list[str]:
+    return songs["label"].to_list()
+
+
+def _judge(estimator: Any, songs: pl.DataFrame) -> Judged:
+    probabilities = np.asarray(estimator.predict_proba(_inputs(songs)), dtype=float)
+    return Judged(songs["id"].to_numpy(), _labels(songs), probabilities, [str(c) for c in estimator.classes_])
+
+
+def _results(view: View, judged: Mapping[str, Judged]) -> dict[str, Any]:
+    found: dict[str, Any] = {s: score(j.truth, j.probabilities, j.classes) for s, j in judged.items()}
+    return {**found, "majority": majority(view)}
+
+
+def majority(view: View) -> dict[str, Any]:
+    """Return what always answering the commonest training label would reach on test."""
+    label = view.part("train")["label"].value_counts().sort(["count", "label"], descending=[True, False])["label"][0]
+    truth = view.part("test")["label"]
+    right = int((truth == label).sum())
+    low, high = wilson(right, len(truth))
+    return {"label": label, "n": len(truth), "accuracy": {"value": right / len(truth), "low": low, "high": high}}
+
+
+def _draw_curves(folder: Path, recipe: str, best_step: int | None) -> None:
+    drawn = curves(runs.journal.read(folder), recipe, best_step)
+    if drawn:
+        files.write_text(folder / "curves.svg", beside(drawn))

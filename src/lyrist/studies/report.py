@@ -1,0 +1,276 @@
+"""The report of a study: one page that says how good each recipe is, how sure that is, and why it can be believed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lyrist.evaluation.classification import by_group, confusion
+from lyrist.evaluation.explain import telling_features
+from lyrist.reports import figures, heatmaps
+from lyrist.reports.blocks import Block, Code, Column, Details, Facts, Items, Page, Prose, Section, Table
+from lyrist.studies import evidence
+from lyrist.studies.comparing import Judged
+from lyrist.studies.curves import curves
+from lyrist.studies.fitting import Fitted
+from lyrist.studies.plans import Plan
+from lyrist.studies.views import View
+
+CLASSES_SHOWN = 40
+"""Rows of the table of classes."""
+
+HEAD = (
+    "recipe",
+    Column("parameters", ",.0f"),
+    Column("seconds", ",.1f"),
+    Column("validation accuracy", ".3f"),
+    Column("test accuracy", ".3f", bar=True),
+    "95% interval",
+    Column("macro F1", ".3f"),
+    Column("loss", ".3f", note="nats"),
+    Column("n", ",.0f"),
+)
+
+
+def compose(plan: Plan, question: View, fitted: Mapping[str, Fitted], results: Mapping[str, Any], out: Path) -> Page:
+    """Return the page of a finished study.
+
+    Parameters
+    ----------
+    plan, question
+        What was asked.
+    fitted
+        The fitted recipes by name, as the corpus was split.
+    results
+        What ``results.json`` holds.
+    out
+        Where the study will stand; the commands on the page name it.
+    """
+    picked = fitted[results["picked"]]
+    judged = picked.judged["test"]
+    sections = [
+        _comparison(results),
+        *_other_split(results),
+        *_training(fitted),
+        _mistakes(judged, question),
+        evidence.songs(picked, question),
+        *_telling(fitted, results["picked"]),
+        _corpus(question),
+        _again(plan, question, results, out),
+    ]
+    return Page(
+        title=f"Which {question.target} is it?",
+        subtitle=f"Study {plan.name}: {len(fitted)} recipes, {len(results['classes']):,} classes, "
+        f"{sum(results['songs'].values()):,} songs, split by {question.split_by}",
+        kicker="Lyrist study",
+        lead=(_facts(results), Prose(results["verdict"]), *([Prose(plan.why.strip())] if plan.why else [])),
+        sections=sections,
+        footer=f"Made by Lyrist {results['lyrist']} from the corpus {results['fingerprint']}.",
+    )
+
+
+def _facts(results: Mapping[str, Any]) -> Facts:
+    best = next(line for line in results["recipes"] if line["name"] == results["picked"])
+    accuracy, majority = best["test"]["accuracy"], results["majority"]
+    return Facts(
+        [
+            ("picked", results["picked"], f"by {results['chosen_by']}"),
+            ("test accuracy", f"{accuracy['value']:.1%}", _between(accuracy)),
+            ("macro F1", f"{best['test']['macro_f1']:.3f}", "every class counts alike"),
+            ("majority", f"{majority['accuracy']['value']:.1%}", f"always '{majority['label']}'"),
+            ("test songs", f"{best['test']['n']:,}", "read once, at the end"),
+        ]
+    )
+
+
+def _between(interval: Mapping[str, float]) -> str:
+    return f"95% interval {interval['low']:.1%} to {interval['high']:.1%}"
+
+
+def _picture(part: Mapping[str, Any], picked: str, name: str) -> Block:
+    dots = [
+        (line["name"], *(line["test"]["accuracy"][k] for k in ("value", "low", "high"))) for line in part["recipes"]
+    ]
+    return figures.intervals(
+        dots,
+        reference=("majority", part["majority"]["accuracy"]["value"]),
+        highlight=(picked,),
+        xlabel="test accuracy with 95% interval",
+        title=f"Test accuracy, split by {part['split_by']}",
+        name=name,
+    )
+
+
+def _table(part: Mapping[str, Any], picked: str) -> Table:
+    rows, majority = [], part["majority"]
+    for line in part["recipes"]:
+        test = line["test"]
+        accuracy = test["accuracy"]
+        rows.append(
+            (
+                line["name"],
+                line["parameters"],
+                line["seconds"],
+                line["validation"]["accuracy"]["value"],
+                accuracy["value"],
+                f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
+                test["macro_f1"],
+                test["loss"],
+                test["n"],
+            )
+        )
+    at = majority["accuracy"]
+    said = f"(always '{majority['label']}')"
+    rows.append(
+        (said, None, None, None, at["value"], f"{at['low']:.3f} to {at['high']:.3f}", None, None, majority["n"])
+    )
+    chosen = [i for i, line in enumerate(part["recipes"]) if line["name"] == picked]
+    return Table(HEAD, rows, highlight=chosen, caption="Every recipe, on the same songs")
+
+
+def _comparison(results: Mapping[str, Any]) -> Section:
+    blocks: list[Block] = [_picture(results, results["picked"], "accuracy"), _table(results, results["picked"])]
+    tests = results["tests"]
+    rows = [
+        (n, t["difference"], t["only_first"], t["only_other"], t["p"], t["p_holm"]) for n, t in tests["against"].items()
+    ]
+    if rows:
+        head = (
+            f"{tests['first']} against",
+            Column("difference", "+.3f"),
+            "it alone right",
+            "the other alone",
+            Column("p", ".3g"),
+            Column("p, corrected", ".3g", note="Holm"),
+        )
+        note = "Exact McNemar test on the same test songs. Corrected: for the number of comparisons."
+        blocks.append(
+            Details("Paired tests of the picked recipe against each other one", [Table(head, rows, note=note)])
+        )
+    if results["notes"]:
+        blocks.append(Items(results["notes"]))
+    intro = (
+        f"The recipe was picked by {results['chosen_by']}; the test songs had no part in any choice. Intervals: Wilson's, "
+        "95%. Where two intervals overlap much, look at the paired tests before believing a difference."
+    )
+    return Section("How good", blocks, intro)
+
+
+def _other_split(results: Mapping[str, Any]) -> list[Section]:
+    other = results.get("other_split")
+    if not other:
+        return []
+    here, there = (
+        next(line["test"]["accuracy"]["value"] for line in part["recipes"] if line["name"] == results["picked"])
+        for part in (results, other)
+    )
+    intro = (
+        f"Split by {results['split_by']}, {results['picked']} reaches {here:.1%}; split by {other['split_by']}, {there:.1%}. "
+        "By song, the artists of the test songs are known from training, so a model may know the singer rather than the "
+        f"{results['target']}. By artist, no artist stands on both sides: that is the figure for a singer never heard before."
+    )
+    name = f"Split by {other['split_by']}"
+    return [
+        Section(name, [_picture(other, results["picked"], "accuracy-other"), _table(other, results["picked"])], intro)
+    ]
+
+
+def _training(fitted: Mapping[str, Fitted]) -> list[Section]:
+    blocks: list[Block] = []
+    for name, one in fitted.items():
+        drawn = curves(one.run.metrics, name, one.run.info.get("best_step"))
+        blocks += drawn
+        if drawn:
+            info = one.run.info
+            told = f"{info['tokens_per_second']:,.0f} real tokens/s, {info['padding']:.1%} padding"
+            told += f", step {info['best_step']:,} kept"
+            blocks.append(Prose(f"{name}: {info['steps']:,} steps in {info['seconds']:.0f} s, {told}."))
+    intro = (
+        "Against global steps. Validation is scored on all its songs; the step with the lowest validation loss is kept."
+    )
+    return [Section("Training", blocks, intro)] if blocks else []
+
+
+def _mistakes(judged: Judged, question: View) -> Section:
+    classes = sorted({*judged.classes, *judged.truth})
+    matrix = np.asarray(confusion(judged.truth, judged.answers, classes))
+    blocks: list[Block] = [heatmaps.confusion(matrix, classes, title="Confusion, test songs")]
+    rows = by_class(matrix, classes)
+    head = ("class", Column("songs", ",.0f"), Column("found", ".1%", note="recall"), "most often taken for")
+    blocks.append(Table(head, rows[:CLASSES_SHOWN], caption=f"Classes, commonest first{_of(len(rows), CLASSES_SHOWN)}"))
+    if question.target != "artist" and question.part("test")["artist"].is_not_null().any():
+        artists = question.part("test")["artist"].fill_null("(none)").to_list()
+        groups = by_group(judged.truth, judged.answers, artists)
+        table = [(g, v["n"], v["accuracy"]["value"], _span(v["accuracy"])) for g, v in list(groups.items())[:20]]
+        head = ("artist", Column("songs", ",.0f"), Column("accuracy", ".1%", bar=True), "95% interval")
+        blocks.append(Details("Accuracy by artist", [Table(head, table, caption="The twenty with most test songs")]))
+    return Section("Where it errs", [*blocks, evidence.calibration(judged)])
+
+
+def by_class(matrix: Any, classes: list[str]) -> list[tuple[str, int, float | None, str]]:
+    """Return for each class of the test songs: name, songs, recall, and what it is most often taken for."""
+    rows = []
+    for place, name in enumerate(classes):
+        songs = int(matrix[place].sum())
+        wrong = matrix[place].copy()
+        wrong[place] = 0
+        taken = f"{classes[int(wrong.argmax())]} ({int(wrong.max())})" if wrong.max() else ""
+        if songs:
+            rows.append((name, songs, float(matrix[place, place]) / songs, taken))
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
+def _span(interval: Mapping[str, float]) -> str:
+    return f"{interval['low']:.1%} to {interval['high']:.1%}"
+
+
+def _of(count: int, shown: int) -> str:
+    return f" ({shown} of {count:,})" if count > shown else ""
+
+
+def _telling(fitted: Mapping[str, Fitted], picked: str) -> list[Section]:
+    """Show the features with the largest weights of the picked recipe, or of a linear one that has them."""
+    order = [picked, *(name for name in ("tfidf-logistic", "nb-svm", "char-svm") if name in fitted and name != picked)]
+    for name in order:
+        found = telling_features(fitted[name].run.model, top=12)
+        if found:
+            rows = [
+                (label, ", ".join(word for word, _ in words)) for label, words in list(found.items())[:CLASSES_SHOWN]
+            ]
+            table = Table(("class", "speaks for it, strongest first"), rows)
+            return [Section("Words that decide", [table], f"The largest weights of {name} for each class.")]
+    return []
+
+
+def _corpus(question: View) -> Section:
+    info, ledger = question.corpus.info, question.corpus.ledger
+    counts = info["counts"]
+    sources = [(s["name"], s["bytes"], s["rows"], s["sha256"][:16]) for s in info["sources"]]
+    dropped = sorted(ledger.dropped.items(), key=lambda item: -item[1])
+    facts = [
+        f"{ledger.read:,} rows were read; {ledger.kept:,} songs were kept and {ledger.read - ledger.kept:,} dropped, each with "
+        "a reason.",
+        f"{counts['clusters']['songs']:,} songs stand in {counts['clusters']['clusters']:,} clusters of near-copies; "
+        f"{counts['near_copies_across_splits']:,} clusters stand across splits.",
+        f"Training {len(question.part('train')):,}, validation {len(question.part('validation')):,}, test "
+        f"{len(question.part('test')):,} songs, split by {question.split_by} with seed {question.seed}.",
+    ]
+    blocks: list[Block] = [Items(facts), Table(("table", "bytes", "rows", "sha256"), sources, caption="Sources")]
+    if dropped:
+        blocks.append(Table(("reason", "rows"), dropped, caption="What was dropped"))
+    return Section("How the corpus was made", blocks)
+
+
+def _again(plan: Plan, question: View, results: Mapping[str, Any], out: Path) -> Section:
+    corpus = str(question.corpus.path)
+    command = ["lyrist", "study", plan.name, corpus, "--target", question.target, "--seed", str(results["seed"])]
+    lines = [
+        shlex.join([*command, "--out", str(out)]),
+        shlex.join(["lyrist", "evaluate", str(out / "runs" / results["picked"]), corpus]),
+        shlex.join(["lyrist", "classify", str(out / "runs" / results["picked"]), "--explain", "--file", "SONG.txt"]),
+    ]
+    return Section("How to run it again", [Code("\n".join(lines))])

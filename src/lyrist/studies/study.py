@@ -1,0 +1,250 @@
+"""`study`: fit several recipes on the same songs, pick one on validation, tell how sure that is, write the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lyrist import files, progress
+from lyrist._version import __version__
+from lyrist.corpus.corpus import Corpus
+from lyrist.errors import LyristError
+from lyrist.reports import page
+from lyrist.studies import comparing, report
+from lyrist.studies.comparing import ChooseBy
+from lyrist.studies.fitting import Fitted, budget, fit, fitted_before, majority, scored
+from lyrist.studies.plans import Entry, Plan, load
+from lyrist.studies.views import View, view
+from lyrist.training import classifier
+
+MARKER = "results.json"
+
+
+@dataclass(frozen=True)
+class Studied:
+    """A finished study."""
+
+    path: Path
+    results: dict[str, Any]
+
+    def summary(self) -> str:
+        """Return a line for each recipe, which was picked and why, and where the report is."""
+        results = self.results
+        width = max(len(line["name"]) for line in results["recipes"])
+        lines = [
+            f"{results['study']}: {results['target']} ({len(results['classes'])} classes), split by {results['split_by']}"
+        ]
+        for line in results["recipes"]:
+            mark = "*" if line["name"] == results["picked"] else " "
+            lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scored(line['test'])}")
+        lines.append(f"* picked by {results['chosen_by']}. {results['verdict']}")
+        other = results.get("other_split")
+        if other:
+            lines.append(f"split by {other['split_by']} instead:")
+            for line in other["recipes"]:
+                lines.append(f"  {line['name']:<{width}}  {'':>7}    test {scored(line['test'])}")
+        lines.append(f"report: {self.path / 'report.html'}")
+        return "\n".join(lines)
+
+    def figures(self) -> dict[str, Any]:
+        """Return what ``results.json`` holds."""
+        return {"study_directory": str(self.path), **self.results}
+
+
+def study(
+    study: str,
+    data: str,
+    *,
+    out: str,
+    target: str | None = None,
+    only: str = "",
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    choose_by: ChooseBy = "loss",
+    other_split: bool | None = None,
+    seed: int = 0,
+    resume: bool = False,
+) -> Studied:
+    """Fit and compare several models on the same songs; write report.html, results.json and results.csv.
+
+    Parameters
+    ----------
+    study
+        A named study (``lyrist studies`` lists them), or a TOML file of your own.
+    data
+        A corpus directory, made by ``lyrist prepare``.
+    out
+        The study directory.
+    target
+        What is told from the lyrics: artist, genre, or another column; by default the study's own.
+    only
+        Labels to keep, separated by commas; empty keeps all.
+    steps, minutes
+        The budget of each network: updates of its weights, or wall-clock minutes.
+    batch_size
+        Songs an update of a network.
+    device
+        auto, cpu or cuda.
+    choose_by
+        The validation figure that picks the best recipe: loss, accuracy or macro_f1.
+    other_split
+        Show also the figures by the other kind of split (by artist beside by song); by default where the target is
+        not the artist.
+    seed
+        Decides everything that is drawn at random.
+    resume
+        Go on with an interrupted study; recipes that are finished are not fitted again.
+
+    Raises
+    ------
+    LyristError
+        The corpus, the target, the study, a recipe or an option is not there or cannot be used.
+    """
+    plan, corpus = load(study), Corpus.open(data)
+    target = target or plan.target
+    question = view(corpus, target, tuple(part.strip() for part in only.split(",") if part.strip()))
+    given = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
+    lines = plan.lines(target)
+    for entry in lines:
+        classifier.make_estimator(entry.recipe, {**entry.options, **budget(entry.recipe, **given)}, seed)
+    final = Path(out)
+    with files.staged(final, resume=resume, marker=MARKER) as building:
+        job = _Job(plan, lines, given, seed, resume)
+        fitted = job.fit_all(question, building / "runs")
+        results = gather(plan, question, fitted, choose_by)
+        results["seed"] = seed
+        other = _other(question, other_split, seed)
+        if isinstance(other, View):
+            again = job.fit_all(other, building / "runs" / f"by-{other.split_by}")
+            results["other_split"] = _lines(other, again)
+        elif other:
+            results["notes"].append(other)
+        files.write_json(building / MARKER, results)
+        files.write_text(building / "results.csv", _csv(results))
+        page.write(report.compose(plan, question, fitted, results, final), building / "report.html")
+    return Studied(final, results)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is fitted, whichever way the songs are split."""
+
+    plan: Plan
+    lines: list[Entry]
+    given: Mapping[str, Any]
+    seed: int
+    resume: bool
+
+    def fit_all(self, question: View, folder: Path) -> dict[str, Fitted]:
+        """Fit every line of the plan; those that an interrupted study has finished are read."""
+        folder.mkdir(parents=True, exist_ok=True)
+        found = {}
+        with progress.task(f"study by {question.split_by}", "recipes") as advance:
+            for number, entry in enumerate(self.lines):
+                advance(number, len(self.lines), entry.title)
+                out = folder / directory(entry.title)
+                options = {**entry.options, **budget(entry.recipe, **self.given)}
+                before = fitted_before(out, entry.recipe, options, self.seed, question) if self.resume else None
+                found[entry.title] = before or fit(
+                    question, entry.recipe, out, options=options, seed=self.seed, resume=self.resume, name=entry.title
+                )
+            advance(len(self.lines), len(self.lines))
+        return found
+
+
+def directory(name: str) -> str:
+    """Return ``name`` as the name of a directory."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+
+
+def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: ChooseBy) -> dict[str, Any]:
+    """Return what ``results.json`` holds: every figure, what was picked on validation, and the paired tests."""
+    validation = {name: one.run.results["validation"] for name, one in fitted.items()}
+    ranked = comparing.rank(validation, choose_by)
+    tested = {name: one.judged["test"] for name, one in fitted.items()}
+    tests = comparing.against(tested[ranked[0]], {name: tested[name] for name in ranked[1:]})
+    verdict = comparing.sentence(ranked[0], ranked[1], tests[ranked[1]]) if len(ranked) > 1 else ""
+    notes = []
+    if question.unlabelled:
+        notes.append(f"{question.unlabelled:,} songs have no {question.target} and were left out.")
+    counts = question.songs["label"].value_counts()
+    lonely = int((counts["count"] < 3).sum())
+    if lonely:
+        notes.append(
+            f"{lonely:,} classes have fewer than three songs: they cannot stand in training, validation and test."
+        )
+    return {
+        "study": plan.name,
+        "lyrist": __version__,
+        "picked": ranked[0],
+        "chosen_by": f"validation {choose_by.replace('_', ' ')}",
+        "verdict": verdict,
+        "target": question.target,
+        "corpus": str(question.corpus.path.resolve()),
+        "fingerprint": question.corpus.fingerprint,
+        "classes": sorted(question.songs["label"].unique()),
+        "songs": {split: len(question.part(split)) for split in ("train", "validation", "test")},
+        "tests": {"first": ranked[0], "against": tests},
+        "notes": notes,
+        **_lines(question, fitted),
+    }
+
+
+def _lines(question: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
+    """Return one object a recipe, and the majority's figures, for one way of splitting."""
+    recipes = [
+        {
+            "name": name,
+            "recipe": one.run.info["recipe"],
+            "parameters": one.run.info["parameters"],
+            "seconds": one.run.info["seconds"],
+            "cpu_seconds": one.run.info["cpu_seconds"],
+            "validation": one.run.results["validation"],
+            "test": one.run.results["test"],
+        }
+        for name, one in fitted.items()
+    ]
+    return {"split_by": question.split_by, "majority": majority(question), "recipes": recipes}
+
+
+def _other(question: View, wanted: bool | None, seed: int) -> View | str | None:
+    """Return the same songs split the other way; a sentence where that cannot be done; None where nobody asked."""
+    artists = question.songs["artist"].drop_nulls().n_unique()
+    if wanted is False or (
+        wanted is None and (question.target == "artist" or question.split_by == "column" or not artists)
+    ):
+        return None
+    by = "artist" if question.split_by != "artist" else "song"
+    if question.target == "artist":
+        raise LyristError(
+            "By artist no artist in test would be known from training; --other-split needs another --target."
+        )
+    try:
+        return question.resplit(by, seed)
+    except LyristError as error:
+        return f"The split by {by} could not be drawn: {error}"
+
+
+def _csv(results: Mapping[str, Any]) -> str:
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    figures = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss")
+    head = [f"{split}_{figure}" for split in ("validation", "test") for figure in figures]
+    rows.writerow(["name", "recipe", "target", "split_by", "parameters", "seconds", *head])
+    for part in (results, results.get("other_split")):
+        for line in part["recipes"] if part else ():
+            cells: list[Any] = [line["name"], line["recipe"], results["target"], part["split_by"], line["parameters"]]
+            cells.append(round(line["seconds"], 3))
+            for split in ("validation", "test"):
+                s = line[split]
+                a = s["accuracy"]
+                cells += [s["n"], *(round(v, 6) for v in (a["value"], a["low"], a["high"], s["macro_f1"], s["loss"]))]
+            rows.writerow(cells)
+    return out.getvalue()
