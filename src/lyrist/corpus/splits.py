@@ -1,0 +1,212 @@
+"""Who stands on which side: splits by near-copy cluster, or by artist and cluster together, stratified, by seed.
+
+Nothing here depends on the order of the rows or on the number of processes: a group is known by the smallest id in it,
+and chance is a hash of that id and the seed. All is done on arrays; six million songs take seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lyrist.corpus.arrays import Ints, components, distinct
+from lyrist.corpus.corpus import SPLITS
+from lyrist.corpus.dealing import TEST, VALIDATION, Groups, deal
+from lyrist.corpus.duplicates import artist_key
+from lyrist.errors import LyristError, UsageError
+from lyrist.text import printable
+
+_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "development": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the songs are dealt to training, validation and test."""
+
+    by: Literal["song", "artist"] = "song"
+    """``song``: near-copies stay together; ``artist``: the songs of an artist do as well."""
+    validation: float = 0.1
+    """Share of the songs; 0 for none."""
+    test: float = 0.1
+    """Share of the songs; 0 for none."""
+    seed: int = 0
+    column: str | None = None
+    """The table's own column of splits, used instead; `assign` finds its values under the name ``split``."""
+    stratify: str | None = None
+    """Column whose shares each side shall have; None: genre where songs have one, else artist (by song only)."""
+
+    def __post_init__(self) -> None:
+        if self.by not in ("song", "artist"):
+            raise UsageError(f"--split-by is song or artist; '{self.by}' is neither.")
+        for name in ("validation", "test"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"--{name} is a share of the songs, from 0 to below 1; {getattr(self, name)} is not.")
+        if self.validation + self.test >= 1:
+            raise UsageError(f"--validation {self.validation} and --test {self.test} leave no song for training.")
+        if self.seed < 0:
+            raise UsageError(f"--seed is 0 or above; {self.seed} is not.")
+
+
+def assign(frame: pl.DataFrame, split: Split) -> pl.Series:
+    """Return ``train``, ``validation`` or ``test`` for every song.
+
+    Parameters
+    ----------
+    frame
+        ``id`` (each once), ``cluster`` (of near-copies; its own id for a song alone), ``artist`` (null where missing),
+        the column by which to stratify, and ``split`` where the table's own is asked for. Rows in any order.
+    split
+        What is asked.
+
+    Returns
+    -------
+    Series of strings, named ``split``, in the order of the rows
+        No cluster stands on two sides, and by artist no artist does (names compared without case and punctuation; a
+        song without artist stands for itself). A class with a group for each side is in training always, and on the
+        other sides as far as `dealing.PRESENT` and `dealing.GROWTH` allow; one with fewer is in training only. The
+        table's own split is taken as it is: `leaks` counts what it tears apart.
+
+    Raises
+    ------
+    LyristError
+        There are too few groups, no song has an artist, or the table's own split has a value that names no side.
+    """
+    if split.column is not None:
+        return _own(frame["split"], split.column)
+    shares = {side: share for side, share in ((TEST, split.test), (VALIDATION, split.validation)) if share}
+    group = _group_numbers(frame, split.by)
+    count = int(group.max(initial=-1)) + 1
+    if count <= len(shares):
+        raise LyristError(_too_few(count, 1 + len(shares), split.by))
+    groups = _groups(group, frame["id"].to_numpy(), _classes(frame, split), split.seed)
+    return pl.Series("split", SPLITS).gather(deal(groups, shares, split.seed)[group])
+
+
+def leaks(frame: pl.DataFrame, split: pl.Series) -> int:
+    """Return the number of clusters whose songs stand on two sides or more (null is no side)."""
+    sides = frame.select("cluster", split.alias("split")).drop_nulls()
+    return int(sides.group_by("cluster").agg(pl.col("split").n_unique()).select((pl.col("split") > 1).sum()).item())
+
+
+def leak(frame: pl.DataFrame, seed: int = 0, split: Split | None = None) -> dict[str, Any]:
+    """Return what a plain random split of single songs would have leaked.
+
+    Parameters
+    ----------
+    frame
+        ``id``, ``cluster``, ``artist``; near-copies that were dropped have to be in it to count.
+    seed
+        Of the random split.
+    split
+        The shares; by default 0.1 and 0.1.
+
+    Returns
+    -------
+    dict
+        ``test``: number of test songs; ``artist`` and ``near_copy``: the share of them, 0 to 1, whose artist or
+        near-copy is in training.
+    """
+    shares = split or Split()
+    songs = frame.select("id", "cluster", artist=artist_key()).sort("id")
+    order = np.argsort(_hashed(songs["id"].to_numpy(), seed))
+    held = round(shares.test * len(songs))
+    train_from = held + round(shares.validation * len(songs))
+    test, train = songs[order[:held]], songs[order[train_from:]]
+    known = {name: test[name].is_in(train[name].drop_nulls().unique().implode()) for name in ("artist", "cluster")}
+    share = {name: float(found.fill_null(value=False).sum()) / max(held, 1) for name, found in known.items()}
+    return {"test": held, "artist": share["artist"], "near_copy": share["cluster"]}
+
+
+def balance(frame: pl.DataFrame, column: str, seed: int = 0) -> pl.Series:
+    """Return the ids, sorted, of as many songs of every class in ``column`` as the rarest has; null is no class."""
+    songs = frame.select("id", label=column).drop_nulls()
+    if songs.is_empty():
+        return songs["id"]
+    least = songs["label"].value_counts()["count"].min()
+    songs = songs.with_columns(chance=pl.Series(_hashed(songs["id"].to_numpy(), seed))).sort("chance", "id")
+    return songs.filter(pl.int_range(pl.len()).over("label") < least)["id"].sort()
+
+
+def _own(values: pl.Series, column: str) -> pl.Series:
+    """Read the table's own split."""
+    names = values.cast(pl.String).str.strip_chars().str.to_lowercase()
+    sides = names.replace_strict(_NAMES, default=None, return_dtype=pl.String).alias("split")
+    odd = values.filter(sides.is_null()).cast(pl.String).fill_null("").alias("value").value_counts()
+    if len(odd):
+        value, count = odd.sort("count", "value", descending=[True, False]).row(0)
+        more = f" (and {len(odd) - 1} other values)" if len(odd) > 1 else ""
+        told = f"says '{printable(value[:40])}'" if value else "is empty"
+        raise LyristError(
+            f"The column '{printable(column)}' {told} in {count:,} rows{more}, which names no split; "
+            "it must say train, validation or test, or leave out --split-column."
+        )
+    return sides
+
+
+def _hashed(ids: Ints, seed: int) -> npt.NDArray[np.uint64]:
+    """Return 64 random bits for each id, the same for the same seed (SplitMix64; Steele, Lea and Flood, 2014)."""
+    start = np.random.default_rng(seed).integers(0, 2**64, dtype=np.uint64)
+    mixed = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+
+
+def _codes(values: pl.Series) -> Ints:
+    """Return a number for each value, from 0, in the order of the values."""
+    return np.unique(values.to_numpy(), return_inverse=True)[1].astype(np.int64)
+
+
+def _group_numbers(frame: pl.DataFrame, by: str) -> Ints:
+    """Return the number of each song's group."""
+    cluster = _codes(frame["cluster"])
+    if by == "song":
+        return cluster
+    artist = frame.select(artist_key())["artist"]
+    if artist.null_count() == len(artist):
+        raise LyristError("No song has an artist, so that none can be kept together; use --split-by song.")
+    clusters = int(cluster.max()) + 1
+    node = clusters - 1 + artist.drop_nulls().rank("dense").to_numpy().astype(np.int64)
+    return components(int(node.max()) + 1, cluster[artist.is_not_null().to_numpy()], node)[cluster]
+
+
+def _classes(frame: pl.DataFrame, split: Split) -> Ints:
+    """Return each song's class, from 0 in the order of the names, or -1 where it has none."""
+    column = split.stratify
+    if column is None:
+        genres = "genre" in frame.columns and frame["genre"].null_count() < len(frame)
+        column = "genre" if genres else "artist" if split.by == "song" else None
+    if column is None:
+        return np.full(len(frame), -1)
+    label = frame.select(artist_key() if column == "artist" else pl.col(column).cast(pl.String)).to_series()
+    return label.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+
+
+def _groups(group: Ints, ids: Ints, label: Ints, seed: int) -> Groups:
+    """Return what is dealt, from the group, id and class of each song."""
+    first = np.full(int(group.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, group, ids)
+    known, classes = label >= 0, int(label.max(initial=0)) + 1
+    pairs = distinct(group[known] * classes + label[known])
+    return Groups(np.bincount(group), _hashed(first, seed), (pairs // classes, pairs % classes))
+
+
+def _too_few(groups: int, needed: int, by: str) -> str:
+    what, way = "different songs", "add songs"
+    if by == "artist":
+        what, way = "groups of artists and near-copies", "use --split-by song"
+    return f"{groups} {what} cannot be dealt to {needed} splits; {way}, or leave a split out with --validation 0."
