@@ -1,0 +1,273 @@
+"""How far a figure may be off, and whether one recipe is better than another: intervals and paired tests.
+
+Everything is computed from counts where it can be, so that a thousand resamples of a million songs take no longer than
+of a hundred: songs that share truth and answers are interchangeable, and a bootstrap of them is a multinomial draw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse as sp
+from scipy import stats
+
+SAMPLES = 1_000
+"""Resamples of a bootstrap."""
+
+_CELLS = 4_000_000  # numbers held at once while resampling
+
+
+def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share by Wilson's score method (1927).
+
+    It stays within 0 and 1 and holds its level for few songs and for shares near 0 and 1, unlike the usual
+    ``p +- 1.96 s``.
+
+    Parameters
+    ----------
+    correct, n
+        How many of how many. With ``n = 0`` nothing is known: (0, 1).
+    level
+        How often such intervals hold the true share, 0 to 1.
+    """
+    if not 0 <= correct <= n:
+        raise ValueError(f"{correct} of {n} is no share")
+    if n == 0:
+        return 0.0, 1.0
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    share = correct / n
+    middle = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low, high = (middle - half) / scale, (middle + half) / scale
+    return (0.0 if correct == 0 else max(low, 0.0)), (1.0 if correct == n else min(high, 1.0))
+
+
+def mean_sd(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the standard deviation (of a sample, ``n - 1``); the latter is 0 for one value."""
+    found = np.asarray(values, dtype=np.float64)
+    return float(found.mean()), float(found.std(ddof=1)) if len(found) > 1 else 0.0
+
+
+def macro_f1(confusion: ArrayLike) -> NDArray[np.float64]:
+    """Return the mean F1 over classes that occur in the truth or the answers.
+
+    Parameters
+    ----------
+    confusion
+        Songs by truth (rows) and answer (columns), shape (..., k, k).
+
+    Returns
+    -------
+    array of float64, shape (...)
+        As scikit-learn's `f1_score(average="macro")`; 0 where there is no song.
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    return _mean_f1(hits, counts.sum(-1) + counts.sum(-2))
+
+
+def bootstrap_macro_f1(
+    confusion: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of the macro F1 (Efron 1979).
+
+    Parameters
+    ----------
+    confusion
+        Songs by truth and answer, shape (k, k).
+    """
+    counts = np.asarray(confusion, dtype=np.int64)
+    truth, answer = np.nonzero(counts)
+    if not len(truth):
+        return 0.0, 1.0
+    found = _resampled_f1(truth, answer, counts[truth, answer], len(counts), samples, np.random.default_rng(seed))
+    return _percentiles(found, level)
+
+
+def bootstrap_mean(
+    values: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a mean, such as of the losses of single songs."""
+    found = np.asarray(values, dtype=np.float64)
+    if not len(found):
+        return -math.inf, math.inf
+    return _percentiles(_resampled_means(found, samples, seed), level)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test of two models on the same songs.
+
+    Parameters
+    ----------
+    only_first, only_second
+        Songs that the one model alone got right, and the other alone. Where they were equally good, these would be
+        tosses of a fair coin.
+    """
+    n = only_first + only_second
+    return float(stats.binomtest(only_first, n, 0.5).pvalue) if n else 1.0
+
+
+def paired_bootstrap_loss(
+    first: ArrayLike, second: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
+) -> dict[str, float]:
+    """Compare two models by the mean of a figure that each song has, such as its loss.
+
+    Parameters
+    ----------
+    first, second
+        The figure of each song from either model, shape (n,) each, in the same order.
+
+    Returns
+    -------
+    dict
+        ``difference`` (first minus second), its ``low`` and ``high``, and the two-sided ``p`` of no difference.
+    """
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.shape != b.shape or not a.size:
+        raise ValueError("a paired test needs the same songs, at least one, from both models")
+    return _compared(float((a - b).mean()), _resampled_means(a - b, samples, seed), level)
+
+
+def paired_bootstrap_macro_f1(
+    truth: Sequence[str],
+    first: Sequence[str],
+    second: Sequence[str],
+    level: float = 0.95,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Compare the macro F1 of two models on the same songs, resampling songs.
+
+    Returns
+    -------
+    dict
+        As `paired_bootstrap_loss`.
+    """
+    if not len(truth) == len(first) == len(second) or not len(truth):
+        raise ValueError("a paired test needs the same songs, at least one, from both models")
+    classes, index = np.unique(np.array([*truth, *first, *second], dtype=np.str_), return_inverse=True)
+    triples, counts = np.unique(index.reshape(3, -1), axis=1, return_counts=True)
+    k = len(classes)
+    observed = _f1_of(triples, counts[None], k)
+    drawn = np.concatenate(
+        [_f1_of(triples, part, k) for part in _draws(counts, samples, np.random.default_rng(seed), k)]
+    )
+    return _compared(float(observed[0]), drawn, level)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number by Holm's step-down method (1979), in the order given."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(stepped, 1)
+    return [float(value) for value in corrected]
+
+
+def corrected_resampled_t(differences: Sequence[float], n_train: int, n_test: int) -> dict[str, float]:
+    """Test differences over repeated splits, whose training sets overlap, by the corrected resampled t-test.
+
+    Nadeau & Bengio (2003), Inference for the generalization error: the variance of the mean of J splits is
+    ``(1 / J + n_test / n_train)`` times that of one, since splits of the same songs are not independent.
+
+    Parameters
+    ----------
+    differences
+        One figure less the other, a split each; at least two.
+    n_train, n_test
+        Songs in the training and in the test part of a split.
+
+    Returns
+    -------
+    dict
+        ``mean``, its 95% interval ``low`` and ``high``, ``t``, and the two-sided ``p``.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if len(d) < 2:
+        raise ValueError("a test over repeated splits needs at least two")
+    mean = float(d.mean())
+    error = math.sqrt((1 / len(d) + n_test / n_train) * float(d.var(ddof=1)))
+    half = float(stats.t.ppf(0.975, len(d) - 1)) * error
+    if error == 0:
+        return {"mean": mean, "low": mean, "high": mean, "t": 0.0, "p": 1.0 if mean == 0 else 0.0}
+    t = mean / error
+    return {
+        "mean": mean,
+        "low": mean - half,
+        "high": mean + half,
+        "t": t,
+        "p": float(2 * stats.t.sf(abs(t), len(d) - 1)),
+    }
+
+
+def _mean_f1(hits: NDArray[np.float64], claims: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of ``2 hits / claims`` over classes with a claim (songs of it plus answers of it)."""
+    some = claims > 0
+    f1 = np.where(some, 2 * hits / np.where(some, claims, 1), 0)
+    return np.asarray(f1.sum(-1) / np.maximum(some.sum(-1), 1), dtype=np.float64)
+
+
+def _draws(counts: NDArray[np.int64], samples: int, rng: np.random.Generator, width: int) -> list[NDArray[np.int64]]:
+    """Draw as many songs with replacement, ``samples`` times: how many of each kind, in parts that fit in memory."""
+    n, step = int(counts.sum()), max(1, _CELLS // (len(counts) + 4 * width))
+    shares = counts / n
+    return [rng.multinomial(n, shares, size=min(step, samples - start)) for start in range(0, samples, step)]
+
+
+def _summed(which: NDArray[np.int64], drawn: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Return for each resample and class the number of songs whose kind has that class, shape (samples, k)."""
+    member = sp.csr_matrix((np.ones(len(which)), (which, np.arange(len(which)))), shape=(k, len(which)))
+    return np.asarray((member @ drawn.T).T, dtype=np.float64)
+
+
+def _f1_of(triples: NDArray[np.int64], drawn: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Return the difference of macro F1 of two models from counts of (truth, first answer, second answer)."""
+    truth = _summed(triples[0], drawn, k)
+    found = []
+    for answer in (triples[1], triples[2]):
+        right = np.where(answer == triples[0], drawn, 0)
+        found.append(_mean_f1(_summed(triples[0], right, k), truth + _summed(answer, drawn, k)))
+    return found[0] - found[1]
+
+
+def _resampled_f1(
+    truth: NDArray[np.int64],
+    answer: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    k: int,
+    samples: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    found = []
+    for drawn in _draws(counts, samples, rng, k):
+        right = np.where(answer == truth, drawn, 0)
+        claims = _summed(truth, drawn, k) + _summed(answer, drawn, k)
+        found.append(_mean_f1(_summed(truth, right, k), claims))
+    return np.concatenate(found)
+
+
+def _resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
+    rng, n = np.random.default_rng(seed), len(values)
+    step = max(1, _CELLS // n)
+    parts = [
+        values[rng.integers(0, n, size=(min(step, samples - start), n))].mean(axis=1)
+        for start in range(0, samples, step)
+    ]
+    return np.concatenate(parts)
+
+
+def _percentiles(found: NDArray[np.float64], level: float) -> tuple[float, float]:
+    low, high = np.quantile(found, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def _compared(observed: float, drawn: NDArray[np.float64], level: float) -> dict[str, float]:
+    low, high = _percentiles(drawn, level)
+    # One is added to either tail, so that p is never 0: more resamples might have found the other sign.
+    tail = 1 + min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    return {"difference": observed, "low": low, "high": high, "p": min(1.0, 2 * tail / (len(drawn) + 1))}

@@ -1,0 +1,125 @@
+"""Intervals and tests against answers known by hand, from scipy and from scikit-learn."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import confusion_matrix, f1_score
+
+from lyrist.evaluation import intervals
+
+
+def test_wilson_agrees_with_scipy_and_with_the_book() -> None:
+    for correct, n in [(0, 10), (19, 43), (43, 43), (1, 1), (500, 1000)]:
+        known = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
+        assert intervals.wilson(correct, n) == pytest.approx((known.low, known.high), abs=1e-12)
+    # Newcombe (1998), table I: 81 of 263.
+    assert intervals.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+
+
+def test_wilson_knows_nothing_of_no_songs() -> None:
+    assert intervals.wilson(0, 0) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="no share"):
+        intervals.wilson(3, 2)
+
+
+@given(st.integers(0, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share_and_stays_within_bounds(counts: tuple[int, int]) -> None:
+    correct, n = counts
+    low, high = intervals.wilson(correct, n)
+    assert 0 <= low <= (correct / n if n else 0.5) <= high <= 1
+
+
+def test_mean_and_standard_deviation() -> None:
+    assert intervals.mean_sd([0.8, 0.9, 1.0]) == pytest.approx((0.9, 0.1))
+    assert intervals.mean_sd([0.5]) == (0.5, 0.0)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), min_size=1, max_size=40))
+def test_macro_f1_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    truth, answers = zip(*pairs, strict=True)
+    matrix = confusion_matrix(truth, answers, labels=list("abcd"))
+    known = f1_score(truth, answers, average="macro", zero_division=0.0)
+    assert intervals.macro_f1(matrix) == pytest.approx(known)
+
+
+def test_bootstrap_of_macro_f1_resamples_songs() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 3, 150)
+    answers = np.where(rng.random(150) < 0.7, truth, rng.integers(0, 3, 150))
+    low, high = intervals.bootstrap_macro_f1(confusion_matrix(truth, answers), samples=4000)
+    drawn = rng.integers(0, 150, size=(800, 150))
+    slow = [f1_score(truth[rows], answers[rows], average="macro") for rows in drawn]
+    assert (low, high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])), abs=0.01)
+    assert intervals.bootstrap_macro_f1(confusion_matrix(truth, answers), samples=4000) == (low, high)
+
+
+def test_bootstrap_of_a_mean_agrees_with_the_normal_interval() -> None:
+    values = np.random.default_rng(0).normal(2, 1, 400)
+    low, high = intervals.bootstrap_mean(values, samples=4000)
+    half = 1.96 * values.std() / math.sqrt(400)
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
+
+
+def test_mcnemar_is_a_coin_toss() -> None:
+    assert intervals.mcnemar(0, 0) == 1.0
+    assert intervals.mcnemar(5, 0) == pytest.approx(2 / 2**5)
+    assert intervals.mcnemar(3, 10) == intervals.mcnemar(10, 3) == pytest.approx(stats.binomtest(3, 13).pvalue)
+
+
+def test_paired_bootstrap_of_losses_finds_a_difference_and_none() -> None:
+    rng = np.random.default_rng(1)
+    base = rng.exponential(1, 300)
+    apart = intervals.paired_bootstrap_loss(base, base + rng.normal(0.3, 0.5, 300))
+    assert apart["difference"] == pytest.approx(-0.3, abs=0.1)
+    assert apart["p"] < 0.01
+    assert apart["low"] < apart["difference"] < apart["high"] < 0
+    same = intervals.paired_bootstrap_loss(base, base)
+    assert (same["difference"], same["p"]) == (0, 1)
+    with pytest.raises(ValueError, match="same songs"):
+        intervals.paired_bootstrap_loss([1.0], [1.0, 2.0])
+
+
+def test_paired_bootstrap_of_macro_f1_is_paired() -> None:
+    rng = np.random.default_rng(2)
+    truth = list("abc" * 60)
+    good = [t if r < 0.8 else "a" for t, r in zip(truth, rng.random(180), strict=True)]
+    worse = [g if r < 0.85 else "b" for g, r in zip(good, rng.random(180), strict=True)]
+    found = intervals.paired_bootstrap_macro_f1(truth, good, worse)
+    known = f1_score(truth, good, average="macro") - f1_score(truth, worse, average="macro")
+    assert found["difference"] == pytest.approx(known)
+    assert found["low"] < known < found["high"]
+    assert found["p"] < 0.05
+    assert intervals.paired_bootstrap_macro_f1(truth, good, good)["p"] == 1
+
+
+def test_holm_agrees_with_the_worked_example() -> None:
+    assert intervals.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert intervals.holm([]) == []
+    assert intervals.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_keeps_the_order_and_never_lowers_a_p_value(p: list[float]) -> None:
+    corrected = intervals.holm(p)
+    assert all(a <= b <= 1 for a, b in zip(p, corrected, strict=True))
+    ranked = [q for _, q in sorted(zip(p, corrected, strict=True))]
+    assert all(a <= b for a, b in pairwise(ranked))
+
+
+def test_corrected_t_widens_the_plain_one_by_the_overlap() -> None:
+    d = [0.02, 0.05, 0.01, 0.04, 0.03]
+    found = intervals.corrected_resampled_t(d, n_train=80, n_test=20)
+    plain = stats.ttest_1samp(d, 0)
+    assert found["t"] == pytest.approx(plain.statistic / math.sqrt(1 + 5 * 0.25))
+    assert found["p"] == pytest.approx(2 * stats.t.sf(found["t"], 4))
+    assert found["mean"] == pytest.approx(0.03)
+    assert found["low"] < 0.03 < found["high"]
+    assert intervals.corrected_resampled_t([0.1, 0.1], 80, 20)["p"] == 0
+    assert intervals.corrected_resampled_t([0.0, 0.0], 80, 20)["p"] == 1
+    with pytest.raises(ValueError, match="at least two"):
+        intervals.corrected_resampled_t([0.1], 80, 20)
