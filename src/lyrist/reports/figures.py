@@ -1,0 +1,305 @@
+"""The pictures: each function takes plain numbers and names and returns a `Figure` for a page.
+
+Direct labels rather than legends, values written where the eye already is, no frames. An empty or a missing value (None,
+NaN) is left out, never drawn as zero. Charts of rows stand here; lines, heat maps and word clouds have files of their
+own and are reached from here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from matplotlib.axes import Axes
+
+from lyrist.reports import palette
+from lyrist.reports.axes import (
+    ROW,
+    Named,
+    bare,
+    finite,
+    grid,
+    is_number,
+    legend,
+    name_rows,
+    nothing,
+    upright,
+    write_at_right,
+    write_value,
+)
+from lyrist.reports.blocks import Figure
+from lyrist.reports.clouds import cloud
+from lyrist.reports.heatmaps import confusion
+from lyrist.reports.labels import shorten
+from lyrist.reports.lines import calibration, curves, scatter
+from lyrist.reports.svg import Label, Words, draw, save
+
+__all__ = [
+    "bars",
+    "calibration",
+    "cloud",
+    "confusion",
+    "curves",
+    "histogram",
+    "intervals",
+    "save",
+    "scatter",
+    "spreads",
+    "stacked",
+]
+
+WIDE = 520
+
+Mark = tuple[str, float]
+"""Name and place of a line."""
+
+
+def bars(
+    values: Named,
+    *,
+    spec: str = ",.0f",
+    reference: Mark | None = None,
+    highlight: Sequence[str] = (),
+    **words: Unpack[Words],
+) -> Figure:
+    """Draw a horizontal bar for each name, its value at the end.
+
+    Parameters
+    ----------
+    values
+        Names and values of 0 or more, in the order in which they shall stand from the top.
+    spec
+        Format specification of the values, such as ``",.0f"`` or ``".1%"``.
+    reference
+        Name and place of a vertical line.
+    highlight
+        Names whose bars are drawn in the second colour.
+    **words
+        As in `Words`.
+    """
+    rows = finite(values)
+    if not rows:
+        return nothing(words, "bars")
+
+    def paint(axes: Axes, label: Label) -> None:
+        colours = [palette.SERIES[1 if name in highlight else 0] for name, _ in rows]
+        axes.barh(range(len(rows)), [value for _, value in rows], height=0.66, color=colours)
+        for place, (_, value) in enumerate(rows):
+            write_value(axes, label, value, place, format(value, spec))
+        name_rows(axes, label, [name for name, _ in rows])
+        bare(axes)
+        if reference:
+            upright(axes, label, *reference)
+
+    told = ", ".join(f"{n} {format(v, spec)}" for n, v in sorted(rows, key=lambda row: -row[1])[:5])
+    return draw(paint, words, kind="bars", told=told, height=ROW * len(rows) + 12 + (18 if reference else 0))
+
+
+def stacked(
+    names: Sequence[str],
+    parts: Mapping[str, Sequence[float]],
+    *,
+    side_by_side: bool = False,
+    spec: str = ",.0f",
+    **words: Unpack[Words],
+) -> Figure:
+    """Draw for each name a horizontal bar made of parts, or the parts beside each other.
+
+    Parameters
+    ----------
+    names
+        The n rows, from the top.
+    parts
+        For each part its n values of 0 or more.
+    side_by_side
+        Give each part a bar of its own, with its value.
+    spec
+        Format specification of the values.
+    **words
+        As in `Words`.
+    """
+    table = {part: [v if is_number(v) else 0.0 for v in values] for part, values in parts.items()}
+    if not names or not table:
+        return nothing(words, "stacked")
+    thick = 0.8 / len(table) if side_by_side else 0.66
+
+    def paint(axes: Axes, label: Label) -> None:
+        left = [0.0] * len(names)
+        for number, (part, values) in enumerate(table.items()):
+            look: dict[str, Any] = {"color": palette.series(number), "label": label(shorten(part))}
+            if side_by_side:
+                places = [row + (number - (len(table) - 1) / 2) * thick for row in range(len(names))]
+                axes.barh(places, values, height=thick * 0.92, **look)
+                for place, value in zip(places, values, strict=True):
+                    write_value(axes, label, value, place, format(value, spec))
+            else:
+                axes.barh(range(len(names)), values, height=thick, left=left, **look)
+                left = [a + b for a, b in zip(left, values, strict=True)]
+        if not side_by_side:
+            for row, value in enumerate(left):
+                write_value(axes, label, value, row, format(value, spec))
+        name_rows(axes, label, names)
+        bare(axes)
+        legend(axes)
+
+    row = 18 * len(table) + 8 if side_by_side else ROW
+    told = f"{', '.join(table)} for {', '.join(names[:8])}"
+    return draw(paint, words, kind="stacked", told=told, height=row * len(names) + 44)
+
+
+def histogram(
+    edges: Sequence[float],
+    counts: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str = "",
+    ylabel: str = "songs",
+    marks: Sequence[Mark] = (),
+    percent: str = "",
+    height: int = 230,
+    **words: Unpack[Words],
+) -> Figure:
+    """Draw how often values fall between edges.
+
+    Parameters
+    ----------
+    edges
+        The n + 1 edges of n bins, ascending (as of ``numpy.histogram``).
+    counts
+        For each thing compared its n counts. One is drawn as a filled shape, several as outlines.
+    xlabel, ylabel
+        The names of the axes.
+    marks
+        Names and places of vertical lines, such as the median.
+    percent
+        The letters of the axes (of ``"xy"``) whose values are shares, shown in percent.
+    height
+        Height in CSS pixels.
+    **words
+        As in `Words`.
+    """
+    shapes = {n: [v if is_number(v) else 0.0 for v in values] for n, values in counts.items()}
+    if not any(any(values) for values in shapes.values()):
+        return nothing(words, "histogram")
+
+    def paint(axes: Axes, label: Label) -> None:
+        for number, (what, values) in enumerate(shapes.items()):
+            look: dict[str, Any] = {"fill": True, "alpha": 0.85} if len(shapes) == 1 else {"linewidth": 1.8}
+            axes.stairs(values, edges, color=palette.series(number), label=label(shorten(what)), **look)
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_ylim(0, None)
+        grid(axes, label, xlabel, ylabel, percent=percent)
+        for what, place in marks:
+            upright(axes, label, what, place)
+        if len(shapes) > 1:
+            legend(axes)
+
+    peak = {n: edges[max(range(len(v)), key=v.__getitem__)] for n, v in shapes.items()}
+    told = "; ".join(f"{n}: {sum(v):,.4g}, most at about {peak[n]:,.3g}" for n, v in shapes.items())
+    return draw(paint, words, kind="histogram", told=told, height=height)
+
+
+def intervals(
+    rows: Sequence[tuple[str, float, float | None, float | None]],
+    *,
+    reference: Mark | None = None,
+    highlight: Sequence[str] = (),
+    xlabel: str = "",
+    percent: bool = True,
+    spec: str = "",
+    **words: Unpack[Words],
+) -> Figure:
+    """Draw for each row a dot with its interval: the main picture of a study.
+
+    Parameters
+    ----------
+    rows
+        (label, value, low, high) each, from the top. Without a finite interval the dot stands alone.
+    reference
+        Name and place of a vertical line, such as the majority baseline.
+    highlight
+        Labels drawn in the second colour, as the picked recipe.
+    xlabel
+        What the values are.
+    percent
+        The values are shares, shown in percent.
+    spec
+        Format specification of the value beside its row; by default ``".1%"``, or ``".3g"`` where not in percent.
+    **words
+        As in `Words`.
+    """
+    shown = [row for row in rows if is_number(row[1])]
+    if not shown:
+        return nothing(words, "intervals", WIDE)
+    spec = spec or (".1%" if percent else ".3g")
+
+    def paint(axes: Axes, label: Label) -> None:
+        for place, (what, value, low, high) in enumerate(shown):
+            colour = palette.SERIES[1 if what in highlight else 0]
+            if low is not None and high is not None and is_number(low) and is_number(high):
+                axes.plot([low, high], [place, place], color=colour, linewidth=2.4, alpha=0.55, solid_capstyle="round")
+            axes.plot([value], [place], marker="o", markersize=7, color=colour, linestyle="")
+            write_at_right(axes, label, place, format(value, spec))
+        _finish_rows(axes, label, [row[0] for row in shown], xlabel, reference, percent)
+
+    told = "; ".join(f"{n} {format(v, spec)} ({_span(low, high, spec)})" for n, v, low, high in shown[:12])
+    height = (ROW + 4) * len(shown) + _around(xlabel, reference)
+    return draw(paint, words, kind="intervals", told=told, height=height, width=WIDE)
+
+
+def spreads(
+    rows: Sequence[tuple[str, Sequence[float]]],
+    *,
+    reference: Mark | None = None,
+    xlabel: str = "",
+    percent: bool = False,
+    spec: str = "",
+    **words: Unpack[Words],
+) -> Figure:
+    """Draw for each row how its values are spread: median, middle half, and nine in ten.
+
+    Parameters
+    ----------
+    rows
+        (label, (5%, 25%, 50%, 75%, 95% quantile)) each, from the top.
+    reference, xlabel, percent, spec
+        As in `intervals`; the value beside a row is its median.
+    **words
+        As in `Words`.
+    """
+    shown = [(what, list(q)) for what, q in rows if len(q) == 5 and all(map(is_number, q))]
+    if not shown:
+        return nothing(words, "spreads")
+    spec = spec or (".0%" if percent else ",.3g")
+
+    def paint(axes: Axes, label: Label) -> None:
+        colour = palette.SERIES[0]
+        for place, (_, (low, first, middle, third, high)) in enumerate(shown):
+            axes.plot([low, high], [place, place], color=colour, linewidth=1.4, alpha=0.6)
+            axes.plot([first, third], [place, place], color=colour, linewidth=7, alpha=0.55, solid_capstyle="butt")
+            axes.plot([middle], [place], marker="o", markersize=6, color=colour, linestyle="")
+            write_at_right(axes, label, place, format(middle, spec))
+        _finish_rows(axes, label, [what for what, _ in shown], xlabel, reference, percent)
+
+    told = "; ".join(f"{what}: median {format(q[2], spec)}" for what, q in shown[:12])
+    return draw(paint, words, kind="spreads", told=told, height=ROW * len(shown) + _around(xlabel, reference))
+
+
+def _finish_rows(
+    axes: Axes, label: Label, names: Sequence[str], xlabel: str, reference: Mark | None, percent: bool
+) -> None:
+    name_rows(axes, label, names)
+    axes.spines["bottom"].set_visible(False)
+    grid(axes, label, xlabel, "", percent="x" if percent else "", vertical=True)
+    if reference and is_number(reference[1]):
+        upright(axes, label, *reference)
+
+
+def _around(xlabel: str, reference: Mark | None) -> int:
+    """Return the height that ticks, the axis's name and the line's name take."""
+    return 40 + (20 if xlabel else 0) + (18 if reference else 0)
+
+
+def _span(low: float | None, high: float | None, spec: str) -> str:
+    if low is None or high is None or not is_number(low) or not is_number(high):
+        return "no interval"
+    return f"{format(low, spec)} to {format(high, spec)}"

@@ -1,0 +1,232 @@
+"""A page that stands by itself: one HTML file, no script, no network, light and dark, for phone, screen and print.
+
+Blocks hold plain text and the template escapes every one of them; a content security policy in the page forbids all that
+a gap in this could let in. Names and lyrics are isolated (``<bdi>``), so that a right-to-left title turns nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files as resources
+from itertools import groupby, pairwise
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from lyrist.files import explained, write_text
+from lyrist.reports import palette
+from lyrist.reports.blocks import (
+    Block,
+    Cell,
+    Code,
+    Column,
+    Details,
+    Facts,
+    Figure,
+    Items,
+    Links,
+    Lyrics,
+    Page,
+    Prose,
+    Section,
+    Table,
+)
+from lyrist.reports.labels import visible
+
+__all__ = [
+    "Block",
+    "Code",
+    "Column",
+    "Details",
+    "Facts",
+    "Figure",
+    "Items",
+    "Links",
+    "Lyrics",
+    "Page",
+    "Prose",
+    "Section",
+    "Table",
+    "figures_of",
+    "render",
+    "write",
+]
+
+LONG_PAGE = 4
+"""A page of so many sections has a table of contents."""
+
+
+def write(page: Page, path: str | Path) -> None:
+    """Render ``page`` and write it to ``path``: whole, or not at all."""
+    path = Path(path)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, render(page))
+
+
+def render(page: Page) -> str:
+    """Return ``page`` as one HTML document that needs nothing else."""
+    anchors = _anchors(page.sections)
+    contents = page.contents if page.contents is not None else len(page.sections) >= LONG_PAGE
+    return str(_template().render(page=page, anchors=anchors, contents=contents, css=_css()))
+
+
+def figures_of(page: Page) -> Iterator[Figure]:
+    """Yield every picture of ``page``, in order, those inside details too."""
+
+    def within(blocks: Sequence[Block]) -> Iterator[Figure]:
+        for block in blocks:
+            if isinstance(block, Figure):
+                yield block
+            elif isinstance(block, Details):
+                yield from within(block.blocks)
+
+    yield from within(page.lead)
+    for section in page.sections:
+        yield from within(section.blocks)
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "visible": visible,
+        "paragraphs": _paragraphs,
+        "grid": _grid,
+        "pieces": _pieces,
+        "address": _address,
+        "picture": lambda figure: Markup(figure.svg),  # noqa: S704 - made by our own drawing, which escapes
+        "kind": lambda block: type(block).__name__,
+        "rows": _rows,
+    }
+    source = resources("lyrist.reports").joinpath("page.html").read_text(encoding="utf-8")
+    return environment.from_string(source)
+
+
+@cache
+def _css() -> Markup:
+    own = resources("lyrist.reports").joinpath("page.css").read_text(encoding="utf-8")
+    dark = f"@media (prefers-color-scheme: dark) {{\n{palette.dark_rules('.picture svg')}}}\n"
+    return Markup(palette.variables() + own + dark)  # noqa: S704 - our own style sheet
+
+
+def _anchors(sections: Sequence[Section]) -> list[str]:
+    """Return an address for each section, all different."""
+    taken: dict[str, int] = {}
+    anchors = []
+    for section in sections:
+        stem = re.sub(r"[^a-z0-9]+", "-", (section.anchor or section.title).lower()).strip("-") or "section"
+        taken[stem] = taken.get(stem, 0) + 1
+        anchors.append(stem if taken[stem] == 1 else f"{stem}-{taken[stem]}")
+    return anchors
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _grid(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
+    """Return the blocks in runs: (whether they are pictures, which stand side by side; the blocks)."""
+    return [(is_figure, list(run)) for is_figure, run in groupby(blocks, lambda block: isinstance(block, Figure))]
+
+
+def _address(href: str) -> str:
+    """Return an address that leads to a file beside the page, to a place on it, or to https; never to a script."""
+    if href.startswith(("https://", "#")):
+        return href
+    return quote(re.sub(r"^/+", "/", href), safe="/#?=&%")
+
+
+# ----------------------------------------------------------------------------------------------------------- tables
+
+
+class _Shown(NamedTuple):
+    """A cell as the template writes it."""
+
+    text: str
+    right: bool
+    share: str
+    """Length of the bar in percent, or empty."""
+
+
+class _Grid(NamedTuple):
+    columns: list[tuple[str, str, bool]]
+    """Name, note, right-aligned."""
+    rows: list[tuple[bool, list[_Shown]]]
+    """Whether it stands out; its cells."""
+
+
+def _rows(table: Table) -> _Grid:
+    columns = [c if isinstance(c, Column) else Column(c) for c in table.columns]
+    for number, row in enumerate(table.rows):
+        if len(row) != len(columns):
+            raise ValueError(f"row {number} of the table has {len(row)} cells for {len(columns)} columns")
+    right = [_right(column, [row[i] for row in table.rows]) for i, column in enumerate(columns)]
+    largest = [
+        max((abs(float(row[i])) for row in table.rows if _number(row[i])), default=0.0) if column.bar else 0.0  # type: ignore[arg-type]
+        for i, column in enumerate(columns)
+    ]
+    rows = [
+        (
+            number in table.highlight,
+            [
+                _Shown(_text(cell, column), right[i], _share(cell, largest[i]))
+                for i, (cell, column) in enumerate(zip(row, columns, strict=True))
+            ],
+        )
+        for number, row in enumerate(table.rows)
+    ]
+    return _Grid([(c.name, c.note, r) for c, r in zip(columns, right, strict=True)], rows)
+
+
+def _number(cell: Cell) -> bool:
+    return isinstance(cell, Real) and not isinstance(cell, bool) and math.isfinite(cell)
+
+
+def _right(column: Column, cells: Sequence[Cell]) -> bool:
+    """Numbers stand to the right, also where some are missing."""
+    if column.align != "auto":
+        return column.align == "right"
+    known = [cell for cell in cells if cell is not None]
+    return bool(known) and all(isinstance(cell, Real) for cell in known)
+
+
+def _text(cell: Cell, column: Column) -> str:
+    if isinstance(cell, str):
+        return cell
+    if cell is None or not math.isfinite(cell):
+        return "–"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if column.format:
+        return format(cell, column.format)
+    if isinstance(cell, Integral) or abs(cell) >= 1000:
+        return f"{cell:,.0f}"
+    return f"{cell:.3g}"
+
+
+def _share(cell: Cell, largest: float) -> str:
+    return f"{abs(float(cell)) / largest:.1%}" if largest and _number(cell) else ""  # type: ignore[arg-type]
+
+
+# ----------------------------------------------------------------------------------------------------------- lyrics
+
+
+def _pieces(lyrics: Lyrics) -> list[tuple[str, str, str]]:
+    """Return the text in pieces: (text, ``for`` / ``against`` / empty, strength from 0 to 1)."""
+    text = lyrics.text
+    spans = [(max(0, s), min(len(text), e), float(w)) for s, e, w in lyrics.spans if math.isfinite(w) and w]
+    spans = [span for span in spans if span[0] < span[1]]
+    cuts = sorted({0, len(text), *(s for s, _, _ in spans), *(e for _, e, _ in spans)})
+    pieces = [
+        (text[start:end], sum(w for s, e, w in spans if s <= start and end <= e)) for start, end in pairwise(cuts)
+    ]
+    largest = max((abs(w) for _, w in pieces), default=0.0) or 1.0
+    return [(piece, "" if not w else "for" if w > 0 else "against", f"{abs(w) / largest:.2f}") for piece, w in pieces]

@@ -1,0 +1,240 @@
+"""Matplotlib's drawing, turned into a picture that can stand in a page.
+
+Matplotlib lays out axes, ticks and labels; what it writes is then cleaned: identifiers are made the picture's own (several
+pictures share a page), style sheets that would reach beyond the picture go, coordinates are rounded, fonts become the
+reader's. Text stays text.
+
+Labels come from strangers. A dollar sign starts no formula, and characters that Matplotlib's font lacks (for which it would
+warn, and measure a wrong width) are drawn as a stand-in of the right width, which the true text replaces in the result.
+The same figures give the same bytes: no date, fixed salt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypedDict
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from lyrist.errors import UsageError
+from lyrist.files import explained, write_text
+from lyrist.reports import palette
+from lyrist.reports.blocks import Figure
+from lyrist.reports.labels import columns, one_line
+
+SVG = "http://www.w3.org/2000/svg"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif"
+SIZE = 12.0
+"""Size of the text in CSS pixels."""
+
+HALF = 460
+"""Width of a picture in CSS pixels; two such stand side by side on a wide screen."""
+
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lyrist",
+    "text.parse_math": False,
+    "font.size": SIZE,
+    "axes.labelsize": SIZE,
+    "axes.titlesize": SIZE,
+    "xtick.labelsize": SIZE - 1,
+    "ytick.labelsize": SIZE - 1,
+    "legend.fontsize": SIZE,
+    "legend.frameon": False,
+    "text.color": palette.INK,
+    "axes.labelcolor": palette.SOFT,
+    "axes.edgecolor": palette.FAINT,
+    "xtick.color": palette.SOFT,
+    "ytick.color": palette.SOFT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.axisbelow": True,
+    "grid.color": palette.FAINT,
+    "grid.linewidth": 0.8,
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+}
+
+Label = Callable[[str], str]
+"""Turns a text into what Matplotlib is to draw in its place."""
+
+
+class Words(TypedDict, total=False):
+    """What every picture takes beside its figures."""
+
+    title: str
+    """One line above the picture."""
+    caption: str
+    """What to know about it, below."""
+    name: str
+    """The name of its file, without ending."""
+    alt: str
+    """What it says, for those who do not see it; by default made from the figures."""
+    width: int
+    """Width in CSS pixels."""
+
+
+def draw(
+    paint: Callable[[Axes, Label], None], words: Words, *, kind: str, told: str, height: int, width: int = HALF
+) -> Figure:
+    """Return the picture that ``paint`` draws.
+
+    Parameters
+    ----------
+    paint
+        Is given the axes and a function through which every text of unknown origin has to pass.
+    words
+        What the caller said about the picture.
+    kind
+        The name of the picture where the caller gave none.
+    told
+        What the figures say, for the alternative text where the caller gave none.
+    height, width
+        Size in CSS pixels; the caller's width goes first.
+    """
+    texts: list[str] = []
+
+    def label(text: str) -> str:
+        text = one_line(text)
+        if _has_all(text):
+            return text
+        texts.append(text)
+        return _stand_in(len(texts) - 1, text)
+
+    buffer = io.StringIO()
+    width = words.get("width", width)
+    with mpl.style.context(["default", STYLE]):  # the user's own matplotlibrc must not change a report
+        drawing = Drawing(figsize=(width / 72, height / 72), layout="constrained")
+        drawing.patch.set_visible(False)
+        axes = drawing.add_subplot()
+        axes.patch.set_visible(False)
+        paint(axes, label)
+        drawing.savefig(buffer, format="svg", metadata={"Date": None})
+    return finish(buffer.getvalue(), words, kind=kind, told=told, width=width, height=height, texts=texts)
+
+
+def finish(
+    written: str, words: Words, *, kind: str, told: str, width: int, height: int, texts: Sequence[str] = ()
+) -> Figure:
+    """Return the picture in the SVG document ``written``, cleaned; ``texts`` replace their stand-ins."""
+    alt = one_line(words.get("alt") or f"{words.get('title') or kind.capitalize()}: {told.rstrip('.')}.")
+    root = ET.fromstring(written)  # noqa: S314 - our own drawing
+    for element in list(root):
+        if element.tag == f"{{{SVG}}}metadata" or element.find(f"{{{SVG}}}style") is not None:
+            root.remove(element)
+    _own_identifiers(root)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(f"{{{SVG}}}")
+        _tidy(element, texts)
+    root.attrib.clear()
+    root.attrib.update(
+        {
+            "xmlns": SVG,
+            "viewBox": f"0 0 {width} {height}",
+            "width": str(width),
+            "height": str(height),
+            "role": "img",
+            "aria-label": alt,
+            "style": f"stroke-linejoin: round; stroke-linecap: butt; font-family: {FONT}",
+        }
+    )
+    return Figure(
+        svg=_written(root),
+        alt=alt,
+        title=words.get("title", ""),
+        caption=words.get("caption", ""),
+        name=words.get("name") or kind,
+        width=width,
+    )
+
+
+def _written(root: ET.Element) -> str:
+    text = ET.tostring(root, encoding="unicode")
+    return re.sub(r">\s*\n\s*<", ">\n<", text)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a picture to a file of its own (``.svg``), which turns dark by itself where the reader prefers that.
+
+    Raises
+    ------
+    UsageError
+        The name has another ending.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".svg":
+        raise UsageError(f"Pictures are written as SVG: call the file {path.with_suffix('.svg').name}.")
+    rules = f"<style>@media (prefers-color-scheme: dark){{\n{palette.dark_rules()}}}</style>"
+    head, gap, rest = figure.svg.partition(">")
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{gap}{rules}{rest}\n')
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+
+
+def _has_all(text: str) -> bool:
+    return "⟦" not in text and _glyphs().issuperset(map(ord, text))
+
+
+def _stand_in(number: int, text: str) -> str:
+    """Return a text of about the width of ``text``, by which it is found again."""
+    mark = f"⟦{number}⟧"
+    return mark + "n" * max(0, columns(text) - len(mark))
+
+
+_STAND_IN = re.compile(r"⟦(\d+)⟧n*")
+_LONG = re.compile(r"-?\d+\.\d{3,}")
+_REFERENCE = re.compile(r"url\(#([^)]*)\)")
+_HREF = "{http://www.w3.org/1999/xlink}href"
+
+
+def _own_identifiers(root: ET.Element) -> None:
+    """Drop identifiers that nothing refers to; make the others, and what refers to them, this picture's own."""
+    digest = hashlib.sha256(ET.tostring(root)).hexdigest()[:8]
+    used = set(_REFERENCE.findall(" ".join(v for e in root.iter() for v in e.attrib.values())))
+    used |= {e.attrib[_HREF].removeprefix("#") for e in root.iter() if _HREF in e.attrib}
+    for element in root.iter():
+        own = element.attrib
+        if "id" in own:
+            name = own.pop("id")
+            if name in used:
+                own["id"] = f"f{digest}-{name}"
+        if _HREF in own:
+            own["href"] = f"#f{digest}-{own.pop(_HREF).removeprefix('#')}"
+        for key, value in own.items():
+            own[key] = _REFERENCE.sub(rf"url(#f{digest}-\1)", value)
+
+
+def _tidy(element: ET.Element, texts: Sequence[str]) -> None:
+    own: dict[str, Any] = element.attrib
+    for key in ("d", "x", "y", "points", "transform", "width", "height"):
+        if key in own:
+            own[key] = _LONG.sub(
+                lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), own[key].replace("\n", "").strip()
+            )
+    if own.get("transform", "").startswith("rotate(-0 "):
+        del own["transform"]
+    if element.tag == "text":
+        own["style"] = re.sub(r"font-family: [^;]*?sans-serif;?\s*", "", own.get("style", ""))
+        text = element.text or ""
+        if found := _STAND_IN.fullmatch(text):
+            element.text = texts[int(found[1])]
