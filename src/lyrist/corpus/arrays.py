@@ -1,4 +1,4 @@
-"""Three small functions on arrays of integers that duplicates and splits share."""
+"""Small functions on arrays of integers that duplicates and splits share."""
 
 from __future__ import annotations
 
@@ -44,3 +44,18 @@ def components(count: int, left: Ints, right: Ints) -> Ints:
         return np.empty(0, np.int64)
     links = csr_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def hashed(values: Ints, seed: int) -> npt.NDArray[np.uint64]:
+    """Return 64 random bits for each value: the same for the same seed, on any machine and with any version of NumPy.
+
+    SplitMix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
+    """
+    return _mixed(values.astype(np.uint64) + _mixed(np.array([seed % 2**64], np.uint64)))
+
+
+def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lyrist.corpus.arrays import Ints, run_starts
+from lyrist.corpus.arrays import Ints, hashed, run_starts
 
 TRAIN, VALIDATION, TEST = range(3)
 
@@ -101,12 +101,12 @@ class _Dealer:
         self.sides = np.full(len(size), TRAIN, np.int8)
         self.free = stratum >= 0
         self.songs = np.bincount(stratum[self.free], size[self.free]).astype(np.int64)
-        self.random = np.random.default_rng(seed)
+        self.seed = seed
         self.free[self._extreme(self.free, largest=True)] = False  # these stay in training
 
     def deal(self, side: int, share: float, *, last: bool) -> None:
         """Take ``share`` of the songs of each stratum for ``side``; leave a group for the side that is to come."""
-        quota = self._quotas(share)
+        quota = self._quotas(share, self.seed + (side << 32))
         kept = np.empty(0, np.int64) if last else self._extreme(self.free, largest=False)
         self.free[kept] = False
         gap = quota - self._fill(side, quota)
@@ -114,13 +114,14 @@ class _Dealer:
         self._present(side, quota)
         self.free[kept] = True
 
-    def _quotas(self, share: float) -> Ints:
+    def _quotas(self, share: float, seed: int) -> Ints:
         """Return whole numbers of songs near ``share`` of each stratum, whose sum is near ``share`` of all.
 
         Systematic rounding: the strata stand in random order on a line, and so do the whole numbers.
         """
-        order = self.random.permutation(len(self.songs))
-        steps = np.floor(np.cumsum(share * self.songs[order]) + self.random.random())
+        chance = hashed(np.arange(len(self.songs) + 1), seed)
+        order = np.argsort(chance[:-1])
+        steps = np.floor(np.cumsum(share * self.songs[order]) + chance[-1] / 2.0**64)
         quota = np.empty(len(order), np.int64)
         quota[order] = np.diff(steps, prepend=0)
         return quota

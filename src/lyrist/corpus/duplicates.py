@@ -116,8 +116,8 @@ class _Scan:
     """The columns of a table one at a time, always in the order of the ids."""
 
     def __init__(self, table: pl.LazyFrame) -> None:
-        self._table = table
-        ids = table.select("id").collect()["id"].to_numpy()
+        self._table = table.with_columns(pl.col("id").cast(pl.Int64))
+        ids = self._table.select("id").collect()["id"].to_numpy()
         self.ids: Ints = np.sort(ids)
         if np.any(self.ids[1:] == self.ids[:-1]):
             raise ValueError("an id occurs twice in the table of signatures")

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from lyrist.corpus.arrays import Ints, components, distinct
+from lyrist.corpus.arrays import Ints, components, distinct, hashed
 from lyrist.corpus.corpus import SPLITS
 from lyrist.corpus.dealing import TEST, VALIDATION, Groups, deal
 from lyrist.corpus.duplicates import artist_key
@@ -122,7 +121,7 @@ def leak(frame: pl.DataFrame, seed: int = 0, split: Split | None = None) -> dict
     """
     shares = split or Split()
     songs = frame.select("id", "cluster", artist=artist_key()).sort("id")
-    order = np.argsort(_hashed(songs["id"].to_numpy(), seed))
+    order = np.argsort(hashed(songs["id"].to_numpy(), seed))
     held = round(shares.test * len(songs))
     train_from = held + round(shares.validation * len(songs))
     test, train = songs[order[:held]], songs[order[train_from:]]
@@ -137,7 +136,7 @@ def balance(frame: pl.DataFrame, column: str, seed: int = 0) -> pl.Series:
     if songs.is_empty():
         return songs["id"]
     least = songs["label"].value_counts()["count"].min()
-    songs = songs.with_columns(chance=pl.Series(_hashed(songs["id"].to_numpy(), seed))).sort("chance", "id")
+    songs = songs.with_columns(chance=pl.Series(hashed(songs["id"].to_numpy(), seed))).sort("chance", "id")
     return songs.filter(pl.int_range(pl.len()).over("label") < least)["id"].sort()
 
 
@@ -155,15 +154,6 @@ def _own(values: pl.Series, column: str) -> pl.Series:
             "it must say train, validation or test, or leave out --split-column."
         )
     return sides
-
-
-def _hashed(ids: Ints, seed: int) -> npt.NDArray[np.uint64]:
-    """Return 64 random bits for each id, the same for the same seed (SplitMix64; Steele, Lea and Flood, 2014)."""
-    start = np.random.default_rng(seed).integers(0, 2**64, dtype=np.uint64)
-    mixed = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
 def _codes(values: pl.Series) -> Ints:
@@ -202,7 +192,7 @@ def _groups(group: Ints, ids: Ints, label: Ints, seed: int) -> Groups:
     np.minimum.at(first, group, ids)
     known, classes = label >= 0, int(label.max(initial=0)) + 1
     pairs = distinct(group[known] * classes + label[known])
-    return Groups(np.bincount(group), _hashed(first, seed), (pairs // classes, pairs % classes))
+    return Groups(np.bincount(group), hashed(first, seed), (pairs // classes, pairs % classes))
 
 
 def _too_few(groups: int, needed: int, by: str) -> str:
