@@ -77,7 +77,7 @@ def _through_daft(
             self.work: Work = getattr(import_module(module), function)
             self.settings = json.loads(settings)
 
-        @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
+        @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)  # type: ignore[untyped-decorator]
         def run(self, paths: Any) -> list[str]:
             return [json.dumps(self.one(path)) for path in paths.to_pylist()]
 

@@ -62,7 +62,7 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
     sources = find_sources(tables.tables)
     writer = _Shards(work, list(tables.keep))
     described, repaired = [], dict[str, int]()
-    total = sum(source.bytes for source in sources)
+    before, total = 0, sum(source.bytes for source in sources)
     with progress.task("reading") as advance:
         for number, source in enumerate(sources):
             columns = _columns(source, tables)
@@ -70,8 +70,9 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
             rows = 0
             for chunk in reader:
                 rows += writer.add(chunk.songs, chunk.rejected, number, source.name)
-                advance(writer.next_id, None, f"of {total / 1e6:,.0f} MB")
+                advance(writer.next_id, None, f"{(before + reader.bytes_read) / 1e6:,.0f} of {total / 1e6:,.0f} MB")
             writer.end_source(rows)
+            before += source.bytes
             described.append(_describe(source, reader, columns, rows))
             for kind, count in reader.repaired.items():
                 repaired[kind] = repaired.get(kind, 0) + count

@@ -24,7 +24,7 @@ from lyrist import progress
 from lyrist._version import __version__
 from lyrist.corpus import summary
 from lyrist.corpus.assembling import write_dropped, write_songs
-from lyrist.corpus.cleaning import Cleaning, check_rules
+from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
 from lyrist.corpus.duplicates import find_clusters
 from lyrist.corpus.engine import check_engine, over_shards
@@ -174,9 +174,9 @@ def prepare(
     named["split"] = split_column
     settings = Settings(
         Tables(tuple(map(str, tables)), preset, tuple((k, v) for k, v in named.items() if v), tuple(keep), encoding),
-        Cleaning(sections=sections, parentheses=parentheses, off=check_rules(_listed(rules_off))),
+        Cleaning(sections=sections, parentheses=parentheses, off=_listed(rules_off)),
         Filters(
-            languages=() if languages == "all" else check_languages(_listed(languages)),
+            languages=() if languages == "all" else tuple(check_languages(_listed(languages))),
             genres=tuple(name.lower() for name in _listed(genres)),
             min_words=min_words,
             max_words=max_words,
@@ -347,15 +347,14 @@ def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, wor
             ),
         )
     if settings.balance:
-        left = songs.filter(pl.col("reason").is_null())
-        stay = balance(left, settings.balance, settings.seed)
-        out = pl.col("reason").is_null() & ~pl.col("id").is_in(stay)
+        left = balance(songs.filter(pl.col("reason").is_null()), settings.balance, settings.seed)
+        out = pl.col("reason").is_null() & ~pl.col("id").is_in(left)
         songs = songs.with_columns(reason=pl.when(out).then(pl.lit("balance")).otherwise("reason"))
     stay = songs.filter(pl.col("reason").is_null())
     split = assign(stay, settings.split)
     placed = stay.select("id").with_columns(split=split)
     leaked = leaks(stay, split)
-    songs = songs.join(placed, on="id", how="left", maintain_order="left")
+    songs = songs.drop("split").join(placed, on="id", how="left", maintain_order="left")
     return songs.select("id", "split", "cluster", "reason", "detail"), leaked
 
 

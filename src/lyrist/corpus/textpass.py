@@ -140,7 +140,7 @@ def _languages(lyrics: pl.Series, wanted: pl.Series) -> tuple[pl.Series, pl.Seri
     told = pl.DataFrame(
         {"i": places, "code": codes, "heard": pl.select(pl.format("{} {}", codes, scores.round(2))).to_series()}
     )
-    every = pl.DataFrame({"i": pl.int_range(len(lyrics), eager=True, dtype=places.dtype)})
+    every = pl.DataFrame({"i": pl.Series(range(len(lyrics)), dtype=places.dtype)})
     joined = every.join(told, on="i", how="left", maintain_order="left")
     return joined["code"], joined["heard"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lyrist.errors import UsageError
 from lyrist.reports import figures, page
-from lyrist.reports.blocks import Page, Prose, Section, Table
+from lyrist.reports.blocks import Block, Page, Prose, Section, Table
 from lyrist.studies import comparing
 from lyrist.studies.fitting import judged_before, scored
 from lyrist.training.runs import Run, open_run
@@ -87,9 +87,9 @@ def _page(found: Compared) -> Page:
     dots = [
         (str(run.path), *(run.results["test"]["accuracy"][k] for k in ("value", "low", "high"))) for run in found.runs
     ]
-    blocks = [
+    blocks: list[Block] = [
         *(Prose(note) for note in found.notes),
-        figures.intervals(dots, "Test accuracy of each run with its 95% interval", name="accuracy"),
+        figures.intervals(dots, xlabel="test accuracy with 95% interval", name="accuracy"),
         Table(columns=head, rows=rows, caption="Test figures"),
     ]
     return Page(

@@ -21,7 +21,7 @@ from lyrist.studies.cards import card
 from lyrist.studies.comparing import Judged
 from lyrist.studies.curves import beside, curves
 from lyrist.studies.views import View, view
-from lyrist.training import classifier, runs
+from lyrist.training import classifier, journal, runs
 
 HELD = ("validation", "test")
 
@@ -235,6 +235,6 @@ def majority(view: View) -> dict[str, Any]:
 
 
 def _draw_curves(folder: Path, recipe: str, best_step: int | None) -> None:
-    drawn = curves(runs.journal.read(folder), recipe, best_step)
+    drawn = curves(journal.read(folder), recipe, best_step)
     if drawn:
         files.write_text(folder / "curves.svg", beside(drawn))

@@ -238,8 +238,8 @@ def _csv(results: Mapping[str, Any]) -> str:
     figures = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss")
     head = [f"{split}_{figure}" for split in ("validation", "test") for figure in figures]
     rows.writerow(["name", "recipe", "target", "split_by", "parameters", "seconds", *head])
-    for part in (results, results.get("other_split")):
-        for line in part["recipes"] if part else ():
+    for part in (results, results.get("other_split") or {}):
+        for line in part.get("recipes", ()):
             cells: list[Any] = [line["name"], line["recipe"], results["target"], part["split_by"], line["parameters"]]
             cells.append(round(line["seconds"], 3))
             for split in ("validation", "test"):

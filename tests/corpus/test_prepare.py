@@ -1,0 +1,265 @@
+"""`prepare` as a whole: every row is accounted for, nothing leaks, and the same table gives the same corpus."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lyrist.corpus import assembling, ingest
+from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.prepare import prepare
+from lyrist.errors import LyristError, UsageError
+from lyrist.files import staging_path
+from lyrist.sample.songbook import Planted, songbook, write_songbook
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Planted]:
+    path = tmp_path_factory.mktemp("table") / "songs.csv"
+    return path, write_songbook(path)
+
+
+@pytest.fixture(scope="module")
+def corpus(table: tuple[Path, Planted], tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    out = tmp_path_factory.mktemp("out") / "corpus"
+    return prepare(str(table[0]), out=str(out), languages="en").corpus
+
+
+def songs_of(corpus: Corpus) -> list[tuple[Any, ...]]:
+    return corpus.songs().rows()
+
+
+def test_every_row_ends_in_the_corpus_or_in_the_ledger(corpus: Corpus, table: tuple[Path, Planted]) -> None:
+    planted = table[1]
+    ledger = corpus.ledger
+    assert ledger.read == planted.rows
+    assert ledger.read == ledger.kept + sum(ledger.dropped.values())
+    assert len(corpus.songs()) == ledger.kept
+    dropped = corpus.dropped()
+    assert dict(dropped["reason"].value_counts().iter_rows()) == ledger.dropped
+    rows = sorted([*dropped["row"], *(corpus.songs()["id"] + 1)])
+    assert rows == list(range(1, planted.rows + 1))
+
+
+def test_what_was_planted_is_found(corpus: Corpus, table: tuple[Path, Planted]) -> None:
+    planted, dropped = table[1], corpus.ledger.dropped
+    assert dropped == {
+        "exact-duplicate": planted.exact,
+        "near-duplicate": planted.covers,
+        "instrumental": planted.instrumental,
+        "empty": planted.empty,
+        "too-short": planted.short,
+        "malformed-row": planted.malformed,
+        "other-language": 3,
+    }
+    assert corpus.info["counts"]["clusters"]["covers"] == planted.covers
+
+
+def test_songs_are_clean_and_whole(corpus: Corpus) -> None:
+    found = corpus.songs()
+    originals = {(song.artist, song.title): song for song in songbook()}
+    for row in found.iter_rows(named=True):
+        song = originals[row["artist"], row["title"]]
+        assert "[" not in row["lyrics"]
+        words = [w for line in song.lyrics.split("\n") if not line.startswith("[") for w in line.split()]
+        assert row["lyrics"].split() == words
+        assert row["year"] == song.year
+        assert row["genre"] == song.genre
+
+
+def test_the_directory_is_what_the_design_says(corpus: Corpus) -> None:
+    names = {path.name for path in corpus.path.iterdir()}
+    assert names == {"corpus.json", "ledger.json", "songs", "dropped", "duplicates.parquet", "README.md"}
+    for split in ("train", "validation", "test"):
+        columns = pl.read_parquet(corpus.path / "songs" / f"{split}-00000.parquet").columns
+        assert columns == ["id", "title", "artist", "genre", "year", "language", "lyrics", "cluster"]
+    assert not staging_path(corpus.path).exists()
+
+
+def test_the_same_table_gives_the_same_corpus_on_one_worker_or_several(
+    table: tuple[Path, Planted], corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "SHARD_ROWS", 40)
+    several = prepare(str(table[0]), out=str(tmp_path / "c"), languages="en", workers=2).corpus
+    assert songs_of(several) == songs_of(corpus)
+    assert several.fingerprint == corpus.fingerprint
+    assert several.dropped().rows() == corpus.dropped().rows()
+
+
+def test_another_seed_gives_another_split_of_the_same_songs(
+    table: tuple[Path, Planted], corpus: Corpus, tmp_path: Path
+) -> None:
+    other = prepare(str(table[0]), out=str(tmp_path / "c"), languages="en", seed=1).corpus
+    assert set(other.songs()["id"]) == set(corpus.songs()["id"])
+    assert other.songs()["split"].to_list() != corpus.songs()["split"].to_list()
+    assert other.fingerprint != corpus.fingerprint
+
+
+def test_near_copies_are_dropped_grouped_or_kept(table: tuple[Path, Planted], tmp_path: Path) -> None:
+    planted = table[1]
+    copies = planted.exact + planted.covers
+    group = prepare(str(table[0]), out=str(tmp_path / "g"), languages="en", duplicates="group").corpus
+    keep = prepare(str(table[0]), out=str(tmp_path / "k"), languages="en", duplicates="keep").corpus
+    assert group.ledger.kept == keep.ledger.kept == planted.songs - 3 + copies
+    songs = group.songs()
+    assert songs["cluster"].n_unique() == planted.songs - 3
+    assert songs.group_by("cluster").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert keep.songs()["cluster"].to_list() == keep.songs()["id"].to_list()
+
+
+def test_by_artist_no_artist_stands_on_two_sides(tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        rows = csv.writer(handle)
+        rows.writerow(["artist", "song", "text"])
+        for number, song in enumerate(songbook()):
+            rows.writerow([f"act {number % 25}", song.title, song.lyrics])
+    corpus = prepare(str(path), out=str(tmp_path / "c"), split_by="artist").corpus
+    songs = corpus.songs()
+    assert songs.group_by("artist").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert set(songs["split"]) == {"train", "validation", "test"}
+
+
+def test_balance_and_genres(table: tuple[Path, Planted], tmp_path: Path) -> None:
+    corpus = prepare(str(table[0]), out=str(tmp_path / "c"), genres="Rap,folk", balance="genre", languages="en").corpus
+    counts = dict(corpus.songs()["genre"].value_counts().iter_rows())
+    assert set(counts) == {"rap", "folk"}
+    assert counts["rap"] == counts["folk"]
+    assert corpus.ledger.dropped["unwanted-genre"] > 80
+
+
+def test_the_tables_own_split_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "split.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        rows = csv.writer(handle)
+        rows.writerow(["artist", "title", "lyrics", "part"])
+        for number, song in enumerate(songbook()[:60]):
+            rows.writerow([song.artist, song.title, song.lyrics, ("train", "dev", "test")[number % 3]])
+    corpus = prepare(str(path), out=str(tmp_path / "c"), split_column="part").corpus
+    assert corpus.info["counts"]["splits"] == {"train": 20, "validation": 20, "test": 20}
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(
+    table: tuple[Path, Planted], corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "c"
+    with monkeypatch.context() as patch:
+        patch.setattr("lyrist.corpus.prepare.write_songs", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare(str(table[0]), out=str(out), languages="en")
+    assert not out.exists()
+    with pytest.raises(LyristError, match="--resume"):
+        Corpus.open(out)
+    with pytest.raises(LyristError, match="other settings"):
+        prepare(str(table[0]), out=str(out), languages="all", resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("lyrist.corpus.textpass.judge", None)  # the text pass is finished: it must not be done again
+        resumed = prepare(str(table[0]), out=str(out), languages="en", resume=True).corpus
+    assert songs_of(resumed) == songs_of(corpus)
+    assert resumed.fingerprint == corpus.fingerprint
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(table: tuple[Path, Planted], corpus: Corpus, tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    command = [sys.executable, "-m", "lyrist", "prepare", str(table[0]), "--out", str(out), "--languages", "en"]
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    raw = staging_path(out) / "work" / "raw"
+    until = time.monotonic() + 30
+    while child.poll() is None and not list(raw.glob("*.parquet")) and time.monotonic() < until:
+        time.sleep(0.002)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    resumed = prepare(str(table[0]), out=str(out), languages="en", resume=True).corpus
+    assert songs_of(resumed) == songs_of(corpus)
+
+
+def test_a_full_disk_is_told_and_the_earlier_corpus_stays(
+    table: tuple[Path, Planted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "c"
+    before = prepare(str(table[0]), out=str(out), languages="en").corpus
+
+    def full(*a: Any, **k: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(assembling.pq, "ParquetWriter", full)
+    with pytest.raises(LyristError, match="disk is full"):
+        prepare(str(table[0]), out=str(out), seed=5)
+    assert songs_of(Corpus.open(out)) == songs_of(before)
+
+
+def test_two_processes_on_one_output(
+    table: tuple[Path, Planted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second(*a: Any) -> None:
+        with pytest.raises(LyristError, match="Another process"):
+            prepare(str(table[0]), out=str(tmp_path / "c"))
+        raise InterruptedError
+
+    monkeypatch.setattr("lyrist.corpus.prepare.write_songs", second)
+    with pytest.raises(InterruptedError):
+        prepare(str(table[0]), out=str(tmp_path / "c"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"engine": "spark"}, "local, ray"),
+        ({"languages": "xx"}, "xx"),
+        ({"rules_off": "nonsense"}, "nonsense"),
+        ({"lyrics": "words"}, "words"),
+        ({"test": 1.5}, "share"),
+        ({"validation": 0.6, "test": 0.6}, "training"),
+        ({"balance": "mood"}, "mood"),
+        ({"languages": "fr,de", "min_words": 500}, "No song is left"),
+    ],
+)
+def test_wrong_options_are_one_clear_sentence(
+    table: tuple[Path, Planted], tmp_path: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(LyristError) as told:
+        prepare(str(table[0]), out=str(tmp_path / "c"), **options)
+    assert says in str(told.value)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "c").exists()
+
+
+def test_out_that_is_something_else_is_not_touched(table: tuple[Path, Planted], tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "thesis.txt").write_text("years of work")
+    with pytest.raises(LyristError, match="choose another --out"):
+        prepare(str(table[0]), out=str(tmp_path / "c"))
+    assert (tmp_path / "c" / "thesis.txt").read_text() == "years of work"
+    with pytest.raises(UsageError, match="needs a table"):
+        prepare(out=str(tmp_path / "d"))
+
+
+def test_examples_of_what_was_dropped(corpus: Corpus) -> None:
+    shown = prepare(out=str(corpus.path), show_dropped="near-duplicate")
+    assert "Jaccard" in shown.summary()
+    assert len(shown.figures()["examples"]) == corpus.ledger.dropped["near-duplicate"]
+    with pytest.raises(LyristError, match="near-duplicate"):
+        prepare(out=str(corpus.path), show_dropped="near-duplicates").summary()
+
+
+def test_a_corpus_from_another_version_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "corpus.json").write_text(json.dumps({**corpus.info, "format": 99}))
+    with pytest.raises(LyristError, match="format 99"):
+        Corpus.open(tmp_path / "c")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_without_permission(table: tuple[Path, Planted], tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(LyristError, match="No permission"):
+        prepare(str(table[0]), out=str(tmp_path / "locked" / "c"))

@@ -1,0 +1,66 @@
+"""One shard: every row leaves with a reason or as a song, and a shard that is done is not done again."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lyrist.corpus.cleaning import Cleaning
+from lyrist.corpus.textpass import Filters, clean_shard, judge
+from lyrist.sample.songbook import songbook
+
+SONG = songbook()[0].lyrics
+
+
+def table(**columns: Any) -> pl.DataFrame:
+    size = len(columns["lyrics"])
+    empty = dict.fromkeys(("title", "artist", "genre", "language", "split"), [None] * size)
+    frame = pl.DataFrame({**empty, **columns}, schema_overrides=dict.fromkeys(empty, pl.String))
+    return frame.with_columns(
+        id=pl.int_range(size), source=pl.lit("t.csv"), row=pl.int_range(size) + 1, year=pl.lit(None, pl.Int32)
+    )
+
+
+@pytest.mark.parametrize(
+    ("lyrics", "filters", "reason"),
+    [
+        (SONG, Filters(), None),
+        ("", Filters(), "empty"),
+        ("[Instrumental]", Filters(), "instrumental"),
+        ("la la la", Filters(), "too-short"),
+        (SONG, Filters(max_words=20), "too-long"),
+        (SONG, Filters(labelled=("genre",)), "unlabelled"),
+        (SONG, Filters(genres=("rap",)), "unwanted-genre"),
+        (SONG, Filters(languages=("de",)), "other-language"),
+        (SONG, Filters(languages=("en",)), None),
+    ],
+)
+def test_each_reason(lyrics: str, filters: Filters, reason: str | None) -> None:
+    assert judge(table(lyrics=[lyrics]), filters)["reason"].to_list() == [reason]
+
+
+def test_the_language_is_told_of_songs_that_stay_only() -> None:
+    told = judge(table(lyrics=[SONG, "la la la", SONG]), Filters())
+    assert told["language"].to_list() == ["en", None, "en"]
+
+
+def test_a_shard_is_accounted_for_and_not_done_twice(tmp_path: Path) -> None:
+    for name in ("raw", "clean", "keys", "dropped", "counts"):
+        (tmp_path / name).mkdir()
+    shard = tmp_path / "raw" / "00000.parquet"
+    table(lyrics=[SONG, None, "too short", SONG.upper()], mood=["a", "b", "c", "d"]).write_parquet(shard)
+    settings = {
+        "cleaning": dataclasses.asdict(Cleaning()),
+        "filters": dataclasses.asdict(Filters()),
+        "signatures": True,
+        "keep": ["mood"],
+    }
+    counts = clean_shard(str(shard), settings)
+    assert counts["read"] == 4 == counts["kept"] + sum(counts["reasons"].values())
+    keys = pl.read_parquet(tmp_path / "keys" / "00000.parquet")
+    assert keys["mood"].to_list() == ["a", "d"]
+    assert keys["key"].n_unique() == 1  # the same text but for case
+    shard.unlink()
+    assert clean_shard(str(shard), settings) == counts

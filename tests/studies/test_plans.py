@@ -1,0 +1,47 @@
+"""Every study that comes with Lyrist can be read, and a wrong one is told what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from lyrist.errors import LyristError
+from lyrist.models import registry
+from lyrist.studies.plans import Plan, load, plans
+from lyrist.training.classifier import make_estimator
+
+
+@pytest.mark.parametrize("plan", plans(), ids=lambda plan: plan.name)
+def test_every_shipped_study_names_recipes_and_options_that_are_there(plan: Plan) -> None:
+    assert plan.summary
+    assert "majority" in [entry.recipe for entry in plan.recipes]
+    for entry in plan.recipes:
+        assert registry.get(entry.recipe).task == "classify"
+        make_estimator(entry.recipe, entry.options, seed=1)
+
+
+def test_the_ladder_is_the_default() -> None:
+    assert plans()[0].name == "ladder"
+
+
+def test_a_look_up_of_the_artist_has_no_place_where_the_artist_is_asked_for() -> None:
+    names = {target: [entry.title for entry in load("ladder").lines(target)] for target in ("artist", "genre")}
+    assert "artist-lookup" in names["genre"]
+    assert "artist-lookup" not in names["artist"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "names no recipe"),
+        ("[[recipes]]\nrecipe = 'char-svn'", "char-svm"),
+        ("[[recipes]]\nrecipe = 'majority'\ncolour = 'red'", "colour"),
+        ("recipe = 1\n[[recipes]]\nrecipe = 'majority'", "recipes"),
+        ("[[recipes]]\nrecipe = 'majority'\n[[recipes]]\nrecipe = 'majority'", "two lines"),
+        ("[[recipes", "not TOML"),
+    ],
+)
+def test_a_wrong_file_is_told_what_is_wrong(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(LyristError, match=says):
+        load(str(path))

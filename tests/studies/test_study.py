@@ -1,0 +1,182 @@
+"""A study compares recipes on the same songs, picks on validation, goes on after an interruption, and tells it all."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.prepare import prepare
+from lyrist.errors import LyristError
+from lyrist.evaluation.classify import classify
+from lyrist.evaluation.evaluate import evaluate
+from lyrist.sample.songbook import songbook
+from lyrist.studies import study as module
+from lyrist.studies.compare import compare
+from lyrist.studies.fitting import train
+from lyrist.studies.study import Studied, study
+
+PLAN = """
+summary = "Quick ones."
+[[recipes]]
+recipe = "majority"
+[[recipes]]
+recipe = "layout"
+[[recipes]]
+recipe = "artist-lookup"
+unless_target = ["artist"]
+[[recipes]]
+name = "words & <b>more</b>"
+recipe = "tfidf-logistic"
+[[recipes]]
+recipe = "lstm"
+options = { steps = 6, hidden = 8, embedding_size = 8 }
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus where a genre has three artists each, and one title is hostile."""
+    folder = tmp_path_factory.mktemp("study")
+    songs = songbook()
+    frame = pl.DataFrame(
+        {
+            "artist": [f"{song.artist} {number % 3}" for number, song in enumerate(songs)],
+            "title": ["<script>alert(1)</script>", *(song.title for song in songs[1:])],
+            "genre": [song.genre for song in songs],
+            "lyrics": [song.lyrics for song in songs],
+        }
+    )
+    frame.write_csv(folder / "songs.csv")
+    prepare(str(folder / "songs.csv"), out=str(folder / "corpus"), validation=0.2, test=0.2)
+    (folder / "quick.toml").write_text(PLAN)
+    return folder / "corpus"
+
+
+@pytest.fixture(scope="module")
+def studied(corpus: Path) -> Studied:
+    return study(str(corpus.parent / "quick.toml"), str(corpus), out=str(corpus.parent / "study"), target="genre")
+
+
+def test_the_study_directory_is_what_the_design_says(studied: Studied) -> None:
+    results = json.loads((studied.path / "results.json").read_text())
+    assert {"picked", "chosen_by", "target", "split_by", "majority", "recipes"} <= set(results)
+    names = [line["name"] for line in results["recipes"]]
+    assert names == ["majority", "layout", "artist-lookup", "words & <b>more</b>", "lstm"]
+    for line in results["recipes"]:
+        assert {"name", "recipe", "parameters", "seconds", "validation", "test"} <= set(line)
+        assert line["test"]["accuracy"]["low"] <= line["test"]["accuracy"]["value"] <= line["test"]["accuracy"]["high"]
+        assert line["test"]["n"] == results["songs"]["test"]
+    with (studied.path / "results.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == 2 * len(names)  # by song and by artist
+    assert float(rows[0]["test_accuracy"]) == pytest.approx(
+        results["recipes"][0]["test"]["accuracy"]["value"], abs=1e-6
+    )
+
+
+def test_the_recipe_is_picked_on_validation(studied: Studied) -> None:
+    losses = {line["name"]: line["validation"]["loss"] for line in studied.results["recipes"]}
+    assert studied.results["picked"] == min(losses, key=losses.__getitem__)
+    assert studied.results["chosen_by"] == "validation loss"
+
+
+def test_a_genre_study_reports_both_splits(studied: Studied) -> None:
+    other = studied.results["other_split"]
+    assert (studied.results["split_by"], other["split_by"]) == ("song", "artist")
+    by_artist = {line["name"]: line["test"]["accuracy"]["value"] for line in other["recipes"]}
+    by_song = {line["name"]: line["test"]["accuracy"]["value"] for line in studied.results["recipes"]}
+    assert by_song["artist-lookup"] == 1.0  # the artist gives the genre away ...
+    assert by_artist["artist-lookup"] < 0.6  # ... unless the artist is new
+
+
+def test_the_report_is_self_contained_and_harmless(studied: Studied) -> None:
+    html = (studied.path / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in html
+    assert "<b>more</b>" not in html
+    for outside in ('src="http', "url(http", '<link rel="stylesheet"', "@import"):
+        assert outside not in html
+    assert all(line["name"].split()[0] in html for line in studied.results["recipes"])
+    assert "global step" in html
+
+
+def test_an_interrupted_study_goes_on_where_it_stood(
+    corpus: Path, studied: Studied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, fitted = module.fit, []
+
+    def counting(question: Any, recipe: str, *a: Any, **k: Any) -> Any:
+        fitted.append(recipe)
+        if recipe == "tfidf-logistic" and fitted.count(recipe) == 1:
+            raise KeyboardInterrupt
+        return real(question, recipe, *a, **k)
+
+    monkeypatch.setattr(module, "fit", counting)
+    arguments: dict[str, Any] = {"out": str(tmp_path / "s"), "target": "genre", "other_split": False}
+    with pytest.raises(KeyboardInterrupt):
+        study(str(corpus.parent / "quick.toml"), str(corpus), **arguments)
+    assert not (tmp_path / "s").exists()
+    resumed = study(str(corpus.parent / "quick.toml"), str(corpus), **arguments, resume=True)
+    assert fitted == ["majority", "layout", "artist-lookup", "tfidf-logistic", "tfidf-logistic", "lstm"]
+    same = [{k: line[k] for k in ("name", "validation", "test")} for line in resumed.results["recipes"]]
+    assert same == [{k: line[k] for k in ("name", "validation", "test")} for line in studied.results["recipes"]]
+
+
+def test_a_saved_run_scores_and_labels_as_when_it_was_fitted(studied: Studied, corpus: Path) -> None:
+    for name in ("words-b-more-b", "lstm"):
+        run = studied.path / "runs" / name
+        saved = json.loads((run / "results.json").read_text())["test"]
+        for batch_size in (1, 64):
+            again = evaluate(str(run), str(corpus), batch_size=batch_size).scores
+            assert again["accuracy"] == saved["accuracy"]
+            assert again["loss"] == pytest.approx(saved["loss"], abs=1e-6)
+        test = Corpus.open(corpus).songs("test")
+        told = classify(str(run), *test["lyrics"][:5], explain=True)
+        predicted = pl.read_parquet(run / "predictions" / "test.parquet").sort("id")
+        assert [label.label for label in told.labels] == predicted["prediction"][:5].to_list()
+        assert all(np.isclose(sum(label.probabilities.values()), 1) for label in told.labels)
+        assert all(label.explanation is not None and label.explanation.words for label in told.labels)
+
+
+def test_the_run_directory_is_what_the_design_says(studied: Studied) -> None:
+    run = studied.path / "runs" / "lstm"
+    names = {path.name for path in run.iterdir()}
+    assert names == {"run.json", "metrics.jsonl", "results.json", "model", "predictions", "curves.svg"}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
+        p.name for p in (run / "model").iterdir()
+    }
+    info = json.loads((run / "run.json").read_text())
+    assert {
+        "recipe",
+        "task",
+        "target",
+        "config",
+        "fingerprint",
+        "parameters",
+        "seconds",
+        "steps",
+        "tokens",
+        "device",
+        "versions",
+        "seed",
+    } <= set(info)
+
+
+def test_runs_are_compared(studied: Studied, tmp_path: Path) -> None:
+    runs = [str(studied.path / "runs" / name) for name in ("layout", "words-b-more-b")]
+    found = compare(*runs, out=str(tmp_path / "c.html"))
+    assert "McNemar" in found.summary()
+    assert "layout" in (tmp_path / "c.html").read_text()
+    other = str(studied.path / "runs" / "by-artist" / "layout")
+    assert "different splits" in compare(runs[0], other).summary()
+
+
+def test_some_labels_only(corpus: Path, tmp_path: Path) -> None:
+    fitted = train("layout", str(corpus), out=str(tmp_path / "r"), target="genre", only="rap,folk")
+    assert fitted.run.info["classes"] == ["folk", "rap"]
+    with pytest.raises(LyristError, match="rap"):
+        train("layout", str(corpus), out=str(tmp_path / "r2"), target="genre", only="rapp")
