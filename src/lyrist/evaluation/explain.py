@@ -1,0 +1,160 @@
+"""Why a classifier answered as it did: the words and lines that spoke for a label, and those that spoke against it.
+
+Linear models are a sum, and the sum is told exactly: every character's share of the label's logit, added up to words and
+lines. Any other model is asked again without each word and without each line (occlusion; Zeiler & Fergus 2014), and the
+change of the label's log-probability is told. Which of the two it was, an `Explanation` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyrist.errors import LyristError, unknown
+from lyrist.models.inputs import songs
+from lyrist.text import WORD
+
+EXACT = "exact shares of the logit"
+OCCLUSION = "leaving words and lines out"
+
+MOST_LEFT_OUT = 400
+"""The most distinct words of a text that are left out one by one: the commonest."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What decided about one text."""
+
+    label: str
+    """The label that is explained."""
+    words: list[tuple[str, float]]
+    """Words in lower case and their weights, the weightiest first: above 0 for the label, below 0 against it. A word's
+    weight is that of all the places where it stands."""
+    lines: list[tuple[str, float]]
+    """Lines and their weights, likewise."""
+    method: str
+    """How the weights were found."""
+    other: dict[str, float] = field(default_factory=dict)
+    """Weights of what is neither: the artist, the layout, marks between the words, the class itself."""
+
+
+def explain(model: Any, text: str, label: str | None = None, top: int = 12, artist: str = "") -> Explanation:
+    """Return the words and lines of a text that decided about a label.
+
+    Parameters
+    ----------
+    model
+        A fitted classifier: one with ``contributions`` is told exactly, any other by occlusion.
+    text
+        The lyrics.
+    label
+        The label to explain; by default the likeliest.
+    top
+        The number of words, and of lines, to return.
+    artist
+        Who sings it, for a model that reads the artist.
+
+    Raises
+    ------
+    UsageError
+        The model has no such label.
+    """
+    classes = [str(c) for c in model.classes_]
+    if label is None:
+        label = classes[int(np.argmax(model.predict_proba(songs([text], [artist]))[0]))]
+    if label not in classes:
+        raise unknown("label", label, classes)
+    if hasattr(model, "contributions"):
+        return _told(model, text, label, top, artist)
+    return _left_out(model, text, label, top, artist)
+
+
+def telling_features(model: Any, top: int = 15) -> dict[str, list[tuple[str, float]]]:
+    """Return for each label the features that speak for it most strongly; empty for models that are not linear.
+
+    Features are words and n-grams of characters, in which ``·`` is a blank and ``↵`` a line end. Of n-grams within one
+    another the weightiest stands for all.
+    """
+    if not hasattr(model, "feature_weights"):
+        return {}
+    return {label: _strongest(names, weights, top) for label, names, weights in model.feature_weights()}
+
+
+def _strongest(names: NDArray[np.str_], weights: NDArray[Any], top: int) -> list[tuple[str, float]]:
+    some = min(len(weights), 40 * top)
+    order = np.argpartition(-weights, some - 1)[:some] if some else np.zeros(0, dtype=int)
+    found: list[tuple[str, float]] = []
+    for i in order[np.argsort(-weights[order], kind="stable")]:
+        name = str(names[i])
+        if weights[i] <= 0 or len(found) == top:
+            break
+        bare = name.strip("·↵ ")
+        if bare and not any(bare in other or other.strip("·↵ ") in bare for other, _ in found):
+            found.append((name, float(weights[i])))
+    return found
+
+
+def _told(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
+    found = model.contributions(songs([text], [artist]), label)
+    shares, taken = found.characters, np.zeros(len(text), dtype=bool)
+    words: dict[str, float] = {}
+    for match in WORD.finditer(text):
+        name = match[0].lower().replace("’", "'")
+        words[name] = words.get(name, 0.0) + float(shares[match.start() : match.end()].sum())
+        taken[match.start() : match.end()] = True
+    lines: dict[str, float] = {}
+    for start, end in _line_spans(text):
+        line = text[start:end].strip()
+        lines[line] = lines.get(line, 0.0) + float(shares[start:end].sum())
+    marks = float(shares[~taken].sum())
+    other = dict(found.other) | ({"marks and blanks": marks} if marks else {})
+    return Explanation(label, _weightiest(words, top), _weightiest(lines, top), EXACT, other)
+
+
+def _left_out(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
+    words: dict[str, list[tuple[int, int]]] = {}
+    for match in WORD.finditer(text):
+        words.setdefault(match[0].lower().replace("’", "'"), []).append(match.span())
+    kept = sorted(words, key=lambda word: -len(words[word]))[:MOST_LEFT_OUT]
+    lines: dict[str, list[tuple[int, int]]] = {}
+    for start, end in _line_spans(text):
+        lines.setdefault(text[start:end].strip(), []).append((start, min(end + 1, len(text))))
+    texts = [
+        text,
+        *(_without(text, words[word]) for word in kept),
+        *(_without(text, spans) for spans in lines.values()),
+    ]
+    P = np.asarray(model.predict_proba(songs(texts, [artist] * len(texts))), dtype=np.float64)
+    column = [str(c) for c in model.classes_].index(label)
+    logs = np.log(np.clip(P[:, column], 1e-12, 1))
+    if not np.isfinite(logs).all():
+        raise LyristError("A probability is not a number: the model's training went astray; train it again.")
+    change = (logs[0] - logs[1:]).tolist()
+    by_word = dict(zip(kept, change[: len(kept)], strict=True))
+    by_line = dict(zip(lines, change[len(kept) :], strict=True))
+    return Explanation(label, _weightiest(by_word, top), _weightiest(by_line, top), OCCLUSION)
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    parts, last = [], 0
+    for start, end in spans:
+        parts.append(text[last:start])
+        last = end
+    return "".join([*parts, text[last:]])
+
+
+def _line_spans(text: str) -> list[tuple[int, int]]:
+    spans, start = [], 0
+    for line in text.split("\n"):
+        if line.strip():
+            spans.append((start, start + len(line)))
+        start += len(line) + 1
+    return spans
+
+
+def _weightiest(weights: dict[str, float], top: int) -> list[tuple[str, float]]:
+    return sorted(((name, w) for name, w in weights.items() if w), key=lambda item: -abs(item[1]))[:top]

@@ -1,0 +1,183 @@
+"""Controls: what can be had without reading a word. A model that does not beat them has learnt nothing of the lyrics.
+
+They stand in every table of results. `artist-lookup` in particular shows how much of a genre result is the artist: where
+genres were given to artists and not to songs, it is right nearly always until artists are split apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from lyrist.errors import LyristError
+from lyrist.models.inputs import artists_of, labels_of, lyrics_of
+from lyrist.models.labels import classes_and_index
+from lyrist.models.layout import Layout
+from lyrist.models.registry import option, register
+
+
+class _Control(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """What the controls share: the likeliest label is the answer."""
+
+    def predict(self, X: Any) -> NDArray[np.str_]:
+        """Return the likeliest label of each song."""
+        labels: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class for each song, shape (n, k)."""
+        raise NotImplementedError
+
+
+class Majority(_Control):
+    """Answers the commonest training label always, with the labels' shares as probabilities.
+
+    Attributes
+    ----------
+    classes_ : array of str, shape (k,)
+    share_ : array, shape (k,)
+        The share of each label in training.
+    """
+
+    def fit(self, X: Any, y: Any) -> Majority:
+        """Count the labels."""
+        labels = labels_of(y)
+        if not labels:
+            raise LyristError("There are no songs to learn from.")
+        self.classes_, counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)
+        self.share_ = counts / counts.sum()
+        self.n_features_in_ = 1
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the labels' shares for each song, shape (n, k)."""
+        check_is_fitted(self, "share_")
+        return np.tile(self.share_, (len(lyrics_of(X)), 1))
+
+
+class ArtistLookup(_Control):
+    """Answers with the labels that the song's artist had in training, and never looks at the lyrics.
+
+    Parameters
+    ----------
+    smoothing
+        The shares of all training labels count as this many songs of every artist; an artist not seen in training has
+        nothing else.
+
+    Attributes
+    ----------
+    classes_ : array of str, shape (k,)
+    artists_ : array of str, shape (m,)
+        The artists of training, sorted.
+    share_ : array, shape (m + 1, k)
+        The probabilities for each of them, and last for any other artist.
+    """
+
+    def __init__(self, smoothing: float = 1.0) -> None:
+        self.smoothing = smoothing
+
+    def fit(self, X: Any, y: Any) -> ArtistLookup:
+        """Count the labels of each artist."""
+        artists = np.array(artists_of(X), dtype=np.str_)
+        self.classes_, index = np.unique(np.array(labels_of(y), dtype=np.str_), return_inverse=True)
+        if not len(index) or len(index) != len(artists):
+            raise LyristError(f"There are {len(artists)} songs and {len(index)} labels; give one label a song.")
+        self.artists_, place = np.unique(artists[artists != ""], return_inverse=True)
+        overall = np.bincount(index, minlength=len(self.classes_)) / len(index)
+        counts = np.zeros((len(self.artists_) + 1, len(self.classes_)))
+        np.add.at(counts, (place, index[artists != ""]), 1)
+        weight = max(float(self.smoothing), 1e-3)
+        self.share_ = (counts + weight * overall) / (counts.sum(axis=1, keepdims=True) + weight)
+        self.n_features_in_ = 1
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class for each song, shape (n, k)."""
+        check_is_fitted(self, "share_")
+        artists = np.array(artists_of(X), dtype=np.str_)
+        if not len(self.artists_):
+            return np.tile(self.share_[-1], (len(artists), 1))
+        place = np.minimum(np.searchsorted(self.artists_, artists), len(self.artists_) - 1)
+        return np.asarray(self.share_[np.where(self.artists_[place] == artists, place, len(self.artists_))])
+
+
+class LayoutClassifier(_Control):
+    """Logistic regression on the layout of a song: line lengths, marks, repeated lines, capitals; no words.
+
+    Parameters
+    ----------
+    C
+        The inverse of the regularisation.
+    random_state
+        Kept for scikit-learn; nothing is drawn at random.
+
+    Attributes
+    ----------
+    classes_ : array of str, shape (k,)
+    scaler_ : StandardScaler
+    model_ : LogisticRegression
+    """
+
+    def __init__(self, C: float = 1.0, random_state: int = 0) -> None:
+        self.C = C
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> LayoutClassifier:
+        """Learn from the layout of songs and their labels."""
+        self.classes_, index = classes_and_index(X, y)
+        self.scaler_ = StandardScaler()
+        rows = self.scaler_.fit_transform(Layout().transform(X))
+        self.model_ = LogisticRegression(C=self.C, max_iter=2000, random_state=self.random_state).fit(rows, index)
+        self.n_features_in_ = 1
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class for each song, shape (n, k)."""
+        check_is_fitted(self, "model_")
+        P: NDArray[np.float64] = self.model_.predict_proba(self.scaler_.transform(Layout().transform(X)))
+        return P
+
+
+@dataclass(frozen=True)
+class MajorityOptions:
+    """`majority` has no options."""
+
+
+@dataclass(frozen=True)
+class ArtistLookupOptions:
+    """Options of `artist-lookup`."""
+
+    smoothing: float = option(1.0, "the overall shares of labels count as this many songs of each artist")
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """Options of `layout`."""
+
+    c: float = option(1.0, "inverse of the regularisation")
+    seed: int = option(0, "decides everything that is drawn at random")
+
+
+@register("majority", "the commonest label, always", family="control", options=MajorityOptions)
+def build_majority(options: MajorityOptions) -> Majority:
+    """Build `Majority`."""
+    return Majority()
+
+
+@register("layout", "line lengths, marks, repeated lines, capitals; no words", family="control", options=LayoutOptions)
+def build_layout(options: LayoutOptions) -> LayoutClassifier:
+    """Build `LayoutClassifier`."""
+    return LayoutClassifier(C=options.c, random_state=options.seed)
+
+
+@register("artist-lookup", "the artist's label in training; no lyrics", family="control", options=ArtistLookupOptions)
+def build_artist_lookup(options: ArtistLookupOptions) -> ArtistLookup:
+    """Build `ArtistLookup`."""
+    return ArtistLookup(options.smoothing)
