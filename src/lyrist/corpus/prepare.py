@@ -180,7 +180,7 @@ def prepare(
             genres=tuple(name.lower() for name in _listed(genres)),
             min_words=min_words,
             max_words=max_words,
-            labelled=(balance,) if balance else (),
+            labelled=tuple(dict.fromkeys([*([balance] if balance else []), *(["genre"] if genres else [])])),
         ),
         Split(by=split_by, validation=validation, test=test, seed=seed, column=split_column, stratify=stratify),
         duplicates,
@@ -343,7 +343,7 @@ def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, wor
         songs = songs.join(first, on="cluster", how="left", maintain_order="left").with_columns(
             reason=pl.when(copy).then(pl.format("{}-duplicate", "kind")),
             detail=pl.when(copy).then(
-                pl.format("of song {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))
+                pl.format("of id {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))
             ),
         )
     if settings.balance:

@@ -71,10 +71,12 @@ def evaluate(run: str, data: str | None = None, *, split: str = "test", batch_si
     target = opened.info["target"]
     corpus.check_target(target)
     columns = list(dict.fromkeys(["id", "lyrics", "artist", target]))
-    songs = corpus.songs(split, columns).drop_nulls(target)
+    songs = corpus.songs(split, columns).drop_nulls(target).with_columns(pl.col(target).cast(pl.String))
+    if opened.info["only"]:
+        songs = songs.filter(pl.col(target).is_in(opened.info["only"]))
     if songs.is_empty():
         raise LyristError(f"No song in the {split} split of {corpus.path} has a {target}; choose another --split.")
-    truth = songs[target].cast(pl.String).to_list()
+    truth = songs[target].to_list()
     texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list())
     more = {"batch_size": batch_size} if isinstance(opened.model, NeuralClassifier) else {}
     probabilities = np.asarray(opened.model.predict_proba(texts, **more), dtype=float)

@@ -162,6 +162,8 @@ def fit(
             "task": "classify",
             "target": view.target,
             "split_by": view.split_by,
+            "split_seed": view.seed,
+            "only": list(view.only),
             "songs": {split: len(part) for split, part in parts.items()},
             "config": classifier.resolved(recipe, options, seed),
             "corpus": str(view.corpus.path.resolve()),
@@ -188,6 +190,7 @@ def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int,
         return None
     run = runs.open_run(out)
     same = {"recipe": recipe, "seed": seed, "fingerprint": view.corpus.fingerprint, "split_by": view.split_by}
+    same |= {"split_seed": view.seed, "only": list(view.only)}
     same["config"] = _json_like(classifier.resolved(recipe, options, seed))
     if any(run.info.get(key) != value for key, value in same.items()):
         return None

@@ -25,6 +25,8 @@ class View:
     unlabelled: int
     """Songs left out because they have no label."""
     seed: int
+    only: tuple[str, ...] = ()
+    """The labels that were asked for; empty for all."""
 
     def part(self, split: str) -> pl.DataFrame:
         """Return the songs of one split."""
@@ -46,7 +48,7 @@ class View:
         settings = self.corpus.info["settings"]["split"]
         split = Split(by=by, validation=settings["validation"], test=settings["test"], seed=seed, stratify="label")  # type: ignore[arg-type]
         drawn = self.songs.with_columns(split=assign(self.songs, split))
-        return _checked(View(self.corpus, self.target, drawn, by, self.unlabelled, seed))
+        return _checked(View(self.corpus, self.target, drawn, by, self.unlabelled, seed, self.only))
 
 
 def view(corpus: Corpus, target: str, only: tuple[str, ...] = ()) -> View:
@@ -79,7 +81,7 @@ def view(corpus: Corpus, target: str, only: tuple[str, ...] = ()) -> View:
         songs = songs.filter(pl.col("label").is_in(only))
     settings = corpus.info["settings"]["split"]
     by = "column" if settings["column"] else settings["by"]
-    return _checked(View(corpus, target, songs, by, unlabelled, settings["seed"]))
+    return _checked(View(corpus, target, songs, by, unlabelled, settings["seed"], only))
 
 
 def _checked(view: View) -> View:
