@@ -6,7 +6,6 @@ import contextlib
 import errno
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

@@ -175,6 +175,39 @@ def test_runs_are_compared(studied: Studied, tmp_path: Path) -> None:
     assert "different splits" in compare(runs[0], other).summary()
 
 
+def test_repeats_and_the_learning_curve(corpus: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "p.toml"
+    plan.write_text(
+        '[[recipes]]\nrecipe = "majority"\n[[recipes]]\nrecipe = "layout"\n[[recipes]]\nrecipe = "complement-nb"'
+    )
+    found = study(
+        str(plan),
+        str(corpus),
+        out=str(tmp_path / "s"),
+        target="genre",
+        repeats=3,
+        learning_curve=True,
+        other_split=False,
+    )
+    repeats = found.results["repeats"]
+    assert repeats["n"] == 3
+    for line, own in zip(repeats["recipes"], found.results["recipes"], strict=True):
+        values = line["accuracy"]["values"]
+        assert values[0] == own["test"]["accuracy"]["value"]
+        assert line["accuracy"]["mean"] == pytest.approx(np.mean(values))
+        assert line["accuracy"]["sd"] == pytest.approx(np.std(values, ddof=1))
+    assert len(set(repeats["recipes"][2]["accuracy"]["values"])) > 1  # other splits, other figures
+    assert repeats["against"]["majority"]["p_holm"] >= repeats["against"]["majority"]["p"]
+    curve = [point for point in found.results["learning_curve"] if point["name"] == "complement-nb"]
+    assert [point["songs"] for point in curve] == sorted(point["songs"] for point in curve)
+    assert len(curve) == 4
+    assert curve[-1]["accuracy"] == found.results["recipes"][2]["test"]["accuracy"]
+    html = (found.path / "report.html").read_text(encoding="utf-8")
+    assert "Over several splits" in html
+    assert "Learning curve" in html
+    assert not (found.path / "scores").exists()
+
+
 def test_some_labels_only(corpus: Path, tmp_path: Path) -> None:
     fitted = train("layout", str(corpus), out=str(tmp_path / "r"), target="genre", only="rap,folk")
     assert fitted.run.info["classes"] == ["folk", "rap"]

@@ -98,7 +98,7 @@ def classify(
     found = []
     for text, row in zip(cleaned, probabilities, strict=True):
         ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-        told = explain_one(opened.model, text, label=next(iter(ranked))) if explain else None
+        told = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "") if explain else None
         found.append(Label(text, ranked, told))
     return Classified(found)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from lyrist.evaluation.classification import calibration_of
+from lyrist.evaluation.classification import calibration_of, hardest, most_telling
 from lyrist.evaluation.explain import explain
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Details, Figure, Lyrics, Prose, Section
@@ -26,14 +25,12 @@ LONGEST = 3_000
 def songs(picked: Fitted, question: View) -> Section:
     """Return the section of the hardest and the most telling test songs of the picked recipe."""
     judged = picked.judged["test"]
-    truth = np.array([judged.classes.index(t) if t in judged.classes else -1 for t in judged.truth])
-    rows = np.arange(len(truth))
-    sure = np.where(truth >= 0, judged.probabilities[rows, truth], 0.0)
-    order = np.argsort(sure, kind="stable")
-    hardest = [int(i) for i in order if not judged.right[i]][:SHOWN]
-    telling = [int(i) for i in order[::-1] if judged.right[i]][:SHOWN]
     blocks: list[Block] = []
-    for title, places in (("Hardest: most sure, and wrong", hardest), ("Most telling: most sure, and right", telling)):
+    for title, find in (
+        ("Hardest: most sure, and wrong", hardest),
+        ("Most telling: most sure, and right", most_telling),
+    ):
+        places = find(judged.truth, judged.probabilities, judged.classes, SHOWN)
         blocks += [Prose(f"{title}."), *(_song(picked, question, judged, place) for place in places)]
     return Section("Songs", blocks, "Marked: the words that spoke for the answer, stronger where they weigh more.")
 
@@ -44,7 +41,7 @@ def _song(picked: Fitted, question: View, judged: Judged, place: int) -> Details
     answer, sure = judged.answers[place], float(judged.probabilities[place].max())
     name = f"{song['artist'] or '?'}: {song['title'] or '?'}"
     said = f"{name} (truly {judged.truth[place]}, taken for {answer} with {sure:.0%})"
-    explanation = explain(picked.run.model, text, label=answer)
+    explanation = explain(picked.run.model, text, label=answer, artist=song["artist"] or "")
     return Details(said, [Lyrics(text, spans(text, explanation.words), note=f"By {explanation.method}.")])
 
 

@@ -140,21 +140,9 @@ def fit(
 
     The validation songs choose the step of a network; the test songs are read once, at the end.
     """
-    parts = {split: view.part(split) for split in ("train", *HELD)}
-    estimator = classifier.make_estimator(recipe, options, seed)
     with runs.create(out, resume=resume) as folder:
-        started, cpu = time.monotonic(), time.process_time()
-        if isinstance(estimator, classifier.NeuralClassifier):
-            estimator.set_params(folder=folder, resume=resume)
-            held = parts["validation"]
-            estimator.fit(_inputs(parts["train"]), _labels(parts["train"]), validation=(_inputs(held), _labels(held)))
-        else:
-            with progress.task(name or recipe) as advance:
-                estimator.fit(_inputs(parts["train"]), _labels(parts["train"]))
-                advance(len(parts["train"]), len(parts["train"]))
-        seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu
-        judged = {split: _judge(estimator, parts[split]) for split in HELD}
-        results = _results(view, judged)
+        learnt = learn(view, recipe, options=options, seed=seed, folder=folder, resume=resume, name=name)
+        estimator, judged, results = learnt.estimator, learnt.judged, learnt.results
         runs.save_model(estimator, folder)
         info = {
             "recipe": recipe,
@@ -164,13 +152,13 @@ def fit(
             "split_by": view.split_by,
             "split_seed": view.seed,
             "only": list(view.only),
-            "songs": {split: len(part) for split, part in parts.items()},
+            "songs": {split: len(view.part(split)) for split in ("train", *HELD)},
             "config": classifier.resolved(recipe, options, seed),
             "corpus": str(view.corpus.path.resolve()),
             "fingerprint": view.corpus.fingerprint,
             "seed": seed,
-            "seconds": seconds,
-            "cpu_seconds": cpu_seconds,
+            "seconds": learnt.seconds,
+            "cpu_seconds": learnt.cpu_seconds,
         }
         for split, answers in judged.items():
             runs.write_predictions(
@@ -182,6 +170,48 @@ def fit(
             files.write_text(folder / runs.MODEL / "README.md", card(whole, results))
             _draw_curves(folder, recipe, whole.get("best_step"))
     return Fitted(runs.open_run(out), judged)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A fitted estimator and what it answered, in memory."""
+
+    estimator: Any
+    judged: Mapping[str, Judged]
+    """By split."""
+    results: dict[str, Any]
+    """By split the scores, and the majority's."""
+    seconds: float
+    """Wall-clock seconds of fitting."""
+    cpu_seconds: float
+    """CPU seconds of fitting, of this process."""
+
+
+def learn(
+    view: View,
+    recipe: str,
+    *,
+    options: Mapping[str, Any],
+    seed: int = 0,
+    folder: Path | None = None,
+    resume: bool = False,
+    name: str = "",
+) -> Learnt:
+    """Fit a recipe on the training songs of a view and score it on the others; nothing is saved but a network's log."""
+    parts = {split: view.part(split) for split in ("train", *HELD)}
+    estimator = classifier.make_estimator(recipe, options, seed)
+    started, cpu = time.monotonic(), time.process_time()
+    if isinstance(estimator, classifier.NeuralClassifier):
+        estimator.set_params(folder=folder, resume=resume)
+        held = parts["validation"]
+        estimator.fit(_inputs(parts["train"]), _labels(parts["train"]), validation=(_inputs(held), _labels(held)))
+    else:
+        with progress.task(name or recipe) as advance:
+            estimator.fit(_inputs(parts["train"]), _labels(parts["train"]))
+            advance(len(parts["train"]), len(parts["train"]))
+    seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu
+    judged = {split: _judge(estimator, parts[split]) for split in HELD}
+    return Learnt(estimator, judged, _results(view, judged), seconds, cpu_seconds)
 
 
 def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int, view: View) -> Fitted | None:

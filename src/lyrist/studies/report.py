@@ -55,6 +55,8 @@ def compose(plan: Plan, question: View, fitted: Mapping[str, Fitted], results: M
     sections = [
         _comparison(results),
         *_other_split(results),
+        *_repeats(results),
+        *_learning(results),
         *_training(fitted),
         _mistakes(judged, question),
         evidence.songs(picked, question),
@@ -176,6 +178,61 @@ def _other_split(results: Mapping[str, Any]) -> list[Section]:
     name = f"Split by {other['split_by']}"
     return [
         Section(name, [_picture(other, results["picked"], "accuracy-other"), _table(other, results["picked"])], intro)
+    ]
+
+
+def _repeats(results: Mapping[str, Any]) -> list[Section]:
+    found = results.get("repeats")
+    if not found:
+        return []
+    rows = [{"name": "(the pick of each split)", **found["pick"]}, *found["recipes"]]
+    dots = [(row["name"], *(row["accuracy"][k] for k in ("mean", "low", "high"))) for row in rows]
+    table = []
+    for row in rows:
+        test = found["against"].get(row["name"], {})
+        a, f = row["accuracy"], row["macro_f1"]
+        table.append((row["name"], a["mean"], a["sd"], f["mean"], f["sd"], test.get("mean"), test.get("p_holm")))
+    head = (
+        "recipe",
+        Column("accuracy", ".3f", note="mean"),
+        Column("sd", ".3f"),
+        Column("macro F1", ".3f", note="mean"),
+        Column("sd ", ".3f"),
+        Column("behind the best", ".3f"),
+        Column("p, corrected", ".3g", note="Holm"),
+    )
+    note = (
+        f"Best in the mean: {found['best']}. Intervals and tests after Nadeau and Bengio (2003): the training sets of the "
+        "splits overlap, so that a plain t-test would be too sure."
+    )
+    picture = figures.intervals(dots, xlabel="mean test accuracy with 95% interval", name="repeats")
+    intro = f"Everything fitted again on {found['n']} different splits of the same songs."
+    return [Section("Over several splits", [picture, Table(head, table, note=note)], intro)]
+
+
+def _learning(results: Mapping[str, Any]) -> list[Section]:
+    points = results.get("learning_curve")
+    if not points:
+        return []
+    lines: dict[str, tuple[list[float], list[float]]] = {}
+    for point in points:
+        x, y = lines.setdefault(point["name"], ([], []))
+        x.append(point["songs"])
+        y.append(point["accuracy"]["value"])
+    picture = figures.curves(
+        lines,
+        xlabel="training songs",
+        ylabel="test accuracy",
+        percent=True,
+        markers=True,
+        name="learning-curve",
+        width=720,
+    )
+    head = ("recipe", Column("songs", ",.0f"), Column("accuracy", ".3f"), "95% interval", Column("seconds", ",.1f"))
+    rows = [(p["name"], p["songs"], p["accuracy"]["value"], _span(p["accuracy"]), p["seconds"]) for p in points]
+    table = Details("Every point, with its cost", [Table(head, rows)])
+    return [
+        Section("Learning curve", [picture, table], "What more songs would be worth: the same test songs throughout.")
     ]
 
 

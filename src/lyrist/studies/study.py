@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
 from lyrist.reports import page
 from lyrist.studies import comparing, report
+from lyrist.studies import repeats as further
 from lyrist.studies.comparing import ChooseBy
 from lyrist.studies.fitting import Fitted, budget, fit, fitted_before, majority, scored
-from lyrist.studies.plans import Entry, Plan, load
+from lyrist.studies.plans import Plan, load
 from lyrist.studies.views import View, view
 from lyrist.training import classifier
 
@@ -43,6 +45,13 @@ class Studied:
             mark = "*" if line["name"] == results["picked"] else " "
             lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scored(line['test'])}")
         lines.append(f"* picked by {results['chosen_by']}. {results['verdict']}")
+        if "repeats" in results:
+            found = results["repeats"]
+            lines.append(f"over {found['n']} splits (mean and standard deviation of test accuracy):")
+            for line in [*found["recipes"], {"name": "the pick", **found["pick"]}]:
+                lines.append(
+                    f"  {line['name']:<{width}}  {line['accuracy']['mean']:.3f} +- {line['accuracy']['sd']:.3f}"
+                )
         other = results.get("other_split")
         if other:
             lines.append(f"split by {other['split_by']} instead:")
@@ -69,6 +78,8 @@ def study(
     device: str | None = None,
     choose_by: ChooseBy = "loss",
     other_split: bool | None = None,
+    repeats: int = 1,
+    learning_curve: bool = False,
     seed: int = 0,
     resume: bool = False,
 ) -> Studied:
@@ -97,6 +108,10 @@ def study(
     other_split
         Show also the figures by the other kind of split (by artist beside by song); by default where the target is
         not the artist.
+    repeats
+        Fit everything on so many different splits: means, spreads, and tests over all of them.
+    learning_curve
+        Fit everything on a tenth, a quarter and half of the training songs as well.
     seed
         Decides everything that is drawn at random.
     resume
@@ -111,12 +126,15 @@ def study(
     target = target or plan.target
     question = view(corpus, target, tuple(part.strip() for part in only.split(",") if part.strip()))
     given = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
-    lines = plan.lines(target)
-    for entry in lines:
-        classifier.make_estimator(entry.recipe, {**entry.options, **budget(entry.recipe, **given)}, seed)
+    lines = [
+        (entry.title, entry.recipe, {**entry.options, **budget(entry.recipe, **given)}) for entry in plan.lines(target)
+    ]
+    for _, recipe, options in lines:
+        classifier.make_estimator(recipe, options, seed)
+    further.check(question, repeats)
     final = Path(out)
     with files.staged(final, resume=resume, marker=MARKER) as building:
-        job = _Job(plan, lines, given, seed, resume)
+        job = _Job(lines, seed, resume)
         fitted = job.fit_all(question, building / "runs")
         results = gather(plan, question, fitted, choose_by)
         results["seed"] = seed
@@ -126,6 +144,12 @@ def study(
             results["other_split"] = _lines(other, again)
         elif other:
             results["notes"].append(other)
+        scores = building / "scores"
+        if repeats > 1:
+            results["repeats"] = further.repeated(question, lines, fitted, repeats, seed, choose_by, scores)
+        if learning_curve:
+            results["learning_curve"] = further.learning_curve(question, lines, fitted, seed, scores)
+        shutil.rmtree(scores, ignore_errors=True)
         files.write_json(building / MARKER, results)
         files.write_text(building / "results.csv", _csv(results))
         page.write(report.compose(plan, question, fitted, results, final), building / "report.html")
@@ -136,9 +160,8 @@ def study(
 class _Job:
     """What is fitted, whichever way the songs are split."""
 
-    plan: Plan
-    lines: list[Entry]
-    given: Mapping[str, Any]
+    lines: further.Lines
+    """Name, recipe and options of each."""
     seed: int
     resume: bool
 
@@ -147,13 +170,12 @@ class _Job:
         folder.mkdir(parents=True, exist_ok=True)
         found = {}
         with progress.task(f"study by {question.split_by}", "recipes") as advance:
-            for number, entry in enumerate(self.lines):
-                advance(number, len(self.lines), entry.title)
-                out = folder / directory(entry.title)
-                options = {**entry.options, **budget(entry.recipe, **self.given)}
-                before = fitted_before(out, entry.recipe, options, self.seed, question) if self.resume else None
-                found[entry.title] = before or fit(
-                    question, entry.recipe, out, options=options, seed=self.seed, resume=self.resume, name=entry.title
+            for number, (name, recipe, options) in enumerate(self.lines):
+                advance(number, len(self.lines), name)
+                out = folder / directory(name)
+                before = fitted_before(out, recipe, options, self.seed, question) if self.resume else None
+                found[name] = before or fit(
+                    question, recipe, out, options=options, seed=self.seed, resume=self.resume, name=name
                 )
             advance(len(self.lines), len(self.lines))
         return found

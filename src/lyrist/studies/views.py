@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import polars as pl
@@ -36,6 +37,15 @@ class View:
     def classes(self) -> list[str]:
         """The labels in the training split, sorted."""
         return sorted(self.part("train")["label"].unique())
+
+    def with_share(self, share: float, seed: int) -> View:
+        """Return the same question with a seeded share of the training songs, of each label alike; at least one each."""
+        train = pl.col("split") == "train"
+        order = self.songs.filter(train).with_columns(chance=pl.col("id").hash(seed)).sort("label", "chance")
+        counted = order.with_columns(place=pl.int_range(pl.len()).over("label"), size=pl.len().over("label"))
+        kept = counted.filter(pl.col("place") < (pl.col("size") * share).ceil())["id"]
+        songs = self.songs.filter(~train | pl.col("id").is_in(kept.to_list()))
+        return dataclasses.replace(self, songs=songs)
 
     def resplit(self, by: str, seed: int) -> View:
         """Draw another split of the same songs, by song or by artist, with the same shares.

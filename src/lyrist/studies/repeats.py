@@ -1,0 +1,168 @@
+"""The same comparison on several splits, and on smaller training sets: how much of a figure is chance, how much is data.
+
+Nothing but scores is kept of these fits, a small JSON file each, so that an interrupted study goes on where it stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lyrist import files, progress
+from lyrist.errors import LyristError
+from lyrist.evaluation.intervals import corrected_resampled_t, holm, mean_sd
+from lyrist.studies import comparing
+from lyrist.studies.comparing import ChooseBy
+from lyrist.studies.fitting import Fitted, learn
+from lyrist.studies.views import View
+
+SHARES = (0.1, 0.25, 0.5)
+"""Shares of the training songs in a learning curve; all of them are the study itself."""
+
+Lines = Sequence[tuple[str, str, Mapping[str, Any]]]
+"""Name, recipe and options of each line of a study."""
+
+
+def check(question: View, repeats: int) -> None:
+    """Raise where other splits cannot be drawn."""
+    if repeats < 1:
+        raise LyristError(f"--repeats is at least 1; {repeats} is not.")
+    if repeats > 1 and question.split_by == "column":
+        raise LyristError(
+            "The corpus has the table's own split, which cannot be drawn again; prepare it without --split-column, "
+            "or leave --repeats out."
+        )
+
+
+def repeated(
+    question: View,
+    lines: Lines,
+    first: Mapping[str, Fitted],
+    repeats: int,
+    seed: int,
+    choose_by: ChooseBy,
+    folder: Path,
+) -> dict[str, Any]:
+    """Fit every line on further splits of the same songs; return means, spreads and paired tests over all of them.
+
+    Parameters
+    ----------
+    question
+        The first split; the others are drawn like it with the seeds that follow its own.
+    lines
+        What is fitted.
+    first
+        The study's own fits, which are the first repeat.
+    repeats
+        Number of splits, the first included.
+    seed
+        The seed of the fits.
+    choose_by
+        The validation figure by which each split picks its recipe.
+    folder
+        Where scores are kept.
+    """
+    scores = [{name: one.run.results for name, one in first.items()}]
+    with progress.task("repeats", "fits") as advance:
+        for number in range(1, repeats):
+            again = question.resplit(question.split_by, question.seed + number)
+            found = {}
+            for place, (name, recipe, options) in enumerate(lines):
+                advance((number - 1) * len(lines) + place, (repeats - 1) * len(lines), name)
+                path = folder / f"{number}-{place}.json"
+                found[name] = _scored(again, name, recipe, options, seed, path)["results"]
+            scores.append(found)
+    return summarised(scores, choose_by, len(question.part("train")), len(question.part("test")))
+
+
+def _scored(
+    question: View, name: str, recipe: str, options: Mapping[str, Any], seed: int, path: Path
+) -> dict[str, Any]:
+    """Return the scores in ``path``, or fit and write them there."""
+    key = {"recipe": recipe, "options": {k: str(v) for k, v in options.items()}, "seed": seed, "n": len(question.songs)}
+    if path.exists():
+        kept = files.read_json(path, "an unfinished study")
+        if kept["key"] == key:
+            return dict(kept)
+    learnt = learn(question, recipe, options=options, seed=seed, name=name)
+    kept = {"key": key, "results": learnt.results, "seconds": learnt.seconds, "cpu_seconds": learnt.cpu_seconds}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_json(path, kept)
+    return kept
+
+
+def summarised(
+    scores: Sequence[Mapping[str, Mapping[str, Any]]], choose_by: ChooseBy, n_train: int, n_test: int
+) -> dict[str, Any]:
+    """Return mean and spread of each line over the splits, the same for what each split picked, and paired tests.
+
+    Returns
+    -------
+    dict
+        ``n``; ``recipes`` and ``pick``: name, and for accuracy and macro F1 of the test songs mean, sd, low, high
+        (95%, corrected for overlapping training sets after Nadeau and Bengio 2003) and values; ``against``: for each
+        line but the best in the mean, the test of their difference, with Holm's correction.
+    """
+    names = list(scores[0])
+    picks = [comparing.pick({name: found[name]["validation"] for name in names}, choose_by) for found in scores]
+    values = {
+        name: {
+            key: [comparing.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")
+        }
+        for name in names
+    }
+    picked = {
+        key: [comparing.figure(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)]
+        for key in ("accuracy", "macro_f1")
+    }
+    best = max(names, key=lambda name: mean_sd(values[name]["accuracy"])[0])
+    tests = {
+        name: corrected_resampled_t(
+            [a - b for a, b in zip(values[best]["accuracy"], values[name]["accuracy"], strict=True)], n_train, n_test
+        )
+        for name in names
+        if name != best
+    }
+    for test, p in zip(tests.values(), holm([test["p"] for test in tests.values()]), strict=True):
+        test["p_holm"] = p
+    return {
+        "n": len(scores),
+        "recipes": [
+            {"name": name, **{k: _spread(v, n_train, n_test) for k, v in values[name].items()}} for name in names
+        ],
+        "pick": {"names": picks, **{k: _spread(v, n_train, n_test) for k, v in picked.items()}},
+        "best": best,
+        "against": tests,
+    }
+
+
+def _spread(values: Sequence[float], n_train: int, n_test: int) -> dict[str, Any]:
+    mean, sd = mean_sd(values)
+    found = corrected_resampled_t(values, n_train, n_test)
+    return {"mean": mean, "sd": sd, "low": found["low"], "high": found["high"], "values": list(values)}
+
+
+def learning_curve(
+    question: View, lines: Lines, whole: Mapping[str, Fitted], seed: int, folder: Path
+) -> list[dict[str, Any]]:
+    """Fit every line on shares of the training songs; return songs, test accuracy with interval, and cost of each.
+
+    The test songs are the same throughout, and nothing is chosen by them.
+    """
+    rows = []
+    with progress.task("learning curve", "fits") as advance:
+        for step, share in enumerate(SHARES):
+            smaller = question.with_share(share, seed)
+            for place, (name, recipe, options) in enumerate(lines):
+                advance(step * len(lines) + place, len(SHARES) * len(lines), name)
+                kept = _scored(smaller, name, recipe, options, seed, folder / f"share-{step}-{place}.json")
+                rows.append(_point(name, len(smaller.part("train")), kept["results"]["test"], kept))
+    for name, one in whole.items():
+        rows.append(_point(name, len(question.part("train")), one.run.results["test"], one.run.info))
+    return sorted(rows, key=lambda row: (list(whole).index(row["name"]), row["songs"]))
+
+
+def _point(name: str, songs: int, test: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Any]:
+    seconds = {key: cost[key] for key in ("seconds", "cpu_seconds")}
+    return {"name": name, "songs": songs, "accuracy": test["accuracy"], "macro_f1": test["macro_f1"], **seconds}
