@@ -222,6 +222,12 @@ def test_line_breaks_and_paragraphs_are_kept() -> None:
     assert "<p><bdi>second</bdi></p>" in html
 
 
+def test_commands_in_backticks_are_set_as_code_and_stay_text() -> None:
+    html = render(Page("t", [Section("s", [Prose("run `lyrist explore <x>` or ` and `", "note")])]))
+    assert "<p><bdi>run <code>lyrist explore &lt;x&gt;</code> or <code> and </code></bdi></p>" in html
+    assert "<code>" not in render(Page("t", [Section("s", [Prose("a single ` backtick\nand `\n`")])]))
+
+
 def test_pictures_come_with_their_alternative_text_and_are_found_again() -> None:
     picture, hidden = figures.bars({"a": 1}, title="Songs", alt="One song"), figures.bars({"b": 2}, name="inner")
     page = Page("t", [Section("s", [picture, Details("more", [hidden])])], lead=[picture])

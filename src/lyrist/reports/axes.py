@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -96,14 +96,22 @@ def scales(axes: Axes, log_x: bool, log_y: bool) -> None:
 
 
 def grid(
-    axes: Axes, label: Label, xlabel: str, ylabel: str, *, percent: str = "", log: str = "", vertical: bool = False
+    axes: Axes,
+    label: Label,
+    xlabel: str,
+    ylabel: str,
+    *,
+    percent: str = "",
+    log: str = "",
+    plain: str = "",
+    vertical: bool = False,
 ) -> None:
     """Set ticks, labels and faint lines.
 
     Parameters
     ----------
-    percent, log
-        The letters of the axes (of ``"xy"``) that show percent, that are logarithmic.
+    percent, log, plain
+        The letters of the axes (of ``"xy"``) that show percent, that are logarithmic, that show years.
     vertical
         Draw vertical lines too, for charts that are read from left to right.
     """
@@ -111,24 +119,32 @@ def grid(
     # The name of the upright axis stands above it and level, where it can be read.
     axes.set_title(label(shorten(ylabel, 40)), loc="left", color=palette.SOFT, fontweight="normal")
     named = isinstance(axes.yaxis.get_major_locator(), FixedLocator)
-    _ticks(axes.xaxis, percent="x" in percent, log="x" in log)
+    _ticks(axes.xaxis, _format("x", percent, plain), log="x" in log)
     if not named:
-        _ticks(axes.yaxis, percent="y" in percent, log="y" in log)
+        _ticks(axes.yaxis, _format("y", percent, plain), log="y" in log)
         axes.grid(visible=True, axis="y")
     if vertical:
         axes.grid(visible=True, axis="x")
 
 
-def _ticks(axis: Axis, *, percent: bool, log: bool) -> None:
+def _format(letter: str, percent: str, plain: str) -> Callable[[float, int | None], str]:
+    return _percent if letter in percent else _plain if letter in plain else _short
+
+
+def _ticks(axis: Axis, write: Callable[[float, int | None], str], *, log: bool) -> None:
     low, high = sorted(axis.get_view_interval())
     if not log or high < 20 * low:  # a short stretch of a logarithmic axis has too few powers of ten
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(_percent if percent else _short))
+    axis.set_major_formatter(FuncFormatter(write))
 
 
 def _percent(value: float, _: int | None = None) -> str:
     return f"{value * 100:.3g}%"
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    return f"{value:g}"
 
 
 def _short(value: float, _: int | None = None) -> str:

@@ -59,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Prose:
-    """Paragraphs, separated by empty lines."""
+    """Paragraphs, separated by empty lines. Here and in intros, items, notes and captions `` `backticks` `` mark commands."""
 
     text: str
     kind: Literal["text", "note", "warning"] = "text"

@@ -3,7 +3,8 @@
 Each word takes the first free place along a spiral from the middle, the weightiest first; if one finds none, all are made
 smaller. Words are boxes that never overlap, and the text of the picture is held to the width that was measured, so that
 this stays true in whatever font the reader has. The font that measures comes with Matplotlib: nothing depends on what is
-installed. (The package `wordcloud` measures one box and draws in another, so its words overlap: see docs/log.md.)
+installed. (The package `wordcloud` 1.9.6 measures a word in one box and draws it in another: of 45 words, 3% of the ink
+fell on another word, and some were cut at the edge.)
 """
 
 from __future__ import annotations

@@ -155,6 +155,7 @@ def histogram(
     ylabel: str = "songs",
     marks: Sequence[Mark] = (),
     percent: str = "",
+    plain: str = "",
     height: int = 230,
     **words: Unpack[Words],
 ) -> Figure:
@@ -172,6 +173,8 @@ def histogram(
         Names and places of vertical lines, such as the median.
     percent
         The letters of the axes (of ``"xy"``) whose values are shares, shown in percent.
+    plain
+        The letters of the axes whose values are years, shown without separators.
     height
         Height in CSS pixels.
     **words
@@ -187,7 +190,7 @@ def histogram(
             axes.stairs(values, edges, color=palette.series(number), label=label(shorten(what)), **look)
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(0, None)
-        grid(axes, label, xlabel, ylabel, percent=percent)
+        grid(axes, label, xlabel, ylabel, percent=percent, plain=plain)
         for what, place in marks:
             upright(axes, label, what, place)
         if len(shapes) > 1:

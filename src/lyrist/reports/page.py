@@ -100,6 +100,7 @@ def _template() -> Any:
         "visible": visible,
         "paragraphs": _paragraphs,
         "grid": _grid,
+        "inline": _inline,
         "pieces": _pieces,
         "address": _address,
         "picture": lambda figure: Markup(figure.svg),  # noqa: S704 - made by our own drawing, which escapes
@@ -130,6 +131,12 @@ def _anchors(sections: Sequence[Section]) -> list[str]:
 
 def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _inline(text: str) -> list[tuple[str, bool]]:
+    """Return the text in pieces: (piece, whether it stood between backticks, as commands do)."""
+    pieces = re.split(r"`([^`\n]+)`", text)
+    return [(piece, bool(number % 2)) for number, piece in enumerate(pieces) if piece]
 
 
 def _grid(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:

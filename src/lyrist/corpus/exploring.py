@@ -1,0 +1,146 @@
+"""`explore`: what is in a corpus, as one page, pictures, tables and figures for machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lyrist import progress
+from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.explorepage import page_of
+from lyrist.corpus.findings import find
+from lyrist.corpus.languages import LANGUAGES
+from lyrist.errors import UsageError
+from lyrist.files import staged, write_json, write_text
+from lyrist.reports.figures import save
+from lyrist.reports.page import figures_of, write
+from lyrist.text import printable
+
+PAGE, FIGURES = "explore.html", "explore.json"
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What `explore` returns: where the page is, and what was found."""
+
+    path: Path
+    found: dict[str, Any]
+
+    def summary(self) -> str:
+        """Return what a person wants to know first, and where the page is."""
+        found = self.found
+        artists, genres, languages = found["artists"], found["genres"], found["languages"]
+        lines = [f"{found['corpus']['songs']:,} songs by {artists['different']:,} artists"]
+        if genres["songs"]:
+            most = genres["songs"][0]
+            lines.append(f"genres: {genres['different']:,}, most {most['genre']} ({most['share']:.1%})")
+        if languages["songs"]:
+            told = [
+                f"{LANGUAGES.get(row['language'], row['language'])} {row['share']:.1%}" for row in languages["songs"]
+            ]
+            lines.append("languages: " + ", ".join(told[:4]))
+        words, repeated = found["lengths"]["words"]["spread"], found["repetition"]["songs"]
+        if words:
+            lines.append(f"words in a song: {words['p50']:,.0f} (median); repeated words: {repeated['p50']:.0%}")
+        copies = found["near_copies"]
+        if copies["looked_for"]:
+            lines.append(f"near-copies: {copies['clusters']:,} clusters, {copies['covers']:,} of them covers")
+        lines.append(_leak(found["leak"]))
+        lines.append(f"page: {self.path / PAGE}")
+        return printable("\n".join(line for line in lines if line))
+
+    def figures(self) -> dict[str, Any]:
+        """Return everything that was found, as in ``explore.json``."""
+        return {"page": str(self.path / PAGE), **self.found}
+
+
+def explore(corpus: str, *, out: str | None = None, top: int = 30) -> Explored:
+    """Draw what is in a corpus: one page that needs no network, pictures, tables, and figures for machines.
+
+    Parameters
+    ----------
+    corpus
+        The corpus directory that ``lyrist prepare`` made.
+    out
+        Where to write explore.html, explore.json, figures/ and tables/; by default CORPUS/explore.
+    top
+        How many artists to show: those with the most songs.
+
+    Returns
+    -------
+    Explored
+        ``found`` holds what ``explore.json`` does.
+
+    Raises
+    ------
+    LyristError
+        There is no such corpus, it is damaged, or ``out`` cannot be written or holds something else.
+    """
+    if not 1 <= top <= 500:
+        raise UsageError(f"--top is a number of artists from 1 to 500; {top} is not.")
+    opened = Corpus.open(corpus)
+    final = Path(out) if out else opened.path / "explore"
+    with staged(final, marker=FIGURES) as building:
+        found = find(opened, top)
+        with progress.task("drawing", "pictures") as advance:
+            page = page_of(found, opened)
+            advance(1, 1)
+        write(page, building / PAGE)
+        for figure in figures_of(page):
+            save(figure, building / "figures" / f"{figure.name}.svg")
+        _write_tables(found, building / "tables")
+        write_json(building / FIGURES, found)
+    return Explored(final, found)
+
+
+def _leak(leak: dict[str, Any]) -> str:
+    random = leak["random"]
+    told = [
+        f"{random[key]:.1%} of its test songs a known {what}"
+        for key, what in (("artist", "artist"), ("near_copy", "near-copy"))
+        if random[key] is not None
+    ]
+    return f"a random split would have given {' and '.join(told)}" if told else ""
+
+
+def _write_tables(found: dict[str, Any], folder: Path) -> None:
+    """Write one CSV file for each table that has rows."""
+    tables: dict[str, list[dict[str, Any]]] = {
+        "artists": found["artists"]["songs"],
+        "genres": found["genres"]["songs"],
+        "languages": found["languages"]["songs"],
+        "years": found["years"]["songs"],
+        "dropped": found["rows"]["dropped"],
+        "words_by_genre": _flat(found["words"]["genre"], "genre"),
+        "words_by_artist": _flat(found["words"]["artist"], "artist"),
+        "lengths": [
+            {"measure": name, **told["spread"]}
+            for name, told in found["lengths"].items()
+            if isinstance(told, dict) and told["spread"]
+        ],
+        "genre_profiles": [
+            {"genre": row["genre"], "songs": row["songs"], "artists": row["artists"]}
+            | {
+                f"{name}_{key}": value
+                for name in ("words", "repetition", "diversity")
+                for key, value in (row[name] or {}).items()
+            }
+            for row in found["genres"]["profiles"]
+        ],
+        "near_copies": [
+            {"cluster": number, "cover": cluster["cover"], "jaccard": cluster["jaccard"], **song}
+            for number, cluster in enumerate(found["near_copies"]["list"])
+            for song in cluster["songs"]
+        ],
+    }
+    folder.mkdir()
+    for name, rows in tables.items():
+        if rows:
+            write_text(folder / f"{name}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
+
+
+def _flat(groups: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [{name: group[name], **word} for group in groups for word in group["words"]]

@@ -1,0 +1,132 @@
+"""What tests of several rooms share."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import polars as pl
+import pytest
+
+from lyrist.corpus.cleaning import Cleaning
+from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
+from lyrist.corpus.duplicates import covers
+from lyrist.corpus.ledger import Ledger
+from lyrist.corpus.splits import Split
+from lyrist.files import write_json
+
+MakeCorpus: TypeAlias = Callable[..., Corpus]
+
+SCHEMA = {
+    "id": pl.Int64,
+    "title": pl.String,
+    "artist": pl.String,
+    "genre": pl.String,
+    "year": pl.Int32,
+    "language": pl.String,
+    "lyrics": pl.String,
+    "cluster": pl.Int64,
+}
+DUPLICATES = {
+    "id": pl.Int64,
+    "cluster": pl.Int64,
+    "kind": pl.String,
+    "jaccard": pl.Float64,
+    "title": pl.String,
+    "artist": pl.String,
+    "split": pl.String,
+}
+
+
+@pytest.fixture(scope="session")
+def make_corpus(tmp_path_factory: pytest.TempPathFactory) -> MakeCorpus:
+    """Return a function that writes a corpus directory by hand, without `prepare`, and opens it.
+
+    ``make_corpus(songs, duplicates=None, dropped={}, settings={})``: ``songs`` has any of the columns of a corpus (the
+    others are null, ids count up) and ``split`` (by default eight in ten train, one validation, one test); further
+    columns are kept ones. ``duplicates`` has the columns of ``duplicates.parquet``; ``dropped`` counts rows by reason;
+    ``settings`` are laid over the default ones.
+    """
+
+    def make(
+        songs: pl.DataFrame,
+        duplicates: pl.DataFrame | None = None,
+        dropped: Mapping[str, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Corpus:
+        path = tmp_path_factory.mktemp("made") / "corpus"
+        (path / "songs").mkdir(parents=True)
+        whole = _whole(songs)
+        for split in SPLITS:
+            part = whole.filter(pl.col("split") == split).drop("split")
+            if len(part):
+                part.write_parquet(path / "songs" / f"{split}-00000.parquet")
+        copies = (
+            pl.DataFrame(schema=DUPLICATES) if duplicates is None else duplicates.select(*DUPLICATES).cast(DUPLICATES)
+        )
+        copies.write_parquet(path / "duplicates.parquet")
+        lost = dict(dropped or {})
+        ledger = Ledger(len(whole) + sum(lost.values()), len(whole), lost)
+        write_json(path / "ledger.json", ledger.to_json())
+        write_json(path / "corpus.json", _info(whole, copies, ledger, dict(settings or {})))
+        return Corpus.open(path)
+
+    return make
+
+
+def _whole(songs: pl.DataFrame) -> pl.DataFrame:
+    """Return ``songs`` with every column of a corpus, and ``split``."""
+    if "id" not in songs.columns:
+        songs = songs.with_columns(id=pl.int_range(pl.len(), dtype=pl.Int64))
+    if "cluster" not in songs.columns:
+        songs = songs.with_columns(cluster=pl.col("id"))
+    if "split" not in songs.columns:
+        place = pl.int_range(pl.len()) % 10
+        songs = songs.with_columns(
+            split=pl.when(place == 8)
+            .then(pl.lit("validation"))
+            .when(place == 9)
+            .then(pl.lit("test"))
+            .otherwise(pl.lit("train"))
+        )
+    missing = [pl.lit(None, kind).alias(name) for name, kind in SCHEMA.items() if name not in songs.columns]
+    kept = [name for name in songs.columns if name not in (*SCHEMA, "split")]
+    return songs.with_columns(missing).cast(SCHEMA).select(*SCHEMA, *kept, "split")  # type: ignore[arg-type]
+
+
+def _info(whole: pl.DataFrame, copies: pl.DataFrame, ledger: Ledger, settings: dict[str, Any]) -> dict[str, Any]:
+    splits = dict(whole["split"].value_counts().iter_rows())
+    kept = [name for name in whole.columns if name not in (*SCHEMA, "split")]
+    about = covers(copies) if len(copies) else None
+    return {
+        "format": FORMAT,
+        "lyrist": "0",
+        "settings": {
+            "cleaning": dataclasses.asdict(Cleaning()),
+            "split": dataclasses.asdict(Split()),
+            "duplicates": "drop",
+            "balance": None,
+            "seed": 0,
+            "keep": kept,
+            **settings,
+        },
+        "sources": [{"name": "table.csv", "bytes": 1, "sha256": "0" * 64, "rows": ledger.read, "columns": {}}],
+        "columns": {},
+        "counts": {
+            "read": ledger.read,
+            "kept": ledger.kept,
+            "splits": {name: splits.get(name, 0) for name in SPLITS},
+            "repaired": {},
+            "rules": {"spaces": 1, "links": 0},
+            "languages": {},
+            "clusters": {
+                "songs": len(copies),
+                "clusters": 0 if about is None else len(about),
+                "covers": 0 if about is None else int(about["cover"].sum()),
+                "exact": int((copies["kind"] == "exact").sum()),
+            },
+            "near_copies_across_splits": 0,
+            "repetition": {"songs": len(whole), "before": 0.5, "after": 0.4},
+            "seconds": {"wall": 0.0, "cpu": {}},
+        },
+        "fingerprint": "0123456789abcdef",
+    }
