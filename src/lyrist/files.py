@@ -14,6 +14,10 @@ from typing import Any
 from lyrist.errors import LyristError
 
 
+class DiskFullError(LyristError):
+    """There is no space left; what was written so far is kept, so that the work can go on."""
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` in UTF-8: whole, or not at all."""
     temporary = path.with_name(f".{path.name}.tmp")
@@ -44,8 +48,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise LyristError(
-                f"The disk is full while writing {path}; free some space there or choose another --out, then run again."
+            raise DiskFullError(
+                f"The disk is full while writing {path}; free some space there, then run again with --resume."
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise LyristError(
@@ -93,7 +97,12 @@ def staged(out: Path, *, resume: bool = False, marker: str = "") -> Iterator[Pat
         with _locked(building):
             if not resume:
                 _empty(building)
-            yield building
+            try:
+                yield building
+            except LyristError as error:
+                if not resume and not isinstance(error, DiskFullError):
+                    shutil.rmtree(building)  # a mistake in the command: there is nothing to go on with
+                raise
             (building / LOCK).unlink(missing_ok=True)
             _swap(building, out)
 
