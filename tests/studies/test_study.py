@@ -142,6 +142,15 @@ def test_a_saved_run_scores_and_labels_as_when_it_was_fitted(studied: Studied, c
         assert all(label.explanation is not None and label.explanation.words for label in told.labels)
 
 
+def test_the_words_that_decided_are_marked_on_a_page(studied: Studied, tmp_path: Path) -> None:
+    run = str(studied.path / "runs" / "words-b-more-b")
+    found = classify(run, "the harbour <i>and</i> the tide, the ferryman's bell", html=str(tmp_path / "w.html"))
+    html = (tmp_path / "w.html").read_text(encoding="utf-8")
+    assert "<mark" in html
+    assert "<i>and" not in html
+    assert str(tmp_path / "w.html") in found.summary()
+
+
 def test_the_run_directory_is_what_the_design_says(studied: Studied) -> None:
     run = studied.path / "runs" / "lstm"
     names = {path.name for path in run.iterdir()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
 from lyrist.models.inputs import songs as as_input
+from lyrist.reports import figures, page
+from lyrist.reports.blocks import Lyrics, Page, Section
 from lyrist.training.runs import open_run
 
 SHOWN = 5
@@ -41,10 +45,13 @@ class Classified:
     """What a run says of some texts, in the order in which they were given."""
 
     labels: list[Label]
+    html: Path | None = None
+    """The page that was written, if one was."""
 
     def summary(self) -> str:
         """Return the most probable labels of each text, and what decided."""
-        return "\n\n".join(_told(label) for label in self.labels)
+        told = [_told(label) for label in self.labels]
+        return "\n\n".join([*told, *([f"page: {self.html}"] if self.html else [])])
 
     def figures(self) -> list[dict[str, Any]]:
         """Return label, probabilities and explanation of each text for ``--json``."""
@@ -59,7 +66,12 @@ class Classified:
 
 
 def classify(
-    run: str, *texts: str, file: str | None = None, artist: str | None = None, explain: bool = False
+    run: str,
+    *texts: str,
+    file: str | None = None,
+    artist: str | None = None,
+    explain: bool = False,
+    html: str | None = None,
 ) -> Classified:
     """Label texts with a saved run.
 
@@ -75,6 +87,8 @@ def classify(
         Who sings them, for a run that was fitted with the artist as a feature.
     explain
         Show the words and lines that decided.
+    html
+        A page to write: each text with the words that decided marked in it.
 
     Raises
     ------
@@ -98,9 +112,13 @@ def classify(
     found = []
     for text, row in zip(cleaned, probabilities, strict=True):
         ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-        told = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "") if explain else None
+        wanted = explain or html is not None
+        told = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "") if wanted else None
         found.append(Label(text, ranked, told))
-    return Classified(found)
+    classified = Classified(found, Path(html) if html else None)
+    if html:
+        page.write(_page(classified, opened.info), Path(html))
+    return classified
 
 
 def _read(file: str) -> str:
@@ -123,3 +141,28 @@ def _told(one: Label) -> str:
         lines += [f"    {weight:+8.3f}  {'+' if weight > 0 else '-'} {word}" for word, weight in one.explanation.words]
         lines += [f"    {weight:+8.3f}  | {line}" for line, weight in one.explanation.lines[:3]]
     return "\n".join(lines)
+
+
+def _page(found: Classified, info: dict[str, Any]) -> Page:
+    """Return the page of the texts with what decided marked in them."""
+    sections = []
+    for number, one in enumerate(found.labels, 1):
+        shares = figures.bars(dict(list(one.probabilities.items())[:10]), spec=".1%", name=f"labels-{number}")
+        told = one.explanation
+        marked = Lyrics(one.text, spans(one.text, told.words), note=f"By {told.method}.") if told else Lyrics(one.text)
+        sections.append(Section(f"Text {number}: {one.label}", [shares, marked]))
+    return Page(
+        f"Which {info['target']} is it?",
+        sections,
+        subtitle=f"{info['recipe']}, fitted on {info['songs']['train']:,} songs",
+        kicker="Lyrist classify",
+    )
+
+
+def spans(text: str, words: Sequence[tuple[str, float]]) -> list[tuple[int, int, float]]:
+    """Return where the weighted words stand in the text: (start, end, weight) of each."""
+    found = []
+    for word, weight in words:
+        pattern = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)
+        found += [(match.start(), match.end(), weight) for match in pattern.finditer(text)] if word.strip() else []
+    return found

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import polars as pl
 
 from lyrist.evaluation.classification import calibration_of, hardest, most_telling
+from lyrist.evaluation.classify import spans
 from lyrist.evaluation.explain import explain
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Details, Figure, Lyrics, Prose, Section
@@ -43,15 +41,6 @@ def _song(picked: Fitted, question: View, judged: Judged, place: int) -> Details
     said = f"{name} (truly {judged.truth[place]}, taken for {answer} with {sure:.0%})"
     explanation = explain(picked.run.model, text, label=answer, artist=song["artist"] or "")
     return Details(said, [Lyrics(text, spans(text, explanation.words), note=f"By {explanation.method}.")])
-
-
-def spans(text: str, words: Any) -> list[tuple[int, int, float]]:
-    """Return where the weighted words stand in the text: (start, end, weight) of each."""
-    found = []
-    for word, weight in words:
-        pattern = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)
-        found += [(match.start(), match.end(), weight) for match in pattern.finditer(text)] if word.strip() else []
-    return found
 
 
 def calibration(judged: Judged) -> Figure:
