@@ -8,6 +8,7 @@ the result does not depend on the number of workers or their order, and an inter
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -61,13 +62,32 @@ def over_shards(
         yield from _through_daft(work, shards, settings, engine, max(workers, 1))
 
 
+def _join_cluster(engine: str) -> None:
+    """Start a Ray cluster here, or join one; its workers' chatter stays in Ray's own logs."""
+    import daft
+    import ray
+
+    address = None if engine == "ray" else engine
+    if not ray.is_initialized():
+        try:
+            ray.init(
+                address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=None if address else False
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise LyristError(
+                f"The Ray cluster {engine} cannot be reached ({reason}); is it up, at that address?"
+            ) from error
+    daft.set_runner_ray(address, noop_if_initialized=True)
+
+
 def _through_daft(
     work: Work, shards: Sequence[str], settings: dict[str, Any], engine: str, workers: int
 ) -> Iterator[dict[str, Any]]:
     import daft
 
     if engine != "local":
-        daft.set_runner_ray(None if engine == "ray" else engine, noop_if_initialized=True)
+        _join_cluster(engine)
 
     @daft.cls(use_process=True, max_concurrency=workers)
     class Worker:
