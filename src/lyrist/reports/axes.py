@@ -83,8 +83,14 @@ def write_at_right(axes: Axes, label: Label, place: float, text: str) -> None:
 def upright(axes: Axes, label: Label, text: str, place: float) -> None:
     """Draw a vertical line with its name above the chart."""
     axes.axvline(place, color=palette.SOFT, linewidth=1, linestyle=DOTTED, zorder=3)
+    low, high = axes.get_xlim()
+    share = (place - low) / (high - low)
+    # Near a side the name stands beside its line, and above the name of the upright axis.
+    away: dict[str, Any] = {"textcoords": "offset points", "va": "bottom", "annotation_clip": False}
+    away["ha"] = "left" if share < 0.12 else "right" if share > 0.88 else "center"
+    raised = 20 if axes.get_title(loc="left") and share < 0.35 else 4
     at = blended_transform_factory(axes.transData, axes.transAxes)
-    axes.text(place, 1.02, label(shorten(text, 36)), transform=at, ha="center", va="bottom", color=palette.SOFT)
+    axes.annotate(label(shorten(text, 36)), (place, 1), (0, raised), xycoords=at, color=palette.SOFT, **away)
 
 
 def scales(axes: Axes, log_x: bool, log_y: bool) -> None:

@@ -58,6 +58,7 @@ STYLE = {
     "ytick.color": palette.SOFT,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    "xtick.major.pad": 6,
     "xtick.minor.size": 0,
     "ytick.minor.size": 0,
     "axes.spines.top": False,
