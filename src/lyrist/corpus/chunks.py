@@ -1,0 +1,158 @@
+"""A batch of records as Arrow tables: songs with one set of columns, and what is no song with its reason.
+
+What is unusual: text is checked by being given to Arrow, which refuses what is not UTF-8; only then is the value at fault
+looked for. A NUL, which may be text but ends it for many programs, is taken out and counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lyrist.corpus.columns import Columns
+from lyrist.corpus.records import NOT_UTF8, Batch, text_of
+
+TEXT = pa.large_string()
+REJECTED = pa.schema([("row", pa.int64()), ("reason", TEXT), ("detail", TEXT)])
+FIELDS = ("title", "artist", "genre", "year", "language", "split", "lyrics")
+"""The columns of songs between ``row`` and the kept ones."""
+
+NUL = "nul-byte"
+_NOTHING = pa.array(["", "NA", "nan", "NaN", "<NA>", "N/A", "n/a"], TEXT)
+_NO_LABEL = pa.array(["None", "none", "NULL", "null", "NONE", "Null", *_NOTHING.to_pylist()], TEXT)
+"""Not applied to titles and lyrics: there are songs called "None"."""
+_YEAR = re.compile(r"(?<!\d)(?:1\d{3}|20\d{2})(?!\d)")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some thousand records of a source, in order; each is in one of the two tables."""
+
+    songs: pa.Table
+    """row (int64, from 1), title, artist, genre, year (int32), language, split, lyrics and the kept columns (text)."""
+    rejected: pa.Table
+    """row, reason, detail."""
+
+
+class Chunks:
+    """Makes chunks of batches, and counts what it had to repair."""
+
+    def __init__(self, columns: Columns, extra: Sequence[str] = ()) -> None:
+        self._columns = columns
+        self._extra = extra
+        self.repaired: dict[str, int] = {}
+        """Songs in which something was repaired, by kind (``nul-byte``)."""
+        self.first_repaired: dict[str, int] = {}
+        """The record number of the first of them."""
+
+    def chunk(self, batch: Batch) -> Chunk:
+        """Return the tables of a batch."""
+        wrong: dict[int, str] = {}
+        with_nul: set[int] = set()
+        columns: dict[str, pa.Array] = {"row": pa.array(batch.rows, pa.int64())}
+        for name, column in self._outputs().items():
+            if not column:
+                columns[name] = pa.nulls(len(batch.rows), TEXT)
+            else:
+                columns[name] = _tidy(_checked(batch, column, wrong), name, with_nul)
+        columns["year"] = pa.array([_year(text) for text in columns["year"].to_pylist()], pa.int32())
+        songs = pa.table(columns)
+        rejected = batch.rejected
+        if wrong:
+            rejected = sorted(rejected + [(batch.rows[i], NOT_UTF8, why) for i, why in wrong.items()])
+            songs = songs.filter(pa.array([i not in wrong for i in range(len(batch.rows))]))
+        self._count(sorted(batch.rows[i] for i in with_nul - set(wrong)))
+        return Chunk(songs, rejected_table(rejected))
+
+    def _outputs(self) -> dict[str, str | None]:
+        """Return the columns to make, and the column of the source that each comes from."""
+        named = {name: getattr(self._columns, name) for name in FIELDS}
+        return named | {name: name for name in (*self._columns.keep, *self._extra)}
+
+    def _count(self, rows: list[int]) -> None:
+        if rows:
+            self.repaired[NUL] = self.repaired.get(NUL, 0) + len(rows)
+            self.first_repaired.setdefault(NUL, rows[0])
+
+
+def _tidy(values: pa.Array, name: str, with_nul: set[int]) -> pa.Array:
+    """Return text without NULs, null where it says nothing; all but lyrics without spaces around it."""
+    holding = pc.match_substring(values, "\0")
+    if pc.any(holding).as_py():
+        values = pc.replace_substring(values, "\0", "")
+        with_nul.update(pc.indices_nonzero(holding).to_pylist())
+    if name != "lyrics":
+        values = pc.utf8_trim_whitespace(values)
+    nothing = pc.is_in(values, _NOTHING if name in ("title", "lyrics") else _NO_LABEL)
+    return pc.if_else(nothing, pa.scalar(None, TEXT), values) if pc.any(nothing).as_py() else values
+
+
+def rejected_table(rejected: Sequence[tuple[int, str, str]]) -> pa.Table:
+    """Return the table of records that are no songs."""
+    rows, reasons, details = zip(*rejected, strict=True) if rejected else ((), (), ())
+    details = tuple(_SURROGATE.sub("\ufffd", detail) for detail in details)
+    return pa.table([pa.array(rows, pa.int64()), pa.array(reasons, TEXT), pa.array(details, TEXT)], schema=REJECTED)
+
+
+def _checked(batch: Batch, column: str, wrong: dict[int, str]) -> pa.Array:
+    """Return the values of a column as text that is UTF-8; note in ``wrong`` where it is not, and put null there."""
+    values = batch.values[column]
+    try:
+        if isinstance(values, pa.Array | pa.ChunkedArray):
+            array = _as_text(values)
+            array.validate(full=True)
+            return array
+        return pa.array(values, TEXT)
+    except (UnicodeError, pa.ArrowInvalid):
+        pass
+    texts = _decoded(values) if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
+    for i, text in enumerate(texts):
+        found = _SURROGATE.search(text) if text else None
+        if text and found:
+            wrong.setdefault(i, _where(batch, i, column, text, found.start()))
+            texts[i] = None
+    return pa.array(texts, TEXT)
+
+
+def _as_text(values: Any) -> pa.Array:
+    """Return an Arrow column of any type as text; unchecked, so that a wrong value can be told apart from its column."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    kind = values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return values.cast(TEXT)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return values.cast(pa.large_binary()).view(TEXT)
+    return pa.array([text_of(value) for value in values.to_pylist()], TEXT)
+
+
+def _decoded(values: Any) -> list[str | None]:
+    binary = _as_text(values).view(pa.large_binary())
+    return [None if value is None else value.decode("utf-8", "surrogateescape") for value in binary.to_pylist()]
+
+
+def _where(batch: Batch, i: int, column: str, text: str, at: int) -> str:
+    """Return where and what the first wrong byte of a value is, for people."""
+    code = ord(text[at])
+    what = f"byte 0x{code - 0xDC00:02X}" if 0xDC00 <= code <= 0xDCFF else f"\\u{code:04x}, half a character,"
+    origin, place = batch.origin, batch.places[i]
+    if origin.line_breaks:
+        place += len(_LINE_END.findall(text, 0, at))
+    return f"{origin.unit} {place}, column {column}: {what} is not text in {origin.encoding.upper()}"
+
+
+@lru_cache(maxsize=4096)
+def _year(text: str | None) -> int | None:
+    """Return the one year from 1000 to 2099 that a text names, or None."""
+    found = set(_YEAR.findall(text or ""))
+    return int(found.pop()) if len(found) == 1 else None

@@ -1,0 +1,305 @@
+"""CSV and its relatives, read by Python's `csv` module at the speed of C, one record at a time, with nothing swallowed.
+
+What is unusual: a quotation mark that is never closed makes any CSV reader take the following rows, or the rest of the
+file, for one field. Here the reader is strict, so that this comes to light at the next quotation mark; then the lines of
+the record at fault are set aside up to the next line at which a plausible record begins, and reading resumes there. A
+record is plausible when it has the right number of fields and its longest one is not much shorter than in other records:
+that tells it from the single lines of a broken song, which may well have as many commas.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import statistics
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from lyrist.corpus.records import MALFORMED, UNCLOSED, Item, Rejected
+from lyrist.corpus.streams import DamageError
+
+csv.field_size_limit(min(sys.maxsize, 2**62))  # lyrics of 5 MB are read; what is too long is decided here
+
+DELIMITERS = ",;\t|"
+MOST_CHARACTERS = 16 << 20
+"""A record of several lines that is longer than this has an unclosed quotation mark."""
+MOST_LINES_ASIDE = 5_000
+"""So many lines at fault become one rejected record; then the search for the next good one begins anew."""
+_PLAUSIBLE = 8
+"""A record is plausible when its longest field has at least this fraction of the usual length."""
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*\Z", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a delimited table looks like, as far as its beginning tells."""
+
+    header: tuple[str, ...]
+    skip: int
+    """Physical lines up to the end of the header."""
+    delimiter: str
+    escape: str | None
+    """A backslash where quotation marks inside a field are written with one."""
+    several_lines: bool
+    """Whether fields with line breaks occur."""
+    longest: float
+    """Median length of the longest field of a record, in characters."""
+
+    @property
+    def fields(self) -> int:
+        """The number of fields of a record."""
+        return len(self.header)
+
+    def reader(self, lines: Iterable[str]) -> Any:
+        """Return a strict `csv.reader` over ``lines``."""
+        return csv.reader(lines, delimiter=self.delimiter, escapechar=self.escape, strict=True)
+
+    def plausible(self, fields: list[str]) -> bool:
+        """Return whether the longest field is long enough for a record of this table."""
+        return max(map(len, fields)) * _PLAUSIBLE >= self.longest
+
+
+def shape_of(sample: str, whole: bool) -> Shape | None:
+    """Return the shape of the table that begins with ``sample``, or None when it is blank.
+
+    Parameters
+    ----------
+    sample
+        The beginning of the text, at best some hundred kilobytes.
+    whole
+        Whether ``sample`` is all there is; otherwise its last record is cut and does not count.
+    """
+    lines = list(io.StringIO(sample, newline=""))
+    blank = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if blank is None:
+        return None
+    named = _SEPARATOR_LINE.match(lines[blank])
+    skip = blank + 1 if named else blank
+    delimiters = named.group(1) if named else DELIMITERS
+    tried = [_try(lines[skip:], skip, d, e, whole) for d in delimiters for e in (None, "\\")]
+    best = max(tried, key=lambda found: found[0])  # the first of equals: a comma, no backslash
+    return best[1]
+
+
+def _try(lines: list[str], skip: int, delimiter: str, escape: str | None, whole: bool) -> tuple[Any, Shape]:
+    """Return the shape under one dialect and how well it fits: the share of records with as many fields as the header."""
+    shape = Shape((), skip, delimiter, escape, False, 0.0)
+    seen: list[str] = []
+    names, used = _header(lines, shape)
+    records: list[list[str]] = []
+    several = wrong = 0
+    reader = shape.reader(_fed(iter(lines[used:]), seen))
+    while True:
+        seen.clear()
+        try:
+            fields = next(reader, None)
+        except csv.Error:
+            wrong += 1
+            continue
+        if fields is None:
+            break
+        if fields:
+            records.append(fields)
+            several += len(seen) > 1
+    if not whole and records:
+        records.pop()
+    header = _completed(names, records)
+    good = [fields for fields in records if len(fields) == len(header)]
+    share = len(good) / max(len(records) + wrong, 1)
+    longest = statistics.median([max(map(len, fields)) for fields in good]) if good else 0.0
+    several_lines = several > 0.05 * len(records) or len(records) < 3
+    shape = replace(shape, header=tuple(header), skip=skip + used, several_lines=several_lines, longest=longest)
+    return (len(header) > 1, round(share, 2) if len(header) > 1 else 0, len(header)), shape
+
+
+def _header(lines: list[str], shape: Shape) -> tuple[list[str], int]:
+    """Return the names of the columns and the physical lines they take; a broken header is read as one line."""
+    seen: list[str] = []
+    header: list[str]
+    try:
+        header = next(shape.reader(_fed(iter(lines), seen)), [])
+    except csv.Error:
+        seen = lines[:1]
+        header = next(csv.reader(seen, delimiter=shape.delimiter), [])
+    return [name.strip().lstrip("\ufeff") for name in header], len(seen)
+
+
+def _completed(header: list[str], records: list[list[str]]) -> list[str]:
+    """Return the header with a name for a column that has none: R leaves out that of row names, others end rows in a comma."""
+    if not header or len(records) < 2 or any(len(fields) != len(header) + 1 for fields in records):
+        return header
+    return [*header, ""] if all(not fields[-1] for fields in records) else ["", *header]
+
+
+def _fed(lines: Iterator[str], seen: list[str], damage: list[DamageError] | None = None) -> Iterator[str]:
+    """Pass ``lines`` on and note them in ``seen``, which the caller empties after each record; damage ends them."""
+    note = seen.append
+    try:
+        for line in lines:
+            note(line)
+            yield line
+            if not len(seen) & 4095 and sum(map(len, seen)) > MOST_CHARACTERS:
+                raise csv.Error("a record of more than 16 MB")
+    except DamageError as error:
+        if damage is None:
+            raise
+        damage.append(error)
+
+
+class Table:
+    """The records of a delimited text."""
+
+    def __init__(self, lines: Iterator[str], shape: Shape) -> None:
+        self._lines = lines
+        self._shape = shape
+        self._back: deque[str] = deque()
+        """Lines that were read but belong to records yet to come."""
+        self._line = 0
+        """Physical lines before the record at hand."""
+        self._damage: list[DamageError] = []
+        """Why the lines ended too early, when they did."""
+
+    def records(self) -> Iterator[Item]:
+        """Yield every record: its first line (from 1), its characters, and its fields or why it is rejected.
+
+        Raises
+        ------
+        DamageError
+            The source ends before it should; all whole records have been yielded.
+        """
+        width = self._shape.fields
+        for _ in range(self._shape.skip):
+            self._more([])
+        self._line = self._shape.skip
+        while True:
+            seen: list[str] = []
+            fault: list[str] | None = None
+            try:
+                for fields in self._shape.reader(self._feed(seen)):
+                    if not self._fits(fields, seen):
+                        fault = fields
+                        break
+                    if len(fields) == width:
+                        yield self._line + 1, sum(map(len, fields)), fields
+                    self._line += len(seen)
+                    seen.clear()
+                else:
+                    break
+            except csv.Error:
+                pass
+            mended = self._mend(seen, fault)
+            if fault or self._back or not self._damage:  # otherwise it is the record that the damage cut
+                yield mended
+        if self._damage:
+            raise self._damage[0]
+
+    def _feed(self, seen: list[str]) -> Iterator[str]:
+        return _fed(chain(_drained(self._back), self._lines), seen, self._damage)
+
+    def _more(self, seen: list[str]) -> bool:
+        """Read one more line into ``seen``; return whether there was one."""
+        line = next(self._feed(seen), None)
+        return line is not None
+
+    def _fits(self, fields: list[str], seen: list[str]) -> bool:
+        """Return whether a record is good (or a blank line); one of several lines among single lines is looked into."""
+        shape = self._shape
+        if len(fields) != shape.fields:
+            return len(seen) == 1 and not seen[0].strip()
+        return shape.several_lines or len(seen) == 1 or not self._within(seen)
+
+    def _mend(self, seen: list[str], fields: list[str] | None) -> Item:
+        """Return what the record at fault comes to, and leave the lines after it to be read."""
+        value: list[str] | Rejected
+        other = self._second_opinion(seen, fields)
+        if other:
+            value, used = other
+        elif fields is None:
+            used = self._resumes(seen)
+            value = self._unclosed(used)
+        elif used := self._within(seen):
+            value = self._unclosed(used)
+        else:
+            alone = not self._shape.several_lines or self._shape.plausible(fields)
+            used = len(seen) if alone else self._resumes(seen)
+            value = self._malformed(fields, used)
+        first, size = self._line + 1, sum(map(len, seen[:used]))
+        self._back.extendleft(reversed(seen[used:]))
+        self._line += used
+        return first, size, value
+
+    def _second_opinion(self, seen: list[str], fields: list[str] | None) -> tuple[list[str], int] | None:
+        """Return the record as another habit of quoting reads it, where that gives a plausible one.
+
+        Backslashed quotes may first occur deep in a file; `"Weird Al" Yankovic` stands in tables without any quoting.
+        """
+        shape = self._shape
+        if any("\\" in line for line in seen):
+            other, used = self._attempt(seen, 0, replace(shape, escape=None if shape.escape else "\\"))
+            if other and len(other) == shape.fields and shape.plausible(other):
+                return other, used
+        if fields is None and seen[0].count('"') % 2 == 0:
+            other = seen[0].rstrip("\r\n").split(shape.delimiter)
+            if len(other) == shape.fields > 1 and shape.plausible(other):
+                return other, 1
+        return None
+
+    def _resumes(self, seen: list[str]) -> int:
+        """Return how many lines to set aside: up to that at which the next plausible record begins."""
+        at = 1
+        while at < MOST_LINES_ASIDE and (at < len(seen) or self._more(seen)):
+            if self._begins(seen, at, whole=False):
+                return at
+            at += 1
+        return at
+
+    def _within(self, seen: list[str]) -> int:
+        """Return the first line inside a record at which another one visibly begins; 0 when none does."""
+        return next((at for at in range(1, len(seen)) if self._begins(seen, at, whole=True)), 0)
+
+    def _begins(self, seen: list[str], at: int, whole: bool) -> bool:
+        """Return whether a plausible record begins at a line; ``whole``: one with the right number of fields."""
+        if not seen[at].strip():
+            return False
+        fields, _ = self._attempt(seen, at, self._shape)
+        if not fields or not self._shape.plausible(fields):
+            return False
+        return len(fields) == self._shape.fields or (not whole and len(fields) > 1)
+
+    def _attempt(self, seen: list[str], at: int, shape: Shape) -> tuple[list[str] | None, int]:
+        """Return the record that begins at a line of ``seen`` (which grows as needed), and the line after it."""
+        end = at
+
+        def lines() -> Iterator[str]:
+            nonlocal end
+            while end < len(seen) or self._more(seen):
+                end += 1
+                yield seen[end - 1]
+
+        try:
+            fields = next(shape.reader(_fed(lines(), [])), None)
+        except csv.Error:
+            fields = None
+        return fields, end
+
+    def _unclosed(self, used: int) -> Rejected:
+        first = self._line + 1
+        return Rejected(UNCLOSED, f"{_lines(first, used)}: a quotation mark that opens in line {first} is not closed")
+
+    def _malformed(self, fields: list[str], used: int) -> Rejected:
+        count = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
+        return Rejected(MALFORMED, f"{_lines(self._line + 1, used)}: {count} where {self._shape.fields} were expected")
+
+
+def _drained(back: deque[str]) -> Iterator[str]:
+    while back:
+        yield back.popleft()
+
+
+def _lines(first: int, count: int) -> str:
+    return f"line {first}" if count == 1 else f"lines {first} to {first + count - 1}"

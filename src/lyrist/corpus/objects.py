@@ -1,0 +1,208 @@
+"""JSON and JSON Lines: songs as objects, one by one, whatever the size of the file.
+
+An object with a list of objects called ``songs`` (as the package lyricsgenius saves an artist) stands for those songs,
+and so does one whose only list of objects has another name (``{"data": [...]}``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from lyrist.corpus.columns import NAMES, normal
+from lyrist.corpus.records import NOT_JSON, Item, Rejected, text_of
+from lyrist.corpus.streams import DamageError
+
+MOST_CHARACTERS = 256 << 20
+"""One value in a JSON text is at most so long: a whole artist, not a whole table in one object."""
+
+_BLANK = re.compile(r"[\s,]*")
+_FIRST_KEY = re.compile(r'\{\s*("(?:[^"\\]|\\.)*+")\s*:')
+ARTIST_KEYS = ("artist", "primary_artist", "primary_artist_names", "artist_names")
+
+_DECODER = json.JSONDecoder()
+
+
+def json_lines(lines: TextIO) -> Iterator[Item]:
+    """Yield the songs of a text with one JSON object a line: line, characters, and the object or why it is none."""
+    for number, line in enumerate(lines, 1):
+        if line.isspace():
+            continue
+        for value in _objects_of_line(line, number):
+            yield number, len(line), value
+
+
+def _objects_of_line(line: str, number: int) -> Iterator[dict[str, Any] | Rejected]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        yield Rejected(NOT_JSON, f"line {number}: {_told(error)}")
+        return
+    if isinstance(value, dict):
+        for song in songs_of(value):
+            yield song._replace(detail=f"line {number}: {song.detail}") if isinstance(song, Rejected) else song
+    else:
+        yield Rejected(NOT_JSON, f"line {number}: {_kind(value)}, not an object")
+
+
+def json_values(pieces: Iterator[str]) -> Iterator[Item]:
+    """Yield the songs of one JSON text: a list of objects, one object, or several one after another.
+
+    Raises
+    ------
+    DamageError
+        The text ends inside an object or list.
+    """
+    number = 0
+    for size, value, alone in _Stream(pieces).values():
+        if isinstance(value, dict):
+            for song in songs_of(value, alone):
+                number += 1
+                yield number, size, song
+        else:
+            number += 1
+            told = value if isinstance(value, Rejected) else Rejected(NOT_JSON, f"{_kind(value)}, not an object")
+            yield number, size, told._replace(detail=f"object {number}: {told.detail}")
+
+
+def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, Any] | Rejected]:
+    """Yield the songs that an object stands for: itself, or those in its list.
+
+    Parameters
+    ----------
+    value
+        The object.
+    alone
+        Whether it is the whole text; then its list may have any name, and otherwise only ``songs``.
+    """
+    lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
+    if isinstance(value.get("songs"), list):
+        songs = value["songs"]
+    elif alone and len(lists) == 1 and not any(normal(key) in NAMES["lyrics"] for key in value):
+        songs = lists[0]
+    else:
+        yield value
+        return
+    artist = text_of(value.get("artist") or value.get("name"))
+    for song in songs:
+        if not isinstance(song, dict):
+            yield Rejected(NOT_JSON, f"{_kind(song)} in the list of songs")
+        elif artist and not any(song.get(key) for key in ARTIST_KEYS):
+            yield song | {"artist": artist}
+        else:
+            yield song
+
+
+class _Stream:
+    """The values of a JSON text, decoded from a window that moves over it."""
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self._pieces = pieces
+        self._window = ""
+        self._at = 0
+        self._size = 0
+        self._ended = False
+        self._damage: DamageError | None = None
+        self._start: re.Pattern[str] | None = None
+        """How objects of this text begin: with the key of the first one. By it, the next is found after damage."""
+
+    def values(self) -> Iterator[tuple[int, Any, bool]]:
+        """Yield each value of the outermost lists: its characters, itself or `Rejected`, whether it is in no list."""
+        in_list = False
+        while first := self._skip_blank():
+            if (first == "[" and not in_list) or (first == "]" and in_list):
+                in_list = not in_list
+                self._at += 1
+                continue
+            self._note_start()
+            try:
+                value = self._value()
+            except (ValueError, RecursionError) as error:
+                cut, told = self._ended, Rejected(NOT_JSON, _told(error, self._at))
+                if not self._resume() and cut:
+                    raise self._damage or DamageError("it ends inside an object") from error
+                yield 0, told, False
+            else:
+                yield self._size, value, not in_list
+        if self._damage or in_list:
+            raise self._damage or DamageError("its list is not closed")
+
+    def _value(self) -> Any:
+        """Decode the value at hand, reading on as long as it may only be cut."""
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._window, self._at)
+            except json.JSONDecodeError as error:
+                maybe_cut = error.pos > len(self._window) - 16 or error.msg.startswith("Unterminated")
+                if self._ended or not maybe_cut:
+                    raise
+                if len(self._window) - self._at > MOST_CHARACTERS:
+                    raise ValueError("an object of more than 256 million characters") from error
+                self._read(len(self._window))
+            else:
+                self._size, self._at = end - self._at, end
+                return value
+
+    def _note_start(self) -> None:
+        found = _FIRST_KEY.match(self._window, self._at)
+        if found and not self._start:
+            self._start = re.compile(r"\{\s*" + re.escape(found.group(1)) + r"\s*:")
+
+    def _resume(self) -> bool:
+        """Move from a damaged value to the beginning of the next object; return whether there is one."""
+        self._at += 1
+        while self._start:
+            found = self._start.search(self._window, self._at)
+            if found:
+                self._at = found.start()
+                return True
+            self._at = max(self._at, len(self._window) - 1000)  # a beginning may be cut by the end of the window
+            if self._ended:
+                break
+            self._read(1)
+        self._at = len(self._window)
+        return False
+
+    def _skip_blank(self) -> str:
+        """Move to the next character that is no space or comma and return it; empty at the end."""
+        while True:
+            self._at = _BLANK.match(self._window, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._window):
+                return self._window[self._at]
+            if self._ended:
+                return ""
+            self._read(1)
+
+    def _read(self, size: int) -> None:
+        """Let the window begin at the value at hand and grow by ``size`` characters, or by one piece."""
+        grown = [self._window[self._at :]]
+        length = 0
+        while not self._ended and length < max(size, 1):
+            try:
+                piece = next(self._pieces, "")
+            except DamageError as error:
+                self._damage, piece = error, ""
+            grown.append(piece)
+            length += len(piece)
+            self._ended = not piece
+        self._window, self._at = "".join(grown), 0
+
+
+def _kind(value: Any) -> str:
+    names = {
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+def _told(error: Exception, begin: int = 0) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON at its character {error.pos - begin + 1} ({error.msg})"
+    return "nested too deeply" if isinstance(error, RecursionError) else f"not JSON ({error})"

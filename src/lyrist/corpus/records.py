@@ -1,0 +1,144 @@
+"""Records and batches of records: what every reader of a row-wise format yields.
+
+A record that cannot be a song is not left out but stands in its place as `Rejected`, so that row numbers are the same
+whatever is wrong with a table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from lyrist.corpus.streams import DamageError, unreadable
+
+MALFORMED = "malformed-row"
+UNCLOSED = "unclosed-quote"
+NOT_UTF8 = "invalid-utf8"
+NOT_JSON = "damaged-json"
+TRUNCATED = "truncated-file"
+UNREADABLE = "unreadable-file"
+
+CHUNK_ROWS = 8_192
+CHUNK_CHARACTERS = 32 << 20
+"""A chunk is full when it has so many rows or characters, so that long fields do not fill the memory."""
+
+
+class Rejected(NamedTuple):
+    """Why a record is not a song."""
+
+    reason: str
+    detail: str
+
+
+Item = tuple[int, int, Any]
+"""A record: where it begins (line, or number of the object), its characters, and its value or `Rejected`."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How the places of records are told to people."""
+
+    path: str
+    unit: str = "line"
+    """What places count: ``line``, ``object``, ``row`` or ``file``."""
+    encoding: str = "utf-8"
+    line_breaks: bool = False
+    """Whether a line break in a value is one in the file too, as in CSV."""
+
+
+@dataclass
+class Batch:
+    """Some thousand consecutive records."""
+
+    origin: Origin
+
+    rows: list[int] = field(default_factory=list)
+    """Record numbers of the songs, from 1."""
+    places: list[int] = field(default_factory=list)
+    """The line (or object) at which each song begins."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """The values of each column that was asked for: a list (None, or text) or an Arrow array."""
+    rejected: list[tuple[int, str, str]] = field(default_factory=list)
+    """Record number, reason and detail of each record that is no song."""
+
+
+def batches(
+    items: Iterable[Item], origin: Origin, pick: Callable[[list[Any]], Mapping[str, Sequence[str | None]]]
+) -> Iterator[Batch]:
+    """Gather records into batches of bounded size.
+
+    Parameters
+    ----------
+    items
+        The records in order; `DamageError` may end them.
+    origin
+        Where they come from.
+    pick
+        From the values of some records to the columns.
+
+    Raises
+    ------
+    LyristError
+        The source is damaged before the end of the first song.
+    """
+    row = songs = size = 0
+    batch, values = Batch(origin), list[Any]()
+    place = 0
+    try:
+        for place, characters, value in items:
+            row += 1
+            size += characters
+            if type(value) is Rejected:
+                batch.rejected.append((row, *value))
+            else:
+                batch.rows.append(row)
+                batch.places.append(place)
+                values.append(value)
+            if size >= CHUNK_CHARACTERS or len(values) + len(batch.rejected) >= CHUNK_ROWS:
+                songs += len(values)
+                batch.values = pick(values)
+                yield batch
+                batch, values, size = Batch(origin), [], 0
+    except DamageError as error:
+        if not songs + len(values):
+            raise unreadable(origin.path, str(error)) from error
+        batch.rejected.append(
+            (row + 1, TRUNCATED, f"after {origin.unit} {place}: the file ends before it should ({error})")
+        )
+    if batch.rows or batch.rejected:
+        batch.values = pick(values)
+        yield batch
+
+
+def text_of(value: Any, joiner: str = ", ") -> str | None:
+    """Return a value of JSON or Parquet as text; None for what says nothing.
+
+    Lists are joined, objects stand for their ``name`` where they have one, whole numbers lose a trailing ``.0``.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, list | tuple):
+        parts = [_json(part) if isinstance(part, list | tuple) else text_of(part) for part in value]
+        return joiner.join(part for part in parts if part) or None
+    if isinstance(value, dict):
+        name = value.get("name")
+        return name if isinstance(name, str) else _json(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value)
+
+
+def _json(value: Any) -> str | None:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return None

@@ -1,0 +1,284 @@
+"""Which tables a user means: files, patterns and folders become a list of sources, each with its format.
+
+The format is that of the content; the ending of a name only says which files of a folder are tables.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
+from lyrist.corpus.delimited import shape_of
+from lyrist.corpus.streams import encoding_of, explained, head
+from lyrist.errors import LyristError, nearest
+
+CSV, JSON, JSONL, PARQUET, SONG_FILES = "csv", "json", "jsonl", "parquet", "songs"
+
+FORMATS = (
+    "Tables are read as CSV, TSV, JSON, JSONL (also .gz, .zst, .bz2, .xz or in a .zip) or Parquet, "
+    "songs as a folder of .txt files"
+)
+_TABLES = (".csv", ".tsv", ".tab", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
+_PACKED = ("", ".gz", ".zst", ".bz2", ".xz")
+_OTHER = (
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"%PDF", "a PDF document"),
+    (b"\xd0\xcf\x11\xe0", "an Excel or Word file of the old kind"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table, or one folder of songs, as it was found."""
+
+    path: str
+    """Where it is, as the user gave it."""
+    name: str
+    """What it is called in the corpus; no two sources of one call have the same name."""
+    format: str
+    """``csv`` (any delimiter), ``json``, ``jsonl``, ``parquet`` or ``songs`` (text files)."""
+    bytes: int
+    """Its size as it lies on the disk; of a member of a zip archive, the size unpacked."""
+    member: str = ""
+    """The member of the zip archive at ``path``."""
+    files: tuple[str, ...] = ()
+    """The text files of a folder of songs."""
+    artists: bool = False
+    """Whether it is a table about artists that goes with one of songs (preset sixgenres); it has no songs."""
+
+
+def find_sources(tables: Sequence[str | Path]) -> list[Source]:
+    """Return the sources that files, patterns (``*.csv``) and folders stand for, each once, in order (artists last).
+
+    A folder stands for all tables in it and below, or, when there is none, for one song in each ``.txt`` file; the folder
+    of a corpus stands for its songs. Hidden files are left out.
+
+    Raises
+    ------
+    LyristError
+        There is no such file, nothing matches a pattern, a folder holds nothing to read, a file may not be read or is in
+        a format that is not read.
+    """
+    found: list[Source] = []
+    loose: list[str] = []
+    for table in tables:
+        for path, in_folder in _expanded(str(table)):
+            if in_folder and path.suffix.casefold() == ".txt":
+                loose.append(str(path))
+                continue
+            for source in _sources(str(path)):
+                if source.format == SONG_FILES:
+                    loose.append(source.path)
+                else:
+                    found.append(source)
+    found.extend(_song_files(_once(loose)))
+    unique: dict[tuple[object, ...], Source] = {}
+    for source in found:
+        unique.setdefault((os.path.realpath(source.path), source.member, source.files[:1]), source)
+    return _named(sorted(unique.values(), key=lambda source: source.artists))
+
+
+def _expanded(given: str) -> Iterator[tuple[Path, bool]]:
+    """Yield the files that an argument stands for, and whether its name alone was reason to take it."""
+    path = Path(given).expanduser()
+    with explained(given):
+        if path.is_dir():
+            yield from ((file, True) for file in _in_folder(path))
+            return
+        if path.exists():
+            if not path.is_file():
+                raise LyristError(f"{given} is not a file; save what it gives to one first.")
+            yield path, False
+            return
+        matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(given) else []  # noqa: PTH207 - any path
+        for match in matches:
+            if Path(match).is_dir():
+                yield from ((file, True) for file in _in_folder(Path(match)))
+            else:
+                yield Path(match), False
+    if not matches:
+        raise _not_found(given, path)
+
+
+def _not_found(given: str, path: Path) -> LyristError:
+    if "://" in given:
+        return LyristError(f"{given} is a web address; download the table first and give the file.")
+    if glob.has_magic(given):
+        return LyristError(f"No file matches {given}; quote the pattern or check the folder.")
+    folder = path.parent
+    if not folder.is_dir():
+        return LyristError(f"There is no file {given}: its folder {folder} does not exist either.")
+    return LyristError(f"There is no file {given}.{nearest(path.name, [file.name for file in folder.iterdir()])}")
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """Return the tables in a folder and below; the text files when there is no table."""
+    if (folder / "corpus.json").is_file() and (folder / "songs").is_dir():
+        folder = folder / "songs"
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        files += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+    tables = [file for file in files if is_table(file.name) or file.suffix.casefold() == ".zip"]
+    found = tables or [file for file in files if file.suffix.casefold() == ".txt"]
+    if not found:
+        raise LyristError(f"The folder {folder} holds no table and no .txt file. {FORMATS}.")
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def is_table(name: str) -> bool:
+    """Return whether a file name ends as those of tables do."""
+    return name.casefold().endswith(tuple(ending + packed for ending in _TABLES for packed in _PACKED))
+
+
+def _sources(path: str) -> Iterator[Source]:
+    """Yield the source that a file is, or those in a zip archive."""
+    with explained(path):
+        size = os.path.getsize(path)  # noqa: PTH202 - so that a source keeps its path as it was given
+    data, whole = head(path)
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        yield from _members(path)
+    else:
+        kind = identify(data, whole, path)
+        yield Source(path, Path(path).name, kind, size, artists=_is_of_artists(data, whole, kind))
+
+
+def _members(path: str) -> Iterator[Source]:
+    with explained(path), zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+    names = [info.filename for info in infos]
+    if "[Content_Types].xml" in names:
+        raise LyristError(f"{path} is an Excel or Word file, which is not read; save the sheet as CSV. {FORMATS}.")
+    tables = [info for info in infos if is_table(info.filename) and not _hidden(info.filename)]
+    if not tables:
+        raise LyristError(f"The archive {path} holds no table, only {_some(names)}. {FORMATS}.")
+    for info in sorted(tables, key=lambda info: info.filename):
+        place = f"{path}/{info.filename}"
+        data, whole = head(path, info.filename)
+        kind = identify(data, whole, place)
+        artists = _is_of_artists(data, whole, kind)
+        yield Source(path, f"{Path(path).name}/{info.filename}", kind, info.file_size, info.filename, artists=artists)
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+
+
+def _some(names: Sequence[str]) -> str:
+    return (", ".join(names[:5]) + (" ..." if len(names) > 5 else "")) or "nothing"
+
+
+def identify(data: bytes, whole: bool, path: str) -> str:
+    """Return the format of a file that begins with ``data``.
+
+    Raises
+    ------
+    LyristError
+        It is empty, or not a table that can be read.
+    """
+    if not data.strip():
+        raise LyristError(f"{path} is empty; give a table with a header and songs.")
+    if data.startswith(b"PAR1"):
+        return PARQUET
+    other = next((what for magic, what in _OTHER if data.startswith(magic)), "")
+    if data[257:262] == b"ustar":
+        other = "a tar archive: unpack it and give the folder"
+    encoding = encoding_of(data, "utf-8")
+    text = data.decode(encoding, "replace")
+    if not other and _binary(text):
+        other = "not text"
+    if other:
+        raise LyristError(f"{path} cannot be read as a table: it is {other}. {FORMATS}.")
+    if not text.strip("\ufeff\0 \t\r\n"):
+        raise LyristError(f"{path} is empty; give a table with a header and songs.")
+    return _json_kind(text, path) or (SONG_FILES if _is_song(text, whole, path) else CSV)
+
+
+def _binary(text: str) -> bool:
+    """Return whether a text has too many control and unreadable characters to be one."""
+    sample = text[:4096]
+    odd = sum(c < " " and c not in "\t\r\n\f\0" for c in sample)
+    return odd > 0.05 * len(sample) or sample.count("\0") > 0.2 * len(sample)
+
+
+def _json_kind(text: str, path: str) -> str:
+    """Return ``json``, ``jsonl``, or nothing when the text does not begin as JSON."""
+    text = text.lstrip("\ufeff \t\r\n")
+    if text.startswith("["):
+        return JSON if text[1:].lstrip()[:1] in ("{", "]", '"', "[", "n") else ""
+    if not text.startswith("{"):
+        return ""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) == 1:
+        return JSONL if path.casefold().rstrip(".gzstbx2").endswith(("jsonl", "ndjson")) else JSON
+    opens = (
+        lines[0].rstrip().endswith(("{", "[", ","))
+    )  # then the first line is no object of its own, even a damaged one
+    if _is_object(lines[0]) or (not opens and any(_is_object(line) for line in lines[1:20] if line.startswith("{"))):
+        return JSONL
+    return JSON if text[1:].lstrip()[:1] in ('"', "}") else ""
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_song(text: str, whole: bool, path: str) -> bool:
+    """Return whether a .txt file is the text of one song: it is a table only when its first line names the lyrics."""
+    if not path.casefold().endswith(".txt"):
+        return False
+    shape = shape_of(text, whole)
+    return shape is None or shape.fields < 2 or not has_lyrics(shape.header)
+
+
+def _is_of_artists(data: bytes, whole: bool, kind: str) -> bool:
+    shape = shape_of(data.decode(encoding_of(data, "utf-8"), "replace"), whole) if kind == CSV else None
+    return shape is not None and PRESETS[ARTISTS].matches(shape.header) > 0 and not has_lyrics(shape.header)
+
+
+def _song_files(files: Sequence[str]) -> Iterator[Source]:
+    """Yield one source for all text files; it is named after the folder that they have in common."""
+    if not files:
+        return
+    folder = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])  # noqa: PTH100, PTH120
+    name = Path(files[0]).name if len(files) == 1 else f"{Path(folder).name or folder}/*.txt"
+    size = 0
+    for file in files:
+        with explained(file):
+            size += os.path.getsize(file)  # noqa: PTH202
+    yield Source(files[0] if len(files) == 1 else folder, name, SONG_FILES, size, files=tuple(files))
+
+
+def _once(files: Sequence[str]) -> list[str]:
+    return list({os.path.realpath(file): file for file in reversed(files)}.values())[::-1]
+
+
+def _named(sources: list[Source]) -> list[Source]:
+    """Give sources of one name the names of their paths."""
+    names = [source.name for source in sources]
+    return [
+        replace(source, name="/".join(filter(None, (source.path, source.member))))
+        if names.count(source.name) > 1
+        else source
+        for source in sources
+    ]
