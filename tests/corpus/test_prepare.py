@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -256,6 +257,24 @@ def test_a_corpus_from_another_version_is_refused(corpus: Corpus, tmp_path: Path
     (tmp_path / "c" / "corpus.json").write_text(json.dumps({**corpus.info, "format": 99}))
     with pytest.raises(LyristError, match="format 99"):
         Corpus.open(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "file", ["songs/train-00000.parquet", "duplicates.parquet", "ledger.json", "songs/test-00000.parquet"]
+)
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_a_damaged_corpus_is_told_in_a_sentence(corpus: Corpus, tmp_path: Path, file: str, how: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(corpus.path, copy)
+    if how == "cut":
+        (copy / file).write_bytes((copy / file).read_bytes()[:-9])
+    else:
+        (copy / file).unlink()
+    with pytest.raises(LyristError, match=r"prepare it again|it has no|make a corpus again"):
+        opened = Corpus.open(copy)
+        opened.songs()
+        list(opened.batches("train", ["lyrics"]))
+        opened.duplicates  # noqa: B018 - it is read when it is asked for
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -10,6 +10,7 @@ README.md            dataset card
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,13 +100,14 @@ class Corpus:
 
     def songs(self, split: str | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the songs of one split, or of all, in memory and in the order of id."""
-        frame = self.scan(split).sort("id")
-        return (frame.select(columns) if columns else frame).collect()
+        with self._whole():
+            frame = self.scan(split).sort("id")
+            return (frame.select(columns) if columns else frame).collect()
 
     def batches(self, split: str, columns: Sequence[str], size: int = 8192) -> Iterator[pl.DataFrame]:
         """Yield the songs of a split in blocks of at most ``size``, whatever the size of the corpus."""
         for file in self.files(split):
-            with pq.ParquetFile(file) as opened:
+            with self._whole(), pq.ParquetFile(file) as opened:
                 for batch in opened.iter_batches(batch_size=size, columns=list(columns)):
                     frame = pl.DataFrame(pa.Table.from_batches([batch]))
                     yield frame
@@ -113,16 +115,30 @@ class Corpus:
     @cached_property
     def duplicates(self) -> pl.DataFrame:
         """Every song in a near-duplicate cluster of two or more: id, cluster, kind, jaccard, title, artist, split."""
-        return pl.read_parquet(self.path / "duplicates.parquet")
+        with self._whole():
+            return pl.read_parquet(self.path / "duplicates.parquet")
 
     def dropped(self, reason: str | None = None, limit: int | None = None) -> pl.DataFrame:
         """Return the dropped rows, of one reason if given: source, row, reason, detail, title, artist."""
-        frame = pl.scan_parquet(self.path / "dropped" / "*.parquet")
+        with self._whole():
+            frame = pl.scan_parquet(self.path / "dropped" / "*.parquet")
         if reason is not None:
             if reason not in self.ledger.dropped:
                 raise unknown("reason for which rows were dropped,", reason, self.ledger.dropped or ["(none)"])
             frame = frame.filter(pl.col("reason") == reason)
-        return (frame.head(limit) if limit else frame).collect()
+        with self._whole():
+            return (frame.head(limit) if limit else frame).collect()
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Turn what a damaged or missing file of the corpus does to its reader into one sentence."""
+        try:
+            yield
+        except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise LyristError(
+                f"A file of the corpus {self.path} is damaged or missing ({reason}); prepare it again."
+            ) from error
 
     def check_target(self, target: str) -> None:
         """Raise unless ``target`` is a column by which songs can be classified."""

@@ -323,7 +323,10 @@ def _clusters(settings: Settings, work: Path) -> tuple[pl.DataFrame, pl.DataFram
         def fetch(ids: np.ndarray[Any, Any]) -> Any:
             for shard in shards:
                 texts = (
-                    pl.scan_parquet(shard).select("id", "lyrics").filter(pl.col("id").is_in(pl.Series(ids))).collect()
+                    pl.scan_parquet(shard)
+                    .select("id", "lyrics")
+                    .filter(pl.col("id").is_in(pl.Series(ids).implode()))
+                    .collect()
                 )
                 yield texts["id"].to_numpy(), texts["lyrics"]
 
@@ -348,7 +351,7 @@ def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, wor
         )
     if settings.balance:
         left = balance(songs.filter(pl.col("reason").is_null()), settings.balance, settings.seed)
-        out = pl.col("reason").is_null() & ~pl.col("id").is_in(left)
+        out = pl.col("reason").is_null() & ~pl.col("id").is_in(left.implode())
         songs = songs.with_columns(reason=pl.when(out).then(pl.lit("balance")).otherwise("reason"))
     stay = songs.filter(pl.col("reason").is_null())
     split = assign(stay, settings.split)
