@@ -1,0 +1,212 @@
+"""Cleaning of lyrics: named rules, each of which can be switched off, and no text changed by cleaning it twice.
+
+Unusual, and why:
+
+- Whatever a rule takes away may bring to light what an earlier rule was looking for. So the rules run in rounds over
+  the texts that the last round changed, until none changes. That, and not care in each rule, is what makes cleaning
+  idempotent: the result is a text that no rule changes. Songs need one or two rounds; a text that still changes after
+  `MOST_ROUNDS` is nested debris made to be so, and becomes empty.
+- The engine works on columns of texts. One expression, built of all the rules' triggers, finds the texts that need
+  anything at all; each rule rewrites only the texts that hold its own trigger.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from lyrist import errors
+from lyrist.corpus.annotations import CHORDS, PARENTHESES, TIMESTAMPS, remarks
+from lyrist.corpus.characters import CHARACTERS
+from lyrist.corpus.contents import is_instrumental, is_placeholder, word_count
+from lyrist.corpus.debris import CREDITS, DEBRIS, LINKS
+from lyrist.corpus.headers import KINDS, REPEATS, sections
+from lyrist.corpus.layout import LAYOUT
+from lyrist.corpus.rules import Rows, Rule, either, put
+
+__all__ = [
+    "KINDS",
+    "RULES",
+    "Cleaning",
+    "Rule",
+    "clean",
+    "clean_series",
+    "is_instrumental",
+    "is_placeholder",
+    "word_count",
+]
+
+MOST_ROUNDS = 64
+_FEW = 64
+
+
+def _rules(kept: bool) -> tuple[Rule, ...]:
+    return (
+        *LAYOUT, *CHARACTERS, DEBRIS, CREDITS, LINKS, TIMESTAMPS, CHORDS, sections(kept), REPEATS, remarks(kept), PARENTHESES
+    )  # fmt: skip
+
+
+RULES: tuple[Rule, ...] = _rules(kept=False)
+"""Every rule, in the order in which they are applied."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """How to clean.
+
+    Attributes
+    ----------
+    sections
+        ``"drop"`` section headers, or ``"keep"`` them as lines such as ``[verse]`` and ``[chorus]`` (see `KINDS`).
+    parentheses
+        ``"keep"`` backing vocals in parentheses, or ``"drop"`` them.
+    off
+        Names of the rules that are switched off (see `RULES`).
+
+    Raises
+    ------
+    lyrist.errors.UsageError
+        An unknown way or rule.
+    """
+
+    sections: str = "drop"
+    parentheses: str = "keep"
+    off: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, way in (("sections", self.sections), ("parentheses", self.parentheses)):
+            if way not in ("drop", "keep"):
+                raise errors.unknown(f"way with {what}", way, ("drop", "keep"))
+        known = [rule.name for rule in RULES]
+        for name in self.off:
+            if name not in known:
+                raise errors.unknown("cleaning rule", name, known)
+
+
+def clean_series(series: pl.Series, how: Cleaning | None = None) -> tuple[pl.Series, dict[str, int]]:
+    r"""Return cleaned texts, and how many texts each rule changed.
+
+    Parameters
+    ----------
+    series
+        Texts; nulls stay null.
+    how
+        What to keep and which rules to leave out.
+
+    Returns
+    -------
+    cleaned : polars.Series
+        As many texts, in the same order. Unless rules of layout are off, they hold no control character but ``\n``,
+        no line begins or ends with a space, and sections are one blank line apart.
+    changed : dict
+        For every rule that is on, the number of texts that it changed.
+    """
+    texts = series.cast(pl.String)
+    work = _Work(texts.fill_null(""), _plan(how or Cleaning()))
+    work.run()
+    cleaned = work.texts.alias(series.name)
+    if texts.null_count():
+        cleaned = cleaned.zip_with(texts.is_not_null(), pl.Series([None], dtype=pl.String))
+    return cleaned, {name: int(rows.sum()) for name, rows in work.changed.items()}
+
+
+def clean(text: str, how: Cleaning | None = None) -> str:
+    """Return one cleaned text (see `clean_series`); half a surrogate pair becomes ``�``."""
+    sound = text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    cleaned, _ = clean_series(pl.Series([sound], dtype=pl.String), how)
+    return str(cleaned[0])
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The rules that are on: those of layout, the others, and the expressions that find what needs them."""
+
+    layout: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+    untidy: str
+    dirty: str
+    wide: str
+
+
+@functools.lru_cache(maxsize=32)
+def _plan(how: Cleaning) -> _Plan:
+    off = {*how.off, *(("parentheses",) if how.parentheses == "keep" else ())}
+    on = [rule for rule in _rules(how.sections == "keep") if rule.name not in off]
+    names = {rule.name for rule in LAYOUT}
+    layout = tuple(rule for rule in on if rule.name in names)
+    rules = tuple(rule for rule in on if rule.name not in names)
+    untidy = either(*(rule.trigger for rule in layout))
+    return _Plan(
+        layout, rules, untidy, either(*(rule.trigger for rule in rules)), either(*(rule.wide for rule in rules))
+    )
+
+
+class _Work:
+    """The texts of one call, as far as they are cleaned, and which rule changed which of them."""
+
+    def __init__(self, texts: pl.Series, plan: _Plan) -> None:
+        self.texts = texts
+        self.plan = plan
+        self.changed = {rule.name: np.zeros(len(texts), bool) for rule in (*plan.layout, *plan.rules)}
+
+    def run(self) -> None:
+        """Tidy all texts, then clean in rounds those that the last round changed."""
+        rows = np.arange(len(self.texts))
+        part = self.texts = self._tidy(self.texts, rows)
+        for turn in range(MOST_ROUNDS):
+            few = turn > 0 and len(part) < _FEW  # what changed once is looked at by each rule; to find it costs more
+            dirty = np.arange(len(part)) if few else self._dirty(part)
+            if not len(dirty):
+                return
+            rows, old = rows[dirty], part.gather(dirty)
+            new = old
+            for rule in self.plan.rules:
+                new = self._apply(rule, new, rows)
+            moved = _differing(new, old)
+            rows, part = rows[moved], new.gather(moved)
+            self.texts = put(self.texts, rows, part)
+        self.texts = put(self.texts, rows, pl.repeat("", len(rows), eager=True))
+
+    def _dirty(self, texts: pl.Series) -> Rows:
+        """Return the indices of the texts that some rule may change."""
+        dirty = np.zeros(len(texts), bool)
+        dirty[_matching(texts, self.plan.dirty)] = True
+        wide = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy() & ~dirty)
+        dirty[wide[_matching(texts.gather(wide), self.plan.wide)]] = True
+        return np.flatnonzero(dirty)
+
+    def _tidy(self, texts: pl.Series, rows: Rows | None = None) -> pl.Series:
+        """Return ``texts`` with their layout tidied; counted where it is the layout of the songs ``rows``."""
+        untidy = _matching(texts, self.plan.untidy)
+        if not len(untidy):
+            return texts
+        part = texts.gather(untidy)
+        for rule in self.plan.layout:
+            new = rule.change(part)
+            if rows is not None:
+                self.changed[rule.name][rows[untidy[_differing(new, part)]]] = True
+            part = new
+        return put(texts, untidy, part)
+
+    def _apply(self, rule: Rule, texts: pl.Series, rows: Rows) -> pl.Series:
+        """Return ``texts``, which are those of the songs ``rows``, with one rule applied, and count what it changed."""
+        hits = _matching(texts, either(rule.trigger, rule.wide))
+        if not len(hits):
+            return texts
+        old = texts.gather(hits)
+        new = self._tidy(rule.change(old))
+        moved = _differing(new, old)
+        self.changed[rule.name][rows[hits[moved]]] = True
+        return put(texts, hits[moved], new.gather(moved))
+
+
+def _matching(texts: pl.Series, pattern: str) -> Rows:
+    """Return the indices of the texts that match; none for an empty pattern."""
+    return texts.str.contains(pattern).arg_true().to_numpy() if pattern and len(texts) else np.zeros(0, np.int64)
+
+
+def _differing(texts: pl.Series, others: pl.Series) -> Rows:
+    return (texts != others).arg_true().to_numpy()

@@ -1,0 +1,511 @@
+"""Cleaning: each rule by its fixtures, what it must leave alone, and properties of any text whatever."""
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lyrist import text as lyrist_text
+from lyrist.corpus import mojibake
+from lyrist.corpus.cleaning import (
+    KINDS,
+    RULES,
+    Cleaning,
+    clean,
+    clean_series,
+    is_instrumental,
+    is_placeholder,
+    word_count,
+)
+from lyrist.corpus.rules import either
+from lyrist.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+SONGBOOK = sorted((ROOT / "src" / "lyrist" / "sample" / "songbook").glob("*.txt"))
+DATA = Path(os.environ.get("LYRIST_DATA", ROOT.parent / "shared" / "data")) / "songs" / "songdata_part.csv"
+NAMES = [rule.name for rule in RULES]
+KEEP = Cleaning(sections="keep")
+
+SONG = "The harbour sleeps below the hill\nand every lamp is low"
+
+CHANGED = {
+    "line-ends": [
+        ("a road\r\na river", "a road\na river"),
+        ("a road\ra river", "a road\na river"),
+        ("a road\r\r\na river", "a road\na river"),
+        ("a road\u2028a river\u2029the sea", "a road\na river\nthe sea"),
+    ],
+    "spaces": [
+        ("a  road\t\tgoes\u00a0on \n by\u2005night", "a road goes on\nby night"),
+        ("  a road  \n  a river  ", "a road\na river"),
+    ],
+    "blank-lines": [("\n\na road\n\n\n\n\na river\n\n", "a road\n\na river"), ("a\n \n \nb", "a\n\nb")],
+    "escapes": [
+        (r"a road\na river\nthe sea", "a road\na river\nthe sea"),
+        (r"a road\r\na river\r\nthe sea", "a road\na river\nthe sea"),
+        (r"Don\'t say \"go\"", 'Don\'t say "go"'),
+    ],
+    "entities": [
+        ("Tom &amp; Ann &quot;said&quot; &#39;no&#39; &#x2019;", "Tom & Ann \"said\" 'no' '"),
+        ("a road<br>a river<br />\nthe sea</p><p>again", "a road\na river\nthe sea\n\nagain"),
+        ("a <b>bold</b> <span class='x'>road</span>", "a bold road"),
+        ("&amp;amp;lt;br&amp;gt;", ""),
+    ],
+    "mojibake": [
+        ("donâ€™t say â€œgoâ€\u009d", 'don\'t say "go"'),
+        ("cafÃ© olÃ© corazÃ³n aÃ±o", "café olé corazón año"),
+        ("itÃ¢â‚¬â„¢s late", "it's late"),
+        ("caf├® and r├¬ve donÔÇÖt", "café and rêve don't"),
+        ("voilÃ\u00a0 lâ€™amour", "voilà l'amour"),
+        ("don\u0092t", "don't"),
+        ("Ð\u00bfÑ\u0080Ð\u00b8Ð\u00b2ÐµÑ‚", "привет"),
+        ("song ðŸŽµ", "song 🎵"),
+    ],
+    "unicode": [("cafe\u0301 man\u0303ana", "café mañana"), ("\u212bngström", "Ångström")],
+    "invisible": [
+        ("\ufeffa road\x00 goes\u200b on\u00ad\u200e", "a road goes on"),
+        ("a\u200dbc \u202ereversed\u202c", "abc reversed"),
+    ],
+    "look-alikes": [("thе rоad is lоng tonight", "the road is long tonight")],
+    "quotes": [
+        ("don’t rock’n’roll ’cause I’m walkin’", "don't rock'n'roll 'cause I'm walkin'"),
+        ("“go” he said, ‘not now’", '"go" he said, "not now"'),
+        ("don`t and won´t", "don't and won't"),
+        ("back in ’69 the girls’ night", "back in '69 the girls' night"),
+        ("rock ‘n’ roll", "rock 'n' roll"),
+    ],
+    "debris": [
+        (f"12 ContributorsLow Tide Lyrics{SONG}", SONG),
+        (f"1 ContributorLow Tide Lyrics[Verse 1]\n{SONG}", SONG),
+        (f"38 ContributorsTranslationsEspañolPortuguêsLow Tide Lyrics\n{SONG}", SONG),
+        (f"TranslationsTürkçeLow Tide Lyrics{SONG}", SONG),
+        (f"9 ContributorsLow Tide Lyrics“Low Tide” is about a harbour… Read More\u00a0{SONG}", SONG),
+        (f"3 Contributors\n{SONG}", SONG),
+        (f"Low Tide Lyrics\n\n{SONG}", SONG),
+        (f"Low Tide Lyrics[Verse 1]\n{SONG}", SONG),
+        (f"{SONG}34Embed", SONG),
+        (f"{SONG}2.3KEmbed", SONG),
+        (f"{SONG}\nEmbed", SONG),
+        (f"{SONG}EmbedShare URLCopyEmbedCopy", SONG),
+        ("a road\nYou might also like\na river", "a road\na river"),
+        ("a roadYou might also like[Chorus]\na river", "a road\n\na river"),
+        ("a road\nYou might also likeA river", "a road\nA river"),
+        ("a road\nSee Ann Nobody LiveGet tickets as low as $40You might also likeA river", "a road\nA river"),
+        ("a road\nSee Nobody Live\na river", "a road\na river"),
+        ("a road\nGet tickets as low as $1,040\na river", "a road\na river"),
+        ("a road\nRead More\na river", "a road\na river"),
+        ("a road\nLoading...\na river", "a road\na river"),
+        ("a road\nSave Cancel\na river", "a road\na river"),
+        (f"{SONG}\nSubmit Corrections", SONG),
+        (f"{SONG}\nSubmit Corrections Thanks to ann, bob for the words", SONG),
+        (f"{SONG}\nThanks to ann for correcting these lyrics.", SONG),
+        (f"{SONG}\n...\n\n******* This Lyrics is NOT for Commercial use *******\n(1409618623611)", SONG),
+        (f"{SONG}\nAll lyrics are property and copyright of their owners.", SONG),
+        (f"{SONG}\nCorrect these lyrics", SONG),
+        (f'{SONG}\nSend "Low Tide" Ringtone to your Cell', SONG),
+        (f"{SONG}\nBecome A Better Singer In Only 30 Days, With Easy Video Lessons!", SONG),
+        ("a road\n* * *\na river\n-----", "a road\n\na river"),
+        (f"{SONG}\n(peak Billboard position # 5 in 1959)", SONG),
+        (f"{SONG}\nif you can, submit corrections to us", SONG),
+    ],
+    "credits": [
+        (f"{SONG}\nWriter(s): Ann Nobody, Bob Nobody", SONG),
+        (f"{SONG}\nSongwriters: ANN NOBODY", SONG),
+        (f"{SONG}\nWritten by: Ann", SONG),
+        (f"{SONG}\nCopyright: Nobody Music", SONG),
+        (f"{SONG}\nCopyright 1999 Nobody Music", SONG),
+        (f"{SONG}\n© 2011 Nobody Music", SONG),
+        (f"{SONG}\nLyrics © Nobody Music", SONG),
+        (f"{SONG}\n(c) 1980 nobody music. All rights reserved", SONG),
+        (f"{SONG}\nLyrics powered by LyricFind", SONG),
+        (f"{SONG}\nLyrics licensed & provided by LyricFind", SONG),
+        (f"Artist: Nobody\nAlbum: Low Tide\nTitle: Harbour\n\n{SONG}", SONG),
+        (f"Lyrics to Harbour by Ann Nobody\n{SONG}", SONG),
+        (f"Lyrics:\n{SONG}", SONG),
+        (f"Paroles de la chanson Port par Ann :\n{SONG}", SONG),
+        (f"{SONG}\nAlbum: Low Tide", SONG),
+        (f"(Music: Ann Nobody / Lyrics: Bob Nobody)\n{SONG}", SONG),
+        (f"Words and music by Ann Nobody\n{SONG}", SONG),
+        (f"{SONG}\nTranscribed by Ann Nobody", SONG),
+        (f"{SONG}\nCompositor: Ana Ninguém", SONG),
+    ],
+    "links": [
+        (f"{SONG}\nhttp://www.example.com/songs/1", SONG),
+        (f"{SONG}\nwww.example.com", SONG),
+        (f"{SONG}\nLyrics from www.example.com", SONG),
+        (f"{SONG}\nVisit AnyLyrics.com for more", SONG),
+        (f"{SONG}\nann@example.com", SONG),
+        ("a road http://example.com/x goes on", "a road goes on"),
+    ],
+    "timestamps": [
+        ("[ti:Low Tide]\n[ar:Ann]\n[00:12.34]a road\n[00:15.00][01:15.00]a river", "a road\na river"),
+        ("[00:12]<00:12.10>a <00:12.80>road", "a road"),
+    ],
+    "chords": [
+        ("Am  F  C  G\na road", "a road"),
+        ("G\na road\nD/F#   Em7\na river", "a road\na river"),
+        ("| Am | F | C | G |\na road", "a road"),
+        ("[Am]a [G]road", "a road"),
+        ("e|--0--2--3--|\na road", "a road"),
+    ],
+    "sections": [
+        (f"{header}\na road\n{header}\na river", "a road\n\na river")
+        for header in (
+            "[Verse]", "[Verse 1]", "[Verse 1: Ann & Bob]", "[VERSE ONE]", "[Chorus x2]", "[Chorus: x2]", "[2x Chorus]",
+            "[Hook x2: Ann]", "[Chorus: Repeat till fade]", "[Pre-Chorus]", "[Post-Chorus 2]", "[Bridge]:", "[1st Verse]",
+            "[Intro: Ann]", "[CHORUS:", "Chorus:", "chorus:", "CHORUS", "Chorus", "(Chorus)", "(chorus:)", "(Chorus x2)",
+            "(Verse 1 - Ann)", "VERSE 2", "Verse 2:", "Verse One:", "Verse 1: Ann Nobody", "Pre-chorus:", "Bridge", "*Chorus*",
+            "--Chorus--", "**Verse 1**", "{Chorus}", "Chorus (2x)", "Chorus x2", "Chorus (repeat)", "Last chorus", "1.", "2:",
+            "[Refrão]", "REFRÃO", "[Estribillo]", "[Couplet 1]", "[Strophe]", "[Refrain]", "[Hook]", "[Pont]", "[Ponte]",
+            "[Puente]", "[Strofa 2]", "[Ritornello]", "[Pré-Refrão]", "[Pre-Estribillo]", "[Zwrotka 1]", "[Припев]",
+            "[Куплет 1]", "[Nakarat]", "[Outro]", "[Interlude]", "[Break]", "[Part 1]",
+        )
+    ] + [
+        ("a road\nChorus: and so we go\na river", "a road\n\nand so we go\na river"),
+        ("a road [Chorus] a river", "a road\n\na river"),
+        ("a road[chorus]", "a road"),
+    ],
+    "repeats": [
+        ("a road (x2)\na river", "a road\na river"),
+        ("a road (2x)\na river", "a road\na river"),
+        ("a road (X2), a river", "a road, a river"),
+        ("a road [x3]", "a road"),
+        ("a road {2x}", "a road"),
+        ("a road x4\na river", "a road\na river"),
+        ("a road. X4\na river", "a road.\na river"),
+        ("a road [Repeat: x4]\na river", "a road\na river"),
+        ("a road\n[Repeat]\na river", "a road\na river"),
+        ("a road\n(Repeat chorus)\na river", "a road\na river"),
+        ("a road\nRepeat Chorus x2\na river", "a road\na river"),
+        ("a road\n(repeat 2nd verse)\na river", "a road\na river"),
+        ("a road (repeat to fade)", "a road"),
+        ("a road (4 times)", "a road"),
+        ("a road\nx2\na river", "a road\na river"),
+        ("a road 2x\nRepeat 2 until fade\nrepeat (chorus)\na river", "a road\na river"),
+        ("une route (bis)", "une route"),
+        ("(oh oh oh x5)", "(oh oh oh)"),
+        ("a road [Repeat: x 3", "a road"),
+    ],
+    "annotations": [
+        ("a road\n[Guitar solo]\na river", "a road\na river"),
+        ("a road [?]", "a road"),
+        ("[Ann:] a road\n[Bob]: a river", "a road\na river"),
+        ("a road [laughs], a river", "a road, a river"),
+        ("a road\n(Guitar solo)\na river", "a road\na river"),
+        ("a road\nInstrumental break\na river", "a road\na river"),
+        ("a road (fade out)", "a road"),
+        ("Spoken: a road\n(spoken) a river", "a road\na river"),
+        ("a road\n【Ann】\na river", "a road\na river"),
+        ("burning up [burning up]", "burning up (burning up)"),
+        ("[I just can't wait to go] oh", "(I just can't wait to go) oh"),
+        ("a road {carry me}", "a road (carry me)"),
+        ("a road {24}", "a road"),
+        ("M[ontgomer]y was walkin[g] by [t]he sea", "Montgomery was walking by the sea"),
+        ("a road ([...])", "a road"),
+    ],
+}  # fmt: skip
+
+UNTOUCHED = [
+    "You might also like me when the morning comes",
+    "and you might also like",
+    "Read more of my mind",
+    "read more",
+    "see me live\nSee Me Live",
+    "See how they live",
+    "Chorus of angels sing",
+    "A chorus of angels\nin the bridge of my nose",
+    "Bridge over the river",
+    "Under the bridge",
+    "Hook me up",
+    "Break\nDrop\nbridge",
+    "Parts of me",
+    "Intro to love",
+    "The verse I wrote is over",
+    "x marks the spot",
+    "Malcolm X\nX gave it to you",
+    "pushing a BMW X5",
+    "a 2x4 in my hand\nsome p90x",
+    "I repeat it, Rose\nRepeat the sounding joy\nit repeats itself",
+    "that's that ****\nSO* SO* DEF",
+    "A",
+    "Am I",
+    "Am I the only one\nA B C\nA B C D E F G",
+    "F A C E",
+    "AM FM radio",
+    "I and I, do or die\nE",
+    "Eat, sleep, rave\nrepeat",
+    "Repeat after me (repeat after me)",
+    "Twice\n2 times for the road\nTwo times (two times)",
+    "(carry me home)",
+    "Embed me in your heart\nthe wires embed",
+    "I'm loading the truck\nLoading my gun",
+    "Save me, cancel all my plans",
+    "Submit to me",
+    "Thanks to you for everything",
+    "All lyrics aside, I love you",
+    "Copyright on my heart",
+    "Written by the stars above",
+    "Music by the river",
+    "Lyrics fall like rain",
+    "We share an album: mine\nand his title: king",
+    "Transcribed my dreams",
+    "R&B and rock & roll; AT&T",
+    "I <3 you\n<i love you>\na < b > c",
+    "I was www.memory, patiently waiting",
+    "He said: go\nshe said:",
+    "Nobody's instrumental to me",
+    "I'm flying solo (solo)",
+    "It's 10:30 on a [busy",
+    "NÃO, AMANHÃ…\nCAFÉ”\nÂGE D’OR".replace("”", '"').replace("’", "'"),
+    "corazón, mañana, façade, Übermut, łódź, žena, naïve, œuvre",
+    "привет мир\nрэп и MC",
+    "日本語「さくら」の歌\nサビ",
+    "می‌خواهم",
+    "five, six, seven, eight\n1, 2, 3, 4",
+    "he said \"go\" and 'stay'",
+    "path\\to\\nowhere",
+    "a — b – c … d",
+    "100% @ home #1 *sigh* f**k ~ yeah",
+    "Spoken word was all I heard",
+    "I count to ten\n10",
+    "Artist of the year",
+]
+
+FRAGMENTS = [
+    *(line for before, _ in (pair for pairs in CHANGED.values() for pair in pairs) for line in before.split("\n")),
+    *UNTOUCHED,
+    *"[](){}<>&;:*#|\\'\"’‘“”`´【】（）", "x2", "2x", "Embed", "Lyrics", "Chorus", "Verse", "[[", "]]", "((", "))",
+    "\n", "\n\n", "\r\n", "\r", "\t", "  ", "\u00a0", "\u2005", "\u200b", "\u0301", "\ufeff", "\x00", "\x85", "\x92", "\u200d",
+    "\\n", "\\'", "&amp;", "&lt;", "br>", "<br", "amp;", "Ã", "Â", "â€", "â", "\u0099", "©", "é", "е", "😀", "가", "Instrumental",
+    "\uf8f0", "\uf8f1", "\ufffd", "[verse]", "[chorus]", "[Instrumental]", "You might also like", "12 Contributors",
+    "www.", ".com",
+]  # fmt: skip
+
+SETTINGS = st.builds(
+    Cleaning,
+    sections=st.sampled_from(["drop", "keep"]),
+    parentheses=st.sampled_from(["drop", "keep"]),
+    off=st.lists(st.sampled_from(NAMES), max_size=3, unique=True).map(tuple),
+)
+TEXTS = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=5)), max_size=12).flatmap(
+    lambda parts: st.lists(
+        st.sampled_from(["", " ", "\n"]), min_size=len(parts), max_size=len(parts)
+    ).map(lambda glue: "".join(part + end for part, end in zip(parts, glue, strict=True)))
+)  # fmt: skip
+
+
+def songs_of(path: Path) -> list[str]:
+    return [song for song in re.split(r"(?m)^# .*$", path.read_text(encoding="utf-8"))[1:] if song.strip()]
+
+
+@pytest.mark.parametrize(("before", "after"), [pair for pairs in CHANGED.values() for pair in pairs])
+def test_what_is_cleaned(before: str, after: str) -> None:
+    assert clean(before) == after
+
+
+def test_each_rule_alone_does_its_own_work() -> None:
+    for rule in RULES:
+        how = Cleaning(parentheses="drop", off=tuple(name for name in NAMES if name != rule.name))
+        cleaned, changed = clean_series(pl.Series([rule.before]), how)
+        assert changed == {rule.name: 1}, rule.name
+        assert cleaned[0] != rule.before
+        assert clean(rule.before, Cleaning(parentheses="drop")) == rule.after
+        assert clean(rule.before, Cleaning(parentheses="drop", off=(rule.name,))) != rule.after, rule.name
+
+
+@pytest.mark.parametrize("lyric", UNTOUCHED)
+def test_what_is_left_alone(lyric: str) -> None:
+    assert clean(lyric) == lyric
+
+
+def test_no_rule_fires_on_a_plain_song() -> None:
+    _, changed = clean_series(pl.Series([SONG, *UNTOUCHED]))
+    assert changed == dict.fromkeys([name for name in NAMES if name != "parentheses"], 0)
+
+
+def test_sections_are_kept_as_normalised_lines() -> None:
+    song = "[Intro: Ann]\nla\n[Verse 1]\na road\nPré-Refrão:\na hill\nCHORUS (x2)\na river\n\n(Bridge)\nthe sea\n[Solo]\n[Outro]"
+    assert clean(song, KEEP).split("\n") == [
+        "[intro]", "la", "", "[verse]", "a road", "", "[pre-chorus]", "a hill", "", "[chorus]", "a river", "", "[bridge]",
+        "the sea", "", "[outro]",
+    ]  # fmt: skip
+    assert set(re.findall(r"\[(.*)\]", clean(song, KEEP))) <= set(KINDS)
+    assert clean("a [chorus] b", KEEP) == "a\n\n[chorus]\nb"
+
+
+def test_parentheses_are_dropped_when_asked() -> None:
+    drop = Cleaning(parentheses="drop")
+    assert clean("Carry me (carry me), river (x2)\n(oh\nriver)\nhome (a (b) c)", drop) == "Carry me, river\nhome"
+    assert clean("うみ（うみ）", drop) == "うみ"
+
+
+def test_an_unknown_rule_or_way_is_an_error() -> None:
+    with pytest.raises(UsageError, match=r"no cleaning rule 'debri'\. Did you mean 'debris'"):
+        Cleaning(off=("debri",))
+    with pytest.raises(UsageError, match="no way with sections 'keeep'"):
+        Cleaning(sections="keeep")
+
+
+def test_rules_that_are_off_do_nothing() -> None:
+    text = "12 ContributorsLow Tide LyricsA road [Verse]"
+    assert clean(text, Cleaning(off=("debris", "sections", "annotations"))) == text
+    everything = "\r\n [x] \t &amp; "
+    assert clean(everything, Cleaning(off=tuple(NAMES))) == everything
+
+
+def test_counts_are_of_songs_not_of_places() -> None:
+    texts = pl.Series(["(x2)\na (x2)\nb (x2)", "a &amp; b &amp; c", "plain", None])
+    cleaned, changed = clean_series(texts)
+    assert cleaned.to_list() == ["a\nb", "a & b & c", "plain", None]
+    assert {name: n for name, n in changed.items() if n} == {"repeats": 1, "entities": 1}
+
+
+def test_series_of_other_shapes() -> None:
+    assert clean_series(pl.Series("lyrics", [], dtype=pl.String))[0].to_list() == []
+    assert clean_series(pl.Series("lyrics", [None, None]))[0].to_list() == [None, None]
+    assert clean_series(pl.Series("lyrics", ["a  b"]))[0].name == "lyrics"
+    assert clean("\ud800 a") == "� a"
+
+
+def test_nested_debris_comes_to_an_end() -> None:
+    assert clean("[" * 5000 + "a" + "]" * 5000) == ""
+    assert clean("[a" * 200 + "]" * 200) == ""
+    assert clean("<b" * 200 + ">" * 200) == ""
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, SETTINGS)
+def test_cleaning_twice_changes_nothing(text: str, how: Cleaning) -> None:
+    once = clean(text, how)
+    again, changed = clean_series(pl.Series([once]), how)
+    assert again[0] == once
+    assert not any(changed.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=20), st.sampled_from(["drop", "keep"]))
+def test_the_result_is_tidy(texts: list[str], way: str) -> None:
+    cleaned, changed = clean_series(pl.Series(texts), Cleaning(sections=way, parentheses=way))
+    assert clean(texts[0], Cleaning(sections=way, parentheses=way)) == cleaned[0]
+    for after in cleaned:
+        assert after == after.strip()
+        assert after == unicodedata.normalize("NFC", after)
+        assert not [c for c in after if unicodedata.category(c) == "Cc" and c != "\n"]
+        assert all(line == line.strip() for line in after.split("\n"))
+        assert "\n\n\n" not in after
+        assert "  " not in after
+    assert all(0 <= count <= len(texts) for count in changed.values())
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+def test_texts_without_a_trigger_come_back_as_they_are(text: str) -> None:
+    triggers = either(*(either(rule.trigger, rule.wide) for rule in RULES if rule.name != "parentheses"))
+    if not pl.Series([text]).str.contains(triggers)[0]:
+        assert clean(text) == text
+
+
+@pytest.mark.skipif(not SONGBOOK, reason="the songbook is not there")
+@pytest.mark.parametrize("path", SONGBOOK, ids=lambda path: path.stem)
+def test_no_word_of_the_songbook_is_lost(path: Path) -> None:
+    songs = songs_of(path)
+    kept, _ = clean_series(pl.Series(songs), KEEP)
+    dropped, _ = clean_series(pl.Series(songs))
+    for song, with_headers, without in zip(songs, kept, dropped, strict=True):
+        sung = lyrist_text.words(re.sub(r"(?m)^\[.*\]$", "", song))
+        assert lyrist_text.words(without) == sung
+        assert lyrist_text.words(re.sub(r"(?m)^\[.*\]$", "", with_headers)) == sung
+        assert len(re.findall(r"(?m)^\[", with_headers)) == len(re.findall(r"(?m)^\[", song))
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="no real data here")
+def test_real_songs_keep_their_words() -> None:
+    texts = pl.read_csv(DATA)["text"]
+    cleaned, changed = clean_series(texts)
+    assert word_count(cleaned).sum() / word_count(texts).sum() > 0.99
+    assert clean_series(cleaned)[0].equals(cleaned)
+    assert changed["debris"] == changed["links"] == changed["mojibake"] == 0
+    assert 400 < changed["sections"] < 600
+    assert not (cleaned == "").any()
+
+
+def test_every_character_that_nfc_changes_is_looked_at() -> None:
+    characters = pl.Series([chr(c) for c in range(128, 0x110000) if not 0xD800 <= c < 0xE000])
+    trigger = next(rule.wide for rule in RULES if rule.name == "unicode")
+    passed = characters.filter(~characters.str.contains(trigger))
+    composed = [
+        c for c in passed if unicodedata.normalize("NFC", c) != c or unicodedata.normalize("NFC", "a" + c) != "a" + c
+    ]
+    assert composed == []
+
+
+@pytest.mark.parametrize(
+    "true", ["NÃO…", "MANHÃ”", "CAFÉ…", "Ä‘", "É”", "À “demain”", "LÀ…”", "ÂME", "déjà vu…”", "naïve…"]
+)
+def test_true_text_is_not_mended(true: str) -> None:
+    assert mojibake.repair(true) == true
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+@pytest.mark.parametrize(
+    "true", ["don’t stop — “now”", "mi corazón está aquí, señor", "ça va, à bientôt, déjà", "über Straße"]
+)
+def test_mended_text_is_what_was_written(true: str, encoding: str) -> None:
+    damaged = "".join(
+        byte.decode(encoding, errors="ignore") or chr(byte[0]) for byte in (bytes([b]) for b in true.encode())
+    )
+    assert damaged != true
+    assert mojibake.repair(damaged) == true
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[Instrumental]", "Instrumental", "(instrumental)", "INSTRUMENTAL TRACK", "This song is an instrumental.", "*Instrumental*",
+     "[Intro]\n[Instrumental]\n[Guitar Solo]", "Strumentale", "[Instrumentale]", "Инструментал", "Música instrumental",
+     "12 ContributorsLow Tide Lyrics[Instrumental]2Embed", "(No lyrics)"],
+)  # fmt: skip
+def test_instrumental_songs_are_seen_after_cleaning(text: str) -> None:
+    cleaned, _ = clean_series(pl.Series([text]))
+    assert is_instrumental(cleaned).to_list() == [True]
+
+
+def test_songs_are_not_instrumental_nor_excuses() -> None:
+    songs = pl.Series(
+        [
+            SONG,
+            "[Instrumental]\na road goes on",
+            "",
+            None,
+            "Nobody's instrumental to me",
+            "No words can say",
+            "Only you",
+        ]
+    )
+    assert not is_instrumental(songs).any()
+    assert not is_placeholder(songs).any()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Lyrics for this song have yet to be released. Please check back once the song has been released.",
+     "We do not have the lyrics for Low Tide yet.", "Lyrics not available", "Lyrics coming soon", "N/A", "[no lyrics found]",
+     "Unfortunately, we are not licensed to display the full lyrics for this song at the moment.",
+     "Be the first to add the lyrics"],
+)  # fmt: skip
+def test_excuses_are_seen(text: str) -> None:
+    assert is_placeholder(pl.Series([text, text + SONG * 20])).to_list() == [True, False]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), max_size=40))
+def test_words_are_counted_as_elsewhere(text: str) -> None:
+    assert word_count(pl.Series([text]))[0] == len(lyrist_text.WORD.findall(text))
+
+
+def test_empty_texts_have_no_words() -> None:
+    assert word_count(pl.Series(["", None, "don't stop", "it’s 2 late"])).to_list() == [0, 0, 2, 3]
