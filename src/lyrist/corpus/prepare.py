@@ -119,8 +119,18 @@ def prepare(
         The corpus directory; an earlier corpus there is replaced when the new one is whole.
     preset
         How the columns are called: auto, or the name of a known table.
-    title, artist, genre, lyrics, language, year
-        The table's column for each, where it cannot be told.
+    title
+        The table's column of titles, where it cannot be told.
+    artist
+        The table's column of artists.
+    genre
+        The table's column of genres.
+    lyrics
+        The table's column of lyrics.
+    language
+        The table's column of languages; the language is told from the lyrics all the same.
+    year
+        The table's column of years or dates.
     keep
         A further column to keep, as a target say; may be given several times.
     encoding
@@ -129,8 +139,10 @@ def prepare(
         Codes such as en,es: songs in other languages are dropped; all keeps every one.
     genres
         Genres such as rap,pop: the others are dropped; empty keeps every one.
-    min_words, max_words
-        Songs with fewer or more words are dropped.
+    min_words
+        Songs with fewer words are dropped.
+    max_words
+        Songs with more words are dropped.
     sections
         Section headers such as [Chorus]: drop them, or keep them as normalised lines.
     parentheses
@@ -147,8 +159,10 @@ def prepare(
         The table's own column of splits, used instead.
     stratify
         Column whose shares each split shall have; by default genre where the table has it, else artist.
-    validation, test
-        Shares of the songs, between 0 and 1.
+    validation
+        The share of songs that choose among models, from 0 to 1.
+    test
+        The share of songs on which models are scored, from 0 to 1.
     seed
         Decides the splits and the balance.
     engine

@@ -94,8 +94,10 @@ def train(
         What is told from the lyrics: artist, genre, or another column of the corpus.
     only
         Labels to keep, separated by commas; empty keeps all.
-    steps, minutes
-        The budget of a network: updates of its weights, or wall-clock minutes.
+    steps
+        The budget of a network in updates of its weights.
+    minutes
+        The budget of a network in wall-clock minutes.
     batch_size
         Songs an update of a network.
     device

@@ -97,8 +97,10 @@ def study(
         What is told from the lyrics: artist, genre, or another column; by default the study's own.
     only
         Labels to keep, separated by commas; empty keeps all.
-    steps, minutes
-        The budget of each network: updates of its weights, or wall-clock minutes.
+    steps
+        The budget of each network in updates of its weights.
+    minutes
+        The budget of each network in wall-clock minutes.
     batch_size
         Songs an update of a network.
     device
@@ -106,8 +108,7 @@ def study(
     choose_by
         The validation figure that picks the best recipe: loss, accuracy or macro_f1.
     other_split
-        Show also the figures by the other kind of split (by artist beside by song); by default where the target is
-        not the artist.
+        Show the figures by the other kind of split as well: by artist beside by song (default: unless artists are told).
     repeats
         Fit everything on so many different splits: means, spreads, and tests over all of them.
     learning_curve
@@ -115,7 +116,7 @@ def study(
     seed
         Decides everything that is drawn at random.
     resume
-        Go on with an interrupted study; recipes that are finished are not fitted again.
+        Go on with an interrupted study.
 
     Raises
     ------
