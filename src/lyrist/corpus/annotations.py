@@ -71,7 +71,7 @@ _DIRECTION = (
 )
 _SPEAKING = "(?:spoken(?: word)?|speaking|talking|whispered|rapped)"
 _HELD = r"(?:\[[^\[\]\n]*\]|【[^【】\n]*】)"
-_SEVERAL = re.compile(r"\[([^\[\]\n:\"“”]*[^\[\]\n:\"“” ] [^\[\]\n:\"“”]*)\]")
+_REMARK = re.compile(r"\[([^\[\]\n:\"“”]+)\]")
 _BRACKETS = re.compile(r"\[[^\[\]\n]*\]")
 _PERSON = re.compile(r"\b(?:I|I'm|I'll|I've|you|you're|your|me|my|we|we're|us|our|don't|can't)\b", re.IGNORECASE)
 _STAGE = re.compile(
@@ -83,16 +83,18 @@ _SHELTERED = ("\uf8f0", "\uf8f1")  # private characters in which kept headers wa
 
 def _sing(text: str) -> str:
     """Turn brackets that hold sung words into parentheses."""
-    return _SEVERAL.sub(lambda match: f"({match.group(1).strip()})" if _is_sung(match) else match.group(), text)
+    return _REMARK.sub(lambda match: f"({match.group(1).strip()})" if _is_sung(match) else match.group(), text)
 
 
 def _is_sung(remark: re.Match[str]) -> bool:
     """Return whether words in brackets are sung: an echo, words to somebody, or a sentence that is no direction."""
     words = remark.group(1).strip()
+    count = len(words.split())
+    if count < 2:
+        return False
     before = _BRACKETS.sub(" ", remark.string[max(0, remark.start() - 300) : remark.start()])
     if words.lower() in before.lower():
         return True
-    count = len(words.split())
     return (count >= 3 and bool(_PERSON.search(words))) or (
         count >= 6 and words[0].isupper() and not _STAGE.search(words)
     )

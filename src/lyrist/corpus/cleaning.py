@@ -104,7 +104,7 @@ def clean_series(series: pl.Series, how: Cleaning | None = None) -> tuple[pl.Ser
     changed : dict
         For every rule that is on, the number of texts that it changed.
     """
-    texts = series.cast(pl.String)
+    texts = series.cast(pl.String).alias("lyrics")
     work = _Work(texts.fill_null(""), _plan(how or Cleaning()))
     work.run()
     cleaned = work.texts.alias(series.name)
