@@ -30,6 +30,7 @@ MOST_CHARACTERS = 16 << 20
 """A record of several lines that is longer than this has an unclosed quotation mark."""
 MOST_LINES_ASIDE = 5_000
 """So many lines at fault become one rejected record; then the search for the next good one begins anew."""
+_ENOUGH = 5  # records before a fault tell what a table looks like
 _PLAUSIBLE = 8
 """A record is plausible when its longest field has at least this fraction of the usual length."""
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*\Z", re.IGNORECASE)
@@ -100,6 +101,8 @@ def _try(lines: list[str], skip: int, delimiter: str, escape: str | None, whole:
             fields = next(reader, None)
         except csv.Error:
             wrong += 1
+            if len(records) >= _ENOUGH:  # what follows an unclosed quotation mark tells nothing about the table
+                break
             continue
         if fields is None:
             break
@@ -143,8 +146,9 @@ def _fed(lines: Iterator[str], seen: list[str], damage: list[DamageError] | None
         for line in lines:
             note(line)
             yield line
-            if not len(seen) & 4095 and sum(map(len, seen)) > MOST_CHARACTERS:
-                raise csv.Error("a record of more than 16 MB")
+            count = len(seen)
+            if not count & 4095 and not count & (count - 1) and sum(map(len, seen)) > MOST_CHARACTERS:
+                raise csv.Error("a record of more than 16 MB")  # looked for at 4096, 8192, 16384 ... lines
     except DamageError as error:
         if damage is None:
             raise
@@ -211,22 +215,23 @@ class Table:
         shape = self._shape
         if len(fields) != shape.fields:
             return len(seen) == 1 and not seen[0].strip()
-        return shape.several_lines or len(seen) == 1 or not self._within(seen)
+        return shape.several_lines or len(seen) == 1 or not self._within(seen, len(seen))
 
     def _mend(self, seen: list[str], fields: list[str] | None) -> Item:
         """Return what the record at fault comes to, and leave the lines after it to be read."""
         value: list[str] | Rejected
+        length = len(seen)  # looking ahead makes `seen` longer
         other = self._second_opinion(seen, fields)
         if other:
             value, used = other
         elif fields is None:
             used = self._resumes(seen)
             value = self._unclosed(used)
-        elif used := self._within(seen):
+        elif used := self._within(seen, length):
             value = self._unclosed(used)
         else:
             alone = not self._shape.several_lines or self._shape.plausible(fields)
-            used = len(seen) if alone else self._resumes(seen)
+            used = length if alone else self._resumes(seen)
             value = self._malformed(fields, used)
         first, size = self._line + 1, sum(map(len, seen[:used]))
         self._back.extendleft(reversed(seen[used:]))
@@ -258,9 +263,9 @@ class Table:
             at += 1
         return at
 
-    def _within(self, seen: list[str]) -> int:
-        """Return the first line inside a record at which another one visibly begins; 0 when none does."""
-        return next((at for at in range(1, len(seen)) if self._begins(seen, at, whole=True)), 0)
+    def _within(self, seen: list[str], end: int) -> int:
+        """Return the first line of a record of ``end`` lines at which another visibly begins; 0 when none does."""
+        return next((at for at in range(1, end) if self._begins(seen, at, whole=True)), 0)
 
     def _begins(self, seen: list[str], at: int, whole: bool) -> bool:
         """Return whether a plausible record begins at a line; ``whole``: one with the right number of fields."""

@@ -24,6 +24,8 @@ from lyrist.corpus.streams import DamageError, encoding_of, head, opened, pieces
 from lyrist.errors import LyristError
 
 SAMPLE_ROWS = 100
+SAMPLE_CHARACTERS = 4 << 20
+"""What `sniff` returns has at most so many records, and little more than so many characters."""
 SAMPLE_BYTES = 1 << 18
 """So much of a delimited table tells its delimiter and what its records look like."""
 
@@ -147,12 +149,14 @@ def _first_of(items: Iterator[Item], path: str) -> list[Any]:
     found: list[Any] = []
     rejected: Rejected | None = None
     try:
-        for _, _, value in islice(items, 10 * SAMPLE_ROWS):
+        size = 0
+        for _, characters, value in islice(items, 10 * SAMPLE_ROWS):
+            size += characters
             if isinstance(value, Rejected):
                 rejected = rejected or value
             else:
                 found.append(value)
-            if len(found) == SAMPLE_ROWS:
+            if len(found) == SAMPLE_ROWS or size > SAMPLE_CHARACTERS:
                 break
     except DamageError as error:
         if not found:
