@@ -1,0 +1,237 @@
+"""Convolutional classifiers: `cnn`, `cnn-multi`, and convolutions before an LSTM: `cnn-lstm`, `cnn-flat-lstm`.
+
+What is unusual: states at padding are set to zero before every convolution, so that the last words of a song see the
+same nothing after them in every batch. There is no batch normalisation: it would mix the songs of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from lyrist.models.network import NetworkOptions, Pool, TextClassifier, TextConfig, common
+from lyrist.models.recurrent import Recurrence
+from lyrist.models.registry import Shape, option, register
+
+
+@dataclass(frozen=True)
+class CnnOptions(NetworkOptions):
+    """Options of `cnn`."""
+
+    kernel: int = option(3, "words that a filter sees at once")
+    channels: int = option(128, "filters of each layer")
+    layers: int = option(3, "convolutional layers on one another")
+    pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
+        "mean-max", "how the states of a song become one: last, mean, max, attention or mean-max"
+    )
+
+    schedule: ClassVar[Mapping[str, Any]] = {"epochs": 12.0, "learning_rate": 2e-3, "batch_size": 16}
+
+
+@dataclass(frozen=True)
+class CnnMultiOptions(NetworkOptions):
+    """Options of `cnn-multi`."""
+
+    kernels: tuple[int, ...] = option((1, 2, 3, 4, 5), "the words that filters see at once, such as 2,3,4")
+    channels: int = option(100, "filters of each size")
+    pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
+        "max", "how the states of a song become one: last, mean, max, attention or mean-max"
+    )
+
+    schedule: ClassVar[Mapping[str, Any]] = {"epochs": 12.0, "learning_rate": 2e-3, "batch_size": 16}
+
+
+@dataclass(frozen=True)
+class CnnLstmOptions(NetworkOptions):
+    """Options of `cnn-lstm`."""
+
+    kernel: int = option(3, "words that a filter sees at once")
+    channels: int = option(128, "filters")
+    layers: int = option(1, "convolutional layers before the LSTM")
+    hidden: int = option(128, "units of the LSTM in each direction")
+    bidirectional: bool = option(True, "read each song backwards as well")
+    pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
+        "mean-max", "how the states of a song become one: last, mean, max, attention or mean-max"
+    )
+
+    schedule: ClassVar[Mapping[str, Any]] = {"epochs": 12.0, "learning_rate": 2e-3, "batch_size": 16}
+
+
+@dataclass(frozen=True)
+class CnnFlatLstmOptions(NetworkOptions):
+    """Options of `cnn-flat-lstm`."""
+
+    kernel: int = option(3, "words that a filter sees at once")
+    channels: int = option(128, "filters")
+    layers: int = option(1, "convolutional layers before the LSTM")
+    hidden: int = option(128, "units of the LSTM")
+    segments: int = option(8, "equal parts of a song whose largest responses are laid side by side")
+
+    schedule: ClassVar[Mapping[str, Any]] = {"epochs": 12.0, "learning_rate": 2e-3, "batch_size": 16}
+
+
+class ConvolutionalConfig(TextConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `ConvolutionalClassifier`: branches of layers, then what reads them."""
+
+    model_type = "lyrist-convolutional"
+
+    kernels: list[int] | None = None
+    """One branch of convolutions for each."""
+    channels: int = 128
+    layers: int = 1
+    reader: str = "pool"
+    """What comes after the convolutions: ``pool``, ``lstm`` or ``flat-lstm``."""
+    hidden: int = 128
+    bidirectional: bool = True
+    pooling: str = "max"
+    segments: int = 8
+
+
+class Convolution(nn.Module):
+    """Convolutional layers of one kernel size over padded sequences, the length kept, padding never seen."""
+
+    def __init__(self, inputs: int, channels: int, kernel: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.margins = ((kernel - 1) // 2, kernel // 2)
+        sizes = [inputs, *[channels] * (layers - 1)]
+        self.layers = nn.ModuleList(nn.Conv1d(size, channels, kernel) for size in sizes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return the responses, (batch, time, channels), not negative, zero at padding."""
+        real = mask.unsqueeze(1)
+        states = vectors.transpose(1, 2)
+        for number, layer in enumerate(self.layers):
+            states = functional.pad(states * real, self.margins)
+            states = functional.relu(layer(self.dropout(states) if number else states))
+        return (states * real).transpose(1, 2)
+
+
+class ConvolutionalClassifier(TextClassifier):  # type: ignore[no-untyped-call]
+    """Word vectors, convolutions side by side or on one another, and pooling or an LSTM over what they found."""
+
+    config_class = ConvolutionalConfig
+
+    def __init__(self, config: ConvolutionalConfig) -> None:
+        super().__init__(config)
+        kernels = config.kernels or [3]
+        self.branches = nn.ModuleList(
+            Convolution(config.embedding_size, config.channels, kernel, config.layers, config.dropout)
+            for kernel in kernels
+        )
+        size = config.channels * len(kernels)
+        pooling: Any = config.pooling
+        if config.reader == "lstm":
+            self.recurrence = Recurrence("lstm", size, config.hidden, 1, config.bidirectional, config.dropout)
+            size = self.recurrence.size
+        if config.reader == "flat-lstm":
+            self.recurrence = Recurrence("lstm", size * config.segments, config.hidden, 1, False, config.dropout)
+            self.add_head(config.hidden)
+        else:
+            self.pool = Pool(pooling, size)
+            self.add_head(self.pool.size)
+
+    def summarise(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return one vector a song."""
+        states = torch.cat([branch(vectors, mask) for branch in self.branches], dim=-1)
+        if self.config.reader == "flat-lstm":
+            flat = by_segment(states, mask, self.config.segments).flatten(1).unsqueeze(1)
+            _, end = self.recurrence(self.dropout(flat), torch.ones_like(mask[:, :1]))
+            return end  # type: ignore[no-any-return]
+        if self.config.reader == "lstm":
+            states, end = self.recurrence(self.dropout(states), mask)
+            if self.config.pooling == "last":
+                return end  # type: ignore[no-any-return]
+        return self.pool(states, mask)  # type: ignore[no-any-return]
+
+
+def by_segment(states: Tensor, mask: Tensor, segments: int) -> Tensor:
+    """Return the maximum over each of ``segments`` equal parts of every song, (batch, segments, size).
+
+    The parts follow each song's own length, so padding does not move them. A part without a word, in songs shorter
+    than ``segments``, is zero; ``states`` must not be negative.
+    """
+    lengths = mask.sum(dim=1, keepdim=True)
+    time = torch.arange(states.shape[1], device=states.device).unsqueeze(0)
+    part = (time * segments // lengths).clamp(max=segments - 1)
+    found = states.new_zeros(len(states), segments, states.shape[-1])
+    index = part.unsqueeze(-1).expand_as(states)
+    return found.scatter_reduce(1, index, states * mask.unsqueeze(-1), "amax", include_self=True)
+
+
+def _config(options: NetworkOptions, shape: Shape, recipe: str, **settings: Any) -> ConvolutionalConfig:
+    return ConvolutionalConfig(**common(options, shape, recipe), **settings)
+
+
+@register(
+    "cnn",
+    "convolutions of one size on one another, mean and max over the song",
+    family="neural",
+    options=CnnOptions,
+    source="report 002",
+)
+def cnn(options: CnnOptions, shape: Shape) -> ConvolutionalClassifier:
+    """Build the CNN."""
+    config = _config(
+        options, shape, "cnn", kernels=[options.kernel], channels=options.channels, layers=options.layers,
+        pooling=options.pooling,
+    )  # fmt: skip
+    return ConvolutionalClassifier(config)
+
+
+@register(
+    "cnn-multi",
+    "convolutions of several sizes side by side, max over the song",
+    family="neural",
+    options=CnnMultiOptions,
+    source="report 002; Kim, Convolutional neural networks for sentence classification, 2014",
+)
+def cnn_multi(options: CnnMultiOptions, shape: Shape) -> ConvolutionalClassifier:
+    """Build the CNN of several kernel sizes."""
+    config = _config(
+        options, shape, "cnn-multi", kernels=list(options.kernels), channels=options.channels, layers=1,
+        pooling=options.pooling,
+    )  # fmt: skip
+    return ConvolutionalClassifier(config)
+
+
+@register(
+    "cnn-lstm",
+    "convolutions, then an LSTM over the sequence of what they found",
+    family="neural",
+    options=CnnLstmOptions,
+    source="report 002, method 1",
+)
+def cnn_lstm(options: CnnLstmOptions, shape: Shape) -> ConvolutionalClassifier:
+    """Build the CNN before an LSTM, the sequence kept."""
+    config = _config(
+        options, shape, "cnn-lstm", kernels=[options.kernel], channels=options.channels, layers=options.layers,
+        reader="lstm", hidden=options.hidden, bidirectional=options.bidirectional, pooling=options.pooling,
+    )  # fmt: skip
+    return ConvolutionalClassifier(config)
+
+
+@register(
+    "cnn-flat-lstm",
+    "convolutions, laid flat as one vector, then one step of an LSTM",
+    family="neural",
+    options=CnnFlatLstmOptions,
+    source="report 002, method 2",
+)
+def cnn_flat_lstm(options: CnnFlatLstmOptions, shape: Shape) -> ConvolutionalClassifier:
+    """Build the CNN laid flat before an LSTM."""
+    config = _config(
+        options, shape, "cnn-flat-lstm", kernels=[options.kernel], channels=options.channels, layers=options.layers,
+        reader="flat-lstm", hidden=options.hidden, segments=options.segments,
+    )  # fmt: skip
+    return ConvolutionalClassifier(config)
+
+
+AutoConfig.register(ConvolutionalConfig.model_type, ConvolutionalConfig)
+AutoModelForSequenceClassification.register(ConvolutionalConfig, ConvolutionalClassifier)
