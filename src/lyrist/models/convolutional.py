@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
-from lyrist.models.network import NetworkOptions, Pool, TextClassifier, TextConfig, common
+from lyrist.models.configuration import ConvolutionalConfig
+from lyrist.models.network import NetworkOptions, Pool, TextClassifier, common
 from lyrist.models.recurrent import Recurrence
 from lyrist.models.registry import Shape, option, register
 
@@ -74,23 +75,6 @@ class CnnFlatLstmOptions(NetworkOptions):
     segments: int = option(8, "equal parts of a song whose largest responses are laid side by side")
 
     schedule: ClassVar[Mapping[str, Any]] = {"epochs": 12.0, "learning_rate": 2e-3, "batch_size": 16}
-
-
-class ConvolutionalConfig(TextConfig):  # type: ignore[no-untyped-call]
-    """Configuration of a `ConvolutionalClassifier`: branches of layers, then what reads them."""
-
-    model_type = "lyrist-convolutional"
-
-    kernels: list[int] | None = None
-    """One branch of convolutions for each."""
-    channels: int = 128
-    layers: int = 1
-    reader: str = "pool"
-    """What comes after the convolutions: ``pool``, ``lstm`` or ``flat-lstm``."""
-    hidden: int = 128
-    bidirectional: bool = True
-    pooling: str = "max"
-    segments: int = 8
 
 
 class Convolution(nn.Module):
@@ -233,5 +217,4 @@ def cnn_flat_lstm(options: CnnFlatLstmOptions, shape: Shape) -> ConvolutionalCla
     return ConvolutionalClassifier(config)
 
 
-AutoConfig.register(ConvolutionalConfig.model_type, ConvolutionalConfig)
 AutoModelForSequenceClassification.register(ConvolutionalConfig, ConvolutionalClassifier)

@@ -17,10 +17,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import logging
 
+from lyrist.models.configuration import FRESH_SIZE, TextConfig
 from lyrist.models.registry import Shape, option
 
 Pooling = Literal["last", "mean", "max", "attention", "mean-max"]
@@ -61,30 +62,6 @@ class NetworkOptions(TokenOptions):
     """Settings of the training schedule that suit this recipe better than the general ones."""
 
 
-FRESH_SIZE = 128
-"""Length of a word's vector where neither the user nor a file decides."""
-
-
-class TextConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
-    """Configuration common to Lyrist's text classifiers; see `NetworkOptions` for most fields."""
-
-    model_type = "lyrist-text"
-
-    vocab_size: int = 2
-    pad_token_id: int | None = 0
-    unk_token_id: int = 1
-    embedding_size: int = FRESH_SIZE
-    freeze_embedding: bool = False
-    dropout: float = 0.0
-    word_dropout: float = 0.0
-    label_smoothing: float = 0.0
-    artists: list[str] | None = None
-    artist_count: int = 0
-    artist_size: int = 32
-    artist_dropout: float = 0.0
-    recipe: str = ""
-
-
 def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]:
     """Return the arguments of a `TextConfig` that follow from the options and from the data."""
     names = {field.name for field in dataclasses.fields(TextConfig)}
@@ -113,6 +90,8 @@ class TextClassifier(PreTrainedModel):
         super().__init__(config)
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+        if config.pad_token_id is not None:
+            nn.init.zeros_(self.embedding.weight.data[config.pad_token_id])
         self.embedding.weight.requires_grad_(not config.freeze_embedding)
         self.dropout = nn.Dropout(config.dropout)
         if config.artist_count:

@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
-from lyrist.models.network import NetworkOptions, Pool, TextClassifier, TextConfig, common, reversed_in_length
+from lyrist.models.configuration import RecurrentConfig
+from lyrist.models.network import NetworkOptions, Pool, TextClassifier, common, reversed_in_length
 from lyrist.models.registry import Shape, option, register
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -40,19 +41,6 @@ class StackedOptions(RecurrentOptions):
     """Options of `stacked-lstm`."""
 
     layers: int = option(2, "recurrent layers")
-
-
-class RecurrentConfig(TextConfig):  # type: ignore[no-untyped-call]
-    """Configuration of a `RecurrentClassifier`."""
-
-    model_type = "lyrist-recurrent"
-
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    hidden: int = 128
-    layers: int = 1
-    bidirectional: bool = True
-    pooling: str = "mean-max"
-    as_reported: bool = False
 
 
 class Recurrence(nn.Module):
@@ -180,5 +168,4 @@ def stacked_lstm(options: StackedOptions, shape: Shape) -> RecurrentClassifier:
     return _build(options, shape, "lstm", "stacked-lstm")
 
 
-AutoConfig.register(RecurrentConfig.model_type, RecurrentConfig)
 AutoModelForSequenceClassification.register(RecurrentConfig, RecurrentClassifier)

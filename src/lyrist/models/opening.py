@@ -1,0 +1,70 @@
+"""Let `transformers` open Lyrist's networks with ``AutoModel...from_pretrained(DIR)`` after ``import lyrist``.
+
+A model directory names its architecture, and `transformers` must be told which class that is. Importing it in order to
+tell it would cost every command seconds. So what is told waits: when (and if) the part of `transformers` that keeps
+those names is imported, Lyrist's networks are imported right after it and register themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+WAITING = {
+    "transformers.models.auto.configuration_auto": ("lyrist.models.configuration",),
+    "transformers.models.auto.modeling_auto": ("lyrist.models.recurrent", "lyrist.models.convolutional"),
+}
+"""The modules of `transformers` that keep the names, and those of Lyrist that register theirs there."""
+
+
+def install() -> None:
+    """Have the configurations and the networks registered as soon as `transformers` can take them."""
+    for target in WAITING:
+        if target in sys.modules:
+            _register(target)
+        elif not any(isinstance(finder, _Finder) and finder.target == target for finder in sys.meta_path):
+            sys.meta_path.insert(0, _Finder(target))
+
+
+def _register(target: str) -> None:
+    """Import what registers itself; what is being imported already will do so without help."""
+    if not any(name in sys.modules for name in WAITING[target]):
+        for name in WAITING[target]:
+            importlib.import_module(name)
+
+
+class _Finder(MetaPathFinder):
+    """Finds one module, once, to put `_Loader` in the place of its loader."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self.target:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+class _Loader(Loader):
+    """Runs the module as its own loader does, then registers what belongs to it."""
+
+    def __init__(self, own: Loader) -> None:
+        self.own = own
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.own.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.own.exec_module(module)
+        _register(module.__name__)
