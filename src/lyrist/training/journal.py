@@ -60,11 +60,9 @@ class Journal:
     def __init__(self, folder: Path | None) -> None:
         self._path = folder / FILE if folder else None
         self.rows: list[dict[str, Any]] = []
-        if self._path:
-            self._path.unlink(missing_ok=True)
 
-    def restore(self, rows: list[dict[str, Any]]) -> None:
-        """Start from the rows of an interrupted run."""
+    def start(self, rows: list[dict[str, Any]]) -> None:
+        """Begin with the rows of an interrupted run, or with none; whatever else the file holds goes."""
         self.rows = list(rows)
         if self._path:
             files.write_text(self._path, "".join(_line(row) for row in rows))

@@ -224,7 +224,11 @@ class Loop(Trainer):
     def run(self, resume: bool) -> None:
         """Train, or go on, and put the best weights in place."""
         checkpoint = last_checkpoint(self.folder) if resume else None
-        finished = self._restore(checkpoint) if checkpoint else False
+        finished = False
+        if checkpoint:
+            finished = self._restore(checkpoint)
+        else:
+            self.journal.start([])
         self.args.eval_on_start = checkpoint is None
         self.started = self.saved = time.monotonic()
         if finished:
@@ -461,7 +465,7 @@ class Loop(Trainer):
         best = checkpoint / "best.safetensors"
         self.best = (*saved["best"], load_file(best) if best.exists() else {})
         self.stale = saved["stale"]
-        self.journal.restore(read_whole(self.folder, step))
+        self.journal.start(read_whole(self.folder, step))
         return bool(saved["finished"])
 
     def _settings(self) -> dict[str, Any]:

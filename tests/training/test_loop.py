@@ -1,0 +1,245 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from lyrist import progress
+from lyrist.errors import LyristError
+from lyrist.models.recurrent import RecurrentOptions, lstm
+from lyrist.models.registry import Shape
+from lyrist.training import journal
+from lyrist.training import loop as loop_module
+from lyrist.training.batches import TokenExamples
+from lyrist.training.loop import CHECKPOINTS, last_checkpoint, train
+from lyrist.training.schedule import Schedule
+
+
+@pytest.fixture(autouse=True)
+def _calm() -> None:
+    progress.quiet()
+    torch.set_num_threads(1)
+
+
+def data(n: int = 40, seed: int = 0, noise: bool = False) -> TokenExamples:
+    """Return sequences whose class is the token that occurs in them most (or, with noise, has nothing to do with it)."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n, dtype=np.int64) % 3
+    ids = [rng.integers(2, 20, rng.integers(3, 15)).astype(np.int32) for _ in range(n)]
+    for row, label in zip(ids, labels, strict=True):
+        row[::2] = 5 + label
+    return TokenExamples(ids, 0, rng.permutation(labels) if noise else labels)
+
+
+def network(dropout: float = 0.2, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    options = RecurrentOptions(embedding_size=8, hidden=8, dropout=dropout, word_dropout=dropout)
+    return lstm(options, Shape(20, 0, ("a", "b", "c")))
+
+
+SCHEDULE = Schedule(
+    steps=24, batch_size=8, evaluate_every=6, log_every=4, learning_rate=0.02, precision="float32", device="cpu"
+)
+
+
+def without_clock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_it_learns_and_says_so(tmp_path: Path) -> None:
+    outcome = train(network(0.0), data(), data(seed=1), SCHEDULE, folder=tmp_path)
+    rows = journal.read(tmp_path)
+    assert rows == outcome.metrics
+    assert set(rows[0]) == {"step", "epoch", "split", "loss", "accuracy", "tokens", "seconds"}
+    validation = [row for row in rows if row["split"] == "validation"]
+    assert [row["step"] for row in validation] == [0, 6, 12, 18, 24]
+    assert [row["step"] for row in rows if row["split"] == "train"] == [4, 6, 8, 12, 16, 18, 20, 24]
+    assert validation[0]["loss"] == pytest.approx(np.log(3), abs=0.1)
+    assert validation[-1]["accuracy"] > 0.9
+    assert outcome.best_loss == min(row["loss"] for row in validation)
+    assert outcome.steps == 24
+    assert outcome.tokens == rows[-1]["tokens"]
+    assert 0 <= outcome.padding < 0.3
+    assert outcome.tokens_per_second > 0
+    assert rows[-1]["epoch"] == pytest.approx(24 / 5)
+    assert (outcome.device, outcome.precision, outcome.processes) == ("cpu", "float32", 1)
+
+
+def test_the_same_seed_gives_the_same_run_and_leaves_the_callers_generators_alone() -> None:
+    runs = []
+    for _ in range(2):
+        torch.manual_seed(9)
+        model = network()
+        torch.manual_seed(11)
+        outcome = train(model, data(), data(seed=1), SCHEDULE)
+        assert torch.equal(torch.rand(1), torch.rand(1, generator=torch.Generator().manual_seed(11)))
+        runs.append(without_clock(outcome.metrics))
+    assert runs[0] == runs[1]
+
+
+def test_the_best_weights_are_kept() -> None:
+    model, held = network(), data(seed=1, noise=True)
+    outcome = train(model, data(), held, SCHEDULE)
+    batch = held.collate(np.arange(len(held)))
+    with torch.no_grad():
+        loss = model(**batch).loss.item()
+    assert outcome.best_step < outcome.steps
+    assert loss == pytest.approx(outcome.best_loss, rel=1e-5)
+
+
+def test_patience_stops_early() -> None:
+    schedule = Schedule(**{**SCHEDULE.__dict__, "schedule": "constant", "patience": 2, "steps": 500})
+    outcome = train(network(), data(), data(seed=1, noise=True), schedule)
+    assert outcome.steps < 100
+    assert outcome.best_step == outcome.steps - 2 * 6
+
+
+def test_a_plateau_lowers_the_rate_and_no_validation_is_needed() -> None:
+    schedule = Schedule(**{**SCHEDULE.__dict__, "schedule": "plateau"})
+    outcome = train(network(), data(), None, schedule)
+    assert outcome.best_step == outcome.steps == 24
+    assert outcome.best_loss is None
+    assert {row["split"] for row in outcome.metrics} == {"train"}
+
+
+def test_a_budget_in_minutes_ends_in_time() -> None:
+    schedule = Schedule(minutes=0.02, batch_size=8, evaluate_every=1000, precision="float32", device="cpu")
+    outcome = train(network(), data(), data(seed=1), schedule)
+    assert 1.0 < outcome.seconds < 10
+    assert outcome.steps > 5
+    assert outcome.metrics[-1]["split"] == "validation"
+
+
+def test_small_batches_that_add_up_give_the_same_gradients() -> None:
+    losses = []
+    for accumulate in (1, 4):
+        schedule = Schedule(**{**SCHEDULE.__dict__, "accumulate": accumulate, "steps": 8})
+        losses.append(train(network(0.0), data(), data(seed=1), schedule).metrics[-1]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_a_loss_that_is_no_number_is_told() -> None:
+    schedule = Schedule(
+        **{**SCHEDULE.__dict__, "learning_rate": 1e30, "clip": 0.0, "schedule": "constant", "warmup": 0}
+    )
+    with pytest.raises(LyristError, match="lower --learning-rate"):
+        train(network(), data(), data(seed=1), schedule)
+
+
+class Kill(TrainerCallback):
+    """Ends a run at a step, as a kill would: nothing more is written."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("step", [3, 6, 13, 24])
+def test_an_interrupted_run_ends_like_one_that_was_not(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_module, "SAVE_SECONDS", 0.0)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    calm = network()
+    expected = train(calm, data(), data(seed=1), SCHEDULE, folder=whole)
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), data(), data(seed=1), SCHEDULE, folder=broken, callbacks=(Kill(step),))
+    with (broken / journal.FILE).open("a") as handle:
+        handle.write('{"step": 1')  # the kill came in the middle of a line
+    resumed = network(seed=5)  # its weights come from the checkpoint, or from the seed where there is none
+    resumed.load_state_dict(network().state_dict())
+    outcome = train(resumed, data(), data(seed=1), SCHEDULE, folder=broken, resume=True)
+    assert without_clock(outcome.metrics) == without_clock(expected.metrics)
+    assert without_clock(journal.read(broken)) == without_clock(expected.metrics)
+    assert (outcome.tokens, outcome.padding, outcome.best_step) == (
+        expected.tokens,
+        expected.padding,
+        expected.best_step,
+    )
+    for name, value in calm.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name])
+
+
+def test_a_finished_run_that_is_resumed_trains_no_more(tmp_path: Path) -> None:
+    first = train(network(), data(), data(seed=1), SCHEDULE, folder=tmp_path)
+    model = network(seed=3)
+    again = train(model, data(), data(seed=1), SCHEDULE, folder=tmp_path, resume=True)
+    assert without_clock(again.metrics) == without_clock(first.metrics)
+    assert again.steps == first.steps
+
+
+def test_checkpoints_are_whole_or_absent_and_only_the_last_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_module, "SAVE_SECONDS", 0.0)
+    train(network(), data(), data(seed=1), SCHEDULE, folder=tmp_path)
+    assert [path.name for path in (tmp_path / CHECKPOINTS).iterdir()] == ["checkpoint-24"]
+    (tmp_path / CHECKPOINTS / "partial").mkdir()
+    (tmp_path / CHECKPOINTS / "partial" / "checkpoint-30").mkdir()
+    found = last_checkpoint(tmp_path)
+    assert found is not None
+    assert found.name == "checkpoint-24"
+
+
+def test_other_settings_are_refused_on_resume(tmp_path: Path) -> None:
+    train(network(), data(), data(seed=1), SCHEDULE, folder=tmp_path)
+    other = Schedule(**{**SCHEDULE.__dict__, "learning_rate": 0.5})
+    with pytest.raises(LyristError, match="learning_rate"):
+        train(network(), data(), data(seed=1), other, folder=tmp_path, resume=True)
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    train(network(), data(), data(seed=1), SCHEDULE, folder=tmp_path)
+    assert capfd.readouterr() == ("", "")
+
+
+SCRIPT = """
+import json, sys
+sys.path.insert(0, {here!r})
+from test_loop import data, network
+import torch
+from pathlib import Path
+from lyrist import progress
+from lyrist.training.loop import train
+from lyrist.training.schedule import Schedule
+progress.quiet()
+torch.set_num_threads(1)
+schedule = Schedule(steps=12, batch_size=8, evaluate_every=4, log_every=4, learning_rate=0.02, precision="float32", device="cpu")
+outcome = train(network(0.0), data(), data(seed=1), schedule, folder=Path({folder!r}))
+print(json.dumps([outcome.processes, outcome.tokens, outcome.metrics]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    alone = train(
+        network(0.0), data(), data(seed=1), Schedule(**{**SCHEDULE.__dict__, "steps": 12, "evaluate_every": 4})
+    )
+    (tmp_path / "run").mkdir()
+    script.write_text(SCRIPT.format(here=str(Path(__file__).parent), folder=str(tmp_path / "run")))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[2")]
+    assert len(told) == 2
+    rows = journal.read(tmp_path / "run")
+    assert [(row["step"], row["split"], row["tokens"]) for row in rows] == [
+        (row["step"], row["split"], row["tokens"]) for row in alone.metrics
+    ]
+    for mine, theirs in zip(rows, alone.metrics, strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], rel=2e-3)
+    assert told[0][1] == alone.tokens
