@@ -51,7 +51,7 @@ def test_processes_share_each_batch(processes: int, accumulate: int) -> None:
     parts = [list(stream) for stream in streams]
     for update, batch in enumerate(alone):
         part = [p[update * accumulate + n]["labels"].tolist() for p in parts for n in range(accumulate)]
-        assert sorted(sum(part, [])) == sorted(batch["labels"].tolist())
+        assert sorted(label for share in part for label in share) == sorted(batch["labels"].tolist())
     assert all(len(stream) == 6 * accumulate for stream in streams)
 
 

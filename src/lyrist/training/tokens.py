@@ -79,6 +79,7 @@ def wrap(tokenizer: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
         padding_side="right",
         truncation_side="right",
         model_max_length=max_length,
+        split_special_tokens=True,  # "[PAD]" in a song is text, not padding
         model_input_names=["input_ids", "attention_mask"],
     )
 

@@ -1,0 +1,142 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import skops.io
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
+
+from lyrist import progress
+from lyrist.errors import LyristError
+from lyrist.training import runs
+from lyrist.training.classifier import make_estimator
+
+LYRICS = ["river moon stone", "neon engine wire", "moon river", "engine wire"] * 5
+LABELS = ["ann", "bob"] * 10
+
+
+@pytest.fixture(autouse=True)
+def _calm() -> None:
+    progress.quiet()
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def linear() -> Any:
+    return make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(LYRICS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def neural() -> Any:
+    progress.quiet()
+    options = {"steps": 2, "embedding_size": 8, "hidden": 8, "min_count": 1, "device": "cpu"}
+    return make_estimator("lstm", options).fit(LYRICS, LABELS)
+
+
+def write(out: Path, estimator: Any) -> dict[str, Any]:
+    with runs.create(out) as folder:
+        runs.save_model(estimator, folder)
+        chances = estimator.predict_proba(LYRICS)
+        runs.write_predictions(folder, "test", range(20), LABELS, estimator.classes_, chances)
+        runs.write_results(folder, {"test": {"n": 20}})
+        return runs.write_run(folder, estimator, {"recipe": "x", "seed": 3, "seconds": 0.5})
+
+
+@pytest.mark.parametrize("kind", ["linear", "neural"])
+def test_a_run_comes_back_whole(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    estimator = request.getfixturevalue(kind)
+    info = write(tmp_path / "run", estimator)
+    run = runs.open_run(tmp_path / "run")
+    assert run.info == json.loads(json.dumps(info))
+    assert run.name == "run"
+    assert run.info["classes"] == ["ann", "bob"]
+    assert {"torch", "python", "scikit-learn"} <= set(run.info["versions"])
+    assert run.results == {"test": {"n": 20}}
+    np.testing.assert_array_equal(run.model.predict_proba(LYRICS), estimator.predict_proba(LYRICS))
+    assert not (tmp_path / "run.partial").exists()
+    assert not list((tmp_path / "run").rglob("*.pkl"))
+
+
+def test_a_network_tells_how_it_was_trained(neural: Any, tmp_path: Path) -> None:
+    info = write(tmp_path / "run", neural)
+    told = {"steps", "tokens", "tokens_per_second", "padding", "device", "precision", "best_step", "vocabulary"}
+    assert told <= set(info)
+    assert info["parameters"] == sum(weights.numel() for weights in neural.model_.parameters())
+
+
+def test_predictions_are_a_table_of_ids_and_probabilities(linear: Any, tmp_path: Path) -> None:
+    write(tmp_path / "run", linear)
+    table = runs.open_run(tmp_path / "run").predictions("test")
+    assert table.schema == {
+        "id": pl.Int64, "truth": pl.String, "prediction": pl.String, "probabilities": pl.List(pl.Float32),
+    }  # fmt: skip
+    assert table["truth"].to_list() == LABELS
+    assert table["prediction"].to_list() == linear.predict(LYRICS).tolist()
+    with pytest.raises(LyristError, match="no predictions on the validation split"):
+        runs.open_run(tmp_path / "run").predictions("validation")
+
+
+def test_parameters_of_linear_models_and_trees(linear: Any) -> None:
+    vectorizer, model = linear[0], linear[1]
+    assert runs.parameters(linear) == vectorizer.idf_.size + model.coef_.size + model.intercept_.size
+    tree = DecisionTreeClassifier().fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+    assert runs.parameters(tree) == 2 * tree.tree_.node_count + tree.tree_.value.size
+
+
+def test_a_class_from_elsewhere_is_not_opened(tmp_path: Path) -> None:
+    strange = make_pipeline(FunctionTransformer(os.path.basename), LogisticRegression())
+    (tmp_path / runs.MODEL).mkdir()
+    skops.io.dump(strange, tmp_path / runs.MODEL / runs.SKOPS)
+    with pytest.raises(LyristError, match="could run someone else's code"):
+        runs.load_model(tmp_path / runs.MODEL)
+
+
+def test_what_is_no_run_or_damaged_is_told(linear: Any, tmp_path: Path) -> None:
+    with pytest.raises(LyristError, match="no run directory"):
+        runs.open_run(tmp_path / "nowhere")
+    with pytest.raises(LyristError, match=r"no run\.json"):
+        runs.open_run(tmp_path)
+    write(tmp_path / "run", linear)
+    folder = tmp_path / "run"
+    (folder / "model" / runs.SKOPS).write_bytes(b"PK nonsense")
+    (folder / "predictions" / "test.parquet").write_bytes(b"nonsense")
+    (folder / "metrics.jsonl").write_text('{"step": 0}\n{"st')
+    (folder / "results.json").write_text("{")
+    run = runs.open_run(folder)
+    for ask in (lambda: run.model, lambda: run.predictions("test"), lambda: run.metrics, lambda: run.results):
+        with pytest.raises(LyristError, match="damaged"):
+            ask()
+    (folder / "model" / runs.SKOPS).unlink()
+    with pytest.raises(LyristError, match="holds no model"):
+        runs.load_model(folder / "model")
+    (folder / "run.json").write_text('{"format": 99, "lyrist": "9.9"}')
+    with pytest.raises(LyristError, match=r"format 99, written by Lyrist 9\.9"):
+        runs.open_run(folder)
+    (folder / "run.json").write_text("[]")
+    with pytest.raises(LyristError, match="damaged"):
+        runs.open_run(folder)
+
+
+def test_a_run_that_fails_leaves_nothing_that_looks_whole(linear: Any, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), runs.create(tmp_path / "run") as folder:
+        runs.save_model(linear, folder)
+        raise ZeroDivisionError
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_the_first_process_writes(linear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with runs.create(tmp_path / "run") as folder:
+        runs.save_model(linear, folder)
+        runs.write_run(folder, linear, {})
+        runs.write_results(folder, {})
+        runs.write_predictions(folder, "test", [1], ["ann"], ["ann", "bob"], np.array([[0.5, 0.5]]))
+    assert list(tmp_path.iterdir()) == []
