@@ -125,7 +125,7 @@ class LayoutClassifier(_Control):
     model_ : LogisticRegression
     """
 
-    def __init__(self, C: float = 1.0, random_state: int = 0) -> None:
+    def __init__(self, C: float = 0.1, random_state: int = 0) -> None:
         self.C = C
         self.random_state = random_state
 
@@ -161,7 +161,7 @@ class ArtistLookupOptions:
 class LayoutOptions:
     """Options of `layout`."""
 
-    c: float = option(1.0, "inverse of the regularisation")
+    c: float = option(0.1, "inverse of the regularisation")
     seed: int = option(0, "decides everything that is drawn at random")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from lyrist.errors import UsageError, unknown
 
-MODULES = ("controls", "linear", "recurrent", "convolutional", "transformer")
+MODULES = ("controls", "linear", "trees", "bags", "ensemble", "recurrent", "convolutional", "transformer")
 """The modules of this room that register recipes, in the order in which ``lyrist recipes`` lists them."""
 
 

@@ -1,0 +1,173 @@
+"""A bag of embeddings, as in fastText: the mean of learnt vectors of words and word pairs, and a linear layer on it.
+
+Joulin, Grave, Bojanowski and Mikolov (2016), Bag of tricks for efficient text classification. Unlike fastText it is
+fitted with a sparse form of Adam, so that only the vectors of the words at hand move, and a share of the words is left
+out at random in each pass: small tables are soon learnt by heart otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+from torch.nn import functional
+
+from lyrist.models.features import NGrams
+from lyrist.models.labels import classes_and_index
+from lyrist.models.registry import option, register
+from lyrist.models.songclassifier import Features
+from lyrist.models.weighting import SongFeatures
+
+
+class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The mean of learnt word vectors, then a linear layer.
+
+    Parameters
+    ----------
+    size
+        Length of the vectors.
+    word_high
+        Word n-grams of 1 to this have vectors.
+    epochs
+        Passes over the songs.
+    learning_rate
+        Step of Adam, falling to 0 over the passes.
+    dropout
+        Share of a song's n-grams left out in each pass.
+    batch_size
+        Songs a step.
+    max_features
+        N-grams with a vector, the most widespread.
+    features
+        ``artist``: the artist has a vector as well.
+    random_state
+        Decides the first vectors, the order of the songs and what is left out.
+
+    Attributes
+    ----------
+    classes_ : array of str, shape (k,)
+        The labels, sorted.
+    features_ : SongFeatures
+        What turns songs into counts.
+    embedding_ : array of float32, shape (d, size)
+        The vector of each n-gram.
+    coef_ : array of float32, shape (size, k)
+    intercept_ : array of float32, shape (k,)
+    """
+
+    def __init__(
+        self,
+        size: int = 64,
+        word_high: int = 2,
+        epochs: int = 25,
+        learning_rate: float = 0.02,
+        dropout: float = 0.5,
+        batch_size: int = 32,
+        max_features: int = 200_000,
+        features: Features = "none",
+        random_state: int = 0,
+    ) -> None:
+        self.size = size
+        self.word_high = word_high
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.dropout = dropout
+        self.batch_size = batch_size
+        self.max_features = max_features
+        self.features = features
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> BagOfEmbeddings:
+        """Learn the vectors and the layer from songs and their labels."""
+        self.classes_, index = classes_and_index(X, y)
+        grams = [NGrams("word", 1, self.word_high, min_df=2, max_features=self.max_features)]
+        self.features_ = SongFeatures(grams, weighting="presence", artist=self.features == "artist")
+        rows = self.features_.fit_transform(X)
+        rng = np.random.default_rng(self.random_state)
+        start = rng.uniform(-1, 1, (rows.shape[1], self.size)) / self.size
+        vectors = torch.from_numpy(start.astype(np.float32)).requires_grad_()
+        weights = torch.zeros(self.size, len(self.classes_), requires_grad=True)
+        bias = torch.zeros(len(self.classes_), requires_grad=True)
+        sparse = torch.optim.SparseAdam([vectors], lr=self.learning_rate)
+        dense = torch.optim.Adam([weights, bias], lr=self.learning_rate)
+        target, total, step = torch.from_numpy(index), self.epochs * -(-len(index) // self.batch_size), 0
+        for _ in range(self.epochs):
+            for places in np.array_split(rng.permutation(len(index)), -(-len(index) // self.batch_size)):
+                ids, offsets = self._bags(rows[places], rng)
+                bags = functional.embedding_bag(ids, vectors, offsets, mode="mean", sparse=True)
+                loss = functional.cross_entropy(bags @ weights + bias, target[places])
+                for optimizer in (sparse, dense):
+                    optimizer.zero_grad()
+                    for group in optimizer.param_groups:
+                        group["lr"] = self.learning_rate * (1 - step / total)
+                loss.backward()  # type: ignore[no-untyped-call]
+                sparse.step()
+                dense.step()
+                step += 1
+        self.embedding_ = vectors.detach().numpy()
+        self.coef_, self.intercept_ = weights.detach().numpy(), bias.detach().numpy()
+        self.n_features_in_ = 1
+        return self
+
+    def _bags(self, rows: sp.csr_matrix, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the n-grams of some songs one after the other, some left out, and where each song begins."""
+        kept = rng.random(rows.nnz) >= self.dropout
+        lengths = np.add.reduceat(np.append(kept, 0), rows.indptr[:-1]) * (np.diff(rows.indptr) > 0)
+        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        return torch.from_numpy(rows.indices[kept].astype(np.int64)), torch.from_numpy(offsets.astype(np.int64))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class for each song, shape (n, k)."""
+        check_is_fitted(self, "embedding_")
+        rows = self.features_.transform(X).sign()
+        means = (rows @ self.embedding_) / np.maximum(np.diff(rows.indptr), 1)[:, None]
+        logits = torch.from_numpy(np.asarray(means @ self.coef_ + self.intercept_, dtype=np.float64))
+        return np.asarray(logits.softmax(dim=1).numpy(), dtype=np.float64)
+
+    def predict(self, X: Any) -> NDArray[np.str_]:
+        """Return the most probable label of each song."""
+        found: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return found
+
+
+@dataclass(frozen=True)
+class BagOptions:
+    """Options of `bag-of-embeddings`."""
+
+    size: int = option(64, "length of the vectors")
+    word_high: int = option(2, "word n-grams of 1 to this have vectors")
+    epochs: int = option(25, "passes over the songs")
+    learning_rate: float = option(0.02, "step of Adam, falling to 0")
+    dropout: float = option(0.5, "share of a song's n-grams left out in each pass")
+    batch_size: int = option(32, "songs a step")
+    max_features: int = option(200_000, "n-grams with a vector, the most widespread")
+    features: Features = option("none", "artist: the artist has a vector as well")
+    seed: int = option(0, "decides everything that is drawn at random")
+
+
+@register(
+    "bag-of-embeddings",
+    "learnt vectors of words and word pairs, averaged, and a linear layer, as in fastText",
+    family="linear",
+    options=BagOptions,
+    source="Joulin et al. (2016), Bag of tricks for efficient text classification",
+)
+def build_bag_of_embeddings(options: BagOptions) -> BagOfEmbeddings:
+    """Build `BagOfEmbeddings`."""
+    return BagOfEmbeddings(
+        options.size,
+        options.word_high,
+        options.epochs,
+        options.learning_rate,
+        options.dropout,
+        options.batch_size,
+        options.max_features,
+        options.features,
+        options.seed,
+    )

@@ -1,0 +1,108 @@
+"""A decision tree on words, its size chosen by cross-validation: the weakest model of the reports, done properly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.validation import check_is_fitted
+
+from lyrist.models.features import NGrams
+from lyrist.models.labels import classes_and_index
+from lyrist.models.registry import option, register
+from lyrist.models.songclassifier import Features
+from lyrist.models.weighting import SongFeatures
+
+
+class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A decision tree (Breiman et al. 1984) on TF-IDF of words, with depth and leaf size tuned inside the training songs.
+
+    Parameters
+    ----------
+    max_features
+        Words that are kept, the most widespread.
+    folds
+        Folds of the cross-validation that tunes it; fewer where a class has fewer songs.
+    features
+        ``artist``: the artist as a feature beside the lyrics.
+    random_state
+        Breaks ties among splits and draws the folds.
+
+    Attributes
+    ----------
+    classes_ : array of str, shape (k,)
+        The labels, sorted.
+    features_ : SongFeatures
+        What turns songs into rows.
+    tree_ : DecisionTreeClassifier
+        The fitted tree.
+    chosen_ : dict
+        The depth and the leaf size that were chosen.
+    """
+
+    def __init__(
+        self, max_features: int = 5_000, folds: int = 3, features: Features = "none", random_state: int = 0
+    ) -> None:
+        self.max_features = max_features
+        self.folds = folds
+        self.features = features
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> TunedTree:
+        """Tune and fit the tree."""
+        self.classes_, index = classes_and_index(X, y)
+        grams = [NGrams("word", 1, 1, min_df=2, max_features=self.max_features)]
+        self.features_ = SongFeatures(grams, artist=self.features == "artist")
+        rows = self.features_.fit_transform(X)
+        tree = DecisionTreeClassifier(random_state=self.random_state)
+        folds = min(self.folds, int(np.bincount(index).min()))
+        if folds < 2:  # a class with one song cannot stand on both sides of a fold
+            self.tree_ = tree.set_params(max_depth=20, min_samples_leaf=2).fit(rows, index)
+            self.chosen_ = {"max_depth": 20, "min_samples_leaf": 2}
+        else:
+            grid = {"max_depth": [5, 10, 20, 40], "min_samples_leaf": [1, 3, 10]}
+            split = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
+            search = GridSearchCV(tree, grid, scoring="accuracy", cv=split).fit(rows, index)
+            self.tree_, self.chosen_ = search.best_estimator_, dict(search.best_params_)
+        self.n_features_in_ = 1
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the share of each class in the leaf of each song, one song a class added, shape (n, k)."""
+        check_is_fitted(self, "tree_")
+        rows = self.features_.transform(X)
+        songs = self.tree_.tree_.n_node_samples[self.tree_.apply(rows)][:, None]
+        counts = self.tree_.predict_proba(rows) * songs + 1 / len(self.classes_)
+        return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def predict(self, X: Any) -> NDArray[np.str_]:
+        """Return the most probable label of each song."""
+        found: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return found
+
+
+@dataclass(frozen=True)
+class DecisionTreeOptions:
+    """Options of `decision-tree`."""
+
+    max_features: int = option(5_000, "keep this many words, the most widespread")
+    folds: int = option(3, "folds of the cross-validation that chooses depth and leaf size")
+    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
+    seed: int = option(0, "decides everything that is drawn at random")
+
+
+@register(
+    "decision-tree",
+    "one tree on words, depth and leaf size tuned by cross-validation",
+    family="tree",
+    options=DecisionTreeOptions,
+    source="Breiman et al. (1984), Classification and regression trees",
+)
+def build_decision_tree(options: DecisionTreeOptions) -> TunedTree:
+    """Build `TunedTree`."""
+    return TunedTree(options.max_features, options.folds, options.features, options.seed)
