@@ -26,7 +26,7 @@ VERBS = {
 LISTINGS = {"recipes": "lyrist.studies.listing", "studies": "lyrist.studies.listing", "rules": "lyrist.corpus.listing"}
 """Where the verbs that list what there is live."""
 
-__all__ = ["LISTINGS", "VERBS", "__version__", *VERBS]  # noqa: PLE0604
+__all__ = ["LISTINGS", "VERBS", "__version__", *VERBS]
 
 
 def __getattr__(name: str) -> Any:

@@ -47,7 +47,7 @@ def _cluster_table(clusters: Sequence[dict[str, Any]], title: str, total: int) -
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         rows.append([first, "; ".join(others[:3]) + more, cluster["jaccard"]])
     note = f"{len(rows):,} of {total:,}; `tables/near_copies.csv` has more." if len(rows) < total else ""
-    columns = ["song", "the same as", Column("similarity", ".2f", note="Jaccard, lowest")]
+    columns: list[str | Column] = ["song", "the same as", Column("similarity", ".2f", note="Jaccard, lowest")]
     return Details(f"{title} ({total:,})", [Table(columns, rows, note=note)], open=total <= 30 or "Covers" in title)
 
 

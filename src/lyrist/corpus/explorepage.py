@@ -138,7 +138,7 @@ def _genres(found: dict[str, Any]) -> Section:
         figures.bars(_most(genres, "genre"), title="Songs by genre", name="genres"),
     ]
     profiles = genres["profiles"]
-    columns = ["genre", Column("songs", ",d"), Column("artists", ",d")]
+    columns: list[str | Column] = ["genre", Column("songs", ",d"), Column("artists", ",d")]
     columns += [Column("words", ",.0f", note="median"), Column("repeated words", ".0%", note="median")]
     columns += [Column("diversity", ".2f", note="median")]
     table = Table(

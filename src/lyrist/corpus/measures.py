@@ -56,7 +56,8 @@ def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
     labels = one_spelling(corpus.songs(columns=["id", "artist"]))
     drawn = draw(labels, top, seed)
     headers = corpus.info["settings"]["cleaning"]["sections"] == "keep"
-    parts, sampled, kinds = [], [], {}
+    parts, sampled = [], []
+    kinds: dict[str, int] = {}
     columns = ["id", "cluster", "genre", "language", "year", "lyrics", *kept]
     with progress.task("measuring") as advance:
         done = 0

@@ -107,7 +107,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     for group in optimizer.param_groups:
                         group["lr"] = self.learning_rate * (1 - step / total)
                 loss.backward()  # type: ignore[no-untyped-call]
-                sparse.step()
+                sparse.step()  # type: ignore[no-untyped-call]
                 dense.step()
                 step += 1
         self.embedding_ = vectors.detach().numpy()

@@ -23,7 +23,6 @@ from lyrist.models.linear import NBSVM, CharSVM, ComplementNaiveBayes
 from lyrist.models.registry import option, register
 from lyrist.models.songclassifier import Features
 
-
 FLOOR = 1e-6
 """The smallest probability that a member is believed: one member alone must not rule a class out."""
 
@@ -83,7 +82,7 @@ class EnsembleOptions:
 )
 def build_ensemble(options: EnsembleOptions) -> PoolOfModels:
     """Build `PoolOfModels` of models that err on different songs."""
-    more = {"features": options.features, "random_state": options.seed}
+    more: dict[str, Any] = {"features": options.features, "random_state": options.seed}
     return PoolOfModels(
         [
             CharSVM(low=2, high=5, **more),
