@@ -1,4 +1,3 @@
-import random
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,10 @@ def _calm() -> None:
 
 def songs(n: int = 40, seed: int = 0) -> tuple[list[str], list[str]]:
     """Return songs of two acts that are easy to tell apart."""
-    rng = random.Random(seed)
+    rng = np.random.default_rng(seed)
     words = {"ann": ["river", "moon", "stone"], "bob": ["neon", "engine", "wire"]}
     labels = [["ann", "bob"][n % 2] for n in range(n)]
-    return ["\n".join(" ".join(rng.choices(words[who], k=5)) for _ in range(3)) for who in labels], labels
+    return ["\n".join(" ".join(rng.choice(words[who], 5)) for _ in range(3)) for who in labels], labels
 
 
 def test_it_follows_the_contract_of_scikit_learn() -> None:

@@ -81,21 +81,19 @@ def read(path: Path, vocabulary: Mapping[str, int], size: int | None = None) -> 
         The file is not there, is not text, or a line has another shape; the message names the line.
     """
     found: dict[int, NDArray[np.float32]] = {}
-    width = 0
+    width = lines = 0
     for number, line in _lines(path):
         if not line.strip():
             continue
         if number == 1 and _header(line):
             width = int(line.split()[1])
             continue
-        width = width or _first(path, line)
-        word, _, numbers = _split(path, number, line, width)
-        place = vocabulary.get(word)
-        if place is None:
-            place = vocabulary.get(word.lower())
+        width, lines = width or _first(path, line), lines + 1
+        word, numbers = _split(path, number, line, width)
+        place = vocabulary.get(word, vocabulary.get(word.lower()))
         if place is not None and place not in found:
             found[place] = _parse(path, number, numbers)
-    if not width:
+    if not lines:
         raise LyristError(f"{path} is empty; --embedding wants word vectors in GloVe or word2vec text format.")
     if size is not None and size != width:
         raise LyristError(
@@ -116,7 +114,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise LyristError(f"There is no file of word vectors {path}; give --embedding a file, or 'fresh'.") from None
     except UnicodeDecodeError:
         raise LyristError(
-            f"{path}, line {number + 1}: not UTF-8; --embedding wants GloVe or word2vec text, not a binary file."
+            f"{path}, line {number}: not UTF-8; --embedding wants GloVe or word2vec text, not a binary file."
         ) from None
     except (OSError, EOFError, zlib.error) as error:
         raise LyristError(f"{path} cannot be read after line {number} ({error}); get the file again.") from None
@@ -129,36 +127,39 @@ def _header(line: str) -> bool:
 
 def _first(path: Path, line: str) -> int:
     """Return how many numbers stand at the end of the first line of data."""
-    width = 0
-    for field in reversed(line.split()[1:]):
-        try:
-            float(field)
-        except ValueError:
-            break
-        width += 1
+    fields = line.split()[1:]
+    width = next((n for n, field in enumerate(reversed(fields)) if not _is_number(field)), len(fields))
     if width < SMALLEST:
         raise LyristError(f"{path}, line 1: a word and its numbers were expected; this is not a file of word vectors.")
     return width
 
 
-def _split(path: Path, number: int, line: str, width: int) -> tuple[str, str, str]:
-    """Return the word, a blank and its numbers; the word may hold spaces, so the numbers are counted from the end."""
-    fields = line.rstrip().split(" ")
-    if "\t" in line:
-        fields = line.split()
-    if len(fields) < width + 1:
+def _split(path: Path, number: int, line: str, width: int) -> tuple[str, list[str]]:
+    """Return the word and its numbers; a word may hold spaces, so the numbers are counted from the end."""
+    fields = line.split() if "\t" in line else line.rstrip().split(" ")
+    words, numbers = fields[:-width], fields[-width:]
+    # A word of several parts never ends in a number: there, a line has more of them than it should.
+    if not words or (len(words) > 1 and _is_number(words[-1])):
         raise LyristError(
             f"{path}, line {number}: {len(fields) - 1} numbers after the word where {width} were expected; "
-            "the file is cut short or mixes vectors of several sizes."
+            "the file is damaged or mixes vectors of several sizes."
         )
-    return " ".join(fields[:-width]), " ", " ".join(fields[-width:])
+    return " ".join(words), numbers
 
 
-def _parse(path: Path, number: int, numbers: str) -> NDArray[np.float32]:
+def _is_number(text: str) -> bool:
     try:
-        values = np.array(numbers.split(), dtype=np.float32)
+        float(text)
     except ValueError:
-        raise LyristError(f"{path}, line {number}: not all of '{numbers[:40]}...' are numbers.") from None
+        return False
+    return True
+
+
+def _parse(path: Path, number: int, numbers: list[str]) -> NDArray[np.float32]:
+    try:
+        values = np.array(numbers, dtype=np.float32)
+    except ValueError:
+        raise LyristError(f"{path}, line {number}: not all of '{' '.join(numbers)[:40]}...' are numbers.") from None
     if not np.isfinite(values).all():
         raise LyristError(f"{path}, line {number}: the vector holds an infinite number or NaN.")
     return values
