@@ -26,7 +26,7 @@ from lyrist.models.registry import Shape
 from lyrist.training import tokens
 from lyrist.training.batches import TokenExamples, in_order_of_length
 from lyrist.training.loop import Outcome, seeded, train
-from lyrist.training.schedule import Schedule, device_for
+from lyrist.training.schedule import Schedule, device_for, threads
 
 HELD_OUT = 0.1
 """Share of the training songs that choose the best step where no validation set is given."""
@@ -177,7 +177,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         logits = np.zeros((len(examples), len(self.classes_)), dtype=np.float32)
         where = device_for(device)
         model = self.model_.to(where).eval()  # type: ignore[arg-type]
-        with torch.inference_mode():
+        with torch.inference_mode(), threads(self.model_):
             for rows in in_order_of_length(examples, batch_size):
                 batch = {name: value.to(where) for name, value in examples.collate(rows).items()}
                 logits[rows] = model(**batch).logits.float().cpu().numpy()

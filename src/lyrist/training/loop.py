@@ -45,7 +45,7 @@ from lyrist.errors import LyristError
 from lyrist.models.network import hushed
 from lyrist.training.batches import Batch, Examples, Stream, in_order_of_length
 from lyrist.training.journal import Journal, Sums, Tally, read_whole
-from lyrist.training.schedule import Schedule, device_for, half_precision
+from lyrist.training.schedule import Schedule, device_for, half_precision, threads
 
 CHECKPOINTS = "checkpoints"
 """The folder, inside a run's, that is there while the run is not finished."""
@@ -148,6 +148,7 @@ def train(
     with contextlib.ExitStack() as stack:
         stack.enter_context(hushed())
         stack.enter_context(seeded(schedule.seed))
+        stack.enter_context(threads(model, schedule.threads))
         advance = stack.enter_context(progress.task(title, "steps"))
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lyrist-")))
         stream = _stream(examples, schedule, bucketed)

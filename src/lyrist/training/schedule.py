@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.models.registry import option
+
+SMALL = 5_000_000
+"""Weights below which a network is computed on one thread."""
 
 FIRST, LAST = 0.04, 0.0005
 """Learning rate at the start and at the end of a one-cycle schedule, as shares of its peak."""
@@ -35,6 +41,9 @@ class Schedule:
     evaluate_every: int | None = option(None, "validate every so many updates (default: about once an epoch)")
     log_every: int = option(10, "log the training loss every so many updates")
     precision: Literal["auto", "float32", "bf16"] = option("auto", "auto: bf16 autocast where the device is fast at it")
+    threads: int | None = option(
+        None, "CPU threads (default: one for a network of less than 5 million weights, else all)"
+    )
     device: Literal["auto", "cpu", "cuda"] = option("auto", "auto: a GPU where there is one")
     seed: int = option(0, "decides the first weights, the order of the songs and what is dropped")
 
@@ -42,7 +51,7 @@ class Schedule:
         if self.steps is not None and self.minutes is not None:
             raise UsageError("Give --steps or --minutes as the budget, not both.")
         positive = ("steps", "minutes", "epochs", "batch_size", "accumulate", "learning_rate", "evaluate_every")
-        for name in (*positive, "log_every"):
+        for name in (*positive, "log_every", "threads"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be more than 0.")
@@ -81,6 +90,23 @@ class Schedule:
         if self.schedule == "cosine":
             return (1 - math.cos(math.pi * left)) / 2
         return left if self.schedule == "linear" else 1.0
+
+
+@contextlib.contextmanager
+def threads(model: nn.Module, wanted: int | None = None) -> Iterator[None]:
+    """Compute on ``wanted`` CPU threads while the block runs; by default on one for a small network, else on all.
+
+    Threads wait for each other after every operation. The operations of a small recurrent network take microseconds, so
+    that a second thread gains little on an idle machine and costs a multiple on a busy one, where each wait is for a
+    thread that has no core. The number depends on the network alone, so that the same seed gives the same sums.
+    """
+    before = torch.get_num_threads()
+    small = sum(weights.numel() for weights in model.parameters()) < SMALL
+    torch.set_num_threads(wanted or (1 if small else before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def device_for(wanted: str) -> torch.device:
