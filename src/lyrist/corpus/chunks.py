@@ -59,7 +59,7 @@ class Chunks:
         with_nul: set[int] = set()
         columns: dict[str, pa.Array] = {"row": pa.array(batch.rows, pa.int64())}
         for name, column in self._outputs().items():
-            if not column:
+            if not column or not batch.rows:
                 columns[name] = pa.nulls(len(batch.rows), TEXT)
             else:
                 columns[name] = _tidy(_checked(batch, column, wrong), name, with_nul)

@@ -1,11 +1,13 @@
 """Parquet: read by row groups, in batches whose size follows from that of the rows, so that memory stays flat.
 
-A row group may be as large as the file: it is read through a small buffer (three times less memory was measured). Where a row group cannot be read, its rows are rejected one by one and the next group is tried: the footer tells how many
+A row group may be as large as the file; it is read through a small buffer, which took a third of the memory when measured.
+Where a row group cannot be read, its rows are rejected one by one and the next group is tried: the footer tells how many
 there are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +20,8 @@ from lyrist.corpus.records import CHUNK_CHARACTERS, CHUNK_ROWS, TRUNCATED, Batch
 from lyrist.corpus.streams import BLOCK, DamageError, unreadable
 
 
-def opened_parquet(path: str, packed: IO[bytes] | None = None) -> Any:
+@contextlib.contextmanager
+def opened_parquet(path: str, packed: IO[bytes] | None = None) -> Iterator[Any]:
     """Open a Parquet file; one that comes in an archive is unpacked to a temporary file first.
 
     Raises
@@ -26,14 +29,16 @@ def opened_parquet(path: str, packed: IO[bytes] | None = None) -> Any:
     LyristError
         It has no footer, as when it was cut short.
     """
-    try:
-        if packed is None:
-            return pq.ParquetFile(path, buffer_size=BLOCK, pre_buffer=False)
-        unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - it is deleted when the file object goes
-        shutil.copyfileobj(packed, unpacked, BLOCK)
-        return pq.ParquetFile(unpacked, buffer_size=BLOCK, pre_buffer=False)
-    except (pa.ArrowException, OSError, DamageError) as error:
-        raise unreadable(path, _short(error)) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            file: Any = path
+            if packed is not None:
+                file = stack.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(packed, file, BLOCK)
+            opened = stack.enter_context(pq.ParquetFile(file, buffer_size=BLOCK, pre_buffer=False))
+        except (pa.ArrowException, OSError, DamageError) as error:
+            raise unreadable(path, _short(error)) from error
+        yield opened
 
 
 def parquet_batches(file: Any, columns: Sequence[str], origin: Origin) -> Iterator[Batch]:

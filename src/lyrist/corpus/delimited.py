@@ -15,8 +15,9 @@ import re
 import statistics
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -33,6 +34,8 @@ MOST_LINES_ASIDE = 5_000
 _ENOUGH = 5  # records before a fault tell what a table looks like
 _PLAUSIBLE = 8
 """A record is plausible when its longest field has at least this fraction of the usual length."""
+_VISIBLE = 60
+"""A record swallowed by another, which is well formed for that, is seen only when a field has so many characters."""
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*\Z", re.IGNORECASE)
 
 
@@ -50,6 +53,11 @@ class Shape:
     """Whether fields with line breaks occur."""
     longest: float
     """Median length of the longest field of a record, in characters."""
+
+    @cached_property
+    def opening(self) -> str:
+        """How a quoted field begins, when it is not the first."""
+        return f'{self.delimiter}"'
 
     @property
     def fields(self) -> int:
@@ -81,19 +89,24 @@ def shape_of(sample: str, whole: bool) -> Shape | None:
         return None
     named = _SEPARATOR_LINE.match(lines[blank])
     skip = blank + 1 if named else blank
-    delimiters = named.group(1) if named else DELIMITERS
-    tried = [_try(lines[skip:], skip, d, e, whole) for d in delimiters for e in (None, "\\")]
-    best = max(tried, key=lambda found: found[0])  # the first of equals: a comma, no backslash
-    return best[1]
+    escapes = (None, "\\") if "\\" in sample else (None,)
+    shapes = [
+        Shape((), skip, delimiter, escape, False, 0.0)
+        for delimiter in (named.group(1) if named else DELIMITERS)
+        for escape in escapes
+    ]
+    rows = lines[skip:]
+    dividing = [shape for shape in shapes if len(_header(rows, shape)[0]) > 1]
+    tried = [_measured(rows, shape, whole) for shape in dividing or shapes[:1]]
+    return max(tried, key=lambda found: found[0])[1]  # the first of equals: a comma, no backslash
 
 
-def _try(lines: list[str], skip: int, delimiter: str, escape: str | None, whole: bool) -> tuple[Any, Shape]:
-    """Return the shape under one dialect and how well it fits: the share of records with as many fields as the header."""
-    shape = Shape((), skip, delimiter, escape, False, 0.0)
-    seen: list[str] = []
+def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float, int], Shape]:
+    """Return the shape complete, and how well its dialect fits: the share of records as wide as the header, and its width."""
     names, used = _header(lines, shape)
     records: list[list[str]] = []
     several = wrong = 0
+    seen: list[str] = []
     reader = shape.reader(_fed(iter(lines[used:]), seen))
     while True:
         seen.clear()
@@ -116,8 +129,8 @@ def _try(lines: list[str], skip: int, delimiter: str, escape: str | None, whole:
     share = len(good) / max(len(records) + wrong, 1)
     longest = statistics.median([max(map(len, fields)) for fields in good]) if good else 0.0
     several_lines = several > 0.05 * len(records) or len(records) < 3
-    shape = replace(shape, header=tuple(header), skip=skip + used, several_lines=several_lines, longest=longest)
-    return (len(header) > 1, round(share, 2) if len(header) > 1 else 0, len(header)), shape
+    shape = replace(shape, header=tuple(header), skip=shape.skip + used, several_lines=several_lines, longest=longest)
+    return (round(share, 2), len(header)), shape
 
 
 def _header(lines: list[str], shape: Shape) -> tuple[list[str], int]:
@@ -176,31 +189,41 @@ class Table:
         DamageError
             The source ends before it should; all whole records have been yielded.
         """
-        width = self._shape.fields
         for _ in range(self._shape.skip):
             self._more([])
         self._line = self._shape.skip
-        while True:
-            seen: list[str] = []
-            fault: list[str] | None = None
-            try:
-                for fields in self._shape.reader(self._feed(seen)):
-                    if not self._fits(fields, seen):
-                        fault = fields
-                        break
-                    if len(fields) == width:
-                        yield self._line + 1, sum(map(len, fields)), fields
-                    self._line += len(seen)
-                    seen.clear()
-                else:
-                    break
-            except csv.Error:
-                pass
-            mended = self._mend(seen, fault)
-            if fault or self._back or not self._damage:  # otherwise it is the record that the damage cut
-                yield mended
+        reading = True
+        while reading:
+            reading = yield from self._good_records()
         if self._damage:
             raise self._damage[0]
+
+    def _good_records(self) -> Generator[Item, None, bool]:
+        """Yield records up to one at fault, and what that comes to; return whether there may be more."""
+        width = self._shape.fields
+        seen: list[str] = []
+        fault: list[str] | None = None
+        try:
+            for fields in self._shape.reader(self._feed(seen)):
+                length = len(seen)
+                if not self._fits(fields, seen):
+                    fault = fields
+                    break
+                if len(fields) == width:
+                    yield self._line + 1, sum(map(len, fields)), fields
+                self._line += length
+                if len(seen) > length:  # lines were read to look ahead, past the reader
+                    self._back.extendleft(reversed(seen[length:]))
+                    return True
+                seen.clear()
+            else:
+                return False
+        except csv.Error:
+            pass
+        mended = self._mend(seen, fault)
+        if fault or self._back or not self._damage:  # otherwise it is the record that the damage cut
+            yield mended
+        return True
 
     def _feed(self, seen: list[str]) -> Iterator[str]:
         return _fed(chain(_drained(self._back), self._lines), seen, self._damage)
@@ -211,11 +234,16 @@ class Table:
         return line is not None
 
     def _fits(self, fields: list[str], seen: list[str]) -> bool:
-        """Return whether a record is good (or a blank line); one of several lines among single lines is looked into."""
+        """Return whether a record is good, or a blank line; one that may have swallowed another is looked into.
+
+        That is one of several lines in a table of single lines, and one that ends just where a field may begin.
+        """
         shape = self._shape
         if len(fields) != shape.fields:
             return len(seen) == 1 and not seen[0].strip()
-        return shape.several_lines or len(seen) == 1 or not self._within(seen, len(seen))
+        if len(seen) == 1 or (shape.several_lines and not seen[-1].rstrip("\r\n").endswith(shape.opening)):
+            return True
+        return not self._within(seen, len(seen))
 
     def _mend(self, seen: list[str], fields: list[str] | None) -> Item:
         """Return what the record at fault comes to, and leave the lines after it to be read."""
@@ -257,6 +285,8 @@ class Table:
     def _resumes(self, seen: list[str]) -> int:
         """Return how many lines to set aside: up to that at which the next plausible record begins."""
         at = 1
+        if not self._shape.several_lines:
+            return at
         while at < MOST_LINES_ASIDE and (at < len(seen) or self._more(seen)):
             if self._begins(seen, at, whole=False):
                 return at
@@ -268,13 +298,15 @@ class Table:
         return next((at for at in range(1, end) if self._begins(seen, at, whole=True)), 0)
 
     def _begins(self, seen: list[str], at: int, whole: bool) -> bool:
-        """Return whether a plausible record begins at a line; ``whole``: one with the right number of fields."""
+        """Return whether a plausible record begins at a line; ``whole``: and visibly so, with the right number of fields."""
         if not seen[at].strip():
             return False
         fields, _ = self._attempt(seen, at, self._shape)
         if not fields or not self._shape.plausible(fields):
             return False
-        return len(fields) == self._shape.fields or (not whole and len(fields) > 1)
+        if whole:
+            return len(fields) == self._shape.fields and max(map(len, fields)) >= _VISIBLE
+        return len(fields) == self._shape.fields or len(fields) > 1
 
     def _attempt(self, seen: list[str], at: int, shape: Shape) -> tuple[list[str] | None, int]:
         """Return the record that begins at a line of ``seen`` (which grows as needed), and the line after it."""

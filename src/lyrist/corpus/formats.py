@@ -6,11 +6,9 @@ A new format is one function here and one name in `lyrist.corpus.sources`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 from lyrist.corpus.columnar import opened_parquet, parquet_batches, parquet_sample
@@ -49,8 +47,7 @@ class Open:
 
     sniff: Callable[[], Sample]
     batches: Callable[[Columns], Iterator[Batch]]
-    tap: Counted | None
-    """None where a file is read here and there: then it is hashed on its own."""
+    tap: Counted
 
 
 @contextlib.contextmanager
@@ -71,7 +68,8 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
         return
     with opened(source.path, source.member) as raw:
         if source.format == PARQUET:
-            yield _parquet(source.path, raw.data if raw.packed else None, raw.tap)
+            with opened_parquet(source.path, raw.data if raw.packed else None) as file:
+                yield _parquet(source.path, file, raw.tap)
             return
         start, whole = head(source.path, source.member, SAMPLE_BYTES)
         encoding = encoding_of(start, encoding)
@@ -83,19 +81,12 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
             yield _objects(json_values(pieces(raw.data, encoding)), Origin(source.path, "object", encoding), raw.tap)
 
 
-def hash_of(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def no_songs(path: str) -> LyristError:
     """Return the error for a table that has a header at most."""
     return LyristError(f"{path} has no songs: there is no row after the header.")
 
 
-def _parquet(path: str, packed: Any, tap: Counted) -> Open:
-    file = opened_parquet(path, packed)
+def _parquet(path: str, file: Any, tap: Counted) -> Open:
     origin = Origin(path, "row")
 
     def sniffed() -> Sample:
@@ -103,7 +94,7 @@ def _parquet(path: str, packed: Any, tap: Counted) -> Open:
             raise no_songs(path)
         return parquet_sample(file, SAMPLE_ROWS)
 
-    return Open(sniffed, lambda columns: parquet_batches(file, wanted(columns), origin), tap if packed else None)
+    return Open(sniffed, lambda columns: parquet_batches(file, wanted(columns), origin), tap)
 
 
 def _delimited(path: str, data: Any, encoding: str, start: str, whole: bool, tap: Counted) -> Open:

@@ -121,8 +121,10 @@ class _Stream:
                 value = self._value()
             except (ValueError, RecursionError) as error:
                 cut, told = self._ended, Rejected(NOT_JSON, _told(error, self._at))
-                if not self._resume() and cut:
-                    raise self._damage or DamageError("it ends inside an object") from error
+                if not self._resume():
+                    if cut:
+                        raise self._damage or DamageError("it ends inside an object") from error
+                    in_list = False  # it may have been closed: nothing after the damage can be told
                 yield 0, told, False
             else:
                 yield self._size, value, not in_list

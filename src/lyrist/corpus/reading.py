@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from lyrist.corpus.chunks import Chunk, Chunks
 from lyrist.corpus.columns import ARTISTS, Columns, recognise
-from lyrist.corpus.formats import Counted, hash_of, no_songs, opened_source
+from lyrist.corpus.formats import Counted, no_songs, opened_source
 from lyrist.corpus.sixgenres import Artists, artists_of, joined
 from lyrist.corpus.sources import Source, find_sources
-from lyrist.corpus.streams import explained
+from lyrist.corpus.streams import explained, opened
 from lyrist.errors import LyristError
 
 __all__ = ["Chunk", "Reader", "Source", "find_sources", "read", "sniff"]
@@ -65,7 +65,7 @@ class Reader(Iterator[Chunk]):
     @property
     def bytes_read(self) -> int:
         """Bytes of the source read so far, of ``source.bytes``."""
-        return self.source.bytes if self._tap is None else self._tap.count
+        return self._tap.count if self._tap else 0
 
     @property
     def repaired(self) -> dict[str, int]:
@@ -83,7 +83,8 @@ class Reader(Iterator[Chunk]):
                 raise LyristError(
                     f"{self.source.path} is a table of artists without lyrics; give that of the songs too."
                 )
-            self.sha256 = hash_of(self.source.path)
+            with opened(self.source.path, self.source.member) as raw:
+                self.sha256 = raw.tap.finish()
             return
         artists = self._artists() if self.columns.link else {}
         with opened_source(self.source, self._encoding) as source, explained(self.source.path):
@@ -92,7 +93,7 @@ class Reader(Iterator[Chunk]):
                 chunk = self._made.chunk(batch)
                 self.rows += chunk.songs.num_rows + chunk.rejected.num_rows
                 yield self._joined(chunk, artists)
-            self.sha256 = source.tap.finish() if source.tap else hash_of(self.source.path)
+            self.sha256 = source.tap.finish()
         if not self.rows:
             raise no_songs(self.source.path)
 

@@ -215,6 +215,8 @@ def _binary(text: str) -> bool:
     """Return whether a text has too many control and unreadable characters to be one."""
     sample = text[:4096]
     odd = sum(c < " " and c not in "\t\r\n\f\0" for c in sample)
+    if len(sample) < 256:
+        return False
     return odd > 0.05 * len(sample) or sample.count("\0") > 0.2 * len(sample)
 
 
@@ -222,7 +224,7 @@ def _json_kind(text: str, path: str) -> str:
     """Return ``json``, ``jsonl``, or nothing when the text does not begin as JSON."""
     text = text.lstrip("\ufeff \t\r\n")
     if text.startswith("["):
-        return JSON if text[1:].lstrip()[:1] in ("{", "]", '"', "[", "n") else ""
+        return JSON if text[1:].lstrip()[:1] in set('{["]n-0123456789') else ""
     if not text.startswith("{"):
         return ""
     lines = [line for line in text.split("\n") if line.strip()]
