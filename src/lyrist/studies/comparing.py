@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lyrist.evaluation.intervals import holm, mcnemar
+from lyrist.models import registry
+
+Scores = Mapping[str, Any]
+"""What a recipe reached on one split, as in ``results.json``."""
 
 ChooseBy = Literal["loss", "accuracy", "macro_f1"]
 """The validation figure by which a recipe is picked: the loss (lowest), the accuracy or the macro F1 (highest)."""
@@ -35,7 +40,7 @@ class Judged:
         return np.array([a == t for a, t in zip(self.answers, self.truth, strict=True)], dtype=bool)
 
 
-def pick(validation: dict[str, dict[str, Any]], choose_by: ChooseBy) -> str:
+def pick(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
     """Return the name of the recipe with the best validation figure; of equal ones, the first.
 
     Parameters
@@ -50,13 +55,40 @@ def pick(validation: dict[str, dict[str, Any]], choose_by: ChooseBy) -> str:
     return max(validation, key=lambda name: figure(validation[name], choose_by))
 
 
-def figure(scores: dict[str, Any], name: str) -> float:
+def models(validation: Mapping[str, Scores], fitted: Mapping[str, Any]) -> dict[str, Scores]:
+    """Return the recipes that can be picked: all but the controls, which are there to be beaten; all if there are no others."""
+    others = {name: found for name, found in validation.items() if not is_control(fitted[name])}
+    return others or dict(validation)
+
+
+def is_control(fitted: Any) -> bool:
+    """Return whether a fitted line is a control."""
+    return registry.get(fitted.run.info["recipe"]).family == "control"
+
+
+def strong_controls(
+    picked: str, validation: Mapping[str, Scores], fitted: Mapping[str, Any], choose_by: ChooseBy, target: str
+) -> list[str]:
+    """Return a sentence for each control that is at least as good on validation as the recipe that was picked."""
+    found = []
+    for name in validation:
+        if name != picked and is_control(fitted[name]):
+            both = {name: validation[name], picked: validation[picked]}
+            if pick(both, choose_by) == name:
+                found.append(
+                    f"The control '{name}' is at least as good as {picked} on validation: what tells the {target} here may "
+                    "not be in the words."
+                )
+    return found
+
+
+def figure(scores: Scores, name: str) -> float:
     """Return one figure out of a split's scores, as a number."""
     value = scores[name]
     return float(value["value"] if isinstance(value, dict) else value)
 
 
-def rank(validation: dict[str, dict[str, Any]], choose_by: ChooseBy) -> list[str]:
+def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:
     """Return all names, the best on validation first."""
     left, order = dict(validation), []
     while left:

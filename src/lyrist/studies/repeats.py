@@ -73,7 +73,7 @@ def repeated(
                 path = folder / f"{number}-{place}.json"
                 found[name] = _scored(again, name, recipe, options, seed, path)["results"]
             scores.append(found)
-    return summarised(scores, choose_by, len(question.part("train")), len(question.part("test")))
+    return summarised(scores, first, choose_by, len(question.part("train")), len(question.part("test")))
 
 
 def _scored(
@@ -93,7 +93,11 @@ def _scored(
 
 
 def summarised(
-    scores: Sequence[Mapping[str, Mapping[str, Any]]], choose_by: ChooseBy, n_train: int, n_test: int
+    scores: Sequence[Mapping[str, Mapping[str, Any]]],
+    first: Mapping[str, Fitted],
+    choose_by: ChooseBy,
+    n_train: int,
+    n_test: int,
 ) -> dict[str, Any]:
     """Return mean and spread of each line over the splits, the same for what each split picked, and paired tests.
 
@@ -105,7 +109,8 @@ def summarised(
         line but the best in the mean, the test of their difference, with Holm's correction.
     """
     names = list(scores[0])
-    picks = [comparing.pick({name: found[name]["validation"] for name in names}, choose_by) for found in scores]
+    models = list(comparing.models({name: {} for name in names}, first))
+    picks = [comparing.pick({name: found[name]["validation"] for name in models}, choose_by) for found in scores]
     values = {
         name: {
             key: [comparing.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")

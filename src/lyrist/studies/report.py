@@ -156,8 +156,8 @@ def _comparison(results: Mapping[str, Any]) -> Section:
     if results["notes"]:
         blocks.append(Items(results["notes"]))
     intro = (
-        f"The recipe was picked by {results['chosen_by']}; the test songs had no part in any choice. Intervals: Wilson's, "
-        "95%. Where two intervals overlap much, look at the paired tests before believing a difference."
+        f"The recipe was picked by {results['chosen_by']} among those that are no controls; the test songs had no part in any "
+        "choice. Intervals: Wilson's, 95%. Where two intervals overlap much, see the paired tests before believing a difference."
     )
     return Section("How good", blocks, intro)
 

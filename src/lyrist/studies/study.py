@@ -190,11 +190,11 @@ def directory(name: str) -> str:
 def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: ChooseBy) -> dict[str, Any]:
     """Return what ``results.json`` holds: every figure, what was picked on validation, and the paired tests."""
     validation = {name: one.run.results["validation"] for name, one in fitted.items()}
-    ranked = comparing.rank(validation, choose_by)
+    ranked = comparing.rank(comparing.models(validation, fitted), choose_by)
     tested = {name: one.judged["test"] for name, one in fitted.items()}
-    tests = comparing.against(tested[ranked[0]], {name: tested[name] for name in ranked[1:]})
+    tests = comparing.against(tested[ranked[0]], {name: tested[name] for name in fitted if name != ranked[0]})
     verdict = comparing.sentence(ranked[0], ranked[1], tests[ranked[1]]) if len(ranked) > 1 else ""
-    notes = []
+    notes = comparing.strong_controls(ranked[0], validation, fitted, choose_by, question.target)
     if question.unlabelled:
         notes.append(f"{question.unlabelled:,} songs have no {question.target} and were left out.")
     counts = question.songs["label"].value_counts()
