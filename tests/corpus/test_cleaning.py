@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist import text as lyrist_text
-from lyrist.corpus import mojibake
 from lyrist.corpus.cleaning import (
     KINDS,
     RULES,
@@ -21,9 +20,10 @@ from lyrist.corpus.cleaning import (
     clean_series,
     is_instrumental,
     is_placeholder,
+    mojibake,
     word_count,
 )
-from lyrist.corpus.rules import either
+from lyrist.corpus.cleaning.rules import either
 from lyrist.errors import UsageError
 
 ROOT = Path(__file__).parents[2]

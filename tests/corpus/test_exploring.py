@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lyrist.corpus import measures, terms
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.exploring import Explored, explore
-from lyrist.corpus.findings import find
+from lyrist.corpus.exploring import Explored, explore, measures, terms
+from lyrist.corpus.exploring.findings import find
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
 from lyrist.text import lines, repetition, words

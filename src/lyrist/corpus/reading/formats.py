@@ -1,6 +1,6 @@
 """How a source of each format is opened: what tells its columns, and the batches of its records.
 
-A new format is one function here and one name in `lyrist.corpus.sources`.
+A new format is one function here and one name in `lyrist.corpus.reading.sources`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from lyrist.corpus.columnar import opened_parquet, parquet_batches, parquet_sample
 from lyrist.corpus.columns import Columns
-from lyrist.corpus.delimited import Table, shape_of
-from lyrist.corpus.objects import json_lines, json_values
-from lyrist.corpus.records import Batch, Item, Origin, Rejected, batches, text_of
-from lyrist.corpus.songfiles import HEADER, SongFiles
-from lyrist.corpus.sources import CSV, JSONL, PARQUET, SONG_FILES, Source
-from lyrist.corpus.streams import DamageError, encoding_of, head, opened, pieces, text, unreadable
+from lyrist.corpus.reading.columnar import opened_parquet, parquet_batches, parquet_sample
+from lyrist.corpus.reading.delimited import Table, shape_of
+from lyrist.corpus.reading.objects import json_lines, json_values
+from lyrist.corpus.reading.records import Batch, Item, Origin, Rejected, batches, text_of
+from lyrist.corpus.reading.songfiles import HEADER, SongFiles
+from lyrist.corpus.reading.sources import CSV, JSONL, PARQUET, SONG_FILES, Source
+from lyrist.corpus.reading.streams import DamageError, encoding_of, head, opened, pieces, text, unreadable
 from lyrist.errors import LyristError
 
 SAMPLE_ROWS = 100

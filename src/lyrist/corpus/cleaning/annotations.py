@@ -11,9 +11,9 @@ import re
 
 import polars as pl
 
-from lyrist.corpus.contents import INSTRUMENTAL
-from lyrist.corpus.headers import KINDS
-from lyrist.corpus.rules import Change, Rule, either, one_by_one, replacing, where
+from lyrist.corpus.cleaning.contents import INSTRUMENTAL
+from lyrist.corpus.cleaning.headers import KINDS
+from lyrist.corpus.cleaning.rules import Change, Rule, either, one_by_one, replacing, where
 
 _TAG = r"(?im)^\[(?:ti|ar|al|au|by|offset|length|la|re|ve|id|tool|total|sign|hash|qq|#) ?:[^\]\n]*\]"
 _STAMP = r"[\[<][0-9]{1,3}:[0-9]{2}(?:[.:][0-9]{1,3})?[\]>]"

@@ -8,8 +8,8 @@ import unicodedata
 
 import polars as pl
 
-from lyrist.corpus import mojibake
-from lyrist.corpus.rules import Rule, either, one_by_one, replacing, where
+from lyrist.corpus.cleaning import mojibake
+from lyrist.corpus.cleaning.rules import Rule, either, one_by_one, replacing, where
 
 _END_TAG = r"(?:\s+[a-z-]+\s*=[^<>\n]*|\s*)/?>"  # attributes need an equals sign: "<i love you>" is no tag
 _BREAKING = "br|p|div|li|tr|h[1-6]"

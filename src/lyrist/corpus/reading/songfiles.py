@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lyrist.corpus.records import UNREADABLE, Item, Rejected
-from lyrist.corpus.streams import encoding_of
+from lyrist.corpus.reading.records import UNREADABLE, Item, Rejected
+from lyrist.corpus.reading.streams import encoding_of
 
 HEADER = ("title", "artist", "lyrics")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from lyrist.corpus.streams import DamageError, unreadable
+from lyrist.corpus.reading.streams import DamageError, unreadable
 
 MALFORMED = "malformed-row"
 UNCLOSED = "unclosed-quote"

@@ -10,8 +10,8 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.explorepage import page_of
-from lyrist.corpus.findings import find
+from lyrist.corpus.exploring.findings import find
+from lyrist.corpus.exploring.page import page_of
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.errors import UsageError
 from lyrist.files import staged, write_json, write_text

@@ -19,13 +19,13 @@ import numpy as np
 import polars as pl
 
 from lyrist import errors
-from lyrist.corpus.annotations import CHORDS, PARENTHESES, TIMESTAMPS, remarks
-from lyrist.corpus.characters import CHARACTERS
-from lyrist.corpus.contents import is_instrumental, is_placeholder, word_count
-from lyrist.corpus.debris import CREDITS, DEBRIS, LINKS
-from lyrist.corpus.headers import KINDS, REPEATS, sections
-from lyrist.corpus.layout import LAYOUT
-from lyrist.corpus.rules import Rows, Rule, either, put
+from lyrist.corpus.cleaning.annotations import CHORDS, PARENTHESES, TIMESTAMPS, remarks
+from lyrist.corpus.cleaning.characters import CHARACTERS
+from lyrist.corpus.cleaning.contents import is_instrumental, is_placeholder, word_count
+from lyrist.corpus.cleaning.debris import CREDITS, DEBRIS, LINKS
+from lyrist.corpus.cleaning.headers import KINDS, REPEATS, sections
+from lyrist.corpus.cleaning.layout import LAYOUT
+from lyrist.corpus.cleaning.rules import Rows, Rule, either, put
 
 __all__ = [
     "KINDS",

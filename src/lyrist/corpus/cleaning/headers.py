@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from lyrist.corpus.rules import Change, Rule, one_by_one, replacing
+from lyrist.corpus.cleaning.rules import Change, Rule, one_by_one, replacing
 
 # For each kind of section: words that make a header on a line of their own; words that do so with a capital letter,
 # a number or a colon; and words that do so with a colon or in brackets only.

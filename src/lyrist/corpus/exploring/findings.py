@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lyrist.corpus import measures, terms
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
+from lyrist.corpus.exploring import measures, terms
+from lyrist.corpus.exploring.measures import Measured, binned, spread
 from lyrist.corpus.ledger import REASONS
-from lyrist.corpus.measures import Measured, binned, spread
 from lyrist.corpus.splits import Split, leak
 
 SEED = 0

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lyrist.corpus.chunks import Chunk, Chunks
 from lyrist.corpus.columns import ARTISTS, Columns, recognise
-from lyrist.corpus.formats import Counted, no_songs, opened_source
-from lyrist.corpus.sixgenres import Artists, artists_of, joined
-from lyrist.corpus.sources import Source, find_sources
-from lyrist.corpus.streams import explained, opened
+from lyrist.corpus.reading.chunks import Chunk, Chunks
+from lyrist.corpus.reading.formats import Counted, no_songs, opened_source
+from lyrist.corpus.reading.sixgenres import Artists, artists_of, joined
+from lyrist.corpus.reading.sources import Source, find_sources
+from lyrist.corpus.reading.streams import explained, opened
 from lyrist.errors import LyristError
 
 __all__ = ["Chunk", "Reader", "Source", "find_sources", "read", "sniff"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from lyrist._version import __version__
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.explorecopies import leak, near_copies
-from lyrist.corpus.exploretext import lengths, repetition, words
+from lyrist.corpus.exploring.copies import leak, near_copies
+from lyrist.corpus.exploring.texts import lengths, repetition, words
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.reports import figures
 from lyrist.reports.page import Block, Code, Column, Details, Facts, Figure, Items, Page, Prose, Section, Table

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
-from lyrist.corpus.delimited import shape_of
-from lyrist.corpus.streams import encoding_of, explained, head
+from lyrist.corpus.reading.delimited import shape_of
+from lyrist.corpus.reading.streams import encoding_of, explained, head
 from lyrist.errors import LyristError, nearest
 
 CSV, JSON, JSONL, PARQUET, SONG_FILES = "csv", "json", "jsonl", "parquet", "songs"

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lyrist.corpus.columns import Columns
-from lyrist.corpus.records import NOT_UTF8, Batch, text_of
+from lyrist.corpus.reading.records import NOT_UTF8, Batch, text_of
 
 TEXT = pa.large_string()
 REJECTED = pa.schema([("row", pa.int64()), ("reason", TEXT), ("detail", TEXT)])

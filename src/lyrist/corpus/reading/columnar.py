@@ -16,8 +16,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lyrist.corpus.records import CHUNK_CHARACTERS, CHUNK_ROWS, TRUNCATED, Batch, Origin, text_of
-from lyrist.corpus.streams import BLOCK, DamageError, unreadable
+from lyrist.corpus.reading.records import CHUNK_CHARACTERS, CHUNK_ROWS, TRUNCATED, Batch, Origin, text_of
+from lyrist.corpus.reading.streams import BLOCK, DamageError, unreadable
 
 
 @contextlib.contextmanager

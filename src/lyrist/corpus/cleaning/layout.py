@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from lyrist.corpus.rules import Rule, either, replacing
+from lyrist.corpus.cleaning.rules import Rule, either, replacing
 
 _WIDE = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # spaces beyond ASCII; Genius marks its copies with U+2005 and U+205F
 _ENDS = r"\r\x0b\x0c\u2028\u2029"

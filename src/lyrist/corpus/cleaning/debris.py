@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from lyrist.corpus.rules import Rule, either, replacing, where
+from lyrist.corpus.cleaning.rules import Rule, either, replacing, where
 
 _FEW = r"(?: ?[^ \n]+){0,13}"  # up to thirteen words on one line
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from lyrist.corpus.columns import NAMES, normal
-from lyrist.corpus.records import NOT_JSON, Item, Rejected, text_of
-from lyrist.corpus.streams import DamageError
+from lyrist.corpus.reading.records import NOT_JSON, Item, Rejected, text_of
+from lyrist.corpus.reading.streams import DamageError
 
 MOST_CHARACTERS = 256 << 20
 """One value in a JSON text is at most so long: a whole artist, not a whole table in one object."""

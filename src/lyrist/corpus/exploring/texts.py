@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lyrist.corpus.measures import quantiles
+from lyrist.corpus.exploring.measures import quantiles
 from lyrist.reports import figures
 from lyrist.reports.page import Block, Column, Details, Prose, Section, Table
 

@@ -21,8 +21,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from lyrist.corpus.records import MALFORMED, UNCLOSED, Item, Rejected
-from lyrist.corpus.streams import DamageError
+from lyrist.corpus.reading.records import MALFORMED, UNCLOSED, Item, Rejected
+from lyrist.corpus.reading.streams import DamageError
 
 csv.field_size_limit(min(sys.maxsize, 2**62))  # lyrics of 5 MB are read; what is too long is decided here
 

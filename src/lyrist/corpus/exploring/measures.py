@@ -16,9 +16,9 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.arrays import hashed
+from lyrist.corpus.cleaning.headers import KEPT
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import artist_key
-from lyrist.corpus.headers import KEPT
 
 SAMPLE = 20_000
 """At most so many songs are looked at word by word."""
