@@ -14,10 +14,10 @@ from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.models.recurrent import RecurrentOptions, lstm
 from lyrist.models.registry import Shape
-from lyrist.training import journal
-from lyrist.training import loop as loop_module
+from lyrist.training import checkpoints, journal
 from lyrist.training.batches import TokenExamples
-from lyrist.training.loop import CHECKPOINTS, last_checkpoint, train
+from lyrist.training.checkpoints import CHECKPOINTS, last_checkpoint
+from lyrist.training.loop import train
 from lyrist.training.schedule import Schedule
 
 
@@ -93,6 +93,22 @@ def test_the_best_weights_are_kept() -> None:
     assert loss == pytest.approx(outcome.best_loss, rel=1e-5)
 
 
+def test_averaged_weights_are_validated_and_kept() -> None:
+    schedule = Schedule(**{**SCHEDULE.__dict__, "average": 0.8})
+    model, held = network(), data(seed=1)
+    outcome = train(model, data(), held, schedule)
+    plain = train(network(), data(), held, SCHEDULE)
+    ways = [[row["loss"] for row in run.metrics if row["split"] == "train"] for run in (outcome, plain)]
+    assert ways[0] == ways[1]  # what is averaged does not change the way
+    with torch.no_grad():
+        assert model(**held.collate(np.arange(len(held)))).loss.item() == pytest.approx(outcome.best_loss, rel=1e-5)
+    alone = network()
+    train(alone, data(), None, schedule)
+    with torch.no_grad():
+        last = alone(**held.collate(np.arange(len(held)))).loss.item()
+    assert last == pytest.approx(outcome.metrics[-1]["loss"], rel=1e-5)
+
+
 def test_patience_stops_early() -> None:
     schedule = Schedule(**{**SCHEDULE.__dict__, "schedule": "constant", "patience": 2, "steps": 500})
     outcome = train(network(), data(), data(seed=1, noise=True), schedule)
@@ -143,23 +159,24 @@ class Kill(TrainerCallback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("step", [3, 6, 13, 24])
+@pytest.mark.parametrize(("step", "average"), [(3, 0.0), (6, 0.5), (13, 0.9), (24, 0.0)])
 def test_an_interrupted_run_ends_like_one_that_was_not(
-    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop_module, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+    schedule = Schedule(**{**SCHEDULE.__dict__, "average": average})
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
     calm = network()
-    expected = train(calm, data(), data(seed=1), SCHEDULE, folder=whole)
+    expected = train(calm, data(), data(seed=1), schedule, folder=whole)
     with pytest.raises(KeyboardInterrupt):
-        train(network(), data(), data(seed=1), SCHEDULE, folder=broken, callbacks=(Kill(step),))
+        train(network(), data(), data(seed=1), schedule, folder=broken, callbacks=(Kill(step),))
     with (broken / journal.FILE).open("a") as handle:
         handle.write('{"step": 1')  # the kill came in the middle of a line
     resumed = network(seed=5)  # its weights come from the checkpoint, or from the seed where there is none
     resumed.load_state_dict(network().state_dict())
-    outcome = train(resumed, data(), data(seed=1), SCHEDULE, folder=broken, resume=True)
+    outcome = train(resumed, data(), data(seed=1), schedule, folder=broken, resume=True)
     assert without_clock(outcome.metrics) == without_clock(expected.metrics)
     assert without_clock(journal.read(broken)) == without_clock(expected.metrics)
     assert (outcome.tokens, outcome.padding, outcome.best_step) == (
@@ -182,7 +199,7 @@ def test_a_finished_run_that_is_resumed_trains_no_more(tmp_path: Path) -> None:
 def test_checkpoints_are_whole_or_absent_and_only_the_last_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop_module, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
     train(network(), data(), data(seed=1), SCHEDULE, folder=tmp_path)
     assert [path.name for path in (tmp_path / CHECKPOINTS).iterdir()] == ["checkpoint-24"]
     (tmp_path / CHECKPOINTS / "partial").mkdir()

@@ -33,8 +33,8 @@ from lyrist import files
 from lyrist._version import __version__
 from lyrist.errors import LyristError
 from lyrist.training import journal
+from lyrist.training.checkpoints import CHECKPOINTS
 from lyrist.training.classifier import NeuralClassifier
-from lyrist.training.loop import CHECKPOINTS
 
 FORMAT = 1
 """Version of the layout above; a run of another one is refused."""
@@ -71,10 +71,18 @@ def create(out: Path, *, resume: bool = False) -> Iterator[Path]:
     """
     if not is_main():
         yield files.staging_path(out.absolute())
+        _meet()
         return
     with files.staged(out, resume=resume, marker=MARKER) as building:
         yield building
         shutil.rmtree(building / CHECKPOINTS, ignore_errors=True)
+    _meet()
+
+
+def _meet() -> None:
+    """Wait for the other processes of a run, where there are any: none reads the directory before it is in place."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
 
 
 def is_main() -> bool:

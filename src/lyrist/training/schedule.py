@@ -37,6 +37,9 @@ class Schedule:
     warmup: float = option(0.2, "share of the budget in which the learning rate rises")
     weight_decay: float = option(0.01, "weight decay of AdamW, on matrices")
     clip: float = option(1.0, "largest norm of the gradient (0: no limit)")
+    average: float = option(
+        0.0, "share of the past that a running average of the weights keeps at each update (0: none)"
+    )
     patience: int = option(0, "stop after this many validations without a better loss (0: never)")
     evaluate_every: int | None = option(None, "validate every so many updates (default: about once an epoch)")
     log_every: int = option(10, "log the training loss every so many updates")
@@ -58,6 +61,8 @@ class Schedule:
         for name in ("warmup", "weight_decay", "clip", "patience"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must not be negative.")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"--average is at least 0 and less than 1; {self.average} is not.")
         if self.warmup > 1:
             raise UsageError(f"--warmup is a share of the budget, from 0 to 1; {self.warmup} is not.")
 

@@ -1,0 +1,63 @@
+"""Checkpoints that are whole or absent: built under another name, and renamed when their last file is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import Trainer
+
+from lyrist import files
+
+CHECKPOINTS = "checkpoints"
+"""The folder, inside a run's, that is there while the run is not finished."""
+
+SAVE_SECONDS = 20.0
+"""Checkpoints are written at validations, but not more often than this."""
+
+
+class Resumable(Trainer):
+    """A Trainer whose checkpoints appear in ``folder / CHECKPOINTS`` in one step, the newest alone."""
+
+    folder: Path
+    """The run's folder."""
+    _building: Path | None = None
+
+    def write_progress(self, folder: Path) -> None:
+        """Write into a checkpoint what the Trainer itself does not know; called in every process."""
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._building or super()._get_output_dir(trial))
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        home = self.folder / CHECKPOINTS
+        self._building = home / "partial"
+        main = self.is_world_process_zero()
+        with files.explained(home):
+            if main:
+                shutil.rmtree(self._building, ignore_errors=True)
+            self.accelerator.wait_for_everyone()
+            super()._save_checkpoint(model, trial)
+            name = f"checkpoint-{self.state.global_step}"
+            self.write_progress(self._building / name)
+            self.accelerator.wait_for_everyone()
+            if main:
+                _replace(self._building / name, home / name)
+        self.accelerator.wait_for_everyone()
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run, or None."""
+    found = (folder / CHECKPOINTS).glob("checkpoint-*")
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _replace(built: Path, place: Path) -> None:
+    """Put a finished checkpoint in its place, then delete the older ones."""
+    shutil.rmtree(place, ignore_errors=True)
+    built.replace(place)
+    for other in place.parent.iterdir():
+        if other != place:
+            shutil.rmtree(other, ignore_errors=True)

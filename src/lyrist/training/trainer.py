@@ -1,0 +1,362 @@
+"""The Trainer of the one loop; `lyrist.training.loop` says what is unusual about it and how to use it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import (
+    PreTrainedModel,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from lyrist import files, progress
+from lyrist.errors import LyristError
+from lyrist.training import checkpoints
+from lyrist.training.averaging import Average
+from lyrist.training.batches import Examples, Stream, in_order_of_length
+from lyrist.training.checkpoints import Resumable, last_checkpoint
+from lyrist.training.journal import Journal, Tally, read_whole
+from lyrist.training.measuring import Measure, Outcome
+from lyrist.training.schedule import Schedule, half_precision
+
+
+class Loop(Resumable):
+    """One training run; `train` is how to use it."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        stream: Stream,
+        validation: Examples | None,
+        schedule: Schedule,
+        measure: Measure,
+        device: torch.device,
+        folder: Path,
+        keep: bool,
+    ) -> None:
+        self.stream, self.validation, self.schedule, self.measure = stream, validation, schedule, measure
+        self.folder, self.keep = folder, keep
+        self.network = model
+        self.half = half_precision(schedule.precision, device)
+        self.advance: progress.Advance = lambda *_, **__: None
+        self.every = schedule.evaluation_interval(stream.updates_per_epoch)
+        self.tally = Tally()
+        self.best: tuple[int, float | None, dict[str, Tensor]] = (0, None, {})
+        self.stale = 0
+        self.before = {"seconds": 0.0, "aside": 0.0, "tokens": 0, "places": 0}
+        self.aside = 0.0
+        self.started = self.saved = time.monotonic()
+        super().__init__(model=model, args=_arguments(schedule, stream, device, folder), train_dataset=stream.dataset)
+        self.args._n_gpu = min(self.args._n_gpu, 1)  # never DataParallel: several GPUs are several processes
+        self.averaged = Average(model, schedule.average) if schedule.average else None
+        self.remove_callback(PrinterCallback)
+        self.add_callback(Watch(self))
+        self.journal = Journal(folder if keep and self.is_world_process_zero() else None)
+
+    def run(self, resume: bool) -> None:
+        """Train, or go on, and put the best weights in place."""
+        checkpoint = last_checkpoint(self.folder) if resume else None
+        finished = False
+        if checkpoint:
+            finished = self._restore(checkpoint)
+        else:
+            self.journal.start([])
+        self.args.eval_on_start = checkpoint is None
+        self.started = self.saved = time.monotonic()
+        if finished:
+            self._load_from_checkpoint(str(checkpoint))
+        else:
+            self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if self.best[2]:
+            self.network.load_state_dict(self.best[2])
+        elif self.averaged:
+            self.network.load_state_dict(self.averaged.weights)
+
+    def outcome(self) -> Outcome:
+        """Return what the run was, over all processes and interruptions."""
+        tokens, places = self._everywhere([self._counted("tokens"), self._counted("places")])
+        step = self.state.global_step
+        return Outcome(
+            steps=step,
+            epochs=round(step / self.stream.updates_per_epoch, 4),
+            best_step=self.best[0] if self.best[1] is not None else step,
+            best_loss=self.best[1],
+            tokens=int(tokens),
+            tokens_per_second=round(tokens / max(self.elapsed() - self.before["aside"] - self.aside, 1e-9), 1),
+            padding=round(1 - tokens / places, 4) if places else 0.0,
+            seconds=round(self.elapsed(), 3),
+            device=torch.cuda.get_device_name() if self.args.device.type == "cuda" else "cpu",
+            precision="bf16" if self.half else "float32",
+            processes=self.args.world_size,
+            metrics=self.journal.rows,
+        )
+
+    # What the Trainer asks for.
+
+    def get_train_dataloader(self) -> Any:
+        """Return the stream of batches; it needs no loader, since its examples are ready in memory."""
+        return self.stream
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Return the learning-rate schedule, by step or by the clock."""
+        if self.lr_scheduler is None:
+            kinds = torch.optim.lr_scheduler
+            optimizer = self.optimizer if optimizer is None else optimizer
+            made: Any
+            if self.schedule.schedule == "plateau":
+                made = kinds.ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
+            else:
+                made = kinds.LambdaLR(optimizer, lambda step: self.schedule.rate(self._done(step)))
+            self.lr_scheduler = made
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def compute_loss_context_manager(self) -> Any:
+        """Return bf16 autocast for a training step, where it is on."""
+        if not self.half:
+            return contextlib.nullcontext()
+        return torch.autocast(self.args.device.type, dtype=torch.bfloat16)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the loss, and note what is to be logged."""
+        loss, outputs = super().compute_loss(model, dict(inputs), True, num_items_in_batch)
+        with torch.no_grad():
+            self.tally.add(self.measure(outputs, inputs))
+        return (loss, outputs) if return_outputs else loss
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Return 0: counting them costs time at each step and nothing reads them."""
+        return 0
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
+        """Validate, note the figures, keep the best weights, and stop where patience has run out."""
+        began = time.monotonic()
+        loss = self.log_training()
+        if self.validation is not None:
+            with self.averaged.in_place(self.network) if self.averaged else contextlib.nullcontext():
+                figures = self._validate(self.validation)
+                loss = figures["loss"]
+                self._note("validation", figures)
+                self._judge(loss)
+        self.aside += time.monotonic() - began
+        self.control.should_save = self._save_now()
+        metrics = {"eval_loss": loss}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    # What is decided here.
+
+    def elapsed(self) -> float:
+        """Return the seconds of this run, those before an interruption included."""
+        return self.before["seconds"] + time.monotonic() - self.started
+
+    def after_step(self, control: TrainerControl) -> None:
+        """Log, and ask for a validation when it is time."""
+        step = self.state.global_step
+        if self.averaged:
+            self.averaged.update(self.network, step)
+        if self._out_of_time():
+            control.should_training_stop = True
+        if step % self.every == 0 or control.should_training_stop:
+            control.should_evaluate = True
+        elif step % self.schedule.log_every == 0:
+            self.log_training()
+        total = None if self.schedule.minutes else self.state.max_steps
+        note = f"validation loss {self.best[1]:.3f}" if self.best[1] is not None else ""
+        self.advance(step, total, note)
+
+    def log_training(self) -> float:
+        """Note the training figures since the last time; return the loss (infinite where there is none)."""
+        if not self.tally:
+            return math.inf
+        figures = self.tally.means(self.accelerator.reduce, self.args.device)
+        if not math.isfinite(figures["loss"]):
+            raise LyristError(
+                f"The training loss is no longer a number at step {self.state.global_step}; "
+                f"train again with a lower --learning-rate (it was {self.schedule.learning_rate:g})."
+            )
+        self._note("train", figures)
+        return figures["loss"]
+
+    def _note(self, split: str, figures: dict[str, float]) -> None:
+        step = self.state.global_step
+        (tokens,) = self._everywhere([self._counted("tokens")])
+        row = {"step": step, "epoch": round(step / self.stream.updates_per_epoch, 4), "split": split, **figures}
+        self.journal.add(row | {"tokens": int(tokens), "seconds": round(self.elapsed(), 3)})
+
+    def _validate(self, examples: Examples) -> dict[str, float]:
+        batches = in_order_of_length(examples, 2 * self.schedule.batch_size)
+        tally = Tally()
+        self.network.eval()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            for rows in batches[self.args.process_index :: self.args.world_size]:
+                batch = self._prepare_inputs(examples.collate(rows))
+                tally.add(self.measure(self.network(**batch), batch))
+        figures = tally.means(self.accelerator.reduce, self.args.device, ["accuracy", "loss"] if not tally else None)
+        if not math.isfinite(figures["loss"]):
+            raise LyristError(
+                f"The validation loss is not a number at step {self.state.global_step}; lower --learning-rate."
+            )
+        return figures
+
+    def _judge(self, loss: float) -> None:
+        if self.best[1] is None or loss < self.best[1]:
+            weights = {
+                name: value.detach().cpu().clone().contiguous() for name, value in self.network.state_dict().items()
+            }
+            self.best, self.stale = (self.state.global_step, loss, weights), 0
+        else:
+            self.stale += 1
+        if self.schedule.patience and self.stale >= self.schedule.patience:
+            self.control.should_training_stop = True
+
+    def _done(self, step: int) -> float:
+        """Return the share of the budget that is used up."""
+        if self.schedule.minutes is not None:
+            return self._clock() / (60 * self.schedule.minutes)
+        return step / self.state.max_steps if self.state.max_steps else 0.0
+
+    def _out_of_time(self) -> bool:
+        return self.schedule.minutes is not None and self._clock() >= 60 * self.schedule.minutes
+
+    def _clock(self) -> float:
+        """Return the elapsed seconds of the first process: all must move the learning rate and stop together."""
+        mine = self.elapsed() if self.args.process_index == 0 else 0.0
+        return self._everywhere([mine])[0]
+
+    def _everywhere(self, values: list[float]) -> list[float]:
+        """Return the sums over all processes."""
+        if self.args.world_size == 1:
+            return values
+        summed: list[float] = self.accelerator.reduce(
+            torch.tensor(values, dtype=torch.float64, device=self.args.device)
+        ).tolist()
+        return summed
+
+    def _counted(self, name: str) -> float:
+        return float(self.before[name] + getattr(self.stream, name))
+
+    # Going on after an interruption.
+
+    def _save_now(self) -> bool:
+        due = time.monotonic() - self.saved >= checkpoints.SAVE_SECONDS or self.control.should_training_stop
+        return self.keep and self.state.global_step > 0 and self._everywhere([float(due)])[0] > 0
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        began = time.monotonic()
+        super()._save_checkpoint(model, trial)
+        self.saved = time.monotonic()
+        self.aside += self.saved - began
+
+    def write_progress(self, folder: Path) -> None:
+        """Write the clock, the counts and the best weights so far."""
+        tokens, places = self._everywhere([self._counted("tokens"), self._counted("places")])
+        if not self.is_world_process_zero():
+            return
+        if self.best[2]:
+            save_file(self.best[2], folder / "best.safetensors")
+        if self.averaged:
+            save_file(self.averaged.weights, folder / "average.safetensors")
+        state = {
+            "settings": self._settings(),
+            "before": {
+                "seconds": self.elapsed(),
+                "aside": self.before["aside"] + self.aside,
+                "tokens": tokens,
+                "places": places,
+            },
+            "best": self.best[:2],
+            "stale": self.stale,
+            "finished": self.control.should_training_stop,
+        }
+        files.write_json(folder / "lyrist.json", state)
+
+    def _restore(self, checkpoint: Path) -> bool:
+        """Take up what `write_progress` left; return whether nothing is left to train."""
+        saved = files.read_json(checkpoint / "lyrist.json", "a checkpoint")
+        changed = {name for name, value in self._settings().items() if saved["settings"].get(name) != value}
+        if changed:
+            raise LyristError(
+                f"The interrupted run in {self.folder} had other settings ({', '.join(sorted(changed))}); "
+                "give the same ones, or start again without --resume."
+            )
+        step = int(checkpoint.name.rpartition("-")[2])
+        self.stream.start = self.state.global_step = step
+        self.before = saved["before"]
+        if self.args.process_index:  # the counts are those of all processes together
+            self.before |= {"tokens": 0, "places": 0}
+        best = checkpoint / "best.safetensors"
+        self.best = (*saved["best"], load_file(best) if best.exists() else {})
+        self.stale = saved["stale"]
+        if self.averaged:
+            self.averaged.weights = load_file(checkpoint / "average.safetensors", device=str(self.args.device))
+        self.journal.start(read_whole(self.folder, step))
+        return bool(saved["finished"])
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what must not change between the start of a run and its end."""
+        settings = dataclasses.asdict(self.schedule)
+        for name in ("device", "precision", "threads"):
+            del settings[name]
+        lengths = self.stream.dataset.lengths
+        shapes = [list(p.shape) for p in self.network.parameters()]
+        return settings | {"songs": len(lengths), "tokens in them": int(lengths.sum()), "network": shapes}
+
+
+class Watch(TrainerCallback):
+    """Tells the loop when a step is done."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Log and validate where it is time."""
+        self.loop.after_step(control)
+        return control
+
+
+def _arguments(schedule: Schedule, stream: Stream, device: torch.device, folder: Path) -> TrainingArguments:
+    cpu = device.type == "cpu"
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=len(stream) // schedule.accumulate,
+        per_device_train_batch_size=schedule.batch_size,
+        gradient_accumulation_steps=schedule.accumulate,
+        learning_rate=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
+        max_grad_norm=schedule.clip,
+        seed=schedule.seed,
+        use_cpu=cpu,
+        ddp_backend="gloo" if cpu and int(os.environ.get("WORLD_SIZE", "1")) > 1 else None,
+        optim="adamw_torch",
+        metric_for_best_model="loss",
+        greater_is_better=False,
+        label_names=["labels"],
+        ignore_data_skip=True,
+        remove_unused_columns=False,
+        logging_strategy="no",
+        eval_strategy="no",
+        save_strategy="no",
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+        log_level_replica="error",
+    )
