@@ -345,6 +345,7 @@ def _arguments(schedule: Schedule, stream: Stream, device: torch.device, folder:
         seed=schedule.seed,
         use_cpu=cpu,
         ddp_backend="gloo" if cpu and int(os.environ.get("WORLD_SIZE", "1")) > 1 else None,
+        ddp_find_unused_parameters=False,
         optim="adamw_torch",
         metric_for_best_model="loss",
         greater_is_better=False,
