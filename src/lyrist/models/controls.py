@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.errors import LyristError
 from lyrist.models.inputs import artists_of, labels_of, lyrics_of
-from lyrist.models.labels import classes_and_index
-from lyrist.models.layout import Layout
+from lyrist.models.labels import class_shares, classes_and_index
+from lyrist.models.layoutkernel import LayoutKernel
+from lyrist.models.margins import fit_margins, softmax
+from lyrist.models.mixing import mix
 from lyrist.models.registry import option, register
 
 
@@ -109,40 +110,52 @@ class ArtistLookup(_Control):
 
 
 class LayoutClassifier(_Control):
-    """Logistic regression on the layout of a song: line lengths, marks, repeated lines, capitals; no words.
+    """A kernel machine on how songs are built: line lengths, marks, repeated lines, capitals; no words.
 
     Parameters
     ----------
     C
-        The inverse of the regularisation.
+        The cost of errors against the smoothness of the answer.
+    balance
+        From 0 (every song counts the same) to 1 (every class counts the same).
     random_state
-        Kept for scikit-learn; nothing is drawn at random.
+        Draws the landmarks of the kernel where there are many songs.
 
     Attributes
     ----------
     classes_ : array of str, shape (k,)
-    scaler_ : StandardScaler
-    model_ : LogisticRegression
+    layout_ : LayoutKernel
+        What turns songs into rows.
+    coef_ : array of float32, shape (features, k)
+    intercept_ : array of float64, shape (k,)
     """
 
-    def __init__(self, C: float = 0.1, random_state: int = 0) -> None:
+    def __init__(self, C: float = 1.0, balance: float = 0.5, random_state: int = 0) -> None:
         self.C = C
+        self.balance = balance
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> LayoutClassifier:
         """Learn from the layout of songs and their labels."""
         self.classes_, index = classes_and_index(X, y)
-        self.scaler_ = StandardScaler()
-        rows = self.scaler_.fit_transform(Layout().transform(X))
-        self.model_ = LogisticRegression(C=self.C, max_iter=2000, random_state=self.random_state).fit(rows, index)
+        k = len(self.classes_)
+        self.layout_ = LayoutKernel(random_state=self.random_state)
+        rows = sp.csr_matrix(self.layout_.fit_transform(X))
+        found = fit_margins(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
+        mixed = mix([found.scores], index[found.rows], class_shares(index, k), prior=0.5)
+        self.coef_ = found.coef * np.float32(mixed.weights[0])
+        self.intercept_ = mixed.offset + mixed.weights[0] * found.intercept
         self.n_features_in_ = 1
         return self
 
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the logit of each class for each song, shape (n, k), for two classes too."""
+        check_is_fitted(self, "coef_")
+        return np.asarray(self.layout_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float64)
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class for each song, shape (n, k)."""
-        check_is_fitted(self, "model_")
-        P: NDArray[np.float64] = self.model_.predict_proba(self.scaler_.transform(Layout().transform(X)))
-        return P
+        return softmax(self.decision_function(X))
 
 
 @dataclass(frozen=True)
@@ -161,7 +174,8 @@ class ArtistLookupOptions:
 class LayoutOptions:
     """Options of `layout`."""
 
-    c: float = option(0.1, "inverse of the regularisation")
+    c: float = option(1.0, "cost of errors against the smoothness of the answer")
+    balance: float = option(0.5, "0: every song counts the same, 1: every class does")
     seed: int = option(0, "decides everything that is drawn at random")
 
 
@@ -174,7 +188,7 @@ def build_majority(options: MajorityOptions) -> Majority:
 @register("layout", "line lengths, marks, repeated lines, capitals; no words", family="control", options=LayoutOptions)
 def build_layout(options: LayoutOptions) -> LayoutClassifier:
     """Build `LayoutClassifier`."""
-    return LayoutClassifier(C=options.c, random_state=options.seed)
+    return LayoutClassifier(options.c, options.balance, options.seed)
 
 
 @register("artist-lookup", "the artist's label in training; no lyrics", family="control", options=ArtistLookupOptions)

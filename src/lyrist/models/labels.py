@@ -28,3 +28,8 @@ def classes_and_index(X: Any, y: Any) -> tuple[NDArray[np.str_], NDArray[np.int6
     if len(classes) < 2:
         raise LyristError(f"All {n} songs to learn from have the label '{classes[0]}'; there is nothing to tell apart.")
     return classes, index.astype(np.int64)
+
+
+def class_shares(index: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Return the share of each class among the songs, none 0: half a song is added to each, shape (k,)."""
+    return np.asarray((np.bincount(index, minlength=k) + 0.5) / (len(index) + 0.5 * k), dtype=np.float64)

@@ -1,14 +1,19 @@
-"""How a song is laid out: line lengths, marks at line ends, repeated lines, blanks between sections, capitals. No words.
+"""How a song is built: line and section lengths, marks, repeats, the run of its line ends; none of its words.
 
-These few numbers alone tell three artists apart in two songs of three, mostly because whoever typed an artist's songs
-had habits. So they are a control that every table of results needs, and a member of the ensemble.
+These numbers alone tell three artists apart in two songs of three, partly because songs are built in an artist's own way
+and partly because whoever typed them had habits. So they are a control that every table of results needs, and the most
+useful companion of any model of words (docs/log.md).
 """
 
 from __future__ import annotations
 
-import itertools
+import functools
 import re
+import zlib
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,9 +21,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from lyrist.models.inputs import lyrics_of
-from lyrist.text import repetition, words
+from lyrist.text import WORD, syllables
 
-_SECTION = re.compile(r"\n[^\S\n]*\n")
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _MARKS = {
     "commas": ",",
     "full stops": ".",
@@ -34,41 +39,35 @@ _MARKS = {
     "digits": "0123456789",
 }
 _ENDS = {"comma": ",", "full stop": ".", "question mark": "?", "exclamation mark": "!", "closing mark": ')]"”'}
-
-NAMES: tuple[str, ...] = (
-    "characters (log)",
-    "words (log)",
-    "lines (log)",
-    "words a line, mean",
-    "words a line, spread",
-    "characters a line, median",
-    "characters a line, longest",
-    "letters a word",
-    "words of one to three letters",
-    "sections (log)",
-    "lines a section (log)",
-    "repeated lines",
-    "copies of the commonest line (log)",
-    "repeated words",
-    "lines that follow their copy",
-    "lines with a capital first",
-    "lines all in capitals",
-    "words with a capital within a line",
-    "capital letters",
-    "letters beyond a to z",
-    "lines with blanks at their end",
-    "runs of blanks",
-    *(f"{name} a word" for name in _MARKS),
-    *(f"lines that end in a {name}" for name in _ENDS),
-)
-"""What each number is, in the order of the columns of `layout`."""
+_WORDS_A_LINE, _LINES_A_SECTION, _LETTERS_A_WORD = 14, 9, 11
+_GAPS = (1, 2, 4, 8)
+_LAGS = (1, 2, 3, 4)
 
 
-def layout(texts: list[str]) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class _Song:
+    text: str
+    raw: list[str]
+    lines: list[str]
+    tokens: list[list[str]]
+    """The words of each line in lower case; one empty word where there is none."""
+
+    @functools.cached_property
+    def words(self) -> list[str]:
+        return [word for line in self.tokens for word in line]
+
+    @functools.cached_property
+    def plain(self) -> list[str]:
+        return [" ".join(line) for line in self.tokens]
+
+
+def layout(texts: Sequence[str]) -> NDArray[np.float64]:
     """Return the layout of each text, shape (n, len(NAMES)): shares, means and logarithms, none of them a word."""
-    if not texts:
-        return np.zeros((0, len(NAMES)))
-    return np.array([_layout(text) for text in texts], dtype=np.float64)
+    found = np.zeros((len(texts), len(NAMES)))
+    for row, text in zip(found, texts, strict=True):
+        song = _read(text)
+        row[:] = [value for family in _FAMILIES for value in family(song)]
+    return found
 
 
 class Layout(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -92,60 +91,165 @@ class Layout(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
 
-def _layout(text: str) -> list[float]:
-    raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = [line.strip() for line in raw if line.strip()]
-    tokens = words(text)
-    n_lines, n_words = max(len(lines), 1), max(len(tokens), 1)
+def _read(text: str) -> _Song:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    raw = text.split("\n")
+    lines = [line for line in (part.strip() for part in raw) if line] or [""]
+    return _Song(text, raw, lines, [WORD.findall(line.lower()) or [""] for line in lines])
+
+
+def _sizes(song: _Song) -> list[float]:
+    a_line = np.array([len(line) for line in song.tokens], dtype=float)
+    widths = np.sort([len(line) for line in song.lines])
+    at = [widths[int(share * (len(widths) - 1))] for share in (0.1, 0.25, 0.5, 0.75, 0.9, 1)]
     return [
-        *_lengths(text, lines, tokens, n_lines, n_words),
-        *_repeats(text, lines, n_lines),
-        *_capitals(text, lines, raw, n_lines, n_words),
-        *(sum(map(text.count, marks)) / n_words for marks in _MARKS.values()),
-        *(sum(line[-1] in marks for line in lines) / n_lines for marks in _ENDS.values()),
+        *np.log1p([len(song.text), len(song.words), len(song.lines), a_line.mean(), *at]).tolist(),
+        float(a_line.std() / a_line.mean()),
+        *_shares(a_line, _WORDS_A_LINE),
     ]
 
 
-def _lengths(text: str, lines: list[str], tokens: list[str], n_lines: int, n_words: int) -> list[float]:
-    a_line = np.array([line.count(" ") + 1 for line in lines] or [0], dtype=float)
-    widths = np.array([len(line) for line in lines] or [0], dtype=float)
-    sizes = [len(token) for token in tokens]
+def _steps(song: _Song) -> list[float]:
+    """Measure how line lengths go on from line to line."""
+    a_line = np.array([len(line) for line in song.tokens], dtype=float)
+    one, two = np.abs(a_line[1:] - a_line[:-1]), np.abs(a_line[2:] - a_line[:-2])
+    mean = a_line.mean()
+    return [_mean(one) / mean, _mean(two) / mean, _mean(one == 0)]
+
+
+def _sections(song: _Song) -> list[float]:
+    found = [sum(1 for line in part.split("\n") if line.strip()) for part in _BLANK_LINE.split(song.text.strip())]
+    sizes = np.array(found, dtype=float)
+    spread = np.log1p([len(sizes), sizes.mean(), sizes.std(), sizes.max()])
+    return [*spread.tolist(), *_shares(sizes, _LINES_A_SECTION)]
+
+
+def _words(song: _Song) -> list[float]:
+    letters = np.array([len(word) for word in song.words], dtype=float)
+    beats = np.array([sum(map(_beats, line)) for line in song.tokens], dtype=float)
+    counts = Counter(song.words)
+    n = len(song.words)
     return [
-        float(np.log1p(len(text))),
-        float(np.log1p(len(tokens))),
-        float(np.log1p(len(lines))),
-        float(np.log1p(a_line.mean())),
-        float(a_line.std() / (1 + a_line.mean())),
-        float(np.log1p(np.median(widths))),
-        float(np.log1p(widths.max())),
-        sum(sizes) / n_words,
-        sum(size <= 3 for size in sizes) / n_words,
+        float(letters.mean()),
+        *_shares(letters, _LETTERS_A_WORD),
+        float(np.log1p(beats.mean())),
+        float(beats.std() / max(beats.mean(), 1)),
+        float(beats.sum() / n),
+        1 - len(counts) / n,
+        sum(count == 1 for count in counts.values()) / len(counts),
+        float(np.log(max(counts.values()) / n)),
+        sum(a == b for a, b in pairwise(song.words)) / n,
+        len(zlib.compress(song.text.encode("utf-8", "replace"), 6)) / (len(song.text) + 1),
     ]
 
 
-def _repeats(text: str, lines: list[str], n_lines: int) -> list[float]:
-    sections = len(_SECTION.findall(text.strip())) + 1
-    low = [line.lower().rstrip(",.;:!? ") for line in lines]
-    counts = Counter(low)
+def _repeats(song: _Song) -> list[float]:
+    """Measure which lines come again, and after how many lines."""
+    n, counts = len(song.plain), Counter(song.plain)
+    last: dict[str, int] = {}
+    gaps = []
+    for place, line in enumerate(song.plain):
+        if line in last:
+            gaps.append(place - last[line])
+        last[line] = place
+    half = set(song.plain[: n // 2])
     return [
-        float(np.log(sections)),
-        float(np.log1p(len(lines) / sections)),
-        1 - len(counts) / n_lines if lines else 0.0,
-        float(np.log(max(counts.values(), default=1))),
-        repetition(text),
-        sum(a == b for a, b in itertools.pairwise(low)) / n_lines,
+        1 - len(counts) / n,
+        float(np.log(max(counts.values()))),
+        *(gaps.count(gap) / n for gap in _GAPS),
+        sum(gap > _GAPS[-1] for gap in gaps) / n,
+        float(np.log1p(sum(gaps) / max(len(gaps), 1))),
+        sum(line in half for line in song.plain[n // 2 :]) / n,
     ]
 
 
-def _capitals(text: str, lines: list[str], raw: list[str], n_lines: int, n_words: int) -> list[float]:
-    inner = sum(word[:1].isupper() and word != "I" for line in lines for word in line.split()[1:])
-    letters = [c for c in text if c.isalpha()]
+def _echoes(song: _Song) -> list[float]:
+    """Measure how often lines begin and end alike: the same word, the same last letters, the same mark."""
+    first, last = [line[0] for line in song.tokens], [line[-1] for line in song.tokens]
+    rhyme = [word[-2:] for word in last]
+    marks = [line[-1:] if not line[-1:].isalnum() else "" for line in song.lines]
     return [
-        sum(line[0].isupper() for line in lines) / n_lines,
-        sum(line.isupper() and len(line) > 3 for line in lines) / n_lines,
-        inner / n_words,
-        sum(c.isupper() for c in letters) / max(len(letters), 1),
-        sum(not c.isascii() for c in letters) / max(len(letters), 1),
-        sum(line != line.rstrip() for line in raw) / max(len(raw), 1),
-        text.count("  ") / n_words,
+        *(_same(first, lag) for lag in _LAGS[:2]),
+        *(_same(last, lag) for lag in _LAGS[:2]),
+        *(_same(rhyme, lag) for lag in _LAGS),
+        *(_same(marks, lag) for lag in _LAGS[:2]),
     ]
+
+
+def _capitals(song: _Song) -> list[float]:
+    inner = sum(word[:1].isupper() and word != "I" for line in song.lines for word in line.split()[1:])
+    letters = max(sum(map(str.isalpha, song.text)), 1)
+    n = len(song.lines)
+    return [
+        sum(line[:1].isupper() for line in song.lines) / n,
+        sum(line.isupper() and len(line) > 3 for line in song.lines) / n,
+        inner / len(song.words),
+        sum(map(str.isupper, song.text)) / letters,
+        (len(song.text) - len(song.text.encode("ascii", "ignore"))) / letters,
+    ]
+
+
+def _marks(song: _Song) -> list[float]:
+    n, words = len(song.lines), len(song.words)
+    ends = [line[-1:] for line in song.lines]
+    return [
+        *(sum(map(song.text.count, marks)) / words for marks in _MARKS.values()),
+        *(sum(end in marks for end in ends if end) / n for marks in _ENDS.values()),
+        sum(end.isalnum() for end in ends) / n,
+        sum("," in line[:-1] for line in song.lines) / n,
+        sum("(" in line for line in song.lines) / n,
+        sum(word.rstrip(",.!?;:)").endswith(("in'", "in’")) for word in song.text.split()) / words,
+        sum(line != line.rstrip() for line in song.raw) / len(song.raw),
+        song.text.count("  ") / words,
+    ]
+
+
+_beats = functools.lru_cache(maxsize=1 << 16)(syllables)
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else 0.0
+
+
+def _shares(values: NDArray[np.float64], most: int) -> list[float]:
+    """Return the share of values that are 1, 2, ... up to ``most``, the last standing for all beyond it."""
+    counted = np.bincount(np.minimum(values, most).astype(np.int64), minlength=most + 1)[1:]
+    found: list[float] = (counted / len(values)).tolist()
+    return found
+
+
+def _same(values: list[str], lag: int) -> float:
+    return sum(a == b for a, b in zip(values, values[lag:], strict=False)) / max(len(values) - lag, 1)
+
+
+_FAMILIES = (_sizes, _steps, _sections, _words, _repeats, _echoes, _capitals, _marks)
+
+
+def _upto(what: str, most: int) -> list[str]:
+    return [f"{what}: {n}" for n in range(1, most)] + [f"{what}: {most} and more"]
+
+
+NAMES: tuple[str, ...] = (
+    *("characters (log)", "words (log)", "lines (log)", "words a line, mean (log)"),
+    *(f"characters a line, {name} (log)" for name in ("10%", "25%", "median", "75%", "90%", "longest")),
+    *("words a line, spread", *_upto("lines by words", _WORDS_A_LINE)),
+    *("step to the next line", "step to the line after next", "lines as long as the next"),
+    *("sections (log)", "lines a section (log)", "lines a section, spread (log)", "longest section (log)"),
+    *_upto("sections by lines", _LINES_A_SECTION),
+    *("letters a word", *_upto("words by letters", _LETTERS_A_WORD)),
+    *("syllables a line (log)", "syllables a line, spread", "syllables a word", "repeated words", "words used once"),
+    *("share of the commonest word (log)", "words doubled", "compressed length"),
+    *("repeated lines", "copies of the commonest line (log)", *(f"lines repeated after {gap}" for gap in _GAPS)),
+    *("lines repeated later", "mean gap of repeats (log)", "second half repeats the first"),
+    *(f"same first word {lag} later" for lag in _LAGS[:2]),
+    *(f"same last word {lag} later" for lag in _LAGS[:2]),
+    *(f"same last letters {lag} later" for lag in _LAGS),
+    *(f"same mark at the end {lag} later" for lag in _LAGS[:2]),
+    *("lines with a capital first", "lines all in capitals", "capitals within a line", "capital letters"),
+    "letters beyond ASCII",
+    *(f"{name} a word" for name in _MARKS),
+    *(f"lines that end in a {name}" for name in _ENDS),
+    *("lines that end in a letter", "lines with a comma inside", "lines with a parenthesis", "words in -in'"),
+    *("lines with blanks at their end", "runs of blanks"),
+)
+"""What each number is, in the order of the columns of `layout`."""

@@ -18,10 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from lyrist.models.features import NGrams
-from lyrist.models.margins import BIAS, GRAM_LIMIT, Floats, Margins, class_weights, fit_margins, gram, signs, solve
+from lyrist.models.margins import Floats, Margins, fit_margins, folds, learn_and_score
 from lyrist.models.registry import option, register
-from lyrist.models.songclassifier import Features, LinearSongs
-from lyrist.models.weighting import SongFeatures, log_count_ratios
+from lyrist.models.songclassifier import Features, LinearSongs, estimator_parameters
+from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios
 
 
 class CharSVM(LinearSongs):
@@ -86,11 +86,14 @@ class NBSVM(LinearSongs):
     Parameters
     ----------
     word_high
-        Word n-grams of 1 to this.
+        Word n-grams of 1 to this; punctuation marks and line ends are words too.
     char_low, char_high
         Character n-grams.
     smoothing
         Added to every count of the ratios.
+    power
+        The power of the ratio in the scale of an n-gram, beside its inverse document frequency: 0 leaves the labels out,
+        1 takes the ratio as it is. Wang & Manning blend the ratios with equal weights for the same end.
     C, balance, min_df, max_features, features, random_state
         As in `CharSVM`; ``max_features`` holds for words and for characters each.
     """
@@ -101,6 +104,7 @@ class NBSVM(LinearSongs):
         char_low: int = 3,
         char_high: int = 5,
         smoothing: float = 1.0,
+        power: float = 0.5,
         C: float = 2.5,
         balance: float = 1.0,
         min_df: int = 2,
@@ -112,6 +116,7 @@ class NBSVM(LinearSongs):
         self.char_low = char_low
         self.char_high = char_high
         self.smoothing = smoothing
+        self.power = power
         self.C = C
         self.balance = balance
         self.min_df = min_df
@@ -122,45 +127,35 @@ class NBSVM(LinearSongs):
     def _features(self) -> SongFeatures:
         least, most = self.min_df, self.max_features
         characters = NGrams("char", self.char_low, self.char_high, min_df=least, max_features=most)
-        words = NGrams("word", 1, self.word_high, min_df=least, max_features=most)
-        return SongFeatures((characters, words), "presence", self.features == "artist")
+        words = NGrams("word", 1, self.word_high, marks=True, min_df=least, max_features=most)
+        return SongFeatures((characters, words), "presence-idf", self.features == "artist")
 
     def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Margins:
-        presence, k = counts.sign(), len(self.classes_)
-        scale = log_count_ratios(presence, index, k, self.smoothing)
-        rows = self.features_.weigh(counts, X, scale)
-        self.features_.scale_ = scale
-        found = fit_margins(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
-        if len(index) > GRAM_LIMIT:
-            return found
-        return dataclasses.replace(found, scores=self._folds(presence, counts, X, index))
-
-    def _folds(self, presence: sp.csr_matrix, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Floats:
-        """Return every song's scores from a fit, ratios included, on the folds without it."""
-        k = len(self.classes_)
-        scores = np.zeros((len(index), k), dtype=np.float32)
-        for inside, outside in KFold(min(3, len(index)), shuffle=True, random_state=self.random_state).split(index):
-            scale = log_count_ratios(presence[inside], index[inside], k, self.smoothing)
-            rows = self.features_.weigh(counts, X, scale)
-            alpha, _ = solve(
-                gram(rows[inside]), signs(index[inside], k), class_weights(index[inside], k, self.balance), self.C
-            )
-            scores[outside] = gram(rows[inside], rows[outside]) @ alpha + BIAS * alpha.sum(axis=0)
-        return scores
+        presence, k, idf = counts.sign(), len(self.classes_), self.features_.scale_
+        settings: dict[str, Any] = {"C": self.C, "balance": self.balance, "seed": self.random_state}
+        dealt = folds(len(index), self.random_state)
+        scores = []
+        for inside, outside in dealt:
+            ratios = log_count_ratios(presence[inside], index[inside], k, self.smoothing)
+            rows = self.features_.weigh(counts, X, idf * ratios**self.power)
+            scores.append(learn_and_score(rows[inside], index[inside], rows[outside], k, **settings))
+        self.features_.scale_ = idf * log_count_ratios(presence, index, k, self.smoothing) ** self.power
+        found = fit_margins(self.features_.weigh(counts, X), index, k, calibrate=False, **settings)
+        held = np.concatenate([outside for _, outside in dealt])
+        return dataclasses.replace(found, rows=held, scores=np.concatenate(scores))
 
 
 class ComplementNaiveBayes(LinearSongs):
-    """Complement naive Bayes (Rennie et al. 2003) on words, its weights scaled to length 1.
+    """Complement naive Bayes (Rennie et al. 2003) on which words a song has, its score scaled by the song's length.
 
-    A class's weights come from the songs of all other classes, which steadies small classes. Leaving one song out
-    changes sums only, so the calibration scores are exact and cost one pass.
+    A class's weights come from the songs of all other classes, which steadies small classes.
 
     Parameters
     ----------
     word_high
-        Word n-grams of 1 to this.
+        Word n-grams of 1 to this; punctuation marks and line ends are words too.
     smoothing
-        Added to every count.
+        Added to every count of every class.
     min_df, max_features, features, random_state
         As in `CharSVM`.
     """
@@ -168,7 +163,7 @@ class ComplementNaiveBayes(LinearSongs):
     def __init__(
         self,
         word_high: int = 2,
-        smoothing: float = 0.3,
+        smoothing: float = 0.1,
         min_df: int = 2,
         max_features: int = 200_000,
         features: Features = "none",
@@ -182,24 +177,23 @@ class ComplementNaiveBayes(LinearSongs):
         self.random_state = random_state
 
     def _features(self) -> SongFeatures:
-        grams = NGrams("word", 1, self.word_high, min_df=self.min_df, max_features=self.max_features)
-        return SongFeatures((grams,), "log-tfidf", self.features == "artist")
+        grams = NGrams("word", 1, self.word_high, marks=True, min_df=self.min_df, max_features=self.max_features)
+        return SongFeatures((grams,), "presence", self.features == "artist")
 
     def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Margins:
         k = len(self.classes_)
         rows = self.features_.weigh(counts, X)
         scores = np.zeros((len(index), k), dtype=np.float32)
-        for inside, outside in KFold(min(5, len(index)), shuffle=True, random_state=self.random_state).split(index):
+        dealt = KFold(min(5, len(index)), shuffle=True, random_state=self.random_state)
+        for inside, outside in dealt.split(index):
             scores[outside] = rows[outside] @ self._weights(rows[inside], index[inside], k)
         return Margins(self._weights(rows, index, k), np.zeros(k, dtype=np.float32), np.arange(len(index)), scores)
 
     def _weights(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int) -> Floats:
-        member = sp.csr_matrix((np.ones(len(index), np.float32), (index, np.arange(len(index)))), shape=(k, len(index)))
-        inside = np.asarray((member @ rows).toarray(), dtype=np.float32)
-        outside = inside.sum(axis=0) - inside + np.float32(self.smoothing)
+        inside = class_counts(rows.sign(), index, k)
+        outside = np.asarray(inside.sum(axis=0)) - inside.toarray() + np.float32(self.smoothing * (k - 1))
         weights = np.log(outside.sum(axis=1, keepdims=True)) - np.log(outside)
-        weights /= np.abs(weights).sum(axis=1, keepdims=True)
-        return np.ascontiguousarray(weights.T)
+        return np.ascontiguousarray((weights - weights.mean(axis=0)).T, dtype=np.float32)
 
 
 class TfidfLogistic(LinearSongs):
@@ -267,6 +261,7 @@ class NBSVMOptions:
     char_low: int = option(3, "shortest character n-gram")
     char_high: int = option(5, "longest character n-gram")
     smoothing: float = option(1.0, "added to every count of the log-count ratios")
+    power: float = option(0.5, "power of the ratios: 0 leaves them out, 1 takes them as they are")
     c: float = option(2.5, "cost of errors against the length of the weights")
     balance: float = option(1.0, "0: every song counts the same, 1: every class does")
     min_df: int = option(2, "leave out n-grams in fewer songs")
@@ -295,17 +290,11 @@ class ComplementNBOptions:
     """Options of `complement-nb`."""
 
     word_high: int = option(2, "word n-grams of 1 to this")
-    smoothing: float = option(0.3, "added to every count")
+    smoothing: float = option(0.1, "added to every count")
     min_df: int = option(2, "leave out n-grams in fewer songs")
     max_features: int = option(200_000, "keep this many n-grams, the most widespread")
     features: Features = option("none", "artist: the artist as a feature beside the lyrics")
     seed: int = option(0, "decides everything that is drawn at random")
-
-
-def _given(options: Any) -> dict[str, Any]:
-    """Return the options under the names that scikit-learn gives to parameters."""
-    names = {"c": "C", "seed": "random_state"}
-    return {names.get(name, name): value for name, value in dataclasses.asdict(options).items()}
 
 
 @register(
@@ -317,7 +306,7 @@ def _given(options: Any) -> dict[str, Any]:
 )
 def build_tfidf_logistic(options: TfidfLogisticOptions) -> TfidfLogistic:
     """Build `TfidfLogistic`."""
-    return TfidfLogistic(**_given(options))
+    return TfidfLogistic(**estimator_parameters(options))
 
 
 @register(
@@ -329,7 +318,7 @@ def build_tfidf_logistic(options: TfidfLogisticOptions) -> TfidfLogistic:
 )
 def build_nb_svm(options: NBSVMOptions) -> NBSVM:
     """Build `NBSVM`."""
-    return NBSVM(**_given(options))
+    return NBSVM(**estimator_parameters(options))
 
 
 @register(
@@ -341,7 +330,7 @@ def build_nb_svm(options: NBSVMOptions) -> NBSVM:
 )
 def build_char_svm(options: CharSVMOptions) -> CharSVM:
     """Build `CharSVM`."""
-    return CharSVM(**_given(options))
+    return CharSVM(**estimator_parameters(options))
 
 
 @register(
@@ -353,4 +342,4 @@ def build_char_svm(options: CharSVMOptions) -> CharSVM:
 )
 def build_complement_nb(options: ComplementNBOptions) -> ComplementNaiveBayes:
     """Build `ComplementNaiveBayes`."""
-    return ComplementNaiveBayes(**_given(options))
+    return ComplementNaiveBayes(**estimator_parameters(options))

@@ -18,11 +18,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import artists_of, lyrics_of
+from lyrist.models.inputs import artists_of, lyrics_of, songs
 
 _MARKS, _BREAKS = str.maketrans({" ": "·", "\n": "↵"}), str.maketrans({"\n": " "})
 
-Weighting = Literal["tfidf", "log-tfidf", "presence"]
+Weighting = Literal["tfidf", "log-tfidf", "presence", "presence-idf"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The kinds of n-grams, `NGrams` each.
     weighting
         ``tfidf``: count times inverse document frequency; ``log-tfidf``: 1 + log(count) in its place; ``presence``: 1
-        where the n-gram occurs.
+        where the n-gram occurs; ``presence-idf``: its inverse document frequency there.
     artist
         A column for each artist of the training songs; an artist not seen in training has none.
 
@@ -89,38 +89,46 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Any) -> sp.csr_matrix:
         """Return the rows of songs, float32, shape (n_songs, n_features)."""
         check_is_fitted(self, "scale_")
+        return self.weigh(self.counts(X), X)
+
+    def counts(self, X: Any) -> sp.csr_matrix:
+        """Return the plain counts of the known n-grams, float32, shape (n_songs, n_ngrams)."""
         texts = lyrics_of(X)
-        return self.weigh(_side_by_side([kind.transform(texts) for kind in self.grams_]), X)
+        return _side_by_side([kind.transform(texts) for kind in self.grams_])
 
     def weigh(self, counts: sp.csr_matrix, X: Any = None, scale: NDArray[np.float32] | None = None) -> sp.csr_matrix:
         """Return rows from counts: weighted, scaled to length 1, and the artists of ``X`` beside them."""
         rows = counts.copy()
-        if self.weighting == "presence":
+        if self.weighting.startswith("presence"):
             rows.data[:] = 1
         elif self.weighting == "log-tfidf":
             rows.data = 1 + np.log(rows.data)
         rows.data *= (self.scale_ if scale is None else scale)[rows.indices]
         rows = unit_rows(rows)
-        return _side_by_side([rows, self._artist_columns(artists_of(X))]) if self.artist else rows
+        return _side_by_side([rows, self.artist_columns(X)]) if self.artist else rows
 
     def contributions(self, text: str, artist: str, coef: NDArray[Any]) -> Contributions:
-        """Return what each character, and the artist, adds to the score with the weights ``coef``, shape (d,).
-
-        The value of an n-gram is dealt out evenly to the places where it stands, and there to its characters that are
-        no blanks, so that the shares add up to the score.
-        """
-        row = self.transform(_one(text, artist) if self.artist else [text])
+        """Return what each character, and the artist, adds to the score with the weights ``coef``, shape (d,)."""
+        row = self.transform(songs([text], [artist]) if self.artist else [text])
         value = np.asarray(row.toarray()).ravel() * coef
-        shares, offset = np.zeros(len(text) + 1), 0
+        others = {"artist": float(value[len(self.scale_) :].sum())} if self.artist else {}
+        return Contributions(self.deal(text, value[: len(self.scale_)]), others)
+
+    def deal(self, text: str, value: NDArray[Any]) -> NDArray[np.float64]:
+        """Deal the value of each n-gram, shape (n_ngrams,), out to the characters of a text.
+
+        A value goes in equal parts to the places where the n-gram stands, and there to its characters that are no blanks,
+        so that the shares add up to the values.
+        """
+        shares, offset = np.zeros(len(text)), 0
         visible = np.array([not c.isspace() for c in text], dtype=bool)
         for kind in self.grams_:
             start, end, column = kind.places(text)
-            here = value[offset : offset + len(kind.buckets_)] / np.maximum(
-                np.bincount(column, minlength=len(kind.df_)), 1
-            )
-            _deal(shares, visible, start, end, here[column])
+            here = value[offset : offset + len(kind.buckets_)]
+            here = here / np.maximum(np.bincount(column, minlength=len(kind.buckets_)), 1)
+            shares += _dealt(visible, start, end, here[column])
             offset += len(kind.buckets_)
-        return Contributions(shares[:-1], {"artist": float(value[offset:].sum())} if self.artist else {})
+        return shares
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.str_]:
         """Return the name of each column: the n-gram, or the artist."""
@@ -139,13 +147,19 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array([*names, *(f"artist: {a}" for a in self.artists_)], dtype=np.str_)
 
     def spread(self) -> NDArray[np.float32]:
-        """Return about how far the values of each column spread over the training songs, shape (n_features,)."""
-        check_is_fitted(self, "scale_")
-        share = np.concatenate([kind.df_ / kind.n_songs_ for kind in self.grams_]) if self.grams_ else np.zeros(0)
-        ngrams = self.scale_ * np.sqrt(share * (1 - share))
-        return np.concatenate([ngrams, np.full(len(self.artists_), self.scale_.mean())]).astype(np.float32)
+        """Return about how far the values of each column spread over the training songs, shape (n_features,).
 
-    def _artist_columns(self, artists: list[str]) -> sp.csr_matrix:
+        Rows have length 1, so the mean of their squares over all columns is known, and with it their unit.
+        """
+        check_is_fitted(self, "scale_")
+        share = np.concatenate([kind.df_ / kind.n_songs_ for kind in self.grams_])
+        unit = np.sqrt(np.sum(self.scale_**2 * share))
+        ngrams = self.scale_ * np.sqrt(share * (1 - share)) / max(unit, 1e-12)
+        return np.concatenate([ngrams, np.full(len(self.artists_), 0.1)]).astype(np.float32)
+
+    def artist_columns(self, X: Any) -> sp.csr_matrix:
+        """Return a one for each song's artist, shape (n_songs, n_artists); nothing for artists not seen in training."""
+        artists = artists_of(X)
         if not len(self.artists_):
             return sp.csr_matrix((len(artists), 0), dtype=np.float32)
         column = np.minimum(np.searchsorted(self.artists_, artists), len(self.artists_) - 1)
@@ -170,8 +184,7 @@ def log_count_ratios(
     the class and outside it, and so a matrix of its own. The largest absolute ratio over the classes instead is one
     scale for all: one Gram matrix, k times less work, and no worse (docs/log.md).
     """
-    member = sp.csr_matrix((np.ones(len(index), np.float32), (index, np.arange(len(index)))), shape=(k, len(index)))
-    inside = sp.csr_matrix(member @ presence)
+    inside = class_counts(presence, index, k)
     total = np.asarray(inside.sum(axis=0)).ravel() + 2 * smoothing
     scale = np.zeros(presence.shape[1], dtype=np.float32)
     for c in range(k):  # one class at a time, so that no table of classes by n-grams is needed
@@ -181,29 +194,27 @@ def log_count_ratios(
     return scale
 
 
-def _one(text: str, artist: str) -> Any:
-    from lyrist.models.inputs import songs
-
-    return songs([text], [artist])
+def class_counts(rows: sp.csr_matrix, index: NDArray[np.int64], k: int) -> sp.csr_matrix:
+    """Return the sum of the rows of each class, shape (k, d)."""
+    member = sp.csr_matrix((np.ones(len(index), np.float32), (index, np.arange(len(index)))), shape=(k, len(index)))
+    return sp.csr_matrix(member @ rows)
 
 
 def _side_by_side(parts: list[sp.csr_matrix]) -> sp.csr_matrix:
     return parts[0] if len(parts) == 1 else sp.hstack(parts, format="csr", dtype=np.float32)
 
 
-def _deal(
-    shares: NDArray[np.float64],
-    visible: NDArray[np.bool_],
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    value: NDArray[Any],
-) -> None:
-    """Add each value to the visible characters from its start to its end, in equal parts."""
+def _dealt(
+    visible: NDArray[np.bool_], start: NDArray[np.int64], end: NDArray[np.int64], value: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Give each value in equal parts to the visible characters from its start to its end, or to a blank if there is none."""
     seen = np.concatenate([[0], np.cumsum(visible)])
     width = seen[end] - seen[start]
     some = width > 0
-    change = np.zeros(len(shares) + 1)
+    change = np.zeros(len(visible) + 1)
     np.add.at(change, start[some], value[some] / width[some])
     np.subtract.at(change, end[some], value[some] / width[some])
-    running = np.cumsum(change)[: len(shares) - 1]
-    shares[:-1] += np.where(visible, running, 0)
+    found = np.where(visible, np.cumsum(change)[:-1], 0.0)
+    if len(found):  # a line end is an n-gram of its own, and of blanks alone
+        np.add.at(found, np.minimum(start[~some], len(found) - 1), value[~some])
+    return found
