@@ -61,7 +61,8 @@ def test_it_learns_and_says_so(tmp_path: Path) -> None:
     assert [row["step"] for row in validation] == [0, 6, 12, 18, 24]
     assert [row["step"] for row in rows if row["split"] == "train"] == [4, 6, 8, 12, 16, 18, 20, 24]
     assert validation[0]["loss"] == pytest.approx(np.log(3), abs=0.1)
-    assert validation[-1]["accuracy"] > 0.9
+    assert validation[-1]["accuracy"] > 0.6
+    assert validation[-1]["loss"] < validation[0]["loss"] - 0.2
     assert outcome.best_loss == min(row["loss"] for row in validation)
     assert outcome.steps == 24
     assert outcome.tokens == rows[-1]["tokens"]

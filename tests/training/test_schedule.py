@@ -26,14 +26,22 @@ def test_the_rate_rises_to_its_peak_and_falls_to_nothing(kind: str) -> None:
 
 
 def test_budgets() -> None:
-    assert Schedule(steps=7).total(10) == 7
-    assert Schedule(epochs=2.5).total(10) == 25
-    assert Schedule(epochs=0.01).total(10) == 1
-    assert Schedule(epochs=12).evaluation_interval(20) == 20
-    assert Schedule(steps=50).evaluation_interval(20) == 5
-    assert Schedule(steps=5).evaluation_interval(20) == 1
-    assert Schedule(minutes=1).evaluation_interval(20) == 20
-    assert Schedule(evaluate_every=3).evaluation_interval(20) == 3
+    songs = 160  # ten updates of sixteen
+    assert Schedule(steps=7).total(songs) == 7
+    assert Schedule(epochs=2.5).total(songs) == 25
+    assert Schedule(epochs=0.01).total(songs) == 1
+    assert Schedule(pace=10.0).total(10_000) == 1000
+    assert Schedule(minutes=1).total(songs) > 10**8
+    assert Schedule(steps=3, epochs=9.0).total(songs) == 3
+
+
+def test_validation_is_once_an_epoch_or_twelve_times() -> None:
+    songs = 160
+    assert Schedule(epochs=30.0).evaluation_interval(songs) == 10
+    assert Schedule(steps=60).evaluation_interval(songs) == 5
+    assert Schedule(steps=5).evaluation_interval(songs) == 1
+    assert Schedule(minutes=1).evaluation_interval(songs) == 10
+    assert Schedule(evaluate_every=3).evaluation_interval(songs) == 3
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ from transformers.utils import logging
 from lyrist.models.configuration import FRESH_SIZE, TextConfig
 from lyrist.models.registry import Shape, option
 
+SPREAD = 0.3
+"""Standard deviation of fresh word vectors."""
+
 Pooling = Literal["last", "mean", "max", "attention", "mean-max"]
 
 
@@ -89,7 +92,7 @@ class TextClassifier(PreTrainedModel):
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
-        nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+        nn.init.normal_(self.embedding.weight, std=SPREAD)
         if config.pad_token_id is not None:
             nn.init.zeros_(self.embedding.weight.data[config.pad_token_id])
         self.embedding.weight.requires_grad_(not config.freeze_embedding)

@@ -25,15 +25,19 @@ CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 class RecurrentOptions(NetworkOptions):
     """Options of the recurrent recipes."""
 
-    hidden: int = option(128, "units in each direction of each layer")
+    hidden: int = option(64, "units in each direction of each layer")
     layers: int = option(1, "recurrent layers")
     bidirectional: bool = option(True, "read each song backwards as well")
     pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
-        "mean-max", "how the states of a song become one: last, mean, max, attention or mean-max"
+        "max", "how the states of a song become one: last, mean, max, attention or mean-max"
     )
     as_reported: bool = option(False, "batches drawn at random, and the last time step read after the padding")
 
-    schedule: ClassVar[Mapping[str, Any]] = {"epochs": 12.0, "learning_rate": 3e-3, "batch_size": 16}
+    label_smoothing: float = option(0.05, "share of the target given to all classes alike in training")
+
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": 8e-3, "batch_size": 16, "average": 0.97,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,19 +83,23 @@ class Recurrence(nn.Module):
         return states, end
 
 
+FORGET = -2.0
+"""Bias of an LSTM's forget gates before training: it starts by remembering two or three words, not the whole song.
+
+The usual +1 (Jozefowicz et al., 2015) is for long memories. On a few hundred songs it lets the network learn the songs by
+heart: 0.49 instead of 0.72 on three artists (docs/log.md).
+"""
+
+
 def _cell(kind: str, inputs: int, hidden: int) -> nn.Module:
-    """Return one layer; the recurrent weights are orthogonal, and an LSTM starts by remembering (forget bias 1)."""
+    """Return one layer, drawn as PyTorch does; only an LSTM's forget gates start elsewhere (`FORGET`)."""
     layer: nn.Module = CELLS[kind](inputs, hidden, batch_first=True)
-    for name, weights in layer.named_parameters():
-        if name.startswith("weight_hh"):
-            for gate in torch.split(weights.data, hidden):
-                nn.init.orthogonal_(gate)
-        elif name.startswith("weight_ih"):
-            nn.init.xavier_uniform_(weights.data)
-        else:
-            nn.init.zeros_(weights.data)
-            if kind == "lstm" and name.startswith("bias_ih"):
-                weights.data[hidden : 2 * hidden] = 1.0
+    if kind == "lstm":
+        for name, weights in layer.named_parameters():
+            if name.startswith("bias"):
+                nn.init.zeros_(weights.data)
+                if name.startswith("bias_ih"):
+                    weights.data[hidden : 2 * hidden] = FORGET
     return layer
 
 
@@ -146,7 +154,7 @@ def rnn(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
 
 @register(
     "lstm",
-    "one LSTM layer over words in both directions, mean and max over the song",
+    "one LSTM layer over words in both directions, then the largest response of each unit",
     family="neural",
     options=RecurrentOptions,
     source="reports 000, 001, 002; Hochreiter and Schmidhuber, Long short-term memory, 1997",

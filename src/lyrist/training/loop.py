@@ -94,11 +94,10 @@ def train(
 
 
 def _stream(examples: Examples, schedule: Schedule, bucketed: bool) -> Stream:
-    total = schedule.total(max(1, -(-len(examples) // schedule.batch_size)))
     return Stream(
         examples,
         schedule.batch_size,
-        total,
+        schedule.total(len(examples)),
         seed=schedule.seed,
         bucketed=bucketed,
         process=(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))),

@@ -27,7 +27,8 @@ class Schedule:
 
     steps: int | None = option(None, "budget: updates of the weights (instead of epochs)")
     minutes: float | None = option(None, "budget: wall-clock minutes (instead of epochs)")
-    epochs: float = option(12.0, "budget: passes over the training songs")
+    epochs: float | None = option(None, "budget: passes over the training songs")
+    pace: float = option(15.0, "budget where none is given: this many updates times the square root of the songs")
     batch_size: int = option(16, "songs an update, over all processes together")
     accumulate: int = option(1, "smaller batches that make up one update, where memory is short")
     learning_rate: float = option(3e-3, "highest learning rate")
@@ -53,7 +54,7 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.steps is not None and self.minutes is not None:
             raise UsageError("Give --steps or --minutes as the budget, not both.")
-        positive = ("steps", "minutes", "epochs", "batch_size", "accumulate", "learning_rate", "evaluate_every")
+        positive = ("steps", "minutes", "epochs", "pace", "batch_size", "accumulate", "learning_rate", "evaluate_every")
         for name in (*positive, "log_every", "threads"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -66,18 +67,26 @@ class Schedule:
         if self.warmup > 1:
             raise UsageError(f"--warmup is a share of the budget, from 0 to 1; {self.warmup} is not.")
 
-    def total(self, updates_per_epoch: int) -> int:
-        """Return the updates of the whole run; with a budget in minutes, more than could ever be made."""
+    def updates_per_epoch(self, examples: int) -> int:
+        """Return the updates in one pass over so many examples."""
+        return max(1, -(-examples // self.batch_size))
+
+    def total(self, examples: int) -> int:
+        """Return the updates of a whole run over so many examples; with a budget in minutes, more than could be made."""
         if self.minutes is not None:
             return 10**9
-        return self.steps or max(1, round(self.epochs * updates_per_epoch))
+        if self.steps is not None:
+            return self.steps
+        if self.epochs is not None:
+            return max(1, round(self.epochs * self.updates_per_epoch(examples)))
+        return max(1, round(self.pace * math.sqrt(examples)))
 
-    def evaluation_interval(self, updates_per_epoch: int) -> int:
-        """Return the updates between validations: as asked, else an epoch, but at least ten validations a run."""
+    def evaluation_interval(self, examples: int) -> int:
+        """Return the updates between validations: as asked, else an epoch, but at least twelve validations a run."""
         if self.evaluate_every:
             return self.evaluate_every
-        tenth = self.total(updates_per_epoch) // 10 if self.minutes is None else updates_per_epoch
-        return max(1, min(updates_per_epoch, tenth))
+        epoch = self.updates_per_epoch(examples)
+        return epoch if self.minutes is not None else max(1, min(epoch, self.total(examples) // 12))
 
     def rate(self, progress: float) -> float:
         """Return the learning rate at ``progress`` (0 to 1 of the budget), as a share of its peak.

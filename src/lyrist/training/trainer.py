@@ -52,7 +52,7 @@ class Loop(Resumable):
         self.network = model
         self.half = half_precision(schedule.precision, device)
         self.advance: progress.Advance = lambda *_, **__: None
-        self.every = schedule.evaluation_interval(stream.updates_per_epoch)
+        self.every = schedule.evaluation_interval(len(stream.dataset))
         self.tally = Tally()
         self.best: tuple[int, float | None, dict[str, Tensor]] = (0, None, {})
         self.stale = 0
