@@ -242,7 +242,7 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _bayes(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int) -> Margins:
         """Fit multinomial naive Bayes to which words occur; no priors, since the mix has its own."""
         counts = class_counts(rows.sign(), index, k).toarray() + np.float32(self.smoothing / 10)
-        logs = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
+        logs = np.log(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12))
         coef = np.ascontiguousarray((logs - logs.mean(axis=0)).T, dtype=np.float32)
         return Margins(coef, np.zeros(k, np.float32), np.zeros(0, np.int64), np.zeros((0, k), np.float32))
 

@@ -64,7 +64,8 @@ def songs(lyrics: Sequence[str], artists: Sequence[str] | None = None) -> Any:
         return list(lyrics)
     import polars as pl
 
-    return pl.DataFrame({LYRICS: list(lyrics), ARTIST: list(artists)}, schema={LYRICS: pl.String, ARTIST: pl.String})
+    columns = {LYRICS: [_encodable(text) for text in lyrics], ARTIST: [_encodable(name) for name in artists]}
+    return pl.DataFrame(columns, schema={LYRICS: pl.String, ARTIST: pl.String})
 
 
 def labels_of(y: Any) -> list[str]:
@@ -80,6 +81,11 @@ def labels_of(y: Any) -> list[str]:
         if _missing(value):
             raise LyristError(f"Song {place + 1} of those to learn from has no label; leave out songs without one.")
     return [str(value) for value in values]
+
+
+def _encodable(text: str) -> str:
+    """Return ``text`` with the halves of broken surrogate pairs, which no table holds, as question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _column(X: Any, name: str) -> Any:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from lyrist.errors import LyristError
 from lyrist.models.features import NGrams
 from lyrist.models.inputs import artists_of, lyrics_of, songs
 
@@ -81,6 +82,8 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.grams_ = [NGrams(**kind.get_params()) for kind in self.grams]
         counts = _side_by_side([kind.fit_transform(texts) for kind in self.grams_])
         df = np.concatenate([kind.df_ for kind in self.grams_])
+        if not len(df):
+            raise LyristError(f"The {len(texts)} songs to learn from share no words; there is nothing to learn.")
         idf = np.log((1 + len(texts)) / (1 + df)) + 1
         self.scale_ = np.ones(len(df), np.float32) if self.weighting == "presence" else idf.astype(np.float32)
         self.artists_ = np.unique([a for a in artists_of(X) if a]) if self.artist else np.zeros(0, dtype="<U1")
