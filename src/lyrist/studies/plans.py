@@ -26,6 +26,8 @@ class Entry:
     """Options of the recipe and of the training loop."""
     unless_target: tuple[str, ...] = ()
     """Targets for which this line makes no sense (a look-up of the artist when the artist is asked for)."""
+    optional: bool = False
+    """Leave the line out, with a note that says why, where it cannot be fitted here (pretrained weights that are not there)."""
 
     @property
     def title(self) -> str:
@@ -45,6 +47,13 @@ class Plan:
     """The column that is told where the user names none."""
     why: str = ""
     """A paragraph for the report: what the study is for and what to look at."""
+    condition: tuple[str, ...] = ()
+    """The columns that a writer is told before it writes."""
+
+    @property
+    def task(self) -> str:
+        """What all its recipes are for: ``classify``, ``write`` or ``picture``."""
+        return registry.get(self.recipes[0].recipe).task
 
     def lines(self, target: str) -> list[Entry]:
         """Return the lines that make sense for ``target``."""
@@ -90,7 +99,11 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     recipes = tuple(_dataclass(Entry, entry, f"a recipe in {path}") for entry in entries)
     plan: Plan = _dataclass(Plan, {**table, "recipes": recipes}, str(path))
     for entry in plan.recipes:
-        registry.get(entry.recipe)
+        if registry.get(entry.recipe).task != plan.task:
+            raise UsageError(
+                f"{path} compares the recipe '{plan.recipes[0].recipe}', which is to {plan.task}, with '{entry.recipe}', which is "
+                f"to {registry.get(entry.recipe).task}; a study compares recipes for one task."
+            )
     names = [entry.title for entry in plan.recipes]
     for name in names:
         if names.count(name) > 1:
