@@ -9,7 +9,6 @@ from lyrist.models import registry
 from lyrist.studies.plans import Plan, load, plans
 from lyrist.training.classifier import make_estimator
 
-
 CLASSIFYING = [plan for plan in plans() if plan.task == "classify"]
 
 

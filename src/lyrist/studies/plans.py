@@ -101,8 +101,8 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     for entry in plan.recipes:
         if registry.get(entry.recipe).task != plan.task:
             raise UsageError(
-                f"{path} compares the recipe '{plan.recipes[0].recipe}', which is to {plan.task}, with '{entry.recipe}', which is "
-                f"to {registry.get(entry.recipe).task}; a study compares recipes for one task."
+                f"{path} compares '{plan.recipes[0].recipe}', a recipe to {plan.task}, with '{entry.recipe}', a recipe to "
+                f"{registry.get(entry.recipe).task}; a study compares recipes for one task."
             )
     names = [entry.title for entry in plan.recipes]
     for name in names:

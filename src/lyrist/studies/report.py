@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lyrist.corpus.corpus import SPLITS
 from lyrist.evaluation.classification import by_group, confusion
 from lyrist.evaluation.explain import telling_features
 from lyrist.reports import figures, heatmaps
@@ -18,6 +19,7 @@ from lyrist.studies.comparing import Judged
 from lyrist.studies.curves import curves
 from lyrist.studies.fitting import Fitted
 from lyrist.studies.plans import Plan
+from lyrist.studies.provenance import corpus_section
 from lyrist.studies.views import View
 
 CLASSES_SHOWN = 40
@@ -61,7 +63,7 @@ def compose(plan: Plan, question: View, fitted: Mapping[str, Fitted], results: M
         _mistakes(judged, question),
         evidence.songs(picked, question),
         *_telling(fitted, results["picked"]),
-        _corpus(question),
+        corpus_section(question.corpus, {p: len(question.part(p)) for p in SPLITS}, question.split_by, question.seed),
         _again(plan, question, results, out),
     ]
     return Page(
@@ -301,25 +303,6 @@ def _telling(fitted: Mapping[str, Fitted], picked: str) -> list[Section]:
             table = Table(("class", "speaks for it, strongest first"), rows)
             return [Section("Words that decide", [table], f"The largest weights of {name} for each class.")]
     return []
-
-
-def _corpus(question: View) -> Section:
-    info, ledger = question.corpus.info, question.corpus.ledger
-    counts = info["counts"]
-    sources = [(s["name"], s["bytes"], s["rows"], s["sha256"][:16]) for s in info["sources"]]
-    dropped = sorted(ledger.dropped.items(), key=lambda item: -item[1])
-    facts = [
-        f"{ledger.read:,} rows were read; {ledger.kept:,} songs were kept and {ledger.read - ledger.kept:,} dropped, each with "
-        "a reason.",
-        f"{counts['clusters']['songs']:,} songs stand in {counts['clusters']['clusters']:,} clusters of near-copies; "
-        f"{counts['near_copies_across_splits']:,} clusters stand across splits.",
-        f"Training {len(question.part('train')):,}, validation {len(question.part('validation')):,}, test "
-        f"{len(question.part('test')):,} songs, split by {question.split_by} with seed {question.seed}.",
-    ]
-    blocks: list[Block] = [Items(facts), Table(("table", "bytes", "rows", "sha256"), sources, caption="Sources")]
-    if dropped:
-        blocks.append(Table(("reason", "rows"), dropped, caption="What was dropped"))
-    return Section("How the corpus was made", blocks)
 
 
 def _again(plan: Plan, question: View, results: Mapping[str, Any], out: Path) -> Section:
