@@ -1,4 +1,4 @@
-"""Loss and accuracy of a training run against global steps, as pictures."""
+"""Loss and accuracy of a training run against global steps, as pictures: `curves` of classifiers, `writer_curves`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,49 @@ def curves(rows: Rows, name: str, best_step: int | None = None) -> list[Figure]:
                 )
             )
     return drawn
+
+
+FIRST = 100
+"""Steps of the picture of how a writer's training begins."""
+
+
+def writer_curves(rows: Rows, name: str, best_step: int | None = None) -> list[Figure]:
+    """Return the pictures of a writer's training; none where nothing was logged.
+
+    They are: the loss, the first hundred steps, validation from step 0 (before the first update), and validation after
+    step 0, where its later differences can be seen.
+
+    Parameters
+    ----------
+    rows, name, best_step
+        As in `curves`; losses are in nats a token.
+    """
+    train, held = _points(rows, "train"), _points(rows, "validation")
+    at = ("kept", float(best_step)) if best_step is not None else None
+    began = [point for point in train if point[0] <= FIRST]
+    after = [point for point in held if point[0] > 0]
+    drawn = []
+    for what, lines, mark in (
+        ("loss", {"train": train, "validation": held}, at),
+        (f"the first {FIRST} steps", {"train": began}, None),
+        ("validation from step 0", {"validation": held}, at),
+        ("validation after step 0", {"validation": after}, at),
+    ):
+        shown = {split: ([x for x, _ in points], [y for _, y in points]) for split, points in lines.items() if points}
+        if shown:
+            title, file = f"{name}: {what}", f"{name}-{what.replace(' ', '-')}"
+            marked = "train" not in shown
+            drawn.append(
+                figures.curves(
+                    shown, xlabel="global step", ylabel="nats a token", at=mark, markers=marked, title=title, name=file
+                )
+            )
+    return drawn
+
+
+def _points(rows: Rows, split: str) -> list[tuple[float, float]]:
+    found = [row for row in rows if row["split"] == split and row.get("loss") is not None]
+    return [(float(row["step"]), float(row["loss"])) for row in found]
 
 
 def beside(pictures: Sequence[Figure]) -> str:

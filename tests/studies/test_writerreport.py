@@ -1,0 +1,176 @@
+"""The page of a study of writers is made of plain figures: it tells all of them, escapes what it shows, and needs nothing."""
+
+import math
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lyrist.corpus.corpus import Corpus
+from lyrist.reports.page import render
+from lyrist.studies.curves import writer_curves
+from lyrist.studies.plans import Entry, Plan
+from lyrist.studies.writerreport import compose
+
+HOSTILE = "<script>alert(1)</script> & \u202eevil"
+
+
+def scores(value: float, n: int = 40) -> dict[str, Any]:
+    cost = {"value": value, "low": value - 0.05, "high": value + 0.05}
+    return {"n": n, "bits_per_byte": cost, "perplexity": 2 ** (4 * value), "tokens": 9_000, "loss": 3.1}
+
+
+def line(name: str, value: float) -> dict[str, Any]:
+    longest = {"words": 7, "text": f"seven words {HOSTILE} of a song", "song": f"A: {HOSTILE}"}
+    return {
+        "name": name,
+        "recipe": name,
+        "parameters": 1_234_567,
+        "seconds": 12.5,
+        "cpu_seconds": 12.0,
+        "steps": 200,
+        "best_step": 150,
+        "tokens_per_second": 9_876.5,
+        "padding": 0.02,
+        "device": "cpu",
+        "precision": "bf16",
+        "validation": scores(value + 0.01),
+        "test": scores(value),
+        "originality": {"shares": {str(n): 0.5 / n for n in range(4, 13)}, "longest": longest, "n": 12},
+        "songcraft": {"rhyme_density": 0.4, "syllables": 8.2, "repetition": 0.5, "distinct_2": 0.7},
+        "obedience": {"genre": {"accuracy": {"value": 0.5, "low": 0.3, "high": 0.7}, "chance": 0.25, "n": 24}},
+    }
+
+
+def song(genre: str) -> dict[str, Any]:
+    text = f"the harbour lights {HOSTILE}\nare on tonight\n\nand seven words"
+    return {"given": {"genre": genre}, "text": text, "span": [4, 18], "note": "Longest copied run: 3 words."}
+
+
+@pytest.fixture
+def corpus(make_corpus: Any) -> Corpus:
+    found: Corpus = make_corpus(pl.DataFrame({"lyrics": ["la la"] * 10, "genre": ["rap", "pop"] * 5}))
+    return found
+
+
+@pytest.fixture
+def results() -> dict[str, Any]:
+    lines = [line("ngram", 1.42), line("gru", 2.1), line(f"mixture {HOSTILE}", 1.31)]
+    free = {
+        "name": "PPMd",
+        "summary": "a file compressor",
+        "seconds": 3.0,
+        "validation": scores(1.5),
+        "test": scores(1.49),
+    }
+    real = {"accuracy": {"value": 0.6, "low": 0.5, "high": 0.7}, "chance": 0.25, "n": 40}
+    tests = {
+        name: {"difference": -0.1, "low": -0.2, "high": -0.05, "p": 0.002, "p_holm": 0.004} for name in ("ngram", "gru")
+    }
+    return {
+        "study": "writer-by-genre",
+        "task": "write",
+        "lyrist": "0.1.0",
+        "picked": lines[2]["name"],
+        "chosen_by": "validation bits per byte",
+        "verdict": f"mixture {HOSTILE} costs 0.11 bits per byte less than ngram.",
+        "target": "lyrics",
+        "condition": ["genre"],
+        "conditions": {"genre": ["pop", "rap"]},
+        "split_by": "song",
+        "split_seed": 0,
+        "seed": 0,
+        "fingerprint": "0123456789abcdef",
+        "songs": {"train": 8, "validation": 1, "test": 1},
+        "recipes": lines,
+        "baselines": [free],
+        "tests": {"first": lines[2]["name"], "against": tests},
+        "samples": {each["name"]: [song("pop"), song("rap")] for each in lines},
+        "written": {"how": "Temperature 0.9, top-p 0.95."},
+        "obedience": {"genre": {"judge": "char-svm", "real": real}},
+        "originality": {
+            "shares": {str(n): 0.1 / n for n in range(4, 13)},
+            "longest": {"words": 5, "text": "a", "song": "b"},
+        },
+        "songcraft": {"rhyme_density": 0.42, "syllables": 8.0, "repetition": 0.52, "distinct_2": 0.6},
+        "as_reported": {
+            "name": "gru",
+            "rows": [
+                {"name": "real tokens", "accuracy": 0.31, "loss": 3.6, "perplexity": 36.6},
+                {
+                    "name": "padding scored",
+                    "accuracy": 0.84,
+                    "loss": 0.9,
+                    "perplexity": 5.68e51,
+                    "note": "as in report 003",
+                },
+            ],
+        },
+        "directories": {each["name"]: each["recipe"] for each in lines} | {lines[2]["name"]: "mixture"},
+        "notes": [f"The line 't5' was left out: {HOSTILE}"],
+    }
+
+
+def journal() -> list[dict[str, Any]]:
+    rows = [{"step": step, "split": "train", "loss": 3 + 5 * math.exp(-step / 40)} for step in range(1, 201)]
+    return rows + [
+        {"step": step, "split": "validation", "loss": 3.2 + 5 * math.exp(-step / 40)} for step in range(0, 201, 50)
+    ]
+
+
+def test_the_page_tells_every_figure_and_escapes_what_it_shows(
+    corpus: Corpus, results: dict[str, Any], tmp_path: Any
+) -> None:
+    plan = Plan("writer-by-genre", "", (Entry("ngram"),), why="What it is for.", condition=("genre",))
+    page = compose(plan, corpus, results, {"gru": journal()}, tmp_path / "study")
+    html = render(page)
+    titles = ("How good", "Samples", "Does it obey the genre?", "Originality", "Songcraft", "Training")
+    for section in (*titles, "As the reports counted"):
+        assert f">{section}</" in html.replace("<bdi>", "").replace("</bdi>", "")
+    for told in (
+        "PPMd",
+        "1.490",
+        "1.310",
+        "-0.100",
+        "5.68e+51",
+        "9,876",
+        "What it is for.",
+        "runs/mixture",
+        "rhyme density",
+    ):
+        assert told in html, told
+    assert "<script" not in html
+    assert "\u202e" not in html
+    for outside in ('src="http', "url(http", "<link", "@import"):
+        assert outside not in html
+
+
+def test_a_study_of_writers_that_were_told_nothing_has_a_page_too(
+    corpus: Corpus, results: dict[str, Any], tmp_path: Any
+) -> None:
+    bare = {
+        **results,
+        "condition": [],
+        "conditions": {},
+        "obedience": {},
+        "samples": {},
+        "as_reported": None,
+        "baselines": [],
+    }
+    for each in bare["recipes"]:
+        for key in ("originality", "songcraft", "obedience"):
+            del each[key]
+    html = render(compose(Plan("mine", "", (Entry("ngram"),)), corpus, bare, {}, tmp_path))
+    assert "Originality" not in html
+    assert "Who writes lyrics?" in html
+
+
+def test_the_curves_show_the_first_steps_and_validation_from_step_0_and_after_it() -> None:
+    drawn = writer_curves(journal(), "gru", 150)
+    assert [picture.title.removeprefix("gru: ") for picture in drawn] == [
+        "loss",
+        "the first 100 steps",
+        "validation from step 0",
+        "validation after step 0",
+    ]
+    assert writer_curves([], "ngram") == []
