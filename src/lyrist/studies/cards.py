@@ -50,6 +50,39 @@ Open it with `{opening}`, or with `lyrist classify`.
 """
 
 
+def writer_card(info: Mapping[str, Any], results: Mapping[str, Any], seq2seq: bool = False) -> str:
+    """Return the model card of a writer in Markdown, with the header that the Hugging Face Hub reads."""
+    test = results["test"]
+    cost = test["bits_per_byte"]
+    known = "".join(f"\n- {_plain(column)}: {len(values):,} values" for column, values in info["conditions"].items())
+    told = f"Before it writes it may be told:\n{known}" if known else "It is told nothing before it writes."
+    kind, task = ("Seq2SeqLM", "text2text-generation") if seq2seq else ("CausalLM", "text-generation")
+    return f"""---
+library_name: transformers
+pipeline_tag: {task}
+tags: [lyrics, lyrist]
+---
+
+# {info["recipe"]}: a writer of lyrics
+
+Fitted by Lyrist {info["lyrist"]} on {info["songs"]["train"]:,} songs of a corpus with the fingerprint `{info["fingerprint"]}`,
+split by {info["split_by"]}. {told}
+
+| | bits per byte | 95% interval | songs | perplexity a token |
+|---|---|---|---|---|
+| test | {cost["value"]:.3f} | {cost["low"]:.3f} to {cost["high"]:.3f} | {test["n"]:,} | {test["perplexity"]:.1f} |
+
+The test songs were read once, after the model had been chosen on validation. What it writes can repeat the songs that it
+learnt from: `lyrist write --original` redraws what does. Those songs belong to their owners.
+
+Open it with `AutoModelFor{kind}.from_pretrained(FOLDER)`, after `import lyrist`, or with `lyrist write`.
+
+```json
+{json.dumps(info["config"], indent=2, ensure_ascii=True)}
+```
+"""
+
+
 def _plain(text: str) -> str:
     """Return a column name, harmless in Markdown."""
     return "".join(c for c in text if c.isalnum() or c in " -_.")

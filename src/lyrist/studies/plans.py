@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -33,6 +34,11 @@ class Entry:
     def title(self) -> str:
         """What the line is called."""
         return self.name or self.recipe
+
+
+def directory(name: str) -> str:
+    """Return what a line is called as the name of a directory."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
 
 
 @dataclass(frozen=True)

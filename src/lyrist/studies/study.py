@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from lyrist.studies import comparing, report
 from lyrist.studies import repeats as further
 from lyrist.studies.comparing import ChooseBy
 from lyrist.studies.fitting import Fitted, budget, fit, fitted_before, majority, scored
-from lyrist.studies.plans import Plan, load
+from lyrist.studies.plans import Plan, directory, load
 from lyrist.studies.views import View, view
 from lyrist.training import classifier
 
@@ -180,11 +179,6 @@ class _Job:
                 )
             advance(len(self.lines), len(self.lines))
         return found
-
-
-def directory(name: str) -> str:
-    """Return ``name`` as the name of a directory."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
 
 
 def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: ChooseBy) -> dict[str, Any]:
