@@ -98,6 +98,38 @@ def bootstrap_mean(
     return _percentiles(_resampled_means(found, samples, seed), level)
 
 
+def bootstrap_ratio(
+    above: ArrayLike, below: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of ``sum(above) / sum(below)``, such as of all bits over all bytes.
+
+    Parameters
+    ----------
+    above, below
+        The two figures of each song, shape (n,) each; songs are drawn with replacement, both figures together.
+    """
+    a, b = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    if a.shape != b.shape or not a.size:
+        raise ValueError("a ratio needs both figures of the same songs, at least one")
+    return _percentiles(_resampled_ratios(a, b, samples, seed), level)
+
+
+def paired_bootstrap_ratio(
+    first: ArrayLike, second: ArrayLike, below: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
+) -> dict[str, float]:
+    """Compare two models by a ratio of sums over the same songs: ``sum(first - second) / sum(below)``.
+
+    Returns
+    -------
+    dict
+        As `paired_bootstrap_loss`.
+    """
+    a, b, under = (np.asarray(x, dtype=np.float64) for x in (first, second, below))
+    if not a.shape == b.shape == under.shape or not a.size:
+        raise ValueError("a paired test needs the same songs, at least one, from both models")
+    return _compared(float((a - b).sum() / under.sum()), _resampled_ratios(a - b, under, samples, seed), level)
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the two-sided p-value of McNemar's exact test of two models on the same songs.
 
@@ -258,6 +290,18 @@ def _resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> ND
         values[rng.integers(0, n, size=(min(step, samples - start), n))].mean(axis=1)
         for start in range(0, samples, step)
     ]
+    return np.concatenate(parts)
+
+
+def _resampled_ratios(
+    above: NDArray[np.float64], below: NDArray[np.float64], samples: int, seed: int
+) -> NDArray[np.float64]:
+    rng, n = np.random.default_rng(seed), len(above)
+    step = max(1, _CELLS // n)
+    parts = []
+    for start in range(0, samples, step):
+        drawn = rng.integers(0, n, size=(min(step, samples - start), n))
+        parts.append(above[drawn].sum(axis=1) / below[drawn].sum(axis=1))
     return np.concatenate(parts)
 
 

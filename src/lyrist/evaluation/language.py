@@ -1,0 +1,227 @@
+"""How well a writer foresees songs that it has not seen: bits a byte, which no tokenizer can flatter.
+
+What is unusual: the sums are kept song by song. So the interval comes from songs, which are independent, and not from
+tokens, which are not; two writers with different tokenizers can be compared song by song; and the order or the batch in
+which songs were scored cannot matter. Only the tokens of the lyrics and the end of the song count: neither what was given
+(genre, artist) nor padding has a part in any figure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lyrist import files, progress
+from lyrist.errors import LyristError
+from lyrist.evaluation.intervals import bootstrap_ratio, paired_bootstrap_ratio
+
+BATCHES_AT_ONCE = 16
+"""Batches that are given to the writer in one go, so that it can put songs of like length together."""
+
+Given = Mapping[str, str]
+
+
+class Scored(Protocol):
+    """What this module needs of a writer."""
+
+    @property
+    def conditions(self) -> Mapping[str, Sequence[str]]:
+        """Return the columns that the writer can be given, each with the values that it knows."""
+        ...
+
+    def losses(
+        self, lyrics: Sequence[str], given: Sequence[Given] | None = None, batch_size: int = 16
+    ) -> list[NDArray[np.floating[Any]]]:
+        """Return the nats of each lyric token and of the end, one array a song."""
+        ...
+
+
+@dataclass(frozen=True)
+class SongLosses:
+    """What a writer paid for each of n songs."""
+
+    nats: NDArray[np.float64]
+    """(n,) natural-logarithm loss of all its lyric tokens and its end."""
+    tokens: NDArray[np.int64]
+    """(n,) how many these were."""
+    bytes: NDArray[np.int64]
+    """(n,) the lyrics in UTF-8."""
+
+    def __len__(self) -> int:
+        return len(self.nats)
+
+
+def score_writer(
+    writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring"
+) -> dict[str, Any]:
+    """Return every figure of a writer on the songs of a frame.
+
+    Parameters
+    ----------
+    writer
+        As `lyrist.training.writer.Writer`.
+    songs
+        ``lyrics`` and the columns by which the writer is conditioned. A value that it does not know is not given.
+    batch_size
+        Songs a batch; the figures do not depend on it.
+
+    Returns
+    -------
+    dict
+        As `figures`.
+    """
+    return figures(song_losses(writer, songs, batch_size=batch_size, title=title))
+
+
+def song_losses(writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring") -> SongLosses:
+    """Return what the writer pays for each song of a frame, in its order; parameters as `score_writer`.
+
+    Raises
+    ------
+    LyristError
+        There is no song, a song is empty, or the writer's scores are not numbers.
+    """
+    lyrics = songs["lyrics"].to_list()
+    if not lyrics:
+        raise LyristError("There is no song to score.")
+    given = known_values(songs, writer.conditions)
+    nats, tokens = np.empty(len(lyrics)), np.empty(len(lyrics), dtype=np.int64)
+    step = max(1, batch_size) * BATCHES_AT_ONCE
+    with progress.task(title) as advance:
+        for start in range(0, len(lyrics), step):
+            part = slice(start, start + step)
+            found = writer.losses(lyrics[part], given[part], batch_size=batch_size)
+            # fsum rounds once, so that the order of the additions inside a song cannot show.
+            nats[part] = [math.fsum(np.asarray(each, dtype=np.float64)) for each in found]
+            tokens[part] = [len(each) for each in found]
+            advance(min(start + step, len(lyrics)), len(lyrics))
+    if not np.isfinite(nats).all():
+        raise LyristError("A loss is not a number: the writer's training went astray; train it again.")
+    return SongLosses(nats, tokens, _sizes(lyrics))
+
+
+def known_values(songs: pl.DataFrame, conditions: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Return for each song what the writer can be given of it: values that are there and that it knows."""
+    found: list[dict[str, str]] = [{} for _ in range(len(songs))]
+    for column, values in conditions.items():
+        if column not in songs.columns:
+            continue
+        known = set(values)
+        for place, value in enumerate(songs[column].cast(pl.String).to_list()):
+            if value in known:
+                found[place][column] = value
+    return found
+
+
+def figures(losses: SongLosses) -> dict[str, Any]:
+    """Return the figures of some songs as plain numbers.
+
+    Returns
+    -------
+    dict
+        ``n`` songs, ``tokens``, ``bytes``; ``bits_per_byte``: all bits over all bytes, with low and high of the 95%
+        interval by a bootstrap over songs; ``nats_per_byte`` likewise; ``loss``: nats a token; ``perplexity``: its
+        exponential, over tokens (which only compares models that share a tokenizer).
+    """
+    if not len(losses):
+        raise LyristError("There is no song to score.")
+    nats, tokens, size = (float(x.sum()) for x in (losses.nats, losses.tokens, losses.bytes))
+    low, high = bootstrap_ratio(losses.nats, losses.bytes)
+    per_byte = {"value": nats / size, "low": low, "high": high}
+    return {
+        "n": len(losses),
+        "bits_per_byte": {name: value / math.log(2) for name, value in per_byte.items()},
+        "nats_per_byte": per_byte,
+        "perplexity": perplexity(nats / tokens),
+        "loss": nats / tokens,
+        "tokens": int(tokens),
+        "bytes": int(size),
+    }
+
+
+def perplexity(loss: float) -> float:
+    """Return the exponential of a loss in nats; of one beyond what a float holds, the greatest float (JSON has no inf)."""
+    return math.exp(min(loss, 709.78))
+
+
+def paired(first: SongLosses, second: SongLosses) -> dict[str, float]:
+    """Compare two writers on the same songs, whatever their tokenizers.
+
+    Returns
+    -------
+    dict
+        ``difference`` of the bits a byte (first minus second: below 0, the first is better), ``low`` and ``high`` of its
+        95% interval by a bootstrap over songs, and the two-sided ``p`` of no difference.
+
+    Raises
+    ------
+    LyristError
+        They were not scored on the same songs.
+    """
+    if len(first) != len(second) or not np.array_equal(first.bytes, second.bytes):
+        raise LyristError("The two writers were not scored on the same songs, so they cannot be compared song by song.")
+    bits = 1 / math.log(2)
+    return paired_bootstrap_ratio(first.nats * bits, second.nats * bits, first.bytes)
+
+
+def write_losses(path: Path, ids: Sequence[int], losses: SongLosses) -> None:
+    """Write what each song cost to a Parquet file (id, nats, tokens, bytes): whole, or not at all."""
+    table = pl.DataFrame(
+        {
+            "id": pl.Series(list(ids), dtype=pl.Int64),
+            "nats": losses.nats,
+            "tokens": losses.tokens,
+            "bytes": losses.bytes,
+        }
+    )
+    with files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        table.write_parquet(temporary)
+        temporary.replace(path)
+
+
+def read_losses(path: Path) -> tuple[list[int], SongLosses]:
+    """Return what `write_losses` wrote: the ids of the songs, and what each cost.
+
+    Raises
+    ------
+    LyristError
+        The file is not there or damaged.
+    """
+    if not path.is_file():
+        raise LyristError(f"There is no {path}: the writer was not scored on these songs; 'lyrist evaluate' does it.")
+    try:
+        table = pl.read_parquet(path)
+        columns = [table[name].to_numpy() for name in ("nats", "tokens", "bytes")]
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LyristError(f"{path} is damaged ({error}); train the writer again.") from error
+    return table["id"].to_list(), SongLosses(*columns)
+
+
+def common(
+    first: tuple[Sequence[int], SongLosses], second: tuple[Sequence[int], SongLosses]
+) -> tuple[SongLosses, SongLosses]:
+    """Return the losses of those songs that both writers were scored on, in the order of their ids."""
+    ids, a, b = np.intersect1d(np.asarray(first[0]), np.asarray(second[0]), return_indices=True)
+    if not len(ids):
+        raise LyristError("The two writers were scored on no song in common; give both the same corpus and split.")
+    return _take(first[1], a), _take(second[1], b)
+
+
+def _take(losses: SongLosses, places: NDArray[np.intp]) -> SongLosses:
+    return SongLosses(losses.nats[places], losses.tokens[places], losses.bytes[places])
+
+
+def _sizes(lyrics: Sequence[str]) -> NDArray[np.int64]:
+    sizes = np.fromiter((len(text.encode()) for text in lyrics), dtype=np.int64, count=len(lyrics))
+    if not sizes.all():
+        raise LyristError("A song has no lyrics at all, so there is nothing to score; prepare the corpus again.")
+    return sizes
