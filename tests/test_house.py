@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "lyrist"
 FLOORS = [
     {"errors", "text", "_version"},
-    {"files", "progress"},
+    {"files", "progress", "rhyme"},
     {"reports", "models", "sample"},
     {"corpus", "images"},
     {"training"},
