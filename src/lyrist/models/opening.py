@@ -15,11 +15,17 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-WAITING = {
-    "transformers.models.auto.configuration_auto": ("lyrist.models.configuration",),
-    "transformers.models.auto.modeling_auto": ("lyrist.models.recurrent", "lyrist.models.convolutional"),
+WAITING: dict[str, tuple[tuple[str, ...], ...]] = {
+    "transformers.models.auto.configuration_auto": (
+        ("lyrist.models.configuration",),
+        ("lyrist.models.writingconfig",),
+    ),
+    "transformers.models.auto.modeling_auto": (
+        ("lyrist.models.recurrent", "lyrist.models.convolutional"),
+        ("lyrist.models.recurrentlm",),
+    ),
 }
-"""The modules of `transformers` that keep the names, and those of Lyrist that register theirs there."""
+"""The modules of `transformers` that keep the names, and those of Lyrist that register theirs there, in groups."""
 
 
 def install() -> None:
@@ -32,10 +38,11 @@ def install() -> None:
 
 
 def _register(target: str) -> None:
-    """Import what registers itself; what is being imported already will do so without help."""
-    if not any(name in sys.modules for name in WAITING[target]):
-        for name in WAITING[target]:
-            importlib.import_module(name)
+    """Import what registers itself; a group of which a module is being imported already will do so without help."""
+    for group in WAITING[target]:
+        if not any(name in sys.modules for name in group):
+            for name in group:
+                importlib.import_module(name)
 
 
 class _Finder(MetaPathFinder):

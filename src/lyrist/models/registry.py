@@ -18,7 +18,17 @@ from typing import Any
 
 from lyrist.errors import UsageError, unknown
 
-MODULES = ("controls", "linear", "trees", "bags", "ensemble", "recurrent", "convolutional", "transformer")
+MODULES = (
+    "controls",
+    "linear",
+    "trees",
+    "bags",
+    "ensemble",
+    "recurrent",
+    "convolutional",
+    "transformer",
+    "recurrentlm",
+)
 """The modules of this room that register recipes, in the order in which ``lyrist recipes`` lists them."""
 
 

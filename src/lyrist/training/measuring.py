@@ -25,6 +25,16 @@ def classification(outputs: Any, batch: Batch) -> Sums:
     }
 
 
+def language(outputs: Any, batch: Batch) -> Sums:
+    """Return the nats of the tokens that are scored: those of lyrics and the end, neither conditions nor padding."""
+    # The first place of a row is predicted by nothing; a decoder that reads other ids than it writes has no such place.
+    shifted = "decoder_input_ids" not in batch and "decoder_attention_mask" not in batch
+    labels = batch["labels"][:, 1:] if shifted else batch["labels"]
+    count = (labels != -100).sum()
+    items = batch.get("num_items_in_batch")
+    return {"loss": (outputs.loss.detach().double() * (count if items is None else items), int(count))}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a training run was."""

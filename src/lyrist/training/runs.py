@@ -31,10 +31,11 @@ from scipy import sparse
 
 from lyrist import files
 from lyrist._version import __version__
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, UsageError
 from lyrist.training import journal
 from lyrist.training.checkpoints import CHECKPOINTS
 from lyrist.training.classifier import NeuralClassifier
+from lyrist.training.writer import Writer
 
 FORMAT = 1
 """Version of the layout above; a run of another one is refused."""
@@ -118,6 +119,22 @@ class Run:
     def model(self) -> Any:
         """Return the fitted classifier."""
         return load_model(self.path / MODEL)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Return the writer of a run whose task is to write.
+
+        Raises
+        ------
+        UsageError
+            The run is of another task.
+        """
+        if self.info.get("task") != "write":
+            raise UsageError(
+                f"{self.path} is a run of '{self.info.get('recipe')}', which does not write lyrics; "
+                "'lyrist train RECIPE CORPUS --target lyrics' makes one that does."
+            )
+        return Writer.load(self.path / MODEL)
 
     def predictions(self, split: str) -> pl.DataFrame:
         """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities."""

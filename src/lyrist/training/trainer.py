@@ -136,7 +136,10 @@ class Loop(Resumable):
         """Return the loss, and note what is to be logged."""
         loss, outputs = super().compute_loss(model, dict(inputs), True, num_items_in_batch)
         with torch.no_grad():
-            self.tally.add(self.measure(outputs, inputs))
+            items: dict[str, Any] = {}
+            if num_items_in_batch is not None:  # the Trainer has multiplied the loss by the number of processes
+                items["num_items_in_batch"] = num_items_in_batch / self.args.world_size
+            self.tally.add(self.measure(outputs, {**inputs, **items}))
         return (loss, outputs) if return_outputs else loss
 
     def floating_point_ops(self, inputs: Any) -> int:

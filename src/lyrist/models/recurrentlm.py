@@ -1,0 +1,213 @@
+"""Recurrent writers: `gru` and `lstm-lm`.
+
+What is unusual: dropout draws one mask a song, the same at every token (Gal and Ghahramani, 2016), drops whole words of
+the vocabulary (AWD-LSTM, Merity et al., 2018), and the output layer shares its weights with the word vectors. Padding
+never enters a state: songs that begin or end at different places are read in groups, each without its padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lyrist.models.registry import option, register
+from lyrist.models.writing import LyricsModel, State, WriterOptions, WriterShape, announce, common
+from lyrist.models.writingconfig import RecurrentLyricsConfig
+
+CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
+
+
+@dataclass(frozen=True)
+class RecurrentWriterOptions(WriterOptions):
+    """Options of `gru`; `--hidden 128 --layers 2 --dense 64 --tied false --dropout 0` is the shape of report 004."""
+
+    embedding_size: int = option(256, "length of a word's vector")
+    hidden: int = option(512, "units of each recurrent layer")
+    layers: int = option(1, "recurrent layers")
+    dense: int = option(0, "units of a ReLU layer before the output (0: none); 64 in report 004")
+    tied: bool = option(True, "the output layer shares its weights with the word vectors")
+    dropout: float = option(0.1, "share of the units that are dropped, the same at every token of a song")
+    embedding_dropout: float = option(0.0, "share of the vocabulary that is dropped at each update")
+
+    schedule: ClassVar[Mapping[str, Any]] = {"learning_rate": 4e-3, "batch_size": 16, "average": 0.99}
+
+
+@dataclass(frozen=True)
+class LstmWriterOptions(RecurrentWriterOptions):
+    """Options of `lstm-lm`."""
+
+    layers: int = option(2, "recurrent layers")
+    dropout: float = option(0.2, "share of the units that are dropped, the same at every token of a song")
+    embedding_dropout: float = option(0.05, "share of the vocabulary that is dropped at each update")
+
+
+class Memory(State):
+    """The states of all layers after the last token, each (layers, batch, hidden); an LSTM has two."""
+
+    def __init__(self, parts: tuple[Tensor, ...], length: int) -> None:
+        self.parts, self.length = parts, length
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Return how many tokens were read."""
+        return self.length
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these songs."""
+        self.parts = tuple(part.index_select(1, rows.to(part.device)) for part in self.parts)
+
+    def __len__(self) -> int:
+        return self.parts[0].shape[1]
+
+
+class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
+    """Word vectors, recurrent layers, perhaps a dense layer, and the scores of the next token."""
+
+    config_class = RecurrentLyricsConfig
+
+    def __init__(self, config: RecurrentLyricsConfig) -> None:
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+        nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+        sizes = [config.embedding_size, *[config.hidden] * (config.layers - 1)]
+        self.cells = nn.ModuleList(CELLS[config.cell](size, config.hidden, batch_first=True) for size in sizes)
+        last = config.hidden
+        self.dense = nn.Linear(last, config.dense) if config.dense else None
+        last = config.dense or last
+        # A tied output layer reads vectors as long as a word's.
+        self.bridge = nn.Linear(last, config.embedding_size) if config.tied and last != config.embedding_size else None
+        self.head = None if config.tied else nn.Linear(last, config.lyrics_size)
+        self.bias = nn.Parameter(torch.zeros(config.lyrics_size)) if config.tied else None
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave the weights as `__init__` drew them."""
+
+    def states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        past_key_values: Any = None,
+        use_cache: bool = False,
+        song_ids: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Return the states of the last layer, and the states of all layers after the last token."""
+        if song_ids is not None:
+            return self._blocks(input_ids, song_ids), None
+        mask = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()
+        if mask is None or bool(mask.all()) or (not use_cache and bool(mask[:, 0].all())):
+            return self._run(input_ids, past_key_values, use_cache)
+        return self._groups(input_ids, mask, past_key_values, use_cache)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return the scores of what a song can hold."""
+        if self.dense is not None:
+            states = functional.relu(self.dense(states))
+        if self.head is not None:
+            return self._unwritten(self.head(states).float())
+        if self.bridge is not None:
+            states = self.bridge(states)
+        weights = self.embedding.weight[: self.config.lyrics_size]
+        return self._unwritten(functional.linear(states, weights, self.bias).float())
+
+    def _run(self, ids: Tensor, past: Memory | None, keep: bool) -> tuple[Tensor, Memory | None]:
+        """Read sequences without padding before or between their tokens."""
+        vectors = functional.embedding(ids, self._words())
+        # A word's vector has length 1 where it is shared with the output; a recurrence wants units of size 1.
+        states = self._locked(vectors * self.config.embedding_size**0.5)
+        ends = []
+        for number, cell in enumerate(self.cells):
+            before = None if past is None else tuple(part[number : number + 1].contiguous() for part in past.parts)
+            given: Any = before if before is None or self.config.cell == "lstm" else before[0]
+            states, end = cell(states, given)
+            states = self._locked(states)
+            ends.append(end if isinstance(end, tuple) else (end,))
+        if not keep:
+            return states, None
+        parts = tuple(torch.cat(layer) for layer in zip(*ends, strict=True))
+        return states, Memory(parts, ids.shape[1] + (past.length if past else 0))
+
+    def _words(self) -> Tensor:
+        weights = self.embedding.weight
+        if not self.training or not self.config.embedding_dropout:
+            return weights
+        kept = torch.rand(len(weights), 1, device=weights.device) >= self.config.embedding_dropout
+        dropped: Tensor = weights * kept / (1 - self.config.embedding_dropout)
+        return dropped
+
+    def _locked(self, states: Tensor) -> Tensor:
+        """Drop the same units at every token of a song."""
+        if not self.training or not self.config.dropout:
+            return states
+        kept = torch.rand(states.shape[0], 1, states.shape[2], device=states.device) >= self.config.dropout
+        dropped: Tensor = states * kept.to(states.dtype) / (1 - self.config.dropout)
+        return dropped
+
+    def _groups(self, ids: Tensor, mask: Tensor, past: Memory | None, keep: bool) -> tuple[Tensor, Memory | None]:
+        """Read songs that begin and end at the same places together, without their padding."""
+        places = torch.arange(mask.shape[1], device=mask.device)
+        first = torch.where(mask, places, mask.shape[1]).amin(dim=1)
+        last = torch.where(mask, places + 1, 0).amax(dim=1)
+        states = torch.zeros(*ids.shape, self.config.hidden, device=ids.device)
+        parts: list[Tensor] = []
+        for start, end in {(int(a), int(b)) for a, b in zip(first, last, strict=True) if a < b}:
+            rows = torch.nonzero((first == start) & (last == end)).squeeze(1)
+            some = None if past is None else Memory(tuple(part[:, rows] for part in past.parts), past.length)
+            found, kept = self._run(ids[rows, start:end], some, keep)
+            states[rows, start:end] = found.to(states.dtype)
+            if kept is not None:
+                parts = parts or [part.new_zeros(part.shape[0], len(ids), part.shape[2]) for part in kept.parts]
+                for whole, part in zip(parts, kept.parts, strict=True):
+                    whole[:, rows] = part
+        return states, Memory(tuple(parts), ids.shape[1] + (past.length if past else 0)) if keep else None
+
+    def _blocks(self, ids: Tensor, songs: Tensor) -> Tensor:
+        """Read blocks of several songs, each song from a fresh state: as many sequences as there are songs."""
+        begins = functional.pad(songs[:, 1:] != songs[:, :-1], (1, 0), value=True)
+        starts = torch.nonzero(begins.flatten()).squeeze(1)
+        lengths = torch.diff(starts, append=torch.tensor([ids.numel()], device=ids.device))
+        places = torch.arange(int(lengths.max()), device=ids.device)
+        real = places < lengths[:, None]
+        alone = ids.flatten()[(starts[:, None] + places).clamp(max=ids.numel() - 1)]
+        states, _ = self._run(alone, None, False)
+        return states[real].view(*ids.shape, -1)
+
+
+def _build(
+    options: RecurrentWriterOptions, shape: WriterShape, cell: Literal["gru", "lstm"], recipe: str
+) -> RecurrentWriter:
+    config = RecurrentLyricsConfig(**common(options, shape, recipe, RecurrentLyricsConfig), cell=cell)
+    return RecurrentWriter(config)
+
+
+@register(
+    "gru",
+    "a gated recurrent network that writes token by token",
+    family="neural",
+    task="write",
+    options=RecurrentWriterOptions,
+    source="report 004; Cho et al., Learning phrase representations, 2014",
+)
+def gru(options: RecurrentWriterOptions, shape: WriterShape) -> RecurrentWriter:
+    """Build the GRU."""
+    return _build(options, shape, "gru", "gru")
+
+
+@register(
+    "lstm-lm",
+    "LSTM layers with variational dropout, tied and averaged weights",
+    family="neural",
+    task="write",
+    options=LstmWriterOptions,
+    source="Merity et al., Regularizing and optimizing LSTM language models, 2018",
+)
+def lstm_lm(options: LstmWriterOptions, shape: WriterShape) -> RecurrentWriter:
+    """Build the LSTM."""
+    return _build(options, shape, "lstm", "lstm-lm")
+
+
+announce(RecurrentLyricsConfig, RecurrentWriter)

@@ -1,0 +1,123 @@
+"""Tokenizers of writers: a byte-level encoding learnt from the training songs, and tokens for what a song is conditioned on.
+
+What is unusual: a line end is always a token of its own, so that lines can be counted and kept while a song is written;
+every text can be encoded and comes back exactly; and a condition is one token that no text of a song ever becomes, even
+where a song contains the very characters of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from lyrist.corpus.cleaning.headers import KINDS
+from lyrist.errors import LyristError
+
+PAD, BOS, EOS = "<|pad|>", "<|song|>", "<|end|>"
+
+PIECES = (
+    r"\n"
+    r"| ?[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*"  # a word with its apostrophes: don't, rock'n'roll
+    r"| ?\p{N}+"
+    r"| ?[^\s\p{L}\p{M}\p{N}]+"
+    r"|[^\S\n]+(?!\S)"
+    r"|[^\S\n]"
+)
+"""What no token reaches across. A space belongs to the word after it."""
+
+
+def learn(texts: Iterable[str], size: int, sections: bool = False) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer with at most ``size`` tokens, learnt from ``texts``.
+
+    Ids: 0 padding, 1 beginning, 2 end, then bytes and merged pieces, then (with ``sections``) the kinds of sections,
+    written ``[chorus]`` as the corpus keeps them.
+
+    Raises
+    ------
+    LyristError
+        There is nothing to learn from.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - (len(KINDS) if sections else 0),
+        special_tokens=[PAD, BOS, EOS],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() <= 259:
+        raise LyristError("The training songs hold no text to learn a vocabulary from; prepare a larger corpus.")
+    if sections:
+        tokenizer.add_tokens([AddedToken(f"[{kind}]", normalized=False) for kind in KINDS])
+    return wrap(tokenizer)
+
+
+def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return the tokenizer as one of `transformers`; called on a prompt, it puts the beginning of a song before it."""
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+    )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def condition_token(column: str, value: str) -> str:
+    """Return the token that stands for a value of a column, such as ``<|genre:rap|>``."""
+    return f"<|{column}:{value}|>"
+
+
+def add_conditions(tokenizer: PreTrainedTokenizerFast, known: Mapping[str, Sequence[str]]) -> None:
+    """Add a token for each value of each column, and check that each is one token and all are different.
+
+    Raises
+    ------
+    LyristError
+        Two of them, or one and an older token, cannot be told apart.
+    """
+    names = [condition_token(column, value) for column, values in known.items() for value in values]
+    # transformers strips what it adds, so two values may become one; the id that comes back tells.
+    before = len(tokenizer)
+    backend = tokenizer.backend_tokenizer
+    backend.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
+    ids = [backend.token_to_id(name) or 0 for name in names]
+    if len(set(ids)) < len(names) or min(ids, default=before) < before:
+        twice = next(name for place, name in enumerate(names) if ids.index(ids[place]) < place or ids[place] < before)
+        raise LyristError(f"The condition {twice} cannot be told from another token; rename that value in the table.")
+    for name, number in zip(names, ids, strict=True):
+        if backend.encode(name, add_special_tokens=False).ids != [number]:
+            raise LyristError(f"The condition {name} is no single token; rename that value in the table.")
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
+    """Return the tokens of each text; what looks like a special token in it is text."""
+    backend: Any = tokenizer.backend_tokenizer
+    before = backend.encode_special_tokens
+    backend.encode_special_tokens = True
+    backend.no_truncation()
+    backend.no_padding()
+    try:
+        return [encoded.ids for encoded in backend.encode_batch(list(texts), add_special_tokens=False)]
+    finally:
+        backend.encode_special_tokens = before
+
+
+def decode(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> str:
+    """Return the text of tokens; special ones are left out, and nothing is tidied."""
+    return str(tokenizer.backend_tokenizer.decode([int(i) for i in ids], skip_special_tokens=True))

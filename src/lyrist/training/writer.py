@@ -1,0 +1,353 @@
+"""Any writing recipe fitted to a corpus, and what it fits: a `Writer`, which reads, scores and is saved with its tokenizer.
+
+What is unusual: recipes of three families share one way. Networks are trained by the loop of the classifiers; models of
+counts learn from the same sequences; a mixture does both, first its network, then the rest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
+
+from lyrist import files
+from lyrist.corpus.corpus import Corpus
+from lyrist.errors import LyristError, UsageError, unknown
+from lyrist.models import registry
+from lyrist.models.network import hushed
+from lyrist.models.writing import WriterShape
+from lyrist.training import packing, scoring, vocabularies
+from lyrist.training.loop import seeded, train
+from lyrist.training.measuring import Outcome, language
+from lyrist.training.schedule import Schedule
+from lyrist.training.songtokens import SongTokens, tokenise
+
+MARKER = "writer.json"
+FORMAT = 1
+
+TRAINED = ("neural", "mixture")
+"""Families that the training loop trains."""
+
+
+@dataclass
+class Writer:
+    """A model of songs with its tokenizer and the conditions that it knows."""
+
+    model: Any
+    tokenizer: Any
+    conditions: dict[str, tuple[str, ...]]
+    """Column to the values that it was trained with."""
+    recipe: str = ""
+    context: int = 0
+    """Tokens that it reads at once, beginning and conditions included; 0: any number."""
+    seq2seq: bool = False
+    """Whether an encoder reads the instruction and a decoder writes the song."""
+    trained: bool = True
+    """Whether the rows of the tokens that were added to a pretrained model were trained."""
+    outcome: Outcome | None = field(default=None, repr=False)
+    """What its training in the loop was; None for models of counts and after `load`."""
+    ledger: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Songs read, kept and dropped (by length) of each split that training read; empty after `load`."""
+
+    # Reading.
+
+    def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
+        """Return what stands before the lyrics: the beginning of a song, and a token for each condition.
+
+        Parameters
+        ----------
+        given
+            Column to value; columns that are left out are not conditioned on.
+
+        Raises
+        ------
+        UsageError
+            The writer was not trained with such a column or value; the message lists those it knows.
+        """
+        values = self.checked(given)
+        names = [vocabularies.condition_token(column, value) for column, value in values.items()]
+        return [self.bos, *self.tokenizer.convert_tokens_to_ids(names)]
+
+    def checked(self, given: Mapping[str, str] | None) -> dict[str, str]:
+        """Return the conditions in the order of the writer's own, after a look at whether it knows them."""
+        given = {column: value for column, value in (given or {}).items() if value}
+        for column, value in given.items():
+            if column not in self.conditions:
+                if not self.conditions:
+                    raise UsageError(
+                        f"This writer was trained without conditions, so it cannot be given a {column}; "
+                        f"train one with --condition {column}."
+                    )
+                raise unknown("condition of this writer called", column, self.conditions)
+            if value not in self.conditions[column]:
+                raise unknown(f"{column} that this writer was trained with called", value, self.conditions[column])
+        return {column: given[column] for column in self.conditions if column in given}
+
+    @property
+    def bos(self) -> int:
+        """Return the token that begins a song."""
+        found = self.tokenizer.bos_token_id
+        return int(self.eos if found is None else found)
+
+    @property
+    def eos(self) -> int:
+        """Return the token that ends a song."""
+        return int(self.tokenizer.eos_token_id)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of lyrics; what looks like a special token in them is text."""
+        return vocabularies.encode(self.tokenizer, [text])[0]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the lyrics that tokens stand for; special tokens are left out, and nothing else is changed."""
+        return vocabularies.decode(self.tokenizer, ids)
+
+    def losses(
+        self,
+        lyrics: Sequence[str],
+        given: Sequence[Mapping[str, str]] | None = None,
+        batch_size: int = 16,
+        device: str = "auto",
+    ) -> list[NDArray[np.float64]]:
+        """Return the nats of each token of each song and of its end, given the beginning and its conditions.
+
+        Parameters
+        ----------
+        lyrics
+            n songs of any length.
+        given
+            The conditions of each; None: no song has any. Values that the writer does not know are left out.
+        batch_size
+            Songs that are computed together at most; nothing but rounding depends on it.
+        device
+            auto, cpu or cuda.
+
+        Returns
+        -------
+        list of arrays
+            For each song, (tokens + 1,) nats.
+
+        Raises
+        ------
+        LyristError
+            The tokens that were added to a pretrained model were never trained.
+        """
+        conditions = [self.known(each) for each in given] if given is not None else [{} for _ in lyrics]
+        return scoring.losses(self, list(lyrics), conditions, batch_size, device)
+
+    def known(self, given: Mapping[str, Any]) -> dict[str, str]:
+        """Return of ``given`` what this writer knows."""
+        return {c: str(given[c]) for c, values in self.conditions.items() if given.get(c) in values}
+
+    def check_scorable(self) -> None:
+        """Raise where the model cannot be scored honestly."""
+        if not self.trained:
+            raise LyristError(
+                f"This '{self.recipe}' has {sum(map(len, self.conditions.values()))} added tokens whose rows were never "
+                "trained: untrained rows take probability from every real token, so no score would mean anything. "
+                "Train it for at least one step, or load the pretrained model without conditions."
+            )
+
+    # On disk.
+
+    def save(self, folder: Path) -> None:
+        """Write the model, its tokenizer and ``writer.json`` into ``folder``, a Hugging Face directory."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with hushed(), files.explained(folder):
+            self.model.to("cpu").save_pretrained(folder)
+            self.tokenizer.save_pretrained(str(folder))
+        about = {
+            "format": FORMAT, "recipe": self.recipe, "conditions": self.conditions, "context": self.context,
+            "seq2seq": self.seq2seq, "trained": self.trained,
+        }  # fmt: skip
+        files.write_json(folder / MARKER, about)
+
+    @classmethod
+    def load(cls, folder: Path) -> Writer:
+        """Open what `save` wrote.
+
+        Raises
+        ------
+        LyristError
+            A file is missing or damaged, or the tokenizer is not the model's.
+        """
+        about = files.read_json(folder / MARKER, "a saved writer")
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            raise LyristError(f"{folder / MARKER} is damaged or of another version of Lyrist; train the writer again.")
+        registry.recipes()  # so that AutoModel knows Lyrist's own networks
+        kind = AutoModelForSeq2SeqLM if about["seq2seq"] else AutoModelForCausalLM
+        model, tokenizer = _opened(kind, folder)
+        about["conditions"] = {column: tuple(values) for column, values in about["conditions"].items()}
+        del about["format"]
+        writer = cls(model, tokenizer, **about)
+        writer.model.eval()
+        writer.check_tokenizer(str(folder))
+        return writer
+
+    def check_tokenizer(self, where: str) -> None:
+        """Raise where the model has no row for a token of the tokenizer, or a condition is no single token."""
+        rows = int(self.model.config.vocab_size)
+        if len(self.tokenizer) > rows:
+            raise LyristError(
+                f"The tokenizer in {where} does not match its model: it has {len(self.tokenizer):,} tokens, the model "
+                f"{rows:,}; put back the tokenizer that was saved with it, or train the writer again."
+            )
+        known = self.tokenizer.get_vocab()
+        for column, values in self.conditions.items():
+            for value in values:
+                if not self.seq2seq and vocabularies.condition_token(column, value) not in known:
+                    raise LyristError(
+                        f"The tokenizer in {where} does not match: it lacks the token for the {column} '{value}'; "
+                        "put back the tokenizer that was saved with the model, or train the writer again."
+                    )
+
+    def parameters(self) -> int:
+        """Return the number of weights, or of counts, of the model."""
+        own = getattr(self.model, "size", None)
+        return int(own()) if callable(own) else sum(weights.numel() for weights in self.model.parameters())
+
+
+def _opened(kind: Any, folder: Path) -> tuple[PreTrainedModel, Any]:
+    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    if missing:
+        raise LyristError(f"{folder} is not a saved writer: it has no {missing[0]}; train it again.")
+    with hushed():
+        try:
+            model, report = kind.from_pretrained(
+                folder, output_loading_info=True, local_files_only=True, use_safetensors=True
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # the library has no error of its own for a damaged file
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise LyristError(f"The writer in {folder} is damaged ({reason}); train it again.") from error
+    broken = [*report["missing_keys"], *report["mismatched_keys"]]
+    if broken:
+        raise LyristError(f"The writer in {folder} is damaged (weights without a value: {broken[0]}); train it again.")
+    return model, tokenizer
+
+
+# Fitting.
+
+
+def configure(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> tuple[registry.Recipe, Any, Schedule]:
+    """Return a writing recipe, its options and the schedule (which recipes of counts do not read).
+
+    Raises
+    ------
+    UsageError
+        The recipe is not one that writes, or an option is unknown or has a wrong value.
+    """
+    recipe = registry.get(recipe_name)
+    if recipe.task != "write":
+        raise unknown("recipe that writes called", recipe_name, [each.name for each in registry.recipes("write")])
+    kinds = (Schedule, recipe.options) if recipe.family in TRAINED else (recipe.options,)
+    *for_schedule, for_recipe = registry.split_options(options, *kinds)
+    settings = registry.configure(recipe.options, for_recipe, recipe_name)
+    given = {**getattr(settings, "schedule", {}), "seed": seed, **(for_schedule[0] if for_schedule else {})}
+    return recipe, settings, registry.configure(Schedule, given, recipe_name)
+
+
+def resolved(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
+    """Return every option of a recipe with the value that it will have, for ``run.json``."""
+    recipe, settings, schedule = configure(recipe_name, options, seed)
+    more = dataclasses.asdict(schedule) if recipe.family in TRAINED else {}
+    return {**dataclasses.asdict(settings), **more}
+
+
+def fit_writer(
+    corpus: Corpus,
+    recipe: str,
+    options: Mapping[str, Any] | None = None,
+    condition: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> Writer:
+    """Fit a writing recipe to the training songs of a corpus.
+
+    Parameters
+    ----------
+    corpus
+        Its training songs are learnt from; its validation songs choose the best step, or fit the weights of a mixture.
+    recipe
+        A recipe that writes.
+    options
+        Options of the recipe and of the `Schedule`, by name; strings are read as the command line does.
+    condition
+        Columns of the corpus that are told to the writer before each song, such as genre.
+    seed
+        Decides everything that is drawn at random.
+    folder
+        Where ``metrics.jsonl`` and checkpoints go while it is fitted; None: nowhere.
+    resume
+        Go on from the checkpoint in ``folder``.
+
+    Raises
+    ------
+    UsageError
+        The recipe, an option or a condition is unknown.
+    LyristError
+        There is nothing to learn from, or what a pretrained recipe needs is not there.
+    """
+    found, settings, schedule = configure(recipe, dict(options or {}), seed)
+    tokens = tokenise(corpus, settings, tuple(condition))
+    with hushed(), seeded(schedule.seed):
+        shape = _shape(tokens, settings)
+        model = found.build(settings, shape)
+    writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, shape.context, ledger=tokens.ledger)
+    writer.seq2seq = bool(model.config.is_encoder_decoder)
+    if found.family in TRAINED:
+        network = model if found.family == "neural" else model.network
+        writer.outcome = _train(network, tokens, settings, shape, schedule, folder, resume, recipe)
+    if found.family != "neural":
+        model.learn(*(tokens.sequences(split, shape.bos, shape.eos) for split in ("train", "validation")))
+    writer.model = getattr(model, "merged", lambda: model)()
+    writer.context = int(getattr(writer.model.config, "context", shape.context))
+    writer.model.eval()
+    _describe(writer, settings)
+    return writer
+
+
+def _shape(tokens: SongTokens, settings: Any) -> WriterShape:
+    tokenizer = tokens.tokenizer
+    eos = tokenizer.eos_token_id
+    bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos
+    return WriterShape(len(tokenizer), padding, bos, eos, settings.context, tokens.lyrics)
+
+
+def _train(
+    network: Any, tokens: SongTokens, settings: Any, shape: WriterShape, schedule: Schedule, folder: Path | None,
+    resume: bool, title: str,
+) -> Outcome:  # fmt: skip
+    """Train a network in the one loop."""
+    songs = packing.examples(tokens, "train", settings, shape, training=True)
+    held = packing.examples(tokens, "validation", settings, shape, training=False)
+    network.loss_only = True
+    try:
+        return train(
+            network, songs, held if len(held) else None, schedule,
+            measure=language, folder=folder, resume=resume, bucketed=songs.bucketed, title=title,
+        )  # fmt: skip
+    finally:
+        network.loss_only = False
+
+
+def _describe(writer: Writer, settings: Any) -> None:
+    """Have ``generate`` and ``pipeline`` know how a song begins and ends, and sample rather than repeat the likeliest."""
+    writer.trained = writer.outcome is None or writer.outcome.steps > 0
+    config: Any = writer.model.generation_config
+    config.bos_token_id, config.eos_token_id = writer.bos, writer.eos
+    config.pad_token_id = writer.tokenizer.pad_token_id
+    config.do_sample, config.top_p = True, 0.95
+    config.max_new_tokens = 256
+
+
+__all__ = ["TRAINED", "Writer", "configure", "fit_writer", "resolved"]
