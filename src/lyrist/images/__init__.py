@@ -1,0 +1,1 @@
+"""Pictures become arrays: CIFAR archives, folders of pictures, class blocks, near-copies."""

@@ -1,0 +1,146 @@
+"""Test pictures that have a near-copy in training: found by a perceptual hash, confirmed by their pixels.
+
+The hash is 64 signs of the lowest frequencies of the brightness (pHash, Zauner 2010), of the picture and of its mirror
+image. Pictures whose hashes differ in few bits are compared: near-copies are those whose contrast-normalised pixels, a
+little blurred, correlate. A tenth of CIFAR-100's test pictures have such a copy (Barz and Denzler, ciFAIR, 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+SMALL = 16
+"""Side at which pictures are compared."""
+
+BITS = 12
+"""Hashes that differ in at most so many of 64 bits make a pair worth a look."""
+
+ALIKE = 0.95
+"""Least correlation of a near-copy."""
+
+_PAIRS = 20_000_000  # pairs of hashes looked at together
+_ALL = 4_000_000_000  # beyond so many pairs only those that share a quarter of the hash are looked at
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Near-copies between the test pictures and the training pictures."""
+
+    test: NDArray[np.int64]
+    """(n,) places of test pictures that have a copy in training, each once, with their closest one:"""
+    train: NDArray[np.int64]
+    """(n,) its place among the training pictures."""
+    exact: NDArray[np.bool_]
+    """(n,) whether all pixels are the same."""
+    alike: NDArray[np.float64]
+    """(n,) correlation of the two, at most 1."""
+
+    def summary(self, test_pictures: int) -> dict[str, Any]:
+        """Return the counts, JSON-ready."""
+        return {
+            "test_pictures": test_pictures,
+            "with_copy_in_training": len(self.test),
+            "exact": int(self.exact.sum()),
+            "near": int((~self.exact).sum()),
+            "share": len(self.test) / max(1, test_pictures),
+        }
+
+
+def find(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> Copies:
+    """Find the test pictures that have an exact or a near-copy in training, mirrored ones included.
+
+    Parameters
+    ----------
+    train, test
+        Pictures, (n, side, side, 3).
+    """
+    here, there = _small(train), _small(test)
+    known = hashes(here)
+    pairs = [_candidates(known, hashes(turned)) for turned in (there, there[:, :, ::-1])]
+    best: dict[int, tuple[float, int]] = {}
+    for turned, (i, j) in zip((there, there[:, :, ::-1]), pairs, strict=True):
+        for row, column, value in zip(i, j, _correlations(turned, here, i, j), strict=True):
+            if value >= ALIKE and value > best.get(int(row), (0.0, 0))[0]:
+                best[int(row)] = (float(value), int(column))
+    first = {one.tobytes(): place for place, one in reversed(list(enumerate(train)))}
+    exact = {row: place for row, one in enumerate(test) if (place := first.get(one.tobytes())) is not None}
+    rows = sorted(best.keys() | exact.keys())
+    return Copies(
+        np.array(rows, dtype=np.int64),
+        np.array([exact.get(row, best.get(row, (0, 0))[1]) for row in rows], dtype=np.int64),
+        np.array([row in exact for row in rows], dtype=bool),
+        np.array([1.0 if row in exact else min(best[row][0], 1.0) for row in rows], dtype=np.float64),
+    )
+
+
+def hashes(small: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return the perceptual hash of each picture, (n,), from what `_small` makes of them."""
+    grey = small @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    low = fft.dctn(grey, axes=(1, 2))[:, :8, :8].reshape(len(grey), 64)
+    bits = low > np.median(low[:, 1:], axis=1, keepdims=True) if len(low) else np.zeros((0, 64), dtype=bool)
+    return np.packbits(bits, axis=1).view(np.uint64).ravel()
+
+
+def _small(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the pictures at the side `SMALL`, each point the mean of those around it, (n, 16, 16, 3)."""
+    side = pixels.shape[1]
+    edges = np.linspace(0, side, SMALL + 1)
+    low, high = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
+    mixing = np.zeros((SMALL, side), dtype=np.float32)
+    for place, (start, end) in enumerate(zip(low, high, strict=True)):
+        mixing[place, start:end] = 1 / (end - start)
+    found = np.empty((len(pixels), SMALL, SMALL, 3), dtype=np.float32)
+    for start in range(0, len(pixels), 4096):
+        part = pixels[start : start + 4096].astype(np.float32)
+        found[start : start + 4096] = np.einsum("ih,nhwc,jw->nijc", mixing, part, mixing, optimize=True)
+    return found
+
+
+def _candidates(train: NDArray[np.uint64], test: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs (test, train) whose hashes are close."""
+    if len(train) * len(test) > _ALL:
+        return _sharing(train, test)
+    step = max(1, _PAIRS // max(1, len(train)))
+    rows: list[NDArray[np.int64]] = []
+    columns: list[NDArray[np.int64]] = []
+    for start in range(0, len(test), step):
+        apart = np.bitwise_count(test[start : start + step, None] ^ train[None])
+        i, j = np.nonzero(apart <= BITS)
+        rows.append(i + start)
+        columns.append(j)
+    none = np.zeros(0, dtype=np.int64)
+    return np.concatenate([*rows, none]), np.concatenate([*columns, none])
+
+
+def _sharing(train: NDArray[np.uint64], test: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the close pairs that have one of the four quarters of the hash in common, for very large sets."""
+    pairs: set[tuple[int, int]] = set()
+    for quarter in range(4):
+        key = np.uint64(16 * quarter)
+        own, other = ((h >> key) & np.uint64(0xFFFF) for h in (train, test))
+        order = np.argsort(own, kind="stable")
+        left, right = np.searchsorted(own[order], other, "left"), np.searchsorted(own[order], other, "right")
+        for row in np.flatnonzero(right > left):
+            near = order[left[row] : right[row]]
+            close = near[np.bitwise_count(train[near] ^ test[row]) <= BITS]
+            pairs.update((int(row), int(column)) for column in close)
+    found = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _correlations(
+    first: NDArray[np.float32], second: NDArray[np.float32], i: NDArray[np.int64], j: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the correlation of the pixels of each pair; 0 where a picture has no contrast."""
+    found = np.zeros(len(i), dtype=np.float64)
+    for start in range(0, len(i), 65_536):
+        a, b = (x[rows[start : start + 65_536]].reshape(-1, SMALL * SMALL * 3) for x, rows in ((first, i), (second, j)))
+        a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+        norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+        found[start : start + 65_536] = np.where(norm > SMALL, (a * b).sum(axis=1) / np.maximum(norm, 1e-9), 0)
+    return found

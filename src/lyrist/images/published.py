@@ -1,0 +1,230 @@
+"""Sets of pictures in the form in which they were published: CIFAR-10, CIFAR-100, and IDX (Fashion-MNIST).
+
+The checksums are those on CIFAR's own page. They are checked where a file bears the published name: another set in the
+same form is welcome under a name of its own.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyrist.errors import LyristError
+from lyrist.images.unpickling import read_arrays
+
+ARCHIVES = {
+    "cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85",
+    "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
+}
+"""MD5 of the archives as published."""
+
+UNPACKED = {
+    "cifar-100-python": {
+        "train": "16019d7e3df5f24257cddd939b257f8d",
+        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+        "meta": "7973b15100ade9c7d40fb424638fde48",
+    },
+}
+"""MD5 of the files in the folder of that name."""
+
+CHECKED = "MD5 as published"
+
+CIFAR_100 = {"train", "test", "meta"}
+CIFAR_10 = {*(f"data_batch_{n}" for n in range(1, 6)), "test_batch", "batches.meta"}
+IDX = {f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")}
+FASHION = (
+    "T-shirt or top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+
+Bytes = Mapping[str, bytes]
+"""The files of a set by name, without folder and without ``.gz``."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A set as it is stored."""
+
+    form: str
+    """``cifar-100``, ``cifar-10`` or ``idx``."""
+    pixels: NDArray[np.uint8]
+    """(n, height, width, 3)."""
+    labels: NDArray[np.int64]
+    """(n,)."""
+    given: NDArray[np.int8]
+    """(n,): 0 in the training part, 2 in the test part."""
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def wanted(name: str) -> str:
+    """Return the published name of a file at the path ``name``, or an empty string if it is none."""
+    base = name.rpartition("/")[2]
+    base = base.removesuffix(".gz") if base.removesuffix(".gz") in IDX else base
+    return base if base in CIFAR_100 | CIFAR_10 | IDX else ""
+
+
+def check_archive(path: Path) -> str:
+    """Return what is to be said about where an archive comes from; empty where its name is not a published one.
+
+    Raises
+    ------
+    LyristError
+        It has the name, but not the checksum, of an archive that was published.
+    """
+    if path.name not in ARCHIVES or not path.is_file():
+        return ""
+    with path.open("rb") as handle:
+        _compare(path, ARCHIVES[path.name], hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)))
+    return CHECKED
+
+
+def check_folder(path: Path, files: Bytes, form: str) -> str:
+    """Return what is to be said about where the unpacked files of a set come from.
+
+    Raises
+    ------
+    LyristError
+        The folder and a file have the names, but not the checksum, of what was published.
+    """
+    sums = UNPACKED.get(path.name, {}) if path.is_dir() else {}
+    for name, published in sums.items():
+        _compare(path / name, published, hashlib.md5(files[name], usedforsecurity=False))
+    return CHECKED if sums else f"a set of its own in the form of {form}: no published checksum to check"
+
+
+def _compare(place: Path, published: str, digest: Any) -> None:
+    found = digest.hexdigest()
+    if found != published:
+        raise LyristError(
+            f"{place} has the MD5 {found}, not {published} as published: it is damaged, or another set; download it again, "
+            "or give a set of your own another name."
+        )
+
+
+def read(files: Bytes, path: Path) -> Arrays | None:
+    """Return the set that these files are, or None where they are none of the known ones.
+
+    Raises
+    ------
+    LyristError
+        A file is missing, damaged, hostile or does not fit the others.
+    """
+    for form, names, reader in (
+        ("cifar-100", CIFAR_100, _cifar_100),
+        ("cifar-10", CIFAR_10, _cifar_10),
+        ("idx", IDX, _idx),
+    ):
+        there = names & files.keys()
+        if not there:
+            continue
+        missing = sorted(names - there)
+        if missing:
+            raise LyristError(
+                f"{path} is not a whole set of the form {form}: it has no file {missing[0]}; get it again."
+            )
+        pixels, labels, given, classes, names_ = reader(files, path)
+        if not len(labels) or labels.min() < 0 or labels.max() >= len(classes):
+            raise LyristError(f"{path} has labels that its {len(classes)} class names do not cover; download it again.")
+        return Arrays(form, pixels, labels, given, classes, tuple(names_))
+    return None
+
+
+_Parts = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int8], tuple[str, ...], list[str]]
+
+
+def _cifar_100(files: Bytes, path: Path) -> _Parts:
+    parts = [_batch(files, name, path, "fine_labels") for name in ("train", "test")]
+    return *_joined(parts, ["train", "test"]), _classes(files, "meta", path, "fine_label_names"), _names(parts)
+
+
+def _cifar_10(files: Bytes, path: Path) -> _Parts:
+    order = sorted(CIFAR_10 - {"batches.meta"})
+    parts = [_batch(files, name, path, "labels") for name in order]
+    return *_joined(parts, order), _classes(files, "batches.meta", path, "label_names"), _names(parts)
+
+
+_Batch = tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]
+
+
+def _batch(files: Bytes, name: str, path: Path, key: str) -> _Batch:
+    """Return the pictures of one pickle, their labels and names."""
+    table = read_arrays(files[name], f"{path} ({name})")
+    data, labels = table.get("data"), table.get(key)
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072:
+        raise LyristError(
+            f"{path} ({name}) holds no array 'data' of 3,072 bytes a picture; it is not one of CIFAR's files."
+        )
+    if not isinstance(labels, list | np.ndarray) or len(labels) != len(data):
+        raise LyristError(f"{path} ({name}) does not hold a label in '{key}' for each of its {len(data):,} pictures.")
+    try:
+        numbers = np.asarray(labels, dtype=np.int64)
+    except (TypeError, ValueError):
+        raise LyristError(f"{path} ({name}) has labels that are not whole numbers; download it again.") from None
+    said = table.get("filenames")
+    names = [_text(item) for item in said] if isinstance(said, list) and len(said) == len(data) else []
+    names = names or [f"{name}-{number:05d}" for number in range(len(data))]
+    pictures = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return pictures, numbers, [f"{'test' if name.startswith('test') else 'train'}/{one}" for one in names]
+
+
+def _joined(parts: list[_Batch], names: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int8]]:
+    given = [
+        np.full(len(part[1]), 2 if n.startswith("test") else 0, np.int8) for part, n in zip(parts, names, strict=True)
+    ]
+    pixels = np.ascontiguousarray(np.concatenate([part[0] for part in parts]))
+    return pixels, np.concatenate([part[1] for part in parts]), np.concatenate(given)
+
+
+def _names(parts: list[_Batch]) -> list[str]:
+    return [name for part in parts for name in part[2]]
+
+
+def _classes(files: Bytes, name: str, path: Path, key: str) -> tuple[str, ...]:
+    found = read_arrays(files[name], f"{path} ({name})").get(key)
+    if not isinstance(found, list) or not all(isinstance(item, str | bytes) for item in found):
+        raise LyristError(f"{path} ({name}) holds no list of class names in '{key}'; it is not one of CIFAR's files.")
+    return tuple(_text(item) for item in found)
+
+
+def _idx(files: Bytes, path: Path) -> _Parts:
+    pictures, labels, given, names = [], [], [], []
+    for split, part in ((0, "train"), (2, "t10k")):
+        x = _idx_array(files[f"{part}-images-idx3-ubyte"], path, 3)
+        y = _idx_array(files[f"{part}-labels-idx1-ubyte"], path, 1)
+        if len(x) != len(y):
+            raise LyristError(
+                f"{path} has {len(x):,} pictures but {len(y):,} labels in its part {part}; download it again."
+            )
+        pictures.append(np.repeat(x[..., None], 3, axis=3))
+        labels.append(y.astype(np.int64))
+        given.append(np.full(len(y), split, np.int8))
+        names += [f"{'test' if split else 'train'}/{number:05d}" for number in range(len(y))]
+    target = np.concatenate(labels)
+    count = int(target.max(initial=0)) + 1
+    classes = FASHION if count == len(FASHION) and "fashion" in str(path).lower() else tuple(map(str, range(count)))
+    return np.concatenate(pictures), target, np.concatenate(given), classes, names
+
+
+def _idx_array(data: bytes, path: Path, dimensions: int) -> NDArray[np.uint8]:
+    """Return the array of an IDX file: two zeros, the type (8: bytes), the number of sides, the sides, the items."""
+    try:
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        if data[:4] != bytes([0, 0, 8, dimensions]):
+            raise ValueError("it does not begin as such a file does")
+        shape = np.frombuffer(data, ">u4", dimensions, 4).astype(np.int64)
+        items: NDArray[np.uint8] = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+        return items
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise LyristError(f"An IDX file in {path} is damaged ({error}); download it again.") from None
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
