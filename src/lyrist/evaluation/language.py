@@ -38,7 +38,7 @@ class Scored(Protocol):
 
     def losses(
         self, lyrics: Sequence[str], given: Sequence[Given] | None = None, batch_size: int = 16
-    ) -> list[NDArray[np.floating[Any]]]:
+    ) -> Sequence[NDArray[np.floating[Any]]]:
         """Return the nats of each lyric token and of the end, one array a song."""
         ...
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lyrist.errors import UsageError
+from lyrist.errors import LyristError, UsageError
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Block, Page, Prose, Section, Table
 from lyrist.studies import comparing
+from lyrist.studies.comparewriters import ComparedWriters, compare_writers
 from lyrist.studies.fitting import judged_before, scored
 from lyrist.training.runs import Run, open_run
 
@@ -46,7 +47,7 @@ class Compared:
         ]
 
 
-def compare(*runs: str, out: str | None = None) -> Compared:
+def compare(*runs: str, out: str | None = None) -> Compared | ComparedWriters:
     """Compare saved runs in one table and one chart.
 
     Parameters
@@ -59,7 +60,7 @@ def compare(*runs: str, out: str | None = None) -> Compared:
     Raises
     ------
     LyristError
-        A run is not there or damaged.
+        A run is not there or damaged, or the runs are not all of one kind.
     """
     if not runs:
         raise UsageError("compare needs run directories: lyrist compare RUN RUN...")
@@ -68,6 +69,11 @@ def compare(*runs: str, out: str | None = None) -> Compared:
     for key, what in (("target", "targets"), ("fingerprint", "corpora"), ("split_by", "splits")):
         if len({run.info[key] for run in opened}) > 1:
             notes.append(f"The runs have different {what}: their figures are not of the same songs.")
+    tasks = sorted({run.info["task"] for run in opened})
+    if len(tasks) > 1:
+        raise LyristError(f"Runs that {' and '.join(tasks)} have no figure in common; compare runs of one kind.")
+    if tasks == ["write"]:
+        return compare_writers(opened, notes, Path(out) if out else None)
     found = Compared(opened, notes, Path(out) if out else None)
     if out:
         page.write(_page(found), Path(out))

@@ -13,10 +13,12 @@ import polars as pl
 
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
+from lyrist.errors import UsageError
 from lyrist.evaluation.classification import score
 from lyrist.evaluation.intervals import wilson
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
+from lyrist.studies import writers
 from lyrist.studies.cards import card
 from lyrist.studies.comparing import Judged
 from lyrist.studies.curves import beside, curves
@@ -70,7 +72,8 @@ def train(
     data: str,
     *,
     out: str,
-    target: str = "artist",
+    target: str | None = None,
+    condition: str = "",
     only: str = "",
     steps: int | None = None,
     minutes: float | None = None,
@@ -79,7 +82,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     **options: str,
-) -> Fitted:
+) -> Fitted | writers.Written:
     """Fit one model and score it on validation and test.
 
     Parameters
@@ -91,7 +94,10 @@ def train(
     out
         The run directory.
     target
-        What is told from the lyrics: artist, genre, or another column of the corpus.
+        What is told from the lyrics: artist (the default), genre, or another column of the corpus; ``lyrics`` for a
+        recipe that writes.
+    condition
+        For a recipe that writes: the columns that it is told first, separated by commas, such as genre,artist.
     only
         Labels to keep, separated by commas; empty keeps all.
     steps
@@ -114,8 +120,16 @@ def train(
     LyristError
         The corpus, the target, the recipe or an option is not there or cannot be used.
     """
-    corpus = Corpus.open(data)
     given = {**budget(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
+    if registry.get(recipe).task == "write" or target == writers.LYRICS:
+        return writers.train(
+            recipe, data, out=out, target=target, condition=condition, only=only, given=given, seed=seed, resume=resume
+        )
+    if condition:
+        raise UsageError(
+            f"'{recipe}' does not write, so there is no --condition; the artist goes in by --features artist."
+        )
+    corpus, target = Corpus.open(data), target or "artist"
     classifier.make_estimator(recipe, given, seed)
     question = view(corpus, target, tuple(part.strip() for part in only.split(",") if part.strip()))
     return fit(question, recipe, Path(out), options=given, seed=seed, resume=resume)
@@ -123,7 +137,7 @@ def train(
 
 def budget(recipe: str, **given: Any) -> dict[str, Any]:
     """Return the options of the training loop that were given, for a network; other recipes have no use for them."""
-    if registry.get(recipe).family != "neural":
+    if registry.get(recipe).family not in ("neural", "mixture"):
         return {}
     return {name: value for name, value in given.items() if value is not None}
 
