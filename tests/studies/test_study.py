@@ -195,6 +195,21 @@ def test_runs_are_compared(studied: Studied, tmp_path: Path) -> None:
     assert "different splits" in compare(runs[0], other).summary()
 
 
+def test_the_pick_is_tested_in_pairs_on_both_splits(studied: Studied) -> None:
+    found = studied.results
+    for part in (found, found["other_split"]):
+        lines = {line["name"]: line["test"] for line in part["recipes"]}
+        assert part["tests"]["first"] == found["picked"]
+        assert set(part["tests"]["against"]) == set(lines) - {found["picked"]}
+        for name, test in part["tests"]["against"].items():
+            ours, theirs = lines[found["picked"]], lines[name]
+            assert test["difference"] == pytest.approx(ours["accuracy"]["value"] - theirs["accuracy"]["value"])
+            f1 = test["macro_f1"]
+            assert f1["difference"] == pytest.approx(ours["macro_f1"] - theirs["macro_f1"])
+            assert f1["low"] <= f1["difference"] <= f1["high"]
+            assert f1["p_holm"] >= f1["p"] > 0
+
+
 def test_repeats_and_the_learning_curve(corpus: Path, tmp_path: Path) -> None:
     plan = tmp_path / "p.toml"
     plan.write_text(
@@ -217,7 +232,11 @@ def test_repeats_and_the_learning_curve(corpus: Path, tmp_path: Path) -> None:
         assert line["accuracy"]["mean"] == pytest.approx(np.mean(values))
         assert line["accuracy"]["sd"] == pytest.approx(np.std(values, ddof=1))
     assert len(set(repeats["recipes"][2]["accuracy"]["values"])) > 1  # other splits, other figures
-    assert repeats["against"]["majority"]["p_holm"] >= repeats["against"]["majority"]["p"]
+    for test in (repeats["against"]["majority"], repeats["against"]["majority"]["macro_f1"]):
+        assert test["p_holm"] >= test["p"]
+    means = {line["name"]: line["macro_f1"]["mean"] for line in repeats["recipes"]}
+    behind = repeats["against"]["majority"]["macro_f1"]["mean"]
+    assert behind == pytest.approx(means[repeats["best"]] - means["majority"])
     curve = [point for point in found.results["learning_curve"] if point["name"] == "complement-nb"]
     assert [point["songs"] for point in curve] == sorted(point["songs"] for point in curve)
     assert len(curve) == 4

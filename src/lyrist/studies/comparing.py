@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from lyrist.evaluation.intervals import holm, mcnemar
+from lyrist.evaluation.intervals import holm, mcnemar, paired_bootstrap_macro_f1
 from lyrist.models import registry
 
 Scores = Mapping[str, Any]
@@ -97,16 +97,17 @@ def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:
     return order
 
 
-def against(first: Judged, others: dict[str, Judged]) -> dict[str, dict[str, float]]:
+def against(first: Judged, others: dict[str, Judged]) -> dict[str, dict[str, Any]]:
     """Test one recipe against each of the others on the same songs.
 
     Returns
     -------
     dict
         By name: ``difference`` of accuracy, ``only_first`` and ``only_other`` (songs that one alone got right), ``p`` of
-        the exact McNemar test, and ``p_holm`` with Holm's correction for the number of comparisons.
+        the exact McNemar test, and ``p_holm`` with Holm's correction for the number of comparisons. ``macro_f1``: the
+        same for the macro F1, by resampling songs: ``difference``, its 95% interval ``low`` to ``high``, ``p``, ``p_holm``.
     """
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, other in others.items():
         a, b = first.right, other.right
         only_first, only_other = int((a & ~b).sum()), int((b & ~a).sum())
@@ -115,14 +116,20 @@ def against(first: Judged, others: dict[str, Judged]) -> dict[str, dict[str, flo
             "only_first": only_first,
             "only_other": only_other,
             "p": mcnemar(only_first, only_other),
+            "macro_f1": paired_bootstrap_macro_f1(first.truth, first.answers, other.answers),
         }
-    corrected = holm([test["p"] for test in found.values()])
-    for test, p in zip(found.values(), corrected, strict=True):
-        test["p_holm"] = p
+    correct(list(found.values()))
+    correct([test["macro_f1"] for test in found.values()])
     return found
 
 
-def sentence(first: str, second: str, test: dict[str, float]) -> str:
+def correct(tests: Sequence[dict[str, Any]]) -> None:
+    """Add ``p_holm`` to each test: its ``p`` with Holm's correction for their number."""
+    for test, p in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test["p_holm"] = p
+
+
+def sentence(first: str, second: str, test: Mapping[str, Any]) -> str:
     """Say in words what the paired test of two recipes found."""
     told = f"{first} alone was right on {test['only_first']} test songs, {second} alone on {test['only_other']}"
     if test["p"] < 0.05:

@@ -141,7 +141,8 @@ def study(
         other = _other(question, other_split, seed)
         if isinstance(other, View):
             again = job.fit_all(other, building / "runs" / f"by-{other.split_by}")
-            results["other_split"] = _lines(other, again)
+            tests = {"first": results["picked"], "against": _tests(results["picked"], again)}
+            results["other_split"] = {**_lines(other, again), "tests": tests}
         elif other:
             results["notes"].append(other)
         scores = building / "scores"
@@ -185,8 +186,7 @@ def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: 
     """Return what ``results.json`` holds: every figure, what was picked on validation, and the paired tests."""
     validation = {name: one.run.results["validation"] for name, one in fitted.items()}
     ranked = comparing.rank(comparing.models(validation, fitted), choose_by)
-    tested = {name: one.judged["test"] for name, one in fitted.items()}
-    tests = comparing.against(tested[ranked[0]], {name: tested[name] for name in fitted if name != ranked[0]})
+    tests = _tests(ranked[0], fitted)
     verdict = comparing.sentence(ranked[0], ranked[1], tests[ranked[1]]) if len(ranked) > 1 else ""
     notes = comparing.strong_controls(ranked[0], validation, fitted, choose_by, question.target)
     if question.unlabelled:
@@ -212,6 +212,12 @@ def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: 
         "notes": notes,
         **_lines(question, fitted),
     }
+
+
+def _tests(first: str, fitted: Mapping[str, Fitted]) -> dict[str, dict[str, Any]]:
+    """Test one line against each other one on the test songs."""
+    tested = {name: one.judged["test"] for name, one in fitted.items()}
+    return comparing.against(tested[first], {name: tested[name] for name in fitted if name != first})
 
 
 def _lines(question: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
