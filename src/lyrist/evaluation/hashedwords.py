@@ -54,8 +54,7 @@ def _hash(letters: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[n
     """Return a multilinear hash of each word (Carter and Wegman 1979): letters times random factors of their places."""
     if not len(ends):
         return np.zeros(0, dtype=np.uint32)
-    place = np.arange(len(letters), dtype=np.int64) - np.repeat(begins, ends - begins + 1)
-    products = (letters.astype(np.uint64) + np.uint64(1)) * _FACTORS[place & (_PLACES - 1)]
-    sums = np.add.reduceat(products, begins)
+    place = np.arange(len(letters), dtype=np.int32) - np.repeat(begins.astype(np.int32), ends - begins + 1)
+    sums = np.add.reduceat(letters * _FACTORS[place & (_PLACES - 1)], begins)
     mixed = (sums ^ (sums >> np.uint64(33))) * _MIX
     return np.asarray(np.maximum((mixed >> np.uint64(32)).astype(np.uint32), 1), dtype=np.uint32)

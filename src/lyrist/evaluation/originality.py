@@ -303,7 +303,7 @@ def _write_words(folder: Path, songs: Iterable[pl.DataFrame], total: int | None)
 
 def _sliced(songs: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     for frame in songs:
-        yield from frame.iter_slices(8_192)
+        yield from frame.iter_slices(1_024)  # so few that what is computed of them stays in the cache
 
 
 def _mapped(path: Path, kind: Any) -> NDArray[Any]:

@@ -30,7 +30,7 @@ SHORTEST, LONGEST = 4, 12
 
 _PER_BUCKET = 16  # phrases, on average
 _CHUNK = 1 << 21  # words
-_PART = 1 << 22  # phrases that are sorted at once, some 700 MB
+_PART = 1 << 21  # phrases that are sorted at once, some 400 MB
 _AHEAD = np.arange(LONGEST)
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)

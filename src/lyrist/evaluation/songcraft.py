@@ -1,0 +1,224 @@
+"""Is it made like a song? Rhymes, syllables, repeats and sections of what was written, beside those of real songs.
+
+None of these figures is better high or low: a verse that rhymes on every line is as odd as one that never does. So each
+stands beside the same figure of held-out songs, with the interval of their difference. Many depend on how long a text is
+(the longer, the more of it repeats), so real songs are cut, at a line's end, to the lengths of the written ones first.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from lyrist import text
+from lyrist.errors import LyristError
+from lyrist.evaluation.intervals import bootstrap_mean
+from lyrist.rhyme import Rhyme, last_word, line_syllables, rhymes
+
+NEAR = 4
+"""A line rhymes if its last word rhymes with that of a line of its section at most so many lines away."""
+
+_HEADER = re.compile(r"\s*\[[^\]\n]{1,80}\]\s*")
+_BLANK = re.compile(r"\n\s*\n")
+
+
+@dataclass(frozen=True)
+class _Song:
+    """A text taken apart once, for all measures."""
+
+    lyrics: str
+
+    @cached_property
+    def sections(self) -> list[list[str]]:
+        """The lines of each section; headers such as ``[Chorus]`` begin one and are no lines."""
+        found: list[list[str]] = []
+        for block in _BLANK.split(self.lyrics):
+            found.append([])
+            for line in text.lines(block):
+                if _HEADER.fullmatch(line):
+                    found.append([])
+                else:
+                    found[-1].append(line)
+        return [section for section in found if section]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return [line for section in self.sections for line in section]
+
+    @cached_property
+    def words(self) -> list[str]:
+        return [word for line in self.lines for word in text.words(line)]
+
+    @cached_property
+    def syllables(self) -> NDArray[np.int64]:
+        return np.array([line_syllables(line) for line in self.lines], dtype=np.int64)
+
+
+def _rhyming(song: _Song, at_least: Rhyme = Rhyme.SLANT) -> float:
+    """Return the share of lines that rhyme with a line nearby."""
+    hits = 0
+    for section in song.sections:
+        ends = [last_word(line) for line in section]
+        for place, end in enumerate(ends):
+            others = ends[max(0, place - NEAR) : place] + ends[place + 1 : place + 1 + NEAR]
+            hits += any(rhymes(end, other) >= at_least for other in others)
+    return hits / len(song.lines)
+
+
+def _by_chance(song: _Song) -> float:
+    """Return the share of lines that would rhyme nearby if the lines stood in a random order."""
+    order = iter(np.random.default_rng(len(song.lines)).permutation(len(song.lines)))
+    shuffled = ["\n".join(song.lines[next(order)] for _ in section) for section in song.sections]
+    return _rhyming(_Song("\n\n".join(shuffled)))
+
+
+def _distinct(song: _Song, n: int) -> float:
+    """Return the share of different ones among all runs of n words (Li et al. 2016); 1 where there is none."""
+    grams = list(zip(*(song.words[start:] for start in range(n)), strict=False))
+    return len(set(grams)) / len(grams) if grams else 1.0
+
+
+def _repeated_lines(song: _Song) -> float:
+    """Return the share of lines that stood before in the same text, whatever their case and punctuation."""
+    return 1 - len({text.key(line) for line in song.lines}) / len(song.lines)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a text."""
+
+    label: str
+    """What a table calls it."""
+    spec: str
+    """How it is written, as for `format`."""
+    of: Callable[[_Song], float]
+
+
+MEASURES: dict[str, Measure] = {
+    "rhyme_density": Measure("lines that rhyme (or nearly) within four lines", ".1%", _rhyming),
+    "perfect_rhyme_density": Measure(
+        "lines with a perfect rhyme within four lines", ".1%", lambda song: _rhyming(song, Rhyme.PERFECT)
+    ),
+    "rhyme_by_chance": Measure("lines that would rhyme if they were shuffled", ".1%", _by_chance),
+    "syllables_a_line": Measure("syllables a line", ".1f", lambda song: float(song.syllables.mean())),
+    "syllables_spread": Measure("their standard deviation in a song", ".1f", lambda song: float(song.syllables.std())),
+    "words_a_line": Measure("words a line", ".1f", lambda song: len(song.words) / len(song.lines)),
+    "repetition": Measure(
+        "repetition score (words that came before)",
+        ".1%",
+        lambda song: 1 - len(set(song.words)) / max(len(song.words), 1),
+    ),
+    "repeated_lines": Measure("lines that came before", ".1%", _repeated_lines),
+    **{
+        f"distinct_{n}": Measure(f"different ones among runs of {n} words", ".1%", lambda song, n=n: _distinct(song, n))  # type: ignore[misc]
+        for n in (1, 2, 3, 4)
+    },
+    "lines": Measure("lines", ".1f", lambda song: len(song.lines)),
+    "sections": Measure("sections", ".1f", lambda song: len(song.sections)),
+    "lines_a_section": Measure("lines a section", ".1f", lambda song: len(song.lines) / len(song.sections)),
+    "longest_section": Measure("lines of the longest section", ".1f", lambda song: max(map(len, song.sections))),
+}
+"""All measures, in the order of the tables. The repetition score is that of the reports: repeated words / all words."""
+
+
+def measured(texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return every measure of every text that has a word, by name, (n,) each.
+
+    Raises
+    ------
+    LyristError
+        No text has a word.
+    """
+    songs = [song for song in map(_Song, texts) if song.words]
+    if not songs:
+        raise LyristError("None of the texts has a word, so there is nothing to measure.")
+    return {
+        name: np.array([measure.of(song) for song in songs], dtype=np.float64) for name, measure in MEASURES.items()
+    }
+
+
+def figures(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the mean of every measure over some texts.
+
+    Returns
+    -------
+    dict
+        ``n`` texts that have a word; for each name in `MEASURES`: value, and low and high of its 95% interval by a
+        bootstrap over texts.
+    """
+    return _figures(measured(texts))
+
+
+def beside(written: Sequence[str], real: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+    """Compare what was written with real songs of the same lengths.
+
+    Parameters
+    ----------
+    written, real
+        Lyrics. Real songs are cut at a line's end to as many words as a written one, drawn at random, has.
+    seed
+        Draws which.
+
+    Returns
+    -------
+    dict
+        ``written`` and ``real``: `figures` of each; ``difference``: by measure the written mean less the real one, with
+        low and high of its 95% interval (Welch 1947), which are None where there is but one text on a side.
+    """
+    ours, theirs = measured(written), measured(cut_alike(real, written, seed=seed))
+    return {
+        "written": _figures(ours),
+        "real": _figures(theirs),
+        "difference": {name: _difference(ours[name], theirs[name]) for name in MEASURES},
+    }
+
+
+def cut_alike(real: Sequence[str], written: Sequence[str], *, seed: int = 0) -> list[str]:
+    """Return the real songs, each cut at a line's end after about as many words as a written one, drawn at random, has."""
+    sizes = np.array([len(text.words(lyrics)) for lyrics in written if text.words(lyrics)])
+    if not len(sizes):
+        raise LyristError("None of the written texts has a word, so real songs cannot be cut to their length.")
+    wanted = np.random.default_rng(seed).choice(sizes, len(real))
+    return [_cut(lyrics, int(size)) for lyrics, size in zip(real, wanted, strict=True)]
+
+
+def _cut(lyrics: str, size: int) -> str:
+    """Return the first lines of a text, up to that which brings it nearest to ``size`` words; at least one with a word."""
+    kept: list[str] = []
+    count = 0
+    for line in lyrics.split("\n"):
+        more = len(text.words(line))
+        if count and count + more / 2 > size:
+            break
+        kept.append(line)
+        count += more
+    return "\n".join(kept).rstrip("\n")
+
+
+def _figures(found: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    told: dict[str, Any] = {"n": len(next(iter(found.values())))}
+    for name, values in found.items():
+        low, high = bootstrap_mean(values)
+        told[name] = {"value": float(values.mean()), "low": low, "high": high}
+    return told
+
+
+def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[str, float | None]:
+    """Return the difference of two means with Welch's interval, which does not ask for equal variances."""
+    value = float(first.mean() - second.mean())
+    if min(len(first), len(second)) < 2:
+        return {"value": value, "low": None, "high": None}
+    parts = np.array([first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)])
+    if parts.sum() == 0:
+        return {"value": value, "low": value, "high": value}
+    freedom = parts.sum() ** 2 / (parts**2 / np.array([len(first) - 1, len(second) - 1])).sum()
+    half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(parts.sum())
+    return {"value": value, "low": value - half, "high": value + half}
