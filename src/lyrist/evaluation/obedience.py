@@ -1,0 +1,170 @@
+"""Does it obey? Whether lyrics written for a genre or an artist are recognised as such, by a judge who knows real songs.
+
+The judge is a classifier from the ladder, fitted to the real training songs. It errs on real songs too, the more so on
+short ones; so its accuracy on what was written stands beside its accuracy on held-out songs of the same labels, cut to the
+same lengths, and beside guessing. A writer that is recognised far more often than real songs are overdoes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from lyrist import progress
+from lyrist.corpus.corpus import Corpus
+from lyrist.errors import LyristError
+from lyrist.evaluation.intervals import wilson
+from lyrist.evaluation.songcraft import cut_alike
+from lyrist.models.inputs import songs as as_input
+from lyrist.training.classifier import make_estimator
+
+JUDGE = "char-svm"
+"""The recipe of the judge: a second or two for some thousand songs, and strong on artists and genres alike."""
+
+TRAINING = 6_000
+"""Real songs that the judge learns from at most, drawn at random: its cost grows with their square."""
+
+LABELS = 200
+"""Labels that the judge tells apart at most: those that were written for, and then the commonest."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A classifier that was fitted to real songs, and real songs that it has not seen."""
+
+    column: str
+    recipe: str
+    labels: tuple[str, ...]
+    """What it tells apart."""
+    model: Any
+    held: pl.DataFrame
+    """``lyrics`` and ``label`` of held-out songs."""
+
+    @classmethod
+    def fit(
+        cls,
+        corpus: Corpus,
+        column: str,
+        wanted: Sequence[str],
+        *,
+        split: str = "test",
+        recipe: str = JUDGE,
+        seed: int = 0,
+    ) -> Judge:
+        """Fit a judge to the training songs of a corpus.
+
+        Parameters
+        ----------
+        corpus
+            What the writer learnt from.
+        column
+            What the judge tells from the lyrics, such as genre.
+        wanted
+            The labels that were written for, any number of times each.
+        split
+            Where the held-out songs come from.
+        recipe
+            A recipe that classifies by the lyrics.
+        seed
+            Draws the songs that it learns from where there are more than `TRAINING`.
+
+        Raises
+        ------
+        LyristError
+            The corpus has no such column, no song with a wanted label, or but one label.
+        """
+        corpus.check_target(column)
+        found = {part: _labelled(corpus, part, column) for part in ("train", split)}
+        counts = Counter(found["train"]["label"].to_list())
+        missing = sorted(set(wanted) - counts.keys())
+        if missing:
+            raise LyristError(
+                f"No training song of {corpus.path} has the {column} '{missing[0]}' that was written for."
+            )
+        common = [label for label, _ in counts.most_common(LABELS)]
+        labels = tuple(dict.fromkeys([*sorted(set(wanted)), *common]))[:LABELS]
+        train, held = (frame.filter(pl.col("label").is_in(labels)) for frame in found.values())
+        if train["label"].n_unique() < 2:
+            raise LyristError(f"All training songs have one {column}, so there is nothing to recognise.")
+        train = train.sample(min(TRAINING, len(train)), seed=seed)
+        model = make_estimator(recipe, {}, seed)
+        with progress.task(f"fitting the judge of {column}") as advance:
+            model.fit(_inputs(train["lyrics"].to_list()), train["label"].to_list())
+            advance(len(train), len(train))
+        return cls(column, recipe, tuple(sorted(train["label"].unique().to_list())), model, held)
+
+    def recognised(self, lyrics: Sequence[str], labels: Sequence[str]) -> list[bool]:
+        """Return of each text whether the judge gives it its label."""
+        if not lyrics:
+            return []
+        told = self.model.predict(_inputs(list(lyrics)))
+        return [str(answer) == label for answer, label in zip(told, labels, strict=True)]
+
+
+def obedience(judge: Judge, lyrics: Sequence[str], labels: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+    """Return how often what was written is recognised as what it was written for.
+
+    Parameters
+    ----------
+    judge
+        Of the column that the labels are of.
+    lyrics, labels
+        What was written, and for which genre or artist each; n of both.
+    seed
+        Draws the lengths to which real songs are cut.
+
+    Returns
+    -------
+    dict
+        ``column``, ``judge``, ``labels``: how many it tells apart; ``written`` and ``real``: n and accuracy with low and
+        high of the 95% interval by Wilson, the real songs being held-out ones with the labels that were written for,
+        cut to the same lengths; ``guessing``: the accuracy of always answering the commonest label of what was written
+        for; ``by_label``: n and accuracy of either, by label.
+
+    Raises
+    ------
+    LyristError
+        Nothing was written.
+    """
+    if not lyrics:
+        raise LyristError("Nothing was written, so there is nothing to recognise.")
+    held = judge.held.filter(pl.col("label").is_in(sorted(set(labels)))) if len(judge.held) else judge.held
+    real_labels = held["label"].to_list()
+    real = judge.recognised(cut_alike(held["lyrics"].to_list(), lyrics, seed=seed), real_labels) if real_labels else []
+    written = judge.recognised(lyrics, labels)
+    return {
+        "column": judge.column,
+        "judge": judge.recipe,
+        "labels": len(judge.labels),
+        "written": _share(written),
+        "real": _share(real),
+        "guessing": Counter(labels).most_common(1)[0][1] / len(labels),
+        "by_label": {
+            label: {"written": _of(written, labels, label), "real": _of(real, real_labels, label)}
+            for label in sorted(set(labels))
+        },
+    }
+
+
+def _share(right: Sequence[bool]) -> dict[str, Any]:
+    n, hits = len(right), sum(right)
+    low, high = wilson(hits, n)
+    return {"n": n, "accuracy": {"value": hits / n if n else None, "low": low, "high": high}}
+
+
+def _of(right: Sequence[bool], labels: Sequence[str], label: str) -> dict[str, Any]:
+    return _share([hit for hit, own in zip(right, labels, strict=True) if own == label])
+
+
+def _labelled(corpus: Corpus, split: str, column: str) -> pl.DataFrame:
+    """Return lyrics and label of the songs that have one."""
+    frame = corpus.songs(split, ["lyrics", column]).drop_nulls()
+    return frame.select("lyrics", label=pl.col(column).cast(pl.String))
+
+
+def _inputs(lyrics: list[str]) -> Any:
+    return as_input(lyrics, [""] * len(lyrics))

@@ -1,0 +1,90 @@
+"""A judge who knows real songs, and what it says of obedient and of disobedient writers."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lyrist.errors import LyristError
+from lyrist.evaluation import obedience as module
+from lyrist.evaluation.obedience import Judge, obedience
+
+WORDS = {
+    "rap": ["street", "money", "beat", "hustle", "flow", "crew"],
+    "pop": ["heart", "summer", "dance", "baby", "tonight", "star"],
+}
+
+
+def song(genre: str, seed: int, lines: int = 12) -> str:
+    rng = np.random.default_rng((seed, len(genre), lines))
+    return "\n".join(" ".join([*rng.choice(WORDS[genre], 4), "and", "the"]) for _ in range(lines))
+
+
+@pytest.fixture(scope="module")
+def corpus(make_corpus: Any) -> Any:
+    genres = ["rap", "rap", "pop"] * 40
+    return make_corpus(
+        pl.DataFrame(
+            {
+                "lyrics": [song(genre, seed) if seed % 7 else "no words of any" for seed, genre in enumerate(genres)],
+                "genre": genres,
+                "artist": ["one"] * len(genres),
+            }
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def judge(corpus: Any) -> Judge:
+    return Judge.fit(corpus, "genre", ["rap", "pop"])
+
+
+def test_an_obedient_writer_is_recognised(judge: Judge) -> None:
+    labels = ["rap"] * 10 + ["pop"] * 10
+    found = obedience(judge, [song(label, 900 + i, lines=4) for i, label in enumerate(labels)], labels)
+    assert found["column"] == "genre"
+    assert found["judge"] == "char-svm"
+    assert found["labels"] == 2
+    assert found["guessing"] == 0.5
+    assert found["written"]["n"] == 20
+    assert found["written"]["accuracy"]["value"] == 1
+    assert found["written"]["accuracy"]["low"] == pytest.approx(0.839, abs=0.001)
+    assert found["real"]["n"] == 12
+    assert 0.6 < found["real"]["accuracy"]["value"] < 1  # some songs have no words of any genre
+    assert sum(each["real"]["n"] for each in found["by_label"].values()) == 12
+    assert found["by_label"]["pop"]["written"]["n"] == 10
+
+
+def test_a_disobedient_writer_is_not(judge: Judge) -> None:
+    found = obedience(judge, [song("pop", seed) for seed in range(8)], ["rap"] * 8)
+    assert found["written"]["accuracy"]["value"] == 0
+    assert found["guessing"] == 1
+    assert found["by_label"].keys() == {"rap"}
+    assert found["real"]["n"] == found["by_label"]["rap"]["real"]["n"]
+
+
+def test_a_writer_that_ignores_what_it_was_given_is_no_better_than_chance(judge: Judge) -> None:
+    labels = ["rap", "pop"] * 10
+    found = obedience(judge, [song("rap", seed) for seed in range(20)], labels)
+    assert found["written"]["accuracy"]["value"] == found["guessing"] == 0.5
+
+
+def test_many_songs_and_labels_are_limited(corpus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRAINING", 30)
+    fitted = Judge.fit(corpus, "genre", ["pop"], seed=3)
+    assert fitted.labels == ("pop", "rap")
+    monkeypatch.setattr(module, "LABELS", 1)
+    with pytest.raises(LyristError, match="nothing to recognise"):
+        Judge.fit(corpus, "genre", ["pop"])
+
+
+def test_bad_wishes_are_told(corpus: Any, judge: Judge) -> None:
+    with pytest.raises(LyristError, match="'polka' that was written for"):
+        Judge.fit(corpus, "genre", ["polka"])
+    with pytest.raises(LyristError, match="one artist"):
+        Judge.fit(corpus, "artist", ["one"])
+    with pytest.raises(LyristError, match="no target column"):
+        Judge.fit(corpus, "mood", ["sad"])
+    with pytest.raises(LyristError, match="Nothing was written"):
+        obedience(judge, [], [])
