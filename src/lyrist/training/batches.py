@@ -181,8 +181,8 @@ def in_order_of_length(examples: Examples, batch_size: int) -> list[NDArray[np.i
 
 
 def real_tokens(batch: Batch) -> tuple[int, int]:
-    """Return the real tokens of a batch and all its places, padding included; (0, 0) where it has no tokens."""
+    """Return the real tokens of a batch and all its places, padding included; a picture is one of each."""
     if "attention_mask" in batch:
         return int(batch["attention_mask"].sum()), batch["attention_mask"].numel()
-    size = batch["input_ids"].numel() if "input_ids" in batch else 0
+    size = batch["input_ids"].numel() if "input_ids" in batch else len(batch.get("pixel_values", ()))
     return size, size

@@ -1,0 +1,327 @@
+"""A recipe for pictures becomes a fitted network, through the one loop.
+
+What is unusual: the whole set stays in memory as bytes and a batch is cut out of it in one look-up, in the memory order
+channels-last; there are no workers and nothing is decoded while a network is trained. A transfer spends a share of its
+budget with the features frozen, inside the same run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import (
+    AutoModel,
+    AutoModelForImageClassification,
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from lyrist import files
+from lyrist.errors import LyristError, UsageError
+from lyrist.models import registry
+from lyrist.models.autoencoder import Autoencoder
+from lyrist.models.network import hushed
+from lyrist.models.transfer import CodeOptions, TransferClassifier
+from lyrist.models.vision import PictureShape, log_probabilities
+from lyrist.training.batches import Batch
+from lyrist.training.journal import Sums
+from lyrist.training.loop import seeded, train
+from lyrist.training.measuring import Outcome
+from lyrist.training.schedule import Schedule, device_for, threads
+
+PROCESSOR = "preprocessor_config.json"
+"""How the image pipelines of `transformers` are to prepare a picture."""
+
+
+class PictureExamples:
+    """Pictures as bytes, with their class numbers where there are any.
+
+    Parameters
+    ----------
+    pixels
+        (n, side, side, 3).
+    labels
+        (n,) class numbers, or none.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None = None) -> None:
+        self._pixels, self._labels = pixels, labels
+        self.lengths: NDArray[np.int64] = np.ones(len(pixels), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def collate(self, rows: NDArray[np.int64]) -> Batch:
+        """Return ``pixel_values``, (pictures, 3, side, side) bytes channels-last, and ``labels`` where given."""
+        batch = {"pixel_values": torch.from_numpy(self._pixels[rows]).permute(0, 3, 1, 2)}
+        if self._labels is not None:
+            batch["labels"] = torch.from_numpy(self._labels[rows])
+        return batch
+
+
+class PictureModel:
+    """A network for pictures, fitted or opened from a directory.
+
+    Attributes
+    ----------
+    network : PreTrainedModel
+        The network.
+    outcome : Outcome or None
+        What its training was.
+    before : Outcome or None
+        What the training of the autoencoder below it was, where it was fitted for this one.
+    """
+
+    def __init__(self, network: PreTrainedModel, outcome: Outcome | None = None, before: Outcome | None = None) -> None:
+        self.network, self.outcome, self.before = network, outcome, before
+
+    @property
+    def classes_(self) -> list[str]:
+        """The labels in the order of the probabilities; none for an autoencoder."""
+        config: Any = self.network.config
+        return [] if self.paints else [str(config.id2label[place]) for place in range(config.num_labels)]
+
+    @property
+    def paints(self) -> bool:
+        """Whether this is an autoencoder, which answers with pictures."""
+        return isinstance(self.network, Autoencoder)
+
+    @property
+    def side(self) -> int:
+        """The side of its pictures."""
+        return int(self.network.config.image_size)
+
+    def parameters(self) -> int:
+        """Return the number of weights."""
+        return sum(weights.numel() for weights in self.network.parameters())
+
+    def predict_proba(self, pixels: NDArray[np.uint8], batch_size: int = 256, device: str = "auto") -> NDArray[Any]:
+        """Return the probabilities, (n, classes), of pictures (n, side, side, 3); rows sum to 1."""
+        found = np.zeros((len(pixels), len(self.classes_)), dtype=np.float64)
+        for rows, outputs in self._answers(pixels, batch_size, device):
+            logits = log_probabilities(outputs.logits, self.network.config.output)
+            found[rows] = logits.double().softmax(dim=-1).cpu().numpy()
+        return found
+
+    def reconstruct(self, pixels: NDArray[np.uint8], batch_size: int = 256, device: str = "auto") -> NDArray[np.uint8]:
+        """Return what an autoencoder makes of pictures, (n, side, side, 3)."""
+        found = np.zeros_like(pixels)
+        for rows, outputs in self._answers(pixels, batch_size, device):
+            painted = outputs.reconstruction.clamp(0, 1).mul(255).round().to(torch.uint8)
+            found[rows] = painted.permute(0, 2, 3, 1).cpu().numpy()
+        return found
+
+    def _answers(self, pixels: NDArray[np.uint8], batch_size: int, device: str) -> Any:
+        where = device_for(device)
+        network: Any = self.network
+        network.to(where).eval()
+        examples = PictureExamples(pixels)
+        with torch.inference_mode(), threads(network):
+            for start in range(0, len(pixels), batch_size):
+                rows = np.arange(start, min(start + batch_size, len(pixels)))
+                yield rows, network(pixel_values=examples.collate(rows)["pixel_values"].to(where))
+        network.to("cpu")
+
+    def save(self, folder: Path) -> None:
+        """Write the network as a Hugging Face directory, with what its image pipelines need."""
+        config = self.network.config
+        with hushed(), files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            network: Any = self.network
+            network.to("cpu", memory_format=torch.contiguous_format).save_pretrained(folder)
+        side = {"height": config.image_size, "width": config.image_size}
+        steps = {"do_resize": True, "size": side, "do_rescale": True, "do_normalize": True, "do_convert_rgb": True}
+        known = {"image_processor_type": "ViTImageProcessor", "image_mean": config.mean, "image_std": config.std}
+        files.write_json(folder / PROCESSOR, {**known, **steps, "resample": 3, "rescale_factor": 1 / 255})
+
+    @classmethod
+    def load(cls, folder: Path) -> PictureModel:
+        """Open what `save` wrote.
+
+        Raises
+        ------
+        LyristError
+            A file is missing, damaged or does not fit the others.
+        """
+        registry.recipes()  # so that the networks are known to AutoModel
+        for name in ("config.json", "model.safetensors"):
+            if not (folder / name).is_file():
+                raise LyristError(f"{folder} is not a saved network: it has no {name}; train it again.")
+        said = files.read_json(folder / "config.json", "a saved network")
+        auto = AutoModel if said.get("model_type") == "lyrist-picture-autoencoder" else AutoModelForImageClassification
+        with hushed():
+            try:
+                network, report = auto.from_pretrained(
+                    folder, output_loading_info=True, local_files_only=True, use_safetensors=True
+                )
+            except Exception as error:  # the library has no error of its own for a damaged file
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise LyristError(f"The network in {folder} is damaged ({reason}); train it again.") from error
+        broken = [*report["missing_keys"], *report["mismatched_keys"]]
+        if broken:
+            raise LyristError(f"The network in {folder} is damaged (no values for {broken[0]}); train it again.")
+        return cls(network.eval())
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What a network is fitted on."""
+
+    labels: tuple[str, ...]
+    train: NDArray[np.uint8]
+    """(n, side, side, 3)."""
+    targets: NDArray[np.int64]
+    validation: NDArray[np.uint8]
+    validation_targets: NDArray[np.int64]
+
+    def shape(self, source: PreTrainedModel | None) -> PictureShape:
+        """Return what these pictures decide about a network."""
+        part = self.train[:: max(1, len(self.train) // 10_000)].reshape(-1, 3) / 255.0
+        mean, std = part.mean(axis=0), np.maximum(part.std(axis=0), 1e-3)
+        middle, spread = (tuple(round(float(v), 4) for v in values) for values in (mean, std))
+        return PictureShape(int(self.train.shape[1]), self.labels, middle, spread, source)
+
+
+def learn(
+    recipe: str,
+    options: Mapping[str, Any],
+    material: Material,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    resume: bool = False,
+    source: PictureModel | None = None,
+    title: str = "",
+) -> PictureModel:
+    """Fit a recipe for pictures.
+
+    Parameters
+    ----------
+    recipe
+        Its name.
+    options
+        Options of the recipe and of the `Schedule`, by name; strings are read as the command line does.
+    material
+        What to train on, and what to choose the best step by.
+    seed
+        Decides the first weights, the order of the pictures and what is drawn at random.
+    folder
+        Where ``metrics.jsonl`` and checkpoints go; None: nowhere.
+    resume
+        Go on from the checkpoint in ``folder``.
+    source
+        The network whose features a transfer reads.
+    title
+        What the progress display says.
+
+    Raises
+    ------
+    UsageError
+        An option is unknown or has a wrong value, or a transfer has no source.
+    LyristError
+        The loss stopped being a number, or the checkpoint is of a run with other settings.
+    """
+    entry, settings, schedule = configure(recipe, options, seed)
+    before = None
+    if source is None and isinstance(settings, CodeOptions):
+        shared = {f.name: getattr(schedule, f.name) for f in dataclasses.fields(Schedule) if f.name in SHARED}
+        source = learn("autoencoder", shared, material, seed=seed, title=f"{title or recipe}: its autoencoder")
+        before = source.outcome
+    if source is not None and isinstance(settings, CodeOptions) and not source.paints:
+        raise UsageError(f"The recipe '{recipe}' reads an autoencoder's code; the --source is none.")
+    with hushed(), seeded(schedule.seed):
+        network: Any = entry.build(settings, material.shape(source.network if source else None))
+    network.to(memory_format=torch.channels_last)
+    callbacks: tuple[TrainerCallback, ...] = ()
+    if isinstance(network, TransferClassifier):
+        callbacks = (Thaw(network, settings.frozen, schedule),)
+    outcome = train(
+        network,
+        PictureExamples(material.train, material.targets),
+        PictureExamples(material.validation, material.validation_targets) if len(material.validation) else None,
+        schedule, measure=_painting if isinstance(network, Autoencoder) else _answering(network.config.output),
+        folder=folder, resume=resume, bucketed=False, title=title or recipe, callbacks=callbacks,
+    )  # fmt: skip
+    return PictureModel(network, outcome, before)
+
+
+SHARED = ("steps", "minutes", "epochs", "batch_size", "precision", "threads", "device")
+"""Settings that an autoencoder takes over from the classifier that it is fitted for."""
+
+
+def configure(recipe: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
+    """Return a recipe for pictures, its options, and the schedule with the recipe's own defaults under what is given."""
+    entry = registry.get(recipe)
+    if entry.task != "picture":
+        known = ", ".join(other.name for other in registry.recipes("picture"))
+        raise UsageError(f"The recipe '{recipe}' is not for pictures; those that are: {known}.")
+    for_schedule, for_recipe = registry.split_options(options, Schedule, entry.options)
+    settings = registry.configure(entry.options, for_recipe, recipe)
+    own = dict(settings.schedule)
+    return entry, settings, registry.configure(Schedule, {**own, "seed": seed, **for_schedule}, recipe)
+
+
+def resolved(recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return every option with the value that it will have, for ``run.json``."""
+    _, settings, schedule = configure(recipe, options, seed)
+    return {**dataclasses.asdict(settings), **dataclasses.asdict(schedule)}
+
+
+class Thaw(TrainerCallback):
+    """Keeps the features of a transfer as they are for a share of the budget, then lets them be tuned."""
+
+    def __init__(self, network: TransferClassifier, share: float, schedule: Schedule) -> None:
+        if share and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise LyristError("Frozen features are trained by one process; start it without torchrun, or --frozen 0.")
+        self.network, self.share, self.minutes = network, share, schedule.minutes
+        self.started = time.monotonic()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """Decide whether the coming step leaves the features alone."""
+        if self.minutes is None:
+            done = state.global_step / max(1, state.max_steps)
+        else:
+            done = (time.monotonic() - self.started) / (60 * self.minutes)
+        self.network.frozen = done < self.share
+        return control
+
+
+def _answering(output: str) -> Any:
+    """Return the sums of loss (nats a picture, of probabilities that sum to 1) and of right answers."""
+
+    def measure(outputs: Any, batch: Batch) -> Sums:
+        found, labels = log_probabilities(outputs.logits, output), batch["labels"]
+        return {
+            "loss": (-found.gather(1, labels.unsqueeze(1)).sum(), len(labels)),
+            "accuracy": ((found.argmax(dim=-1) == labels).sum(), len(labels)),
+        }
+
+    return measure
+
+
+def _painting(outputs: Any, batch: Batch) -> Sums:
+    """Return the sum of the mean squared errors of the pictures."""
+    loss: Tensor = outputs.loss
+    count = len(batch["pixel_values"])
+    return {"loss": (loss * count, count)}
+
+
+def pictures_per_second(outcomes: Sequence[Outcome | None]) -> float:
+    """Return training pictures a second over one or several trainings, validation not counted."""
+    real = [o for o in outcomes if o is not None and o.tokens_per_second]
+    seconds = sum(o.tokens / o.tokens_per_second for o in real)
+    return round(sum(o.tokens for o in real) / seconds, 1) if seconds else 0.0
