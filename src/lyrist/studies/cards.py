@@ -83,6 +83,42 @@ Open it with `AutoModelFor{kind}.from_pretrained(FOLDER)`, after `import lyrist`
 """
 
 
+def picture_card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """Return the model card of a network for pictures in Markdown, with the header that the Hugging Face Hub reads."""
+    test, paints = results["test"], "mse" in results["test"]
+    if paints:
+        head, what = "mean squared error", "paints pictures again from a code of a few numbers"
+        row, opening = test["mse"], "AutoModel"
+    else:
+        head, what = "accuracy", f"tells {len(info['classes']):,} classes of pictures apart"
+        row, opening = test["accuracy"], "AutoModelForImageClassification"
+    counts = info["pictures"]
+    return f"""---
+library_name: transformers
+{"" if paints else "pipeline_tag: image-classification"}
+tags: [pictures, lyrist]
+---
+
+# {info["recipe"]}: {what}
+
+Fitted by Lyrist {info["lyrist"]} on {counts["train"]:,} pictures of {info["side"]} x {info["side"]} pixels, of a set with the
+fingerprint `{info["fingerprint"]}`, block {info["block"]} of its classes.
+
+| | {head} | 95% interval | n |
+|---|---|---|---|
+| test | {row["value"]:.4f} | {row["low"]:.4f} to {row["high"]:.4f} | {test["n"]:,} |
+
+{results["copies"]["with_copy_in_training"]:,} of the {counts["test"]:,} test pictures have a near-copy in training. The test
+pictures were read once, after the weights had been chosen on validation.
+
+Open it with `{opening}.from_pretrained(FOLDER)`, after `import lyrist`, or with `lyrist classify`.
+
+```json
+{json.dumps(info["config"], indent=2, ensure_ascii=True)}
+```
+"""
+
+
 def _plain(text: str) -> str:
     """Return a column name, harmless in Markdown."""
     return "".join(c for c in text if c.isalnum() or c in " -_.")

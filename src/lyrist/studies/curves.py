@@ -15,7 +15,7 @@ Rows = Sequence[Mapping[str, Any]]
 UNITS = {"loss": "nats a song", "accuracy": "share of songs"}
 
 
-def curves(rows: Rows, name: str, best_step: int | None = None) -> list[Figure]:
+def curves(rows: Rows, name: str, best_step: int | None = None, units: Mapping[str, str] = UNITS) -> list[Figure]:
     """Return the pictures of loss and of accuracy; none where nothing was logged.
 
     Parameters
@@ -26,9 +26,11 @@ def curves(rows: Rows, name: str, best_step: int | None = None) -> list[Figure]:
         Names the recipe in titles.
     best_step
         The step whose weights were kept.
+    units
+        What is drawn, and its unit.
     """
     drawn = []
-    for measure, unit in UNITS.items():
+    for measure, unit in units.items():
         lines = {}
         for split in ("train", "validation"):
             points = [

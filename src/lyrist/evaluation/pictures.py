@@ -1,0 +1,272 @@
+"""Runs that read pictures: their scores, `evaluate` and `classify` for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyrist.errors import LyristError, UsageError
+from lyrist.evaluation.classification import score, top_k
+from lyrist.evaluation.intervals import bootstrap_mean, wilson
+from lyrist.images.blocks import block, split
+from lyrist.images.decoding import UndecodableError, careful, decode
+from lyrist.images.pictures import SPLITS, Pictures, read
+from lyrist.reports import figures, page
+from lyrist.reports.blocks import Page, Section
+from lyrist.reports.pixels import Shot, sheet
+from lyrist.training.pictures import PictureModel
+from lyrist.training.runs import MODEL, Run
+
+SHOWN = 5
+"""Labels shown for each picture."""
+
+
+def score_pictures(truth: Sequence[str], probabilities: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
+    """Return what `score` returns, and ``top5``: value, low and high of the 95% interval by Wilson.
+
+    Parameters
+    ----------
+    truth
+        The labels of n pictures.
+    probabilities
+        (n, k), rows sum to 1.
+    classes
+        The k labels.
+    """
+    found = score(truth, probabilities, classes)
+    share = top_k(truth, probabilities, classes, 5)
+    low, high = wilson(round(share * len(truth)), len(truth))
+    return {**found, "top5": {"value": share, "low": low, "high": high}}
+
+
+def score_paintings(pictures: NDArray[np.uint8], painted: NDArray[np.uint8]) -> dict[str, Any]:
+    """Return how far an autoencoder's pictures are from the true ones.
+
+    Returns
+    -------
+    dict
+        ``n``; ``mse``: mean squared error of values from 0 to 1, with ``low`` and ``high`` of its 95% interval over
+        pictures; ``psnr``: the same in decibels below the full range; ``mean_mse``: the error of always painting the mean
+        picture, to be beaten.
+    """
+    if not len(pictures):
+        raise LyristError("There is no picture to score.")
+    true, made = (x.reshape(len(x), -1).astype(np.float64) / 255 for x in (pictures, painted))
+    each = ((true - made) ** 2).mean(axis=1)
+    low, high = bootstrap_mean(each)
+    mean = float(each.mean())
+    return {
+        "n": len(pictures),
+        "mse": {"value": mean, "low": low, "high": high},
+        "psnr": float(-10 * np.log10(max(mean, 1e-10))),
+        "mean_mse": float(true.var(axis=0).mean()),
+    }
+
+
+def open_pictures(run: Run) -> PictureModel:
+    """Return the fitted network of a run for pictures."""
+    return PictureModel.load(run.path / MODEL)
+
+
+@dataclass(frozen=True)
+class EvaluatedPictures:
+    """The scores of a run on one split of a set of pictures."""
+
+    run: Path
+    data: Path
+    split: str
+    scores: dict[str, Any]
+    note: str
+    """What a reader must know about these figures; may be empty."""
+
+    def summary(self) -> str:
+        """Return the figures with their intervals, and the note."""
+        lines = [f"{self.run} on the {self.split} split of {self.data}", f"  {told(self.scores)}"]
+        if self.scores.get("unseen_labels"):
+            lines.append(f"  not in training, so counted as wrong: {', '.join(self.scores['unseen_labels'][:8])}")
+        return "\n".join([*lines, *([self.note] if self.note else [])])
+
+    def figures(self) -> dict[str, Any]:
+        """Return the scores for ``--json``."""
+        return {"run": str(self.run), "data": str(self.data), "split": self.split, "note": self.note, **self.scores}
+
+
+def told(scores: Mapping[str, Any]) -> str:
+    """Return the figures of one split as text."""
+    if "mse" in scores:
+        error = scores["mse"]
+        return (
+            f"mean squared error {error['value']:.4f} [{error['low']:.4f}, {error['high']:.4f}] (n = {scores['n']:,}), "
+            f"{scores['psnr']:.1f} dB; the mean picture {scores['mean_mse']:.4f}"
+        )
+    top1, top5 = scores["accuracy"], scores["top5"]
+    return (
+        f"top-1 {top1['value']:.3f} [{top1['low']:.3f}, {top1['high']:.3f}], top-5 {top5['value']:.3f} "
+        f"[{top5['low']:.3f}, {top5['high']:.3f}] (n = {scores['n']:,}), loss {scores['loss']:.3f}"
+    )
+
+
+def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: int) -> EvaluatedPictures:
+    """Score a saved run on pictures.
+
+    Parameters
+    ----------
+    run
+        The run.
+    data
+        A set of pictures; by default the one that the run was fitted on, and the same block of its classes.
+    split_name
+        train, validation or test.
+    batch_size
+        Pictures a batch; the figures do not depend on it.
+
+    Raises
+    ------
+    LyristError
+        The pictures are not there or damaged, or none of the split has a class of the run.
+    """
+    if split_name not in SPLITS:
+        raise UsageError(f"--split is train, validation or test; '{split_name}' is none of them.")
+    model, info = open_pictures(run), run.info
+    pictures = read(data or info["corpus"], model.side)
+    same = pictures.fingerprint == info["fingerprint"]
+    pixels, labels = _own(pictures, info, split_name) if same else _others(pictures, info, split_name)
+    if model.paints:
+        scores = score_paintings(pixels, model.reconstruct(pixels, batch_size))
+    else:
+        scores = score_pictures(labels, model.predict_proba(pixels, batch_size), model.classes_)
+    note = "" if same else "These are not the pictures the run was fitted on: some may be copies of them."
+    if same and split_name == "train":
+        note = "These are the pictures it learnt from: the figures say nothing about others."
+    return EvaluatedPictures(run.path, pictures.path, split_name, scores, note)
+
+
+def _own(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
+    there = block(pictures, info["block"], info["split_seed"])
+    if info.get("per_class") and part == "train":
+        there = there.with_at_most(info["per_class"], info["seed"])
+    return there.pixels(part), there.labels(part)
+
+
+def _others(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return the pictures of other data whose class the run knows."""
+    known = [place for place, label in enumerate(pictures.classes) if label in info["block_classes"]]
+    rows = np.flatnonzero((split(pictures, info["split_seed"]) == SPLITS.index(part)) & np.isin(pictures.labels, known))
+    if not len(rows):
+        raise LyristError(
+            f"No picture in the {part} split of {pictures.path} has one of the classes that the run knows "
+            f"({', '.join(info['block_classes'][:8])})."
+        )
+    return pictures.pixels[rows], [pictures.classes[number] for number in pictures.labels[rows]]
+
+
+@dataclass(frozen=True)
+class ClassifiedPictures:
+    """What a run says of some pictures, in the order in which they were given."""
+
+    answers: list[tuple[str, dict[str, float]]]
+    """The path of each, and every label with its probability, the most probable first."""
+    rejected: list[tuple[str, str]]
+    """Path and reason of each that could not be read."""
+    html: Path | None = None
+
+    def summary(self) -> str:
+        """Return the most probable labels of each picture."""
+        lines = []
+        for name, shares in self.answers:
+            first, *others = list(shares.items())[:SHOWN]
+            lines.append(f"{name}: {first[0]}  {first[1]:.1%}")
+            lines.append("  then " + ", ".join(f"{label} {share:.1%}" for label, share in others))
+        lines += [f"{name}: left out ({reason})" for name, reason in self.rejected]
+        return "\n".join([*lines, *([f"page: {self.html}"] if self.html else [])])
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Return label and probabilities of each picture for ``--json``, and the reason where there are none."""
+        found: list[dict[str, Any]] = [
+            {"picture": name, "label": next(iter(shares)), "probabilities": shares} for name, shares in self.answers
+        ]
+        return found + [{"picture": name, "label": None, "reason": reason} for name, reason in self.rejected]
+
+
+def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -> ClassifiedPictures:
+    """Label pictures with a saved run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    paths
+        Picture files, and folders of them.
+    html
+        A page to write: each picture with its labels.
+
+    Raises
+    ------
+    LyristError
+        The run is damaged or an autoencoder, or no picture can be read.
+    """
+    if not paths:
+        raise UsageError("classify needs a picture: lyrist classify RUN PICTURE...")
+    model = open_pictures(run)
+    if model.paints:
+        raise LyristError(f"{run.path} is an autoencoder, which names no class; train an autoencoder-classifier on it.")
+    kept, rejected = [], []
+    for path in _spread(paths):
+        try:
+            kept.append((str(path), _decoded(path, model.side)))
+        except UndecodableError as error:
+            rejected.append((str(path), str(error)))
+    if not kept:
+        raise LyristError(f"{rejected[0][0]} cannot be labelled: {rejected[0][1]}.")
+    probabilities = model.predict_proba(np.stack([pixels for _, pixels in kept]))
+    classes = model.classes_
+    answers = [
+        (name, {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")})
+        for (name, _), row in zip(kept, probabilities, strict=True)
+    ]
+    found = ClassifiedPictures(answers, rejected, Path(html) if html else None)
+    if html:
+        page.write(_page(found, [pixels for _, pixels in kept], run.info), Path(html))
+    return found
+
+
+def _spread(paths: Sequence[str]) -> list[Path]:
+    """Return the files, those inside folders too."""
+    found: list[Path] = []
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        else:
+            found.append(path)
+    if not found:
+        raise LyristError(f"There is no file in {paths[0]}; give a picture or a folder of pictures.")
+    return found
+
+
+def _decoded(path: Path, side: int) -> NDArray[np.uint8]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UndecodableError(error.strerror or "it cannot be read") from None
+    with careful():
+        return decode(data, side)
+
+
+def _page(found: ClassifiedPictures, pixels: Sequence[NDArray[np.uint8]], info: Mapping[str, Any]) -> Page:
+    sections = []
+    for (name, shares), picture in zip(found.answers, pixels, strict=True):
+        label = next(iter(shares))
+        drawn = figures.bars(dict(list(shares.items())[:10]), spec=".1%", name="labels")
+        sections.append(Section(f"{Path(name).name}: {label}", [sheet([Shot([picture])], size=160), drawn]))
+    return Page(
+        "Which class is it?",
+        sections,
+        subtitle=f"{info['recipe']}, fitted on {info['pictures']['train']:,} pictures",
+        kicker="Lyrist classify",
+    )
