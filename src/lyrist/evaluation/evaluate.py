@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 
 from lyrist.corpus.corpus import Corpus
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classification import score
+from lyrist.evaluation.pictures import EvaluatedPictures, evaluate_pictures
+from lyrist.evaluation.writing import EvaluatedWriter, evaluate_writer
 from lyrist.models.inputs import songs as as_input
 from lyrist.training.classifier import NeuralClassifier
 from lyrist.training.runs import open_run
@@ -45,7 +47,14 @@ class Evaluated:
         return {"run": str(self.run), "corpus": str(self.corpus), "split": self.split, "note": self.note, **self.scores}
 
 
-def evaluate(run: str, data: str | None = None, *, split: str = "test", batch_size: int = 64) -> Evaluated:
+def evaluate(
+    run: str,
+    data: str | None = None,
+    *,
+    split: str = "test",
+    batch_size: int = 64,
+    as_reported: bool = False,
+) -> Evaluated | EvaluatedWriter | EvaluatedPictures:
     """Score a saved run.
 
     Parameters
@@ -58,16 +67,27 @@ def evaluate(run: str, data: str | None = None, *, split: str = "test", batch_si
         train, validation or test.
     batch_size
         Songs a batch; the figures do not depend on it.
+    as_reported
+        For a writer: also compute its perplexity and accuracy in the ways of the older reports, and say why they differ.
 
     Raises
     ------
+    UsageError
+        ``as_reported`` for a run that does not write.
     LyristError
         The run or the corpus is not there or damaged, or no song of the split has the label that the run tells.
     """
     opened = open_run(run)
     if batch_size < 1:
         raise LyristError(f"--batch-size is at least 1; {batch_size} is not.")
+    if as_reported and opened.info["task"] != "write":
+        raise UsageError(f"--as-reported is for writers; {run} was trained to {opened.info['task']}.")
+    if opened.info["task"] == "picture":
+        return evaluate_pictures(opened, data, split, batch_size)
     corpus = Corpus.open(data or opened.info["corpus"])
+    if opened.info["task"] == "write":
+        told = note(opened.info, corpus, split)
+        return evaluate_writer(opened, corpus, split, batch_size=batch_size, as_reported=as_reported, note=told)
     target = opened.info["target"]
     corpus.check_target(target)
     columns = list(dict.fromkeys(["id", "lyrics", "artist", target]))
@@ -82,12 +102,12 @@ def evaluate(run: str, data: str | None = None, *, split: str = "test", batch_si
     probabilities = np.asarray(opened.model.predict_proba(texts, **more), dtype=float)
     classes = [str(label) for label in opened.model.classes_]
     return Evaluated(
-        Path(run), corpus.path, split, score(truth, probabilities, classes), _note(opened.info, corpus, split)
+        Path(run), corpus.path, split, score(truth, probabilities, classes), note(opened.info, corpus, split)
     )
 
 
-def _note(info: dict[str, Any], corpus: Corpus, split: str) -> str:
-    """Say what makes these figures mean less than they seem to."""
+def note(info: dict[str, Any], corpus: Corpus, split: str) -> str:
+    """Say what makes these figures mean less than they seem to; nothing where that is nothing."""
     if info["fingerprint"] != corpus.fingerprint:
         return "This is not the corpus the run was fitted on: songs of its training may be among these."
     own = corpus.info["settings"]["split"]

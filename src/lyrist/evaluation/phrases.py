@@ -149,16 +149,16 @@ def write_order(folder: Path, words: Hashes, total: int) -> None:
 def _dealt(folder: Path, words: Hashes, total: int, shift: int, kind: np.dtype[Any]) -> list[Path]:
     """Write the places of all phrases into ``2 ** shift`` files by the first bits of their keys."""
     paths = [folder / f".part-{number}" for number in range(1 << shift)]
-    files = [path.open("wb") for path in paths]
+    for path in paths:
+        path.write_bytes(b"")
     for start, head, whole in _heads_of(words, total):
         places = np.flatnonzero(whole)
         part = (head[places] >> np.uint64(64 - shift)).astype(np.uint16) if shift else np.zeros(len(places), np.uint16)
         order = np.argsort(part, kind="stable")
-        dealt = np.split((places[order] + start).astype(kind), np.cumsum(np.bincount(part, minlength=len(files)))[:-1])
-        for file, some in zip(files, dealt, strict=True):
-            some.tofile(file)
-    for file in files:
-        file.close()
+        dealt = np.split((places[order] + start).astype(kind), np.cumsum(np.bincount(part, minlength=len(paths)))[:-1])
+        for path, some in zip(paths, dealt, strict=True):
+            with path.open("ab") as out:  # opened again each time: there may be more than a process can hold open
+                some.tofile(out)
     return paths
 
 

@@ -1,0 +1,177 @@
+"""`evaluate` for writers: bits per byte with an interval, song by song against PPMd, and as the reports counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lyrist.corpus.corpus import Corpus
+from lyrist.errors import LyristError
+from lyrist.evaluation.compression import PRIMER, Read, read_by_ppmd
+from lyrist.evaluation.language import SongLosses, figures, paired, song_losses
+from lyrist.evaluation.reported import as_reported as count_as_reported
+from lyrist.evaluation.reported import table
+from lyrist.training.runs import Run
+
+LARGEST = 2_000
+"""Songs of a split that are scored at most: the interval is narrow by then, and a million songs would take days."""
+
+OF_WRITTEN = ("originality", "songcraft", "obedience")
+"""What ``results.json`` says of the lyrics that were written when the run was made, if any were."""
+
+
+@dataclass(frozen=True)
+class EvaluatedWriter:
+    """The scores of a writer on one split of a corpus."""
+
+    run: Path
+    corpus: Path
+    split: str
+    scores: dict[str, Any]
+    """As `lyrist.evaluation.language.figures`."""
+    ppmd: dict[str, Any]
+    """As `lyrist.evaluation.compression.ppmd`, on the same songs; and ``against``: the writer less PPMd, in pairs."""
+    note: str
+    """What a reader must know about these figures; may be empty."""
+    reported: dict[str, Any] | None = None
+    """As `lyrist.evaluation.reported.as_reported`, where that was asked for."""
+    written: Mapping[str, Any] = field(default_factory=dict)
+    """What the run's ``results.json`` says of lyrics that were written: originality, songcraft, obedience."""
+
+    def summary(self) -> str:
+        """Return the figures with their intervals, beside PPMd, and the notes."""
+        s = self.scores
+        lines = [
+            f"{self.run} on the {self.split} split of {self.corpus}",
+            f"  {_bits(s)} (n = {s['n']:,} songs, {s['bytes']:,} bytes), {s['nats_per_byte']['value']:.3f} nats per byte, "
+            f"perplexity {s['perplexity']:,.2f} a token ({s['tokens']:,} tokens)",
+            f"  PPMd: {_bits(self.ppmd)} (n = {self.ppmd['n']:,}) after {self.ppmd['primer_bytes']:,} bytes, "
+            f"{self.ppmd['cpu_seconds']:.1f} CPU seconds; {_sentence(self.ppmd['against'])}",
+            *_of_written(self.written),
+            *([table(self.reported)] if self.reported else []),
+            *([self.note] if self.note else []),
+        ]
+        return "\n".join(lines)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the scores for ``--json``: under the name of the split, and each under its own."""
+        more = {"as_reported": self.reported} if self.reported else {}
+        return {
+            "run": str(self.run), "corpus": str(self.corpus), "split": self.split, "note": self.note,
+            self.split: self.scores, **self.scores, "ppmd": self.ppmd, **self.written, **more,
+        }  # fmt: skip
+
+
+def evaluate_writer(
+    opened: Run, corpus: Corpus, split: str, *, batch_size: int = 16, as_reported: bool = False, note: str = ""
+) -> EvaluatedWriter:
+    """Score a writer on a split of a corpus.
+
+    Parameters
+    ----------
+    opened
+        A run whose task is to write.
+    corpus
+        What it is scored on; the training songs of it are PPMd's primer.
+    split
+        train, validation or test; of more than `LARGEST` songs a part, drawn by the seed of the split.
+    batch_size
+        Songs a batch; the figures do not depend on it.
+    as_reported
+        Also count as the reports did.
+    note
+        What a reader must know.
+
+    Raises
+    ------
+    LyristError
+        The split has no song, or the run is damaged or cannot be scored.
+    """
+    writer = opened.writer
+    songs = held(corpus, split, list(writer.conditions))
+    losses = song_losses(writer, songs, batch_size=batch_size)
+    read = read_by_ppmd(_some(corpus), songs["lyrics"].to_list())
+    return EvaluatedWriter(
+        opened.path,
+        corpus.path,
+        split,
+        figures(losses),
+        {**read.figures(), "against": _against(losses, read)},
+        note,
+        count_as_reported(writer, songs) if as_reported else None,
+        {name: opened.results[name] for name in OF_WRITTEN if name in opened.results},
+    )
+
+
+def held(corpus: Corpus, split: str, conditions: list[str]) -> pl.DataFrame:
+    """Return id, lyrics and conditions of the songs by which writers are scored, in the order of id.
+
+    Raises
+    ------
+    LyristError
+        There is none.
+    """
+    known = [column for column in conditions if column in corpus.columns]
+    songs = corpus.songs(split, list(dict.fromkeys(["id", "lyrics", *known])))
+    if songs.is_empty():
+        raise LyristError(f"The {split} split of {corpus.path} has no song; choose another --split.")
+    if len(songs) > LARGEST:
+        seed = int(corpus.info["settings"]["split"]["seed"])
+        drawn = songs.select("id").with_columns(chance=pl.col("id").hash(seed)).sort("chance", "id")
+        songs = songs.filter(pl.col("id").is_in(drawn["id"].head(LARGEST).to_list()))
+    return songs
+
+
+def _some(corpus: Corpus) -> list[str]:
+    """Return training songs for PPMd: all, or of very many a part, still larger than what it will read."""
+    mean = corpus.scan("train").select(pl.col("lyrics").head(LARGEST).str.len_bytes().mean()).collect().item()
+    share = 2 * PRIMER / (mean * int(corpus.info["counts"]["splits"]["train"]))
+    rng = np.random.default_rng(0)
+    kept: list[str] = []
+    for frame in corpus.batches("train", ["lyrics"]):
+        kept += frame["lyrics"].filter(pl.Series(rng.random(len(frame)) < share)).to_list()
+    return kept
+
+
+def _against(losses: SongLosses, read: Read) -> dict[str, float]:
+    some = SongLosses(*(getattr(losses, name)[read.places] for name in ("nats", "tokens", "bytes")))
+    return paired(some, read.losses)
+
+
+def _bits(scores: Mapping[str, Any]) -> str:
+    bits = scores["bits_per_byte"]
+    return f"{bits['value']:.3f} bits per byte [{bits['low']:.3f}, {bits['high']:.3f}]"
+
+
+def _sentence(test: Mapping[str, float]) -> str:
+    told = f"the writer costs {test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]"
+    if test["low"] <= 0 <= test["high"]:
+        return f"{told}: these songs cannot tell them apart"
+    return (
+        f"{told}: {'it has learnt more than a compressor' if test['high'] < 0 else 'a compressor of files does better'}"
+    )
+
+
+def _of_written(written: Mapping[str, Any]) -> list[str]:
+    """Return a line on each figure of the lyrics that were written."""
+    lines = []
+    if "originality" in written:
+        found = written["originality"]
+        lines.append(
+            f"  of {found['n']} songs that it wrote: runs of 4 words that stand in a training song "
+            f"{found['shares']['4']['value']:.1%}, of 8 words {found['shares']['8']['value']:.1%}, "
+            f"longest {found['longest']['run']} words"
+        )
+    for column, found in written.get("obedience", {}).items():
+        ours, real = (found[side]["accuracy"]["value"] for side in ("written", "real"))
+        beside = "" if real is None else f" (real songs {real:.0%}, guessing {found['guessing']:.0%})"
+        lines.append(f"  its {column} is recognised in {ours:.0%}{beside}")
+    if "songcraft" in written:
+        ours, real = (written["songcraft"][side]["rhyme_density"]["value"] for side in ("written", "real"))
+        lines.append(f"  lines that rhyme {ours:.0%} (real songs {real:.0%})")
+    return lines
