@@ -115,7 +115,7 @@ def test_as_reported_is_told_on_demand(run: Path) -> None:
     plain, more = evaluate(str(run)), evaluate(str(run), as_reported=True)
     assert "as_reported" not in plain.figures()
     rows = {row["name"]: row for row in more.figures()["as_reported"]["rows"]}
-    assert rows["padding scored, and learnt"]["perplexity"] < rows["real tokens"]["perplexity"]
+    assert rows["padding scored, and learnt"]["perplexity"] <= rows["real tokens"]["perplexity"]
     assert rows["5 added rows at zero, low logits"]["perplexity"] > 1e50
     assert "as the reports counted" in more.summary()
 
