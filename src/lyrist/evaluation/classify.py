@@ -15,6 +15,7 @@ from lyrist.corpus.cleaning import clean
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
+from lyrist.evaluation.pictures import ClassifiedPictures, classify_pictures
 from lyrist.models.inputs import songs as as_input
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Lyrics, Page, Section
@@ -72,7 +73,7 @@ def classify(
     artist: str | None = None,
     explain: bool = False,
     html: str | None = None,
-) -> Classified:
+) -> Classified | ClassifiedPictures:
     """Label texts with a saved run.
 
     Parameters
@@ -80,7 +81,7 @@ def classify(
     run
         The run directory.
     texts
-        Lyrics; they are cleaned as the corpus was.
+        Lyrics; they are cleaned as the corpus was. For a run that reads pictures: files, or folders of them.
     file
         A text file with one song, or - for standard input.
     artist
@@ -96,6 +97,10 @@ def classify(
         The run is not there or damaged, or a text is empty after cleaning.
     """
     opened = open_run(run)
+    if opened.info["task"] == "picture":
+        if artist or explain:
+            raise UsageError(f"{run} labels pictures, which have no words; leave --artist and --explain out.")
+        return classify_pictures(opened, [*texts, *([file] if file else [])], html)
     given = [*texts, *([_read(file)] if file else [])]
     if not given:
         raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")

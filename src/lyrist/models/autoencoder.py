@@ -35,7 +35,7 @@ class AutoencoderOptions(AugmentOptions):
         "learning_rate": 2e-3,
         "batch_size": 64,
         "patience": 8,
-        "pace": 12.0,
+        "pace": 4.0,
         "warmup": 0.0,
     }
 

@@ -1,8 +1,8 @@
 """The reports' CNNs: `cnn-relu`, `cnn-tanh`, `cnn-sigmoid` (the last layer) and `cnn-skip`.
 
 Three stages of a 3 x 3 convolution and 2 x 2 pooling, a dense layer, dropout, the classes: one architecture, in which one
-thing is changed at a time. With skip connections each stage is followed by two convolutions whose result is added to
-what went in, and their last one starts at zero, so that the network starts as the basic one.
+thing is changed at a time. With skip connections each stage is followed by a residual block: two convolutions with batch
+normalisation, whose result is added to what went in and starts at zero, so that the network starts as the basic one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PictureCnnOptions(AugmentOptions):
         "learning_rate": 1e-3,
         "batch_size": 64,
         "patience": 8,
-        "pace": 15.0,
+        "pace": 10.0,
         "warmup": 0.0,
     }
 
@@ -62,20 +62,22 @@ class Stages(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two convolutions, added to what went in (He et al. 2016)."""
+    """Two convolutions with batch normalisation, added to what went in (He et al. 2016)."""
 
     def __init__(self, size: int, activation: str) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[activation]
-        self.first = nn.Conv2d(size, size, 3, padding=1)
-        self.second = nn.Conv2d(size, size, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        if self.second.bias is not None:
-            nn.init.zeros_(self.second.bias)
+        self.first = nn.Conv2d(size, size, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(size)
+        self.second = nn.Conv2d(size, size, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(size)
+        nn.init.zeros_(self.second_norm.weight)
 
     def forward(self, values: Tensor) -> Tensor:
         """Return maps of the same shape."""
-        return self.activation(values + self.second(self.activation(self.first(values))))
+        found = self.activation(self.first_norm(self.first(values)))
+        added: Tensor = self.activation(values + self.second_norm(self.second(found)))
+        return added
 
 
 class CnnBody(nn.Module):

@@ -38,7 +38,7 @@ class PictureResnetOptions(AugmentOptions):
         "batch_size": 64,
         "weight_decay": 0.05,
         "average": 0.98,
-        "pace": 15.0,
+        "pace": 6.0,
     }
 
 

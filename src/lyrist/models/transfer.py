@@ -46,7 +46,7 @@ class TransferOptions(AugmentOptions):
         "learning_rate": 1e-3,
         "batch_size": 64,
         "patience": 8,
-        "pace": 15.0,
+        "pace": 8.0,
         "warmup": 0.1,
     }
 
