@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "lyrist.evaluation.evaluate",
     "classify": "lyrist.evaluation.classify",
     "compare": "lyrist.studies.compare",
+    "write": "lyrist.generation.write",
     "demo": "lyrist.studies.demo",
 }
 """Where each verb lives; the function has the verb's name."""

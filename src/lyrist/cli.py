@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from lyrist import LISTINGS, VERBS, __version__, progress
 from lyrist.errors import LyristError, unknown
+from lyrist.generation import streaming
 from lyrist.text import printable
 
 HELP = {
@@ -25,6 +26,7 @@ HELP = {
     "evaluate": "Score a saved run.",
     "classify": "Label texts with a saved run.",
     "compare": "Compare saved runs in one table and one chart.",
+    "write": "Write lyrics with a saved run, freely or to a plan with rhymes.",
     "recipes": "List the models that can be fitted.",
     "studies": "List the named studies.",
     "rules": "List the cleaning rules.",
@@ -56,7 +58,8 @@ def run(arguments: list[str]) -> int:
     try:
         if arguments and not arguments[0].startswith("-") and arguments[0] not in HELP:
             raise unknown("verb", arguments[0], HELP)
-        answer = _app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        with streaming.shown(_live if "--json" not in flags and sys.stdout.isatty() else None):
+            answer = _app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         if answer is not None:
             _say(_json(answer.figures()) if "--json" in flags else printable(answer.summary()))
         return 0
@@ -100,6 +103,12 @@ def _flags(arguments: list[str]) -> tuple[set[str], list[str]]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _live(text: str) -> None:
+    """Show lyrics while they are written."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,1 @@
+"""Generation: lyrics from a writer, freely or to a plan with rhymes and syllables."""

@@ -1,0 +1,69 @@
+"""Plans, schemes, and what of them was met."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyrist.errors import UsageError
+from lyrist.generation.form import REPEATED, SECTIONS, Line, counts, opens, parse, partners, rhyme_scheme
+from lyrist.rhyme import Rhyme
+
+
+def test_a_plan() -> None:
+    plan = parse("Intro, verse:6,chorus,verse,chorus,bridge:2,chorus")
+    assert [(s.name, s.lines, s.repeats) for s in plan] == [
+        ("intro", 2, None),
+        ("verse", 6, None),
+        ("chorus", 4, None),
+        ("verse", 6, None),
+        ("chorus", 4, 2),
+        ("bridge", 2, None),
+        ("chorus", 4, 2),
+    ]
+
+
+@pytest.mark.parametrize("form", ["", "verse,,chorus", "vers", "verse:0", "verse:99", "verse:x", "chorus:4,chorus:3"])
+def test_plans_that_are_refused(form: str) -> None:
+    with pytest.raises(UsageError, match="--form"):
+        parse(form)
+
+
+@given(st.lists(st.sampled_from(SECTIONS), min_size=1, max_size=8))
+def test_only_refrains_are_repeated(names: list[str]) -> None:
+    plan = parse(",".join(names))
+    for number, section in enumerate(plan):
+        earlier = names[:number].index(section.name) if section.name in names[:number] else None
+        assert section.repeats == (earlier if section.name in REPEATED else None)
+
+
+def test_schemes() -> None:
+    assert rhyme_scheme("abab") == "ABAB"
+    assert rhyme_scheme("free") == rhyme_scheme(None) == ""
+    assert partners("AABB", 6) == [None, 0, None, 2, None, 4]
+    assert partners("ABAB", 4) == [None, None, 0, 1]
+    assert partners("AAAA", 4) == [None, 0, 1, 2]
+    assert partners("", 2) == [None, None]
+    assert [opens("ABAB", i, 4) for i in range(4)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("scheme", ["", "A", "ABCD", "A B", "AAB1"])
+def test_schemes_that_are_refused(scheme: str) -> None:
+    with pytest.raises(UsageError, match="--rhyme"):
+        rhyme_scheme(scheme)
+
+
+def test_what_was_met_is_counted_once_and_only_where_it_was_wanted() -> None:
+    lines = [
+        Line("one", 0, 8, 8),
+        Line("two", 0, 9, 8, 0, Rhyme.SLANT),
+        Line("three", 0, 10, 8, 1, Rhyme.NONE),
+        Line("four", 0, 8, 8, 2, Rhyme.PERFECT),
+        Line("four", 1, 8, 8, 2, Rhyme.PERFECT, repeated=True),
+        Line("five", 1, 20, 8, 2, Rhyme.NONE, given=True),
+    ]
+    assert counts(lines) == {
+        "rhymes": {"wanted": 3, "met": 2, "perfect": 1},
+        "syllables": {"wanted": 4, "met": 3, "exact": 2},
+    }
+    assert lines[2].figures()["rhyme_met"] is False
+    assert lines[0].figures()["rhyme_met"] is None

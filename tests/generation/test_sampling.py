@@ -1,0 +1,101 @@
+"""Drawing: known answers of each setting, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lyrist.errors import UsageError
+from lyrist.generation.sampling import Drawer, Sampling
+
+NONE = torch.zeros(0, dtype=torch.long)
+NO_HISTORY = torch.zeros((1, 0), dtype=torch.long)
+LOGITS = torch.tensor([[0.5, 0.25, 0.125, 0.0625, 0.0625]]).log()
+PLAIN = {"temperature": 1.0, "min_p": 0.0}
+
+
+def possible(history: torch.Tensor = NO_HISTORY, banned: torch.Tensor = NONE, **given: float) -> list[int]:
+    drawer = Drawer(Sampling(**{**PLAIN, **given}), banned, NONE)
+    scores = drawer.scores(LOGITS, history)
+    return torch.nonzero(torch.isfinite(scores[0])).squeeze(1).tolist()
+
+
+def test_what_can_be_drawn() -> None:
+    assert possible() == [0, 1, 2, 3, 4]
+    assert possible(top_k=2) == [0, 1]
+    assert possible(top_p=0.7) == [0, 1]
+    assert possible(top_p=0.4) == [0]
+    assert possible(min_p=0.2) == [0, 1, 2]
+    assert possible(min_p=0.6) == [0]
+    assert possible(banned=torch.tensor([0, 4])) == [1, 2, 3]
+    assert possible(history=torch.tensor([[1, 3, 1]]), no_repeat_ngram=2) == [0, 1, 2, 4]
+
+
+def test_where_in_the_distribution_a_token_lies() -> None:
+    drawer = Drawer(Sampling(**PLAIN), NONE, NONE)
+    places = [0.0, 0.49, 0.51, 0.74, 0.76, 0.874, 0.876, 1 - 1e-12]
+    drawn = drawer.draw(LOGITS.expand(len(places), -1), NO_HISTORY, torch.tensor(places, dtype=torch.float64))
+    assert drawn.tolist() == [0, 0, 1, 1, 2, 2, 3, 4]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_what_cannot_be_drawn_never_is(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    logits = torch.tensor(dice.normal(size=(4, 12)) * 3)
+    drawer = Drawer(Sampling(top_p=0.8, top_k=6, min_p=0.02), torch.tensor([11]), NONE)
+    scores = drawer.scores(logits, NO_HISTORY.expand(4, -1))
+    for place in (0.0, float(dice.random()), 1 - 1e-16):
+        drawn = drawer.draw(logits, NO_HISTORY.expand(4, -1), torch.full((4,), place, dtype=torch.float64))
+        assert torch.isfinite(scores.gather(1, drawn[:, None])).all()
+
+
+def test_frequencies_are_probabilities() -> None:
+    places = torch.tensor(np.random.default_rng(0).random(20_000))
+    drawn = Drawer(Sampling(**PLAIN), NONE, NONE).draw(LOGITS.expand(20_000, -1), NO_HISTORY, places)
+    shares = torch.bincount(drawn, minlength=5) / 20_000
+    assert torch.allclose(shares, LOGITS[0].exp(), atol=0.01)
+
+
+def test_whole_numbers_are_taken() -> None:
+    Drawer(Sampling(temperature=2, repetition_penalty=2, top_p=1), NONE, NONE).draw(LOGITS, NO_HISTORY, torch.zeros(1))
+
+
+def test_greedy_takes_the_likeliest_whatever_the_number() -> None:
+    drawer = Drawer(Sampling(temperature=0), torch.tensor([0]), NONE)
+    assert drawer.draw(LOGITS, NO_HISTORY, torch.tensor([0.999])).tolist() == [1]
+
+
+def test_a_repetition_penalty_spares_line_ends() -> None:
+    history = torch.tensor([[0, 1]])
+    drawer = Drawer(Sampling(**PLAIN, repetition_penalty=2.0), NONE, torch.tensor([0]))
+    scores = drawer.scores(LOGITS, history)
+    assert scores[0, 0] == LOGITS[0, 0]
+    assert scores[0, 1] == pytest.approx(float(2 * LOGITS[0, 1]))
+    assert scores[0, 2] == LOGITS[0, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"temperature": -0.1}, "--temperature"),
+        ({"temperature": float("nan")}, "--temperature"),
+        ({"top_k": -1}, "--top-k"),
+        ({"top_p": 0.0}, "--top-p"),
+        ({"top_p": 1.1}, "--top-p"),
+        ({"min_p": 1.0}, "--min-p"),
+        ({"min_p": -0.1}, "--min-p"),
+        ({"repetition_penalty": 0.9}, "would reward repeating"),
+        ({"no_repeat_ngram": -1}, "--no-repeat-ngram"),
+    ],
+)
+def test_settings_that_cannot_be_meant(given: dict[str, float], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Sampling(**given)
+
+
+def test_the_settings_are_told() -> None:
+    assert "greedy" in Sampling(temperature=0).told()
+    told = Sampling(0.8, 40, 0.9, 0.1, 1.2, 3).told()
+    assert all(part in told for part in ("0.8", "top-k 40", "top-p 0.9", "min-p 0.1", "penalty 1.2", "3 tokens"))
