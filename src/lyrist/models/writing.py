@@ -16,7 +16,7 @@ import abc
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,6 +49,9 @@ class WriterOptions:
     sections: bool = option(False, "headers such as [Chorus], where the corpus kept them, are single tokens")
     condition_dropout: float = option(
         0.1, "share of the songs that hide each of their conditions in training, to learn to write without"
+    )
+    validation_songs: int = option(
+        128, "validation songs that are read to choose the best step of a network, at most (0: all)"
     )
     layout: Literal["songs", "packed", "padded"] = option(
         "songs",
@@ -101,6 +104,15 @@ def common(options: Any, shape: WriterShape, recipe: str, config: type[LyricsCon
         "context": shape.context,
         "recipe": recipe,
     }
+
+
+class Read(NamedTuple):
+    """What the hidden states were made from; a model that copies from the song so far looks at it again."""
+
+    input_ids: Tensor
+    attention_mask: Tensor | None
+    song_ids: Tensor | None
+    past: Any
 
 
 class State(abc.ABC):
@@ -216,29 +228,35 @@ class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-
             nats a label.
         """
         states, past = self.states(input_ids, attention_mask, past_key_values, bool(use_cache), song_ids)
-        loss = None if labels is None else self._loss(states, labels, num_items_in_batch)
+        read = Read(input_ids, attention_mask, song_ids, past)
+        loss = None if labels is None else self._loss(states, labels, num_items_in_batch, read)
         logits = None
         if labels is None or not self.loss_only:
-            kept = states[:, -logits_to_keep:] if isinstance(logits_to_keep, int) else states[:, logits_to_keep]
-            logits = self._whole(self.logits(kept))
+            logits = self._whole(self.scores(states, read, logits_to_keep))
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=past)
 
     def token_losses(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return the nats of each token but the first, (batch, time - 1), float32; 0 where it is padding or a condition."""
-        states, _ = self.states(input_ids, attention_mask)
+        states, past = self.states(input_ids, attention_mask)
         targets = input_ids[:, 1:]
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         real = (mask[:, 1:] * mask[:, :-1]).bool() & (targets < self.config.lyrics_size)
         found = torch.zeros(targets.shape, dtype=torch.float32, device=input_ids.device)
-        found[real] = torch.cat([*self._nats(states[:, :-1][real], targets[real]), found.new_zeros(0)])
+        found[real] = self.nats(states, targets, real, Read(input_ids, attention_mask, None, past))
         return found
 
-    def _loss(self, states: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
+    def scores(self, states: Tensor, read: Read, keep: int | Tensor) -> Tensor:
+        """Return logits (batch, kept places, lyrics) for the last ``keep`` places (0: all), or those that it lists."""
+        return self.logits(states[:, -keep:] if isinstance(keep, int) else states[:, keep])
+
+    def nats(self, states: Tensor, targets: Tensor, scored: Tensor, read: Read) -> Tensor:
+        """Return the nats (n,) of the n targets where ``scored``; both are (batch, time - 1)."""
+        return torch.cat([*self._nats(states[:, :-1][scored], targets[scored]), states.new_zeros(0)])
+
+    def _loss(self, states: Tensor, labels: Tensor, items: Tensor | int | None, read: Read) -> Tensor:
         targets = labels[:, 1:]
         scored = targets != IGNORED
-        total = states.new_zeros((), dtype=torch.float32)
-        for part in self._nats(states[:, :-1][scored], targets[scored]):
-            total = total + part.sum()
+        total = self.nats(states, targets, scored, read).sum()
         return total / (scored.sum().clamp(min=1) if items is None else items)
 
     def _nats(self, states: Tensor, targets: Tensor) -> Iterator[Tensor]:

@@ -38,5 +38,21 @@ class RecurrentLyricsConfig(LyricsConfig):  # type: ignore[no-untyped-call]
     embedding_dropout: float = 0.0
 
 
-for _kind in (RecurrentLyricsConfig,):
+class GPTLyricsConfig(LyricsConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `GPTWriter`."""
+
+    model_type = "lyrist-gpt"
+
+    width: int = 256
+    layers: int = 4
+    heads: int = 2
+    feedforward: int = 1024
+    dropout: float = 0.0
+    pairs: int = 0
+    copying: bool = True
+    num_hidden_layers: int = 5
+    """What transformers makes its cache by: one more than the layers, for what the model copies from."""
+
+
+for _kind in (RecurrentLyricsConfig, GPTLyricsConfig):
     AutoConfig.register(_kind.model_type, _kind)

@@ -27,9 +27,15 @@ def classification(outputs: Any, batch: Batch) -> Sums:
 
 def language(outputs: Any, batch: Batch) -> Sums:
     """Return the nats of the tokens that are scored: those of lyrics and the end, neither conditions nor padding."""
-    # The first place of a row is predicted by nothing; a decoder that reads other ids than it writes has no such place.
-    shifted = "decoder_input_ids" not in batch and "decoder_attention_mask" not in batch
-    labels = batch["labels"][:, 1:] if shifted else batch["labels"]
+    return _summed(outputs, batch, batch["labels"][:, 1:])  # the first place of a row is predicted by nothing
+
+
+def continuation(outputs: Any, batch: Batch) -> Sums:
+    """Return the nats of the tokens that a decoder writes; all its labels are."""
+    return _summed(outputs, batch, batch["labels"])
+
+
+def _summed(outputs: Any, batch: Batch, labels: Any) -> Sums:
     count = (labels != -100).sum()
     items = batch.get("num_items_in_batch")
     return {"loss": (outputs.loss.detach().double() * (count if items is None else items), int(count))}

@@ -38,6 +38,13 @@ def windows(length: int, size: int, overlap: float) -> list[tuple[int, int, int]
     return found
 
 
+def chosen(songs: int, most: int) -> NDArray[np.int64]:
+    """Return the numbers of all songs, or of ``most`` of them (0: all), drawn always in the same way."""
+    drawn = np.random.default_rng(0).permutation(songs)[: most or None]
+    found: NDArray[np.int64] = np.sort(drawn)
+    return found
+
+
 class SongExamples:
     """Whole songs, each in a row of its own, padded on the right.
 
@@ -53,18 +60,29 @@ class SongExamples:
         Share of the conditions that are left out, drawn anew each time a song is read.
     fixed
         Cut each song to so many tokens and pad it to exactly so many, as report 003 did (0: no).
+    most
+        Take so many songs at most, drawn always in the same way (0: all).
     """
 
     def __init__(
-        self, sequences: Sequences, padding: int, context: int = 0, hidden: float = 0.0, fixed: int = 0
+        self,
+        sequences: Sequences,
+        padding: int,
+        context: int = 0,
+        hidden: float = 0.0,
+        fixed: int = 0,
+        most: int = 0,
     ) -> None:
         self._sequences, self._padding, self._hidden, self._fixed = sequences, padding, hidden, fixed
         self.bucketed = not fixed
         lyrics = sequences.split.lengths + 1
         self._before = 1 + sequences.split.conditions.shape[1]
         size = (fixed or context or int(lyrics.max(initial=0)) + self._before) - self._before
-        self._windows = _all_windows(np.minimum(lyrics, size) if fixed else lyrics, size)
-        self.lengths: NDArray[np.int64] = self._windows[:, 3] - self._windows[:, 1] + self._before
+        found = _all_windows(np.minimum(lyrics, size) if fixed else lyrics, size)
+        if most:
+            found = found[np.isin(found[:, 0], chosen(len(lyrics), most))]
+        self._windows = found
+        self.lengths: NDArray[np.int64] = found[:, 3] - found[:, 1] + self._before
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -158,8 +176,9 @@ def _all_windows(lengths: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 def examples(tokens: SongTokens, split: str, options: Any, shape: Any, *, training: bool) -> Any:
     """Return the songs of a split as the options lay them out; validation always reads whole songs."""
     sequences = tokens.sequences(split, shape.bos, shape.eos)
+    most = 0 if training else options.validation_songs
     layout = getattr(options, "layout", "songs") if training else "songs"
     hidden = options.condition_dropout if training else 0.0
     fixed = AS_REPORTED if layout == "padded" else 0
-    songs = SongExamples(sequences, shape.padding, shape.context, hidden, fixed)
+    songs = SongExamples(sequences, shape.padding, shape.context, hidden, fixed, most)
     return PackedExamples(songs, shape.padding, shape.context) if layout == "packed" else songs

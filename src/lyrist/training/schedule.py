@@ -36,7 +36,10 @@ class Schedule:
         "one-cycle", "how the learning rate moves: one-cycle, linear, cosine, constant or plateau (halved when stuck)"
     )
     warmup: float = option(0.2, "share of the budget in which the learning rate rises")
-    weight_decay: float = option(0.01, "weight decay of AdamW, on matrices")
+    optimizer: Literal["adamw", "muon"] = option(
+        "adamw", "adamw; or muon for the matrices inside the network and AdamW for the rest"
+    )
+    weight_decay: float = option(0.01, "weight decay of the optimizer, on matrices")
     clip: float = option(1.0, "largest norm of the gradient (0: no limit)")
     average: float = option(
         0.0, "share of the past that a running average of the weights keeps at each update (0: none)"

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lyrist.models.writing import SLICE
-from lyrist.training import vocabularies
+from lyrist.training import continuations, vocabularies
 from lyrist.training.packing import REREAD, windows
 from lyrist.training.schedule import device_for, threads
 
@@ -31,17 +31,22 @@ def losses(
     writer.check_scorable()
     where = device_for(device)
     texts = vocabularies.encode(writer.tokenizer, lyrics)
+    model = writer.model.to(where).eval()
+    if writer.seq2seq:
+        with torch.inference_mode(), threads(writer.model):
+            scored = continuations.losses(writer, texts, [dict(g) for g in given], batch_size, where)
+        writer.model.to("cpu")
+        return scored
     found = [np.zeros(len(ids) + 1) for ids in texts]
     parts = _windows(writer, texts, given)
     # The longest first: songs of nearly equal length are computed together, and a lack of memory shows at once.
     parts.sort(key=lambda part: (-len(part[0]), part[1], part[3]))
-    model = writer.model.to(where).eval()
     with torch.inference_mode(), threads(model):
         for batch in _batches(parts, batch_size):
             nats = _nats(model, [part[0] for part in batch], writer.tokenizer.pad_token_id or 0, where)
-            for (ids, song, start, scored, end), row in zip(batch, nats, strict=True):
+            for (ids, song, start, first, end), row in zip(batch, nats, strict=True):
                 before = len(ids) - (end - start)
-                found[song][scored:end] = row[before + scored - start - 1 : len(ids) - 1]
+                found[song][first:end] = row[before + first - start - 1 : len(ids) - 1]
     writer.model.to("cpu")
     return found
 

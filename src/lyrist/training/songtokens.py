@@ -194,12 +194,18 @@ def _settings(corpus: Corpus, options: Any, condition: Sequence[str]) -> dict[st
     return {
         "format": FORMAT,
         "corpus": corpus.fingerprint,
-        "tokenizer": options.model if pretrained else f"bpe-{options.vocabulary}",
+        "tokenizer": _identity(options) if pretrained else f"bpe-{options.vocabulary}",
         "sections": getattr(options, "sections", False),
         "min_tokens": options.min_tokens,
         "max_tokens": options.max_tokens,
         "condition": list(condition),
     }
+
+
+def _identity(options: Any) -> str:
+    """Return the name of a pretrained tokenizer and a hash of what is in it."""
+    content = options.tokenizer().backend_tokenizer.to_str()
+    return f"{hashlib.sha256(content.encode()).hexdigest()[:12]}-{Path(options.model).stem}"
 
 
 def _make(corpus: Corpus, options: Any, condition: Sequence[str], settings: Any, folder: Path) -> None:
@@ -211,7 +217,8 @@ def _make(corpus: Corpus, options: Any, condition: Sequence[str], settings: Any,
             texts = (text for texts in _texts(corpus, "train", "learning tokens") for text in texts)
             tokenizer = vocabularies.learn(texts, options.vocabulary, options.sections)
         lyrics = len(tokenizer)
-        vocabularies.add_conditions(tokenizer, known)
+        if not getattr(options, "seq2seq", False):  # an encoder reads its conditions as words
+            vocabularies.add_conditions(tokenizer, known)
     ledger = {}
     for split in SPLITS:
         ledger[split] = _write_split(corpus, split, tokenizer, known, options, folder)

@@ -24,12 +24,13 @@ from transformers import (
 
 from lyrist import files, progress
 from lyrist.errors import LyristError
-from lyrist.training import checkpoints
+from lyrist.training import checkpoints, muon
 from lyrist.training.averaging import Average
 from lyrist.training.batches import Examples, Stream, in_order_of_length
 from lyrist.training.checkpoints import Resumable, last_checkpoint
 from lyrist.training.journal import Journal, Tally, read_whole
 from lyrist.training.measuring import Measure, Outcome
+from lyrist.training.muon import Muon
 from lyrist.training.schedule import Schedule, half_precision
 
 
@@ -109,6 +110,13 @@ class Loop(Resumable):
     def get_train_dataloader(self) -> Any:
         """Return the stream of batches; it needs no loader, since its examples are ready in memory."""
         return self.stream
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Return the optimizer that the schedule names."""
+        if self.optimizer is None and self.schedule.optimizer == "muon":
+            rate, decay = self.schedule.learning_rate, self.schedule.weight_decay
+            self.optimizer = Muon(*muon.split(self.network), rate, decay, self.half)
+        return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Return the learning-rate schedule, by step or by the clock."""

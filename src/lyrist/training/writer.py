@@ -21,10 +21,12 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.models import registry
 from lyrist.models.network import hushed
+from lyrist.models.pretrained import instruction
 from lyrist.models.writing import WriterShape
 from lyrist.training import packing, scoring, vocabularies
+from lyrist.training.continuations import Continuations
 from lyrist.training.loop import seeded, train
-from lyrist.training.measuring import Outcome, language
+from lyrist.training.measuring import Outcome, continuation, language
 from lyrist.training.schedule import Schedule
 from lyrist.training.songtokens import SongTokens, tokenise
 
@@ -60,6 +62,8 @@ class Writer:
     def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
         """Return what stands before the lyrics: the beginning of a song, and a token for each condition.
 
+        Of a seq2seq writer it is the instruction, without its end; `source` returns all that its encoder reads.
+
         Parameters
         ----------
         given
@@ -71,8 +75,14 @@ class Writer:
             The writer was not trained with such a column or value; the message lists those it knows.
         """
         values = self.checked(given)
+        if self.seq2seq:
+            return self.encode(instruction(values))
         names = [vocabularies.condition_token(column, value) for column, value in values.items()]
         return [self.bos, *self.tokenizer.convert_tokens_to_ids(names)]
+
+    def source(self, given: Mapping[str, str] | None, snippet: Sequence[int] = ()) -> list[int]:
+        """Return what the encoder of a seq2seq writer reads: the instruction, the song so far, and the end."""
+        return [*self.prefix(given), *snippet, self.eos]
 
     def checked(self, given: Mapping[str, str] | None) -> dict[str, str]:
         """Return the conditions in the order of the writer's own, after a look at whether it knows them."""
@@ -301,18 +311,43 @@ def fit_writer(
     with hushed(), seeded(schedule.seed):
         shape = _shape(tokens, settings)
         model = found.build(settings, shape)
-    writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, shape.context, ledger=tokens.ledger)
+    writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, _context(model, shape), ledger=tokens.ledger)
     writer.seq2seq = bool(model.config.is_encoder_decoder)
     if found.family in TRAINED:
         network = model if found.family == "neural" else model.network
-        writer.outcome = _train(network, tokens, settings, shape, schedule, folder, resume, recipe)
+        shape = dataclasses.replace(shape, context=_context(network, shape))
+        writer.outcome = _train(writer, network, tokens, settings, shape, schedule, folder, resume)
     if found.family != "neural":
         model.learn(*(tokens.sequences(split, shape.bos, shape.eos) for split in ("train", "validation")))
-    writer.model = getattr(model, "merged", lambda: model)()
-    writer.context = int(getattr(writer.model.config, "context", shape.context))
+    if hasattr(model, "merge_and_unload"):  # low-rank additions become part of the weights
+        writer.model = model.merge_and_unload()
     writer.model.eval()
-    _describe(writer, settings)
+    _describe(writer)
     return writer
+
+
+def untuned(recipe: str, options: Mapping[str, Any] | None = None) -> Writer:
+    """Open the pretrained model of `causal` or `t5` as it is, without conditions, to compare a tuned one with."""
+    found, settings, _ = configure(recipe, dict(options or {}))
+    if not hasattr(settings, "tokenizer"):
+        raise UsageError(f"The recipe '{recipe}' starts from nothing; there is no pretrained model behind it.")
+    with hushed():
+        tokenizer = settings.tokenizer()
+        tokens = SongTokens({}, tokenizer, {}, {}, len(tokenizer))
+        shape = _shape(tokens, settings)
+        model = found.build(dataclasses.replace(settings, lora=False), shape).eval()
+    writer = Writer(model, tokenizer, {}, recipe, _context(model, shape), bool(model.config.is_encoder_decoder))
+    _describe(writer)
+    return writer
+
+
+def _context(model: Any, shape: WriterShape) -> int:
+    """Return how many tokens a model reads at once: its own figure, or what was asked for within its limit."""
+    config = model.config
+    if hasattr(config, "context"):
+        return int(config.context)
+    limit = getattr(config, "max_position_embeddings", None)
+    return min(shape.context, int(limit)) if limit else shape.context
 
 
 def _shape(tokens: SongTokens, settings: Any) -> WriterShape:
@@ -324,23 +359,35 @@ def _shape(tokens: SongTokens, settings: Any) -> WriterShape:
 
 
 def _train(
-    network: Any, tokens: SongTokens, settings: Any, shape: WriterShape, schedule: Schedule, folder: Path | None,
-    resume: bool, title: str,
-) -> Outcome:  # fmt: skip
+    writer: Writer,
+    network: Any,
+    tokens: SongTokens,
+    settings: Any,
+    shape: WriterShape,
+    schedule: Schedule,
+    folder: Path | None,
+    resume: bool,
+) -> Outcome:
     """Train a network in the one loop."""
-    songs = packing.examples(tokens, "train", settings, shape, training=True)
-    held = packing.examples(tokens, "validation", settings, shape, training=False)
+    if writer.seq2seq:
+        about = (writer.source, shape.padding, shape.eos, shape.context)
+        songs: Any = Continuations(tokens, "train", *about, settings.condition_dropout, 0)
+        held: Any = Continuations(tokens, "validation", *about, 0.0, settings.validation_songs)
+    else:
+        songs = packing.examples(tokens, "train", settings, shape, training=True)
+        held = packing.examples(tokens, "validation", settings, shape, training=False)
     network.loss_only = True
     try:
         return train(
             network, songs, held if len(held) else None, schedule,
-            measure=language, folder=folder, resume=resume, bucketed=songs.bucketed, title=title,
+            measure=continuation if writer.seq2seq else language,
+            folder=folder, resume=resume, bucketed=songs.bucketed, title=writer.recipe,
         )  # fmt: skip
     finally:
         network.loss_only = False
 
 
-def _describe(writer: Writer, settings: Any) -> None:
+def _describe(writer: Writer) -> None:
     """Have ``generate`` and ``pipeline`` know how a song begins and ends, and sample rather than repeat the likeliest."""
     writer.trained = writer.outcome is None or writer.outcome.steps > 0
     config: Any = writer.model.generation_config

@@ -1,0 +1,331 @@
+"""The recipe `gpt`: a small transformer decoder from scratch, for minutes on a CPU.
+
+What is unusual, and each was measured (docs/log.md): songs repeat themselves, so the model is built to copy.
+
+- Each token enters with the vector of the token before it, and with one for the two as a pair (from a hashed table,
+  which costs no multiplication). So the first layer of attention can already find where this pair stood before.
+- Beside the vocabulary, the last layer points at the tokens of the song so far, and a gate mixes both (pointer sentinel).
+- Rotary positions, RMS norms without weights, normed queries and keys, squared ReLU; matrices are learnt by Muon.
+
+On a CPU, attention is written out as matrix products in bfloat16 where it trains, which takes half the time of the fused
+kernel; everywhere else it is PyTorch's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import DynamicCache
+
+from lyrist.models.registry import option, register
+from lyrist.models.writing import LyricsModel, Read, WriterOptions, WriterShape, announce, common
+from lyrist.models.writingconfig import GPTLyricsConfig
+
+MASKED = -1e4
+"""Added to the attention score of what must not be seen."""
+
+BASE = 10_000.0
+"""Base of the wavelengths of the rotary positions."""
+
+FIRST, SECOND = 1_000_003, 7_919
+"""Primes that hash a pair of tokens."""
+
+
+@dataclass(frozen=True)
+class GPTWriterOptions(WriterOptions):
+    """Options of `gpt`."""
+
+    width: int = option(256, "length of the vectors")
+    layers: int = option(4, "layers of attention and feed-forward")
+    heads: int = option(2, "heads of attention in each layer")
+    feedforward: int = option(1024, "units of each feed-forward layer")
+    dropout: float = option(0.0, "share of the units that are dropped in training")
+    pairs: int = option(32_768, "rows of the hashed table of pairs of tokens (0: none)")
+    copying: bool = option(True, "point at tokens of the song so far, beside the vocabulary")
+
+    schedule: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": 6e-3, "optimizer": "muon", "batch_size": 8, "schedule": "linear", "warmup": 0.02,
+        "weight_decay": 0.01, "average": 0.98,
+    }  # fmt: skip
+
+
+def norm(x: Tensor) -> Tensor:
+    """Return vectors of root mean square 1."""
+    return functional.rms_norm(x, (x.shape[-1],))
+
+
+def rotation(positions: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines, (batch, 1, time, size / 2), for `rotated`.
+
+    Source: Su et al., RoFormer, 2021.
+    """
+    wavelengths = BASE ** (-torch.arange(0, size, 2, device=positions.device, dtype=torch.float32) / size)
+    angles = positions[:, None, :, None].float() * wavelengths
+    return angles.cos(), angles.sin()
+
+
+def rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """Return (batch, heads, time, size) turned by the angles of their positions."""
+    cos, sin = (part.to(x.dtype) for part in turns)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What each token sees: ``mask`` (batch, 1, time, seen) is True where it does, None: all up to itself."""
+
+    mask: Tensor | None
+    causal: bool
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Return what (batch, heads, time, size) of queries read from values."""
+        if queries.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            return _product(queries, keys, values, self.bias(queries, keys))
+        return functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=self.mask, is_causal=self.mask is None and self.causal
+        )
+
+    def bias(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Return what is added to the scores, (batch or 1, 1, time, seen)."""
+        mask = self.mask
+        if mask is None:
+            mask = torch.ones(queries.shape[-2], keys.shape[-2], dtype=torch.bool, device=queries.device)
+            mask = (mask.tril(keys.shape[-2] - queries.shape[-2]) if self.causal else mask)[None, None]
+        return torch.zeros(mask.shape, device=queries.device, dtype=queries.dtype).masked_fill(~mask, MASKED)
+
+
+def _product(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    batch, heads = queries.shape[:2]
+    flat = bias.expand(batch, heads, -1, -1).flatten(0, 1)
+    scale = queries.shape[-1] ** -0.5
+    scores = torch.baddbmm(flat, queries.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2), alpha=scale)
+    return torch.bmm(scores.softmax(dim=-1), values.flatten(0, 1)).view_as(queries)
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward layer, each on the normed vectors and added to them."""
+
+    def __init__(self, config: GPTLyricsConfig, number: int) -> None:
+        super().__init__()
+        self.number, self.heads, self.share = number, config.heads, config.dropout
+        width = config.width
+        self.into = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.up = nn.Linear(width, config.feedforward, bias=False)
+        self.down = nn.Linear(config.feedforward, width, bias=False)
+        for layer in (self.into, self.up):
+            nn.init.uniform_(layer.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
+        for layer in (self.out, self.down):
+            nn.init.zeros_(layer.weight)  # each block begins as nothing
+        self.sharpness = nn.Parameter(torch.full((config.heads, 1, 1), 3.0))
+
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], sight: Sight, past: Any) -> Tensor:
+        """Return the vectors (batch, time, width) after this block."""
+        batch, time, width = x.shape
+        whole = self.into(norm(x)).view(batch, time, 3 * self.heads, -1).transpose(1, 2)
+        queries, keys, values = whole.chunk(3, dim=1)
+        # Normed queries and keys keep scores in bounds; how sharp each head looks is learnt.
+        queries = rotated(norm(queries), turns) * self.sharpness.to(queries.dtype)
+        keys = rotated(norm(keys), turns)
+        if past is not None:
+            keys, values = past.update(keys, values, self.number)
+        found = sight.attend(queries.to(values.dtype), keys.to(values.dtype), values)
+        x = x + self._drop(self.out(found.transpose(1, 2).reshape(batch, time, width)))
+        return x + self._drop(self.down(functional.relu(self.up(norm(x))).square()))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.share, self.training) if self.share else x
+
+
+class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
+    """A transformer decoder that copies; see the module."""
+
+    config_class = GPTLyricsConfig
+    _supports_sdpa = True
+
+    def __init__(self, config: GPTLyricsConfig) -> None:
+        super().__init__(config)
+        width = config.width
+        self.embedding = nn.Embedding(config.vocab_size, width)
+        nn.init.normal_(self.embedding.weight)
+        self.before = nn.Parameter(torch.full((width,), 0.3))
+        self.pairs = nn.Embedding(config.pairs, width) if config.pairs else None
+        if self.pairs is not None:
+            nn.init.zeros_(self.pairs.weight)
+        self.blocks = nn.ModuleList(Block(config, number) for number in range(config.layers))
+        self.head = nn.Linear(width, config.lyrics_size, bias=False)
+        nn.init.normal_(self.head.weight, std=0.02)
+        if config.copying:
+            self.pointer = nn.Linear(width, 2 * POINTER, bias=False)
+            self.gate = nn.Linear(width, 1)
+            nn.init.zeros_(self.gate.weight)
+            nn.init.constant_(self.gate.bias, -1.0)
+            self.focus = nn.Parameter(torch.tensor(10.0))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave the weights as `__init__` drew them."""
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        return True
+
+    def states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        past_key_values: Any = None,
+        use_cache: bool = False,
+        song_ids: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Return the normed vectors after the last block, and the cache."""
+        past = past_key_values
+        if past is None and use_cache:
+            past = DynamicCache(config=self.config)
+        seen = past.get_seq_length() if past is not None else 0
+        sight, positions, follows = _sight(input_ids, attention_mask, song_ids, seen)
+        x = self._enter(input_ids, follows, past if seen else None)
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))  # saves a conversion before every product
+        turns = rotation(positions, self.config.width // self.config.heads)
+        for block in self.blocks:
+            x = block(x, turns, sight, past)
+        x = norm(x)
+        if past is not None:
+            keys = self._keys(x) if self.config.copying else x[..., :1]
+            past.update(keys[:, None].float(), input_ids[:, None, :, None].float(), self.config.layers)
+        return x, past
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return the scores of the vocabulary alone, without what is copied."""
+        return self._unwritten(self.head(states).float())
+
+    def scores(self, states: Tensor, read: Read, keep: int | Tensor) -> Tensor:
+        """Return the log-probabilities of the mixture of vocabulary and copies."""
+        kept = states[:, -keep:] if isinstance(keep, int) else states[:, keep]
+        logits = self.logits(kept)
+        if not self.config.copying:
+            return logits
+        weights, copied, open_ = self._weights(states, read)
+        open_ = open_[:, -keep:] if isinstance(keep, int) else open_[:, keep]
+        weights = weights[:, -keep:] if isinstance(keep, int) else weights[:, keep]
+        share = torch.zeros_like(logits)
+        # A condition is never copied: the weights of what follows as one are zero (see `_weights`).
+        index = copied.clamp(max=logits.shape[-1] - 1)[:, None].expand_as(weights)
+        share.scatter_add_(2, index, weights.float())
+        gate = self._gate(kept, open_)[..., None]
+        return torch.logaddexp(
+            logits.log_softmax(dim=-1) + functional.logsigmoid(-gate),
+            (share + TINY).log() + functional.logsigmoid(gate),
+        )
+
+    def nats(self, states: Tensor, targets: Tensor, scored: Tensor, read: Read) -> Tensor:
+        """Return the nats of the targets under the mixture."""
+        plain = super().nats(states, targets, scored, read)
+        if not self.config.copying:
+            return plain
+        weights, copied, open_ = self._weights(states, read)
+        same = (copied[:, None] == targets[:, :, None]).to(weights.dtype)
+        share = (weights[:, :-1] * same).sum(dim=-1)[scored].float()
+        gate = self._gate(states[:, :-1][scored], open_[:, :-1][scored])
+        return -torch.logaddexp(
+            functional.logsigmoid(-gate) - plain, functional.logsigmoid(gate) + (share + TINY).log()
+        )
+
+    def _gate(self, states: Tensor, open_: Tensor) -> Tensor:
+        """Return the log-odds of copying; where there is nothing to copy, it is out of the question."""
+        odds: Tensor = self.gate(states).float().squeeze(-1).masked_fill(~open_, MASKED)
+        return odds
+
+    def _keys(self, states: Tensor) -> Tensor:
+        return norm(self.pointer(states)[..., POINTER:])
+
+    def _weights(self, states: Tensor, read: Read) -> tuple[Tensor, Tensor, Tensor]:
+        """Return how each place shares its copying out, (batch, time, seen - 1), what it copies, and whether it can.
+
+        Place t looks for an earlier place j that is like it, and copies the token after it. Padding, conditions and
+        other songs of a block are not looked at.
+        """
+        ids, mask = read.input_ids, read.attention_mask
+        queries = norm(self.pointer(states)[..., :POINTER]) * self.focus.to(states.dtype)
+        if read.past is None:
+            keys = self._keys(states)
+        else:
+            layer = read.past.layers[self.config.layers]
+            keys, ids = layer.keys[:, 0].to(states.dtype), layer.values[:, 0, :, 0].long()
+        time, seen = queries.shape[1], ids.shape[1]
+        scores = queries @ keys[:, :-1].to(queries.dtype).transpose(1, 2)
+        allowed = torch.ones(time, seen - 1, dtype=torch.bool, device=ids.device).tril(seen - time - 1)[None]
+        written = (ids[:, 1:] < self.config.lyrics_size) & (ids[:, 1:] != self.config.pad_token_id)
+        if mask is not None:
+            written = written & mask[:, :-1].bool() & mask[:, 1:].bool()
+        allowed = allowed & written[:, None]
+        if read.song_ids is not None:
+            allowed = allowed & (read.song_ids[:, :, None] == read.song_ids[:, None, :-1])
+            allowed = allowed & (read.song_ids[:, :, None] == read.song_ids[:, None, 1:])
+        weights = scores.float().masked_fill(~allowed, MASKED).softmax(dim=-1) if seen > 1 else scores.float()
+        return weights * allowed, ids[:, 1:], allowed.any(dim=-1)
+
+    def _enter(self, ids: Tensor, follows: Tensor, past: Any) -> Tensor:
+        """Return the vectors of the tokens, with those of the tokens before and of the pairs."""
+        if past is None:
+            earlier = functional.pad(ids[:, :-1], (1, 0))
+        else:
+            old = past.layers[self.config.layers].values[:, 0, -1:, 0].long()
+            earlier = torch.cat([old, ids[:, :-1]], dim=1)
+        follows = follows[..., None]
+        x = self.embedding(ids) + self.before * self.embedding(earlier) * follows
+        if self.pairs is not None:
+            row = (ids * FIRST + earlier * SECOND) % self.config.pairs
+            x = x + self.pairs(row) * follows
+        return norm(x)
+
+
+POINTER = 64
+"""Length of the vectors by which the model finds what to copy."""
+
+TINY = 1e-9
+
+
+def _sight(ids: Tensor, mask: Tensor | None, songs: Tensor | None, seen: int) -> tuple[Sight, Tensor, Tensor]:
+    """Return what each token sees, its position, and whether it follows another token; all (batch, time)."""
+    batch, time = ids.shape
+    places = torch.arange(seen + time, device=ids.device)
+    if songs is not None:
+        begins = functional.pad(songs[:, 1:] != songs[:, :-1], (1, 0), value=True)
+        first = torch.where(begins, places, 0).cummax(dim=1).values
+        same = songs[:, :, None] == songs[:, None, :]
+        return Sight((same & (places[:, None] >= places))[:, None], True), places - first, ~begins
+    if mask is None or bool(mask.all()) or (not seen and bool(mask[:, 0].all())):
+        # Padding on the right is seen by padding alone.
+        positions = places[seen:].expand(batch, -1)
+        return Sight(None, time > 1), positions, (positions > 0)
+    real = mask.bool()
+    positions = (real.cumsum(dim=1) - 1).clamp(min=0)
+    sees = real[:, None, :] & (places[seen:, None] >= places)
+    sees = sees | (places[seen:, None] == places)  # padding sees itself, so that nothing is undefined
+    follows = functional.pad(real[:, :-1], (1, 0)) & real
+    return Sight(sees[:, None], True), positions[:, seen:], follows[:, seen:]
+
+
+@register(
+    "gpt",
+    "a small transformer from scratch that copies from the song so far",
+    family="neural",
+    task="write",
+    options=GPTWriterOptions,
+    source="Radford et al., GPT-2, 2019; Merity et al., Pointer sentinel mixture models, 2017; Jordan et al., Muon, 2024",
+)
+def gpt(options: GPTWriterOptions, shape: WriterShape) -> GPTWriter:
+    """Build the transformer."""
+    settings = common(options, shape, "gpt", GPTLyricsConfig)
+    return GPTWriter(GPTLyricsConfig(**settings, num_hidden_layers=options.layers + 1))
+
+
+announce(GPTLyricsConfig, GPTWriter)
