@@ -47,6 +47,9 @@ class Even:
     def prefix(self, given: dict[str, str]) -> list[int]:
         return [BOS, *([RAP] if given else [])]
 
+    def source(self, given: dict[str, str]) -> list[int]:
+        return [*self.prefix(given), EOS]
+
     def __call__(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> Any:
         self.masks.append(attention_mask)
         shape = input_ids.shape if labels is None else labels.shape
@@ -144,6 +147,7 @@ def test_an_encoder_reads_the_condition() -> None:
     writer = Even()
     writer.seq2seq = True  # type: ignore[misc]
     assert rows(writer, "aab")["real tokens"]["perplexity"] == pytest.approx(4)
+    assert [mask.tolist() for mask in writer.masks] == [[[1, 1]]]
 
 
 def test_what_is_cut_and_dropped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

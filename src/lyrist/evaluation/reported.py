@@ -86,8 +86,10 @@ def as_reported(writer: Any, songs: pl.DataFrame, *, width: int = WIDTH, seed: i
         raise LyristError("There is no song to score.")
     drawn = songs.sample(min(SONGS, len(songs)), seed=seed)
     ids = [[*writer.encode(lyrics), writer.eos] for lyrics in drawn["lyrics"].to_list()]
-    prefixes = [writer.prefix(given) for given in known_values(drawn, writer.conditions)]
-    width = min(width, max(2, writer.context - max(map(len, prefixes)))) if writer.context else width
+    before = writer.source if writer.seq2seq else writer.prefix
+    prefixes = [before(given) for given in known_values(drawn, writer.conditions)]
+    if writer.context:
+        width = min(width, max(2, writer.context - (0 if writer.seq2seq else max(map(len, prefixes)))))
     scored = _score(writer, prefixes, [song[:width] for song in ids], width)
     sizes = np.array([len(song) for song in ids])
     added = max(1, len(_added(writer)))
