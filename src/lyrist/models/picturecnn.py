@@ -91,7 +91,8 @@ class CnnBody(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return (batch, `size`)."""
-        return self.stages(values).flatten(1)
+        found: Tensor = self.stages(values).flatten(1)
+        return found
 
 
 class PictureCnn(PictureClassifier):  # type: ignore[no-untyped-call]

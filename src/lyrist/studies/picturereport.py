@@ -28,14 +28,11 @@ HEAD = (
     Column("parameters", ",.0f"),
     Column("seconds", ",.1f"),
     Column("pictures/s", ",.0f"),
-    Column("validation", ".3f", note="top-1"),
-    "95% interval",
-    Column("test", ".3f", note="top-1", bar=True),
-    "95% interval ",
-    Column("top-5", ".3f"),
-    Column("no copies", ".3f", note="top-1"),
+    Column("validation", note="top-1, 95% interval"),
+    Column("test", note="top-1, 95% interval"),
+    Column("test, top-5", note="95% interval"),
+    Column("no copies", ".1%", note="test, top-1"),
     Column("loss", ".3f", note="nats"),
-    Column("n", ",.0f"),
 )
 
 
@@ -116,14 +113,18 @@ def _comparison(part: str, found: Mapping[str, Any], results: Mapping[str, Any])
     majority = found["majority"]["accuracy"]
     rows = [_row(line) for line in judged]
     always = f"(always '{found['majority']['label']}')"
-    rows.append((always, *[None] * 5, majority["value"], _span(majority), None, None, None, found["majority"]["n"]))
+    rows.append((always, *[None] * 4, _share(majority), None, None, None))
+    counts = found["pictures"]
+    said = (
+        f"n = {counts['validation']:,} validation and {counts['test']:,} test pictures; training {counts['train']:,}."
+    )
     chosen = [place for place, line in enumerate(judged) if line["name"] == found["picked"]]
     blocks: list[Block] = [
         figures.intervals(
             dots, reference=("majority", majority["value"]), highlight=(found["picked"],), name=f"accuracy-{part}",
             xlabel="test accuracy (top-1) with 95% interval", title=f"Test accuracy, block {part}",
         ),
-        Table(HEAD, rows, highlight=chosen, caption=f"Block {part}: every recipe on the same pictures"),
+        Table(HEAD, rows, highlight=chosen, caption=f"Block {part}: every recipe on the same pictures", note=said),
     ]  # fmt: skip
     blocks += _tests(found["tests"])
     painted = [line for line in lines if "mse" in line["test"]]
@@ -150,9 +151,8 @@ def _comparison(part: str, found: Mapping[str, Any], results: Mapping[str, Any])
 def _row(line: Mapping[str, Any]) -> tuple[Any, ...]:
     held, test, alone = line["validation"], line["test"], line["test_without_copies"]
     return (
-        line["name"], line["parameters"], line["seconds"], line["pictures_per_second"], held["accuracy"]["value"],
-        _span(held["accuracy"]), test["accuracy"]["value"], _span(test["accuracy"]), test["top5"]["value"],
-        alone["accuracy"]["value"] if alone else None, test["loss"], test["n"],
+        line["name"], line["parameters"], line["seconds"], line["pictures_per_second"], _share(held["accuracy"]),
+        _share(test["accuracy"]), _share(test["top5"]), alone["accuracy"]["value"] if alone else None, test["loss"],
     )  # fmt: skip
 
 
@@ -335,3 +335,7 @@ def _again(plan: Plan, results: Mapping[str, Any], data: str, out: Path) -> Sect
 
 def _span(interval: Mapping[str, float]) -> str:
     return f"{interval['low']:.1%} to {interval['high']:.1%}"
+
+
+def _share(interval: Mapping[str, float]) -> str:
+    return f"{interval['value']:.1%} ({100 * interval['low']:.1f}–{100 * interval['high']:.1f})"
