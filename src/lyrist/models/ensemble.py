@@ -27,7 +27,7 @@ from lyrist.models.features import NGrams
 from lyrist.models.inputs import lyrics_of
 from lyrist.models.labels import class_shares, classes_and_index
 from lyrist.models.layoutkernel import LayoutKernel
-from lyrist.models.margins import GRAM_LIMIT, Floats, Margins, fit_margins, folds, learn_and_score, softmax
+from lyrist.models.margins import Floats, Margins, by_gram, fit_margins, folds, learn_and_score, softmax
 from lyrist.models.mixing import mix
 from lyrist.models.registry import option, register
 from lyrist.models.songclassifier import Features, estimator_parameters
@@ -124,11 +124,11 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         views = self._views(songs)
         fitted = {"bayes": self._bayes(views["bayes"], index, k)}
         for name, cost in self._costs().items():
+            exact = name not in honest  # a formula leaves every song out of these
             fitted[name] = fit_margins(
-                views[name], index, k, C=cost, balance=self.balance, seed=self.random_state, calibrate=False
+                views[name], index, k, C=cost, balance=self.balance, seed=self.random_state, calibrate=exact
             )
-        for name in ("form", "layout"):
-            if len(index) <= GRAM_LIMIT:  # a formula left every song out of these
+            if exact:
                 honest[name] = fitted[name].scores[held]
         found = mix([honest[name] for name in MEMBERS], index[held], class_shares(index, k), self.prior)
         self.weights_ = dict(zip(MEMBERS, found.weights.tolist(), strict=True))
@@ -251,7 +251,7 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
         """Return songs, and each member's scores of them by a fit without them."""
         dealt = folds(len(index), self.random_state)
-        machines = ("ratios",) if len(index) <= GRAM_LIMIT else ("ratios", "form", "layout")
+        machines = ("ratios",) if by_gram(len(index), k) else ("ratios", "form", "layout")
         scores: dict[str, list[NDArray[Any]]] = {name: [] for name in (*machines, "bayes")}
         words = self._words(songs.presence)
         for inside, outside in dealt:

@@ -315,7 +315,9 @@ def _names(place: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.str_]:
         if song != current:
             current, text = song, f" {_lowered(texts[song])} "
         name = text[at : at + length]
-        names[i] = name if name.isalnum() else _BLANKS.sub(_one_blank, name)[:LONGEST_NAME]
+        plain = name.replace("\n", " ")
+        single = "  " not in plain and plain.isprintable()  # nearly always; then no run of blanks is to be found
+        names[i] = (name if single else _BLANKS.sub(_one_blank, name))[:LONGEST_NAME]
     return np.array(names, dtype=np.str_) if names else np.zeros(0, dtype="<U1")
 
 

@@ -8,12 +8,12 @@ useful companion of any model of words (docs/log.md).
 from __future__ import annotations
 
 import functools
+import operator
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ _MARKS = {
     "digits": "0123456789",
 }
 _ENDS = {"comma": ",", "full stop": ".", "question mark": "?", "exclamation mark": "!", "closing mark": ')]"”'}
+_CLIPPED = ("in'", "in’")
 _WORDS_A_LINE, _LINES_A_SECTION, _LETTERS_A_WORD = 14, 9, 11
 _GAPS = (1, 2, 4, 8)
 _LAGS = (1, 2, 3, 4)
@@ -59,6 +60,14 @@ class _Song:
     @functools.cached_property
     def plain(self) -> list[str]:
         return [" ".join(line) for line in self.tokens]
+
+    @functools.cached_property
+    def characters(self) -> Counter[str]:
+        return Counter(self.text)
+
+    def of(self, holds: Callable[[str], bool]) -> int:
+        """Return how many characters have a property, which is asked once for each distinct one."""
+        return sum(count for character, count in self.characters.items() if holds(character))
 
 
 def layout(texts: Sequence[str]) -> NDArray[np.float64]:
@@ -138,7 +147,7 @@ def _words(song: _Song) -> list[float]:
         1 - len(counts) / n,
         sum(count == 1 for count in counts.values()) / len(counts),
         float(np.log(max(counts.values()) / n)),
-        sum(a == b for a, b in pairwise(song.words)) / n,
+        sum(map(operator.eq, song.words, song.words[1:])) / n,
         len(zlib.compress(song.text.encode("utf-8", "replace"), 6)) / (len(song.text) + 1),
     ]
 
@@ -177,14 +186,15 @@ def _echoes(song: _Song) -> list[float]:
 
 
 def _capitals(song: _Song) -> list[float]:
-    inner = sum(word[:1].isupper() and word != "I" for line in song.lines for word in line.split()[1:])
-    letters = max(sum(map(str.isalpha, song.text)), 1)
+    inner = [word for line in song.lines for word in line.split()[1:]]
+    raised = sum(map(str.isupper, [word[0] for word in inner])) - inner.count("I")
+    letters = max(song.of(str.isalpha), 1)
     n = len(song.lines)
     return [
         sum(line[:1].isupper() for line in song.lines) / n,
         sum(line.isupper() and len(line) > 3 for line in song.lines) / n,
-        inner / len(song.words),
-        sum(map(str.isupper, song.text)) / letters,
+        raised / len(song.words),
+        song.of(str.isupper) / letters,
         (len(song.text) - len(song.text.encode("ascii", "ignore"))) / letters,
     ]
 
@@ -192,13 +202,14 @@ def _capitals(song: _Song) -> list[float]:
 def _marks(song: _Song) -> list[float]:
     n, words = len(song.lines), len(song.words)
     ends = [line[-1:] for line in song.lines]
+    clipped = any(end in song.text for end in _CLIPPED)
     return [
-        *(sum(map(song.text.count, marks)) / words for marks in _MARKS.values()),
+        *(sum(map(song.characters.__getitem__, marks)) / words for marks in _MARKS.values()),
         *(sum(end in marks for end in ends if end) / n for marks in _ENDS.values()),
         sum(end.isalnum() for end in ends) / n,
         sum("," in line[:-1] for line in song.lines) / n,
         sum("(" in line for line in song.lines) / n,
-        sum(word.rstrip(",.!?;:)").endswith(("in'", "in’")) for word in song.text.split()) / words,
+        sum(word.rstrip(",.!?;:)").endswith(_CLIPPED) for word in song.text.split() if clipped) / words,
         sum(line != line.rstrip() for line in song.raw) / len(song.raw),
         song.text.count("  ") / words,
     ]
@@ -219,7 +230,7 @@ def _shares(values: NDArray[np.float64], most: int) -> list[float]:
 
 
 def _same(values: list[str], lag: int) -> float:
-    return sum(a == b for a, b in zip(values, values[lag:], strict=False)) / max(len(values) - lag, 1)
+    return sum(map(operator.eq, values, values[lag:])) / max(len(values) - lag, 1)
 
 
 _FAMILIES = (_sizes, _steps, _sections, _words, _repeats, _echoes, _capitals, _marks)
