@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from lyrist.corpus.corpus import Corpus
+from lyrist.evaluation.songcraft import MEASURES
 from lyrist.reports.page import render
 from lyrist.studies.curves import writer_curves
 from lyrist.studies.plans import Entry, Plan
@@ -20,8 +21,26 @@ def scores(value: float, n: int = 40) -> dict[str, Any]:
     return {"n": n, "bits_per_byte": cost, "perplexity": 2 ** (4 * value), "tokens": 9_000, "loss": 3.1}
 
 
+def original(run: int, words: str) -> dict[str, Any]:
+    shares = {str(n): {"value": 0.5 / n, "low": 0.0, "high": 1.0} for n in range(4, 13)}
+    song = {"id": 3, "title": HOSTILE, "artist": "A"} if run else None
+    return {
+        "n": 12,
+        "shares": shares,
+        "longest_run": {"value": 4.5},
+        "longest": {"run": run, "words": words, "song": song},
+    }
+
+
+def obeyed() -> dict[str, Any]:
+    share = {"n": 24, "accuracy": {"value": 0.5, "low": 0.3, "high": 0.7}}
+    none = {"n": 0, "accuracy": {"value": None, "low": 0.0, "high": 1.0}}
+    by_label = {HOSTILE: {"written": share, "real": none}}
+    return {"judge": "char-svm", "labels": 4, "written": share, "real": share, "guessing": 0.25, "by_label": by_label}
+
+
 def line(name: str, value: float) -> dict[str, Any]:
-    longest = {"words": 7, "text": f"seven words {HOSTILE} of a song", "song": f"A: {HOSTILE}"}
+    crafted = {name: {"value": 0.4, "low": 0.3, "high": 0.5} for name in MEASURES}
     return {
         "name": name,
         "recipe": name,
@@ -36,9 +55,9 @@ def line(name: str, value: float) -> dict[str, Any]:
         "precision": "bf16",
         "validation": scores(value + 0.01),
         "test": scores(value),
-        "originality": {"shares": {str(n): 0.5 / n for n in range(4, 13)}, "longest": longest, "n": 12},
-        "songcraft": {"rhyme_density": 0.4, "syllables": 8.2, "repetition": 0.5, "distinct_2": 0.7},
-        "obedience": {"genre": {"accuracy": {"value": 0.5, "low": 0.3, "high": 0.7}, "chance": 0.25, "n": 24}},
+        "originality": original(7, f"seven words {HOSTILE} of a song"),
+        "songcraft": dict.fromkeys(("written", "real", "difference"), crafted),
+        "obedience": {"genre": obeyed()},
     }
 
 
@@ -63,7 +82,6 @@ def results() -> dict[str, Any]:
         "validation": scores(1.5),
         "test": scores(1.49),
     }
-    real = {"accuracy": {"value": 0.6, "low": 0.5, "high": 0.7}, "chance": 0.25, "n": 40}
     tests = {
         name: {"difference": -0.1, "low": -0.2, "high": -0.05, "p": 0.002, "p_holm": 0.004} for name in ("ngram", "gru")
     }
@@ -87,12 +105,7 @@ def results() -> dict[str, Any]:
         "tests": {"first": lines[2]["name"], "against": tests},
         "samples": {each["name"]: [song("pop"), song("rap")] for each in lines},
         "written": {"how": "Temperature 0.9, top-p 0.95."},
-        "obedience": {"genre": {"judge": "char-svm", "real": real}},
-        "originality": {
-            "shares": {str(n): 0.1 / n for n in range(4, 13)},
-            "longest": {"words": 5, "text": "a", "song": "b"},
-        },
-        "songcraft": {"rhyme_density": 0.42, "syllables": 8.0, "repetition": 0.52, "distinct_2": 0.6},
+        "originality": original(0, ""),
         "as_reported": {
             "name": "gru",
             "rows": [
@@ -136,7 +149,7 @@ def test_the_page_tells_every_figure_and_escapes_what_it_shows(
         "9,876",
         "What it is for.",
         "runs/mixture",
-        "rhyme density",
+        "syllables a line",
     ):
         assert told in html, told
     assert "<script" not in html

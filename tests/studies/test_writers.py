@@ -92,7 +92,7 @@ def test_a_saved_writer_costs_what_it_cost_when_it_was_fitted(
     ids, before = losses(run, "test")
     songs = task(Corpus.open(corpus), "genre").held["test"]
     assert songs["id"].to_list() == ids
-    again = song_losses(runs.open_run(run.path).writer, songs, batch_size=1)
+    again = song_losses(runs.open_run(run.path).writer, songs)
     np.testing.assert_allclose(again.nats, before.nats, rtol=1e-4)
 
 

@@ -18,7 +18,7 @@ from lyrist.evaluation.classification import score
 from lyrist.evaluation.intervals import wilson
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
-from lyrist.studies import writers
+from lyrist.studies import pictures, writers
 from lyrist.studies.cards import card
 from lyrist.studies.comparing import Judged
 from lyrist.studies.curves import beside, curves
@@ -82,7 +82,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     **options: str,
-) -> Fitted | writers.Written:
+) -> Fitted | writers.Written | pictures.FittedPictures:
     """Fit one model and score it on validation and test.
 
     Parameters
@@ -121,6 +121,9 @@ def train(
         The corpus, the target, the recipe or an option is not there or cannot be used.
     """
     given = {**budget(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
+    if registry.get(recipe).task == "picture":
+        refused = {"target": target, "condition": condition, "only": only}
+        return pictures.train(recipe, data, out=out, given=given, seed=seed, resume=resume, refused=refused)
     if registry.get(recipe).task == "write" or target == writers.LYRICS:
         return writers.train(
             recipe, data, out=out, target=target, condition=condition, only=only, given=given, seed=seed, resume=resume

@@ -58,7 +58,9 @@ def studies() -> Listing:
             {
                 "name": plan.name,
                 "summary": plan.summary,
+                "task": plan.task,
                 "target": plan.target,
+                "condition": list(plan.condition),
                 "recipes": [e.title for e in plan.recipes],
             }
             for plan in plans()

@@ -13,14 +13,16 @@ from typing import Any
 from lyrist import files, progress
 from lyrist._version import __version__
 from lyrist.corpus.corpus import Corpus
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, UsageError
 from lyrist.reports import page
 from lyrist.studies import comparing, report
 from lyrist.studies import repeats as further
 from lyrist.studies.comparing import ChooseBy
 from lyrist.studies.fitting import Fitted, budget, fit, fitted_before, majority, scored
+from lyrist.studies.picturestudy import StudiedPictures, study_pictures
 from lyrist.studies.plans import Plan, directory, load
 from lyrist.studies.views import View, view
+from lyrist.studies.writerstudy import StudiedWriters, study_writers
 from lyrist.training import classifier
 
 MARKER = "results.json"
@@ -70,6 +72,7 @@ def study(
     *,
     out: str,
     target: str | None = None,
+    condition: str | None = None,
     only: str = "",
     steps: int | None = None,
     minutes: float | None = None,
@@ -81,7 +84,7 @@ def study(
     learning_curve: bool = False,
     seed: int = 0,
     resume: bool = False,
-) -> Studied:
+) -> Studied | StudiedWriters | StudiedPictures:
     """Fit and compare several models on the same songs; write report.html, results.json and results.csv.
 
     Parameters
@@ -94,6 +97,8 @@ def study(
         The study directory.
     target
         What is told from the lyrics: artist, genre, or another column; by default the study's own.
+    condition
+        In a study of writers, the columns that they are told first, separated by commas; by default the study's own.
     only
         Labels to keep, separated by commas; empty keeps all.
     steps
@@ -122,10 +127,34 @@ def study(
     LyristError
         The corpus, the target, the study, a recipe or an option is not there or cannot be used.
     """
-    plan, corpus = load(study), Corpus.open(data)
+    plan = load(study)
+    given = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
+    if plan.task == "picture":
+        refused = {"target": target, "condition": condition, "only": only, "other-split": other_split}
+        refused |= {"repeats": repeats > 1, "learning-curve": learning_curve}
+        return study_pictures(
+            plan, data, Path(out), given=given, choose_by=choose_by, seed=seed, resume=resume, refused=refused
+        )
+    corpus = Corpus.open(data)
+    if plan.task == "write":
+        refused = {"only": only, "other_split": other_split, "repeats": repeats > 1, "learning_curve": learning_curve}
+        return study_writers(
+            plan,
+            corpus,
+            Path(out),
+            target=target,
+            condition=condition,
+            given=given,
+            seed=seed,
+            resume=resume,
+            refused=refused,
+        )
+    if condition is not None:
+        raise UsageError(
+            f"--condition is for studies of writers; '{plan.name}' tells a label from lyrics: leave it out."
+        )
     target = target or plan.target
     question = view(corpus, target, tuple(part.strip() for part in only.split(",") if part.strip()))
-    given = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     lines = [
         (entry.title, entry.recipe, {**entry.options, **budget(entry.recipe, **given)}) for entry in plan.lines(target)
     ]

@@ -7,11 +7,12 @@ Everything on the page comes from what ``results.json`` holds and from the journ
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lyrist.corpus.corpus import Corpus
+from lyrist.evaluation.songcraft import MEASURES, Measure
 from lyrist.reports import figures
 from lyrist.reports.blocks import (
     Block,
@@ -44,16 +45,6 @@ HEAD = (
     Column("tokens", ",.0f"),
     Column("n", ",.0f", note="songs"),
 )
-
-CRAFT = {
-    "rhyme_density": Column("rhyme density", ".2f", note="of line ends"),
-    "syllables": Column("syllables", ".1f", note="a line"),
-    "repetition": Column("repetition", ".2f", note="repeated words"),
-    "words": Column("words", ",.0f", note="a song"),
-    "lines": Column("lines", ",.0f", note="a song"),
-    "section_lines": Column("lines a section", ".1f"),
-}
-"""How the figures of songcraft are shown; others are shown by their names."""
 
 Line = Mapping[str, Any]
 """A line of ``results["recipes"]``."""
@@ -217,76 +208,135 @@ def _song(song: Mapping[str, Any]) -> Lyrics:
 
 def _obedience(results: Mapping[str, Any]) -> list[Section]:
     sections = []
-    for column, real in results["obedience"].items():
-        rows: list[tuple[Cell, ...]] = [("real held-out songs", *_judged(real["real"]))]
-        rows += [
-            (line["name"], *_judged(line["obedience"][column]))
+    for column in results["condition"]:
+        lines = [
+            (line["name"], line["obedience"][column])
             for line in results["recipes"]
             if column in line.get("obedience", {})
         ]
-        head = ("written by", Column("recognised", ".1%", bar=True), "95% interval", Column("by chance", ".1%"), "n")
-        note = f"The judge: {real['judge']}, fitted on the training songs."
+        if not lines:
+            continue
+        rows: list[tuple[Cell, ...]] = []
+        for name, found in lines:
+            written, real = found["written"], found["real"]
+            cells = (written["accuracy"]["value"], _span(written["accuracy"], ".0%"), written["n"])
+            rows.append((name, *cells, real["accuracy"]["value"], real["n"], found["guessing"]))
+        head = (
+            "written by",
+            Column("recognised", ".1%", bar=True),
+            "95% interval",
+            Column("n", note="written songs"),
+            Column("real songs", ".1%", note="recognised"),
+            Column("n ", note="real songs"),
+            Column("guessing", ".1%"),
+        )
+        judge, told = lines[0][1]["judge"], lines[0][1]["labels"]
+        note = f"The judge: {judge}, fitted on the training songs to tell {told:,} values of {column} apart."
         intro = (
             f"A classifier that tells the {column} of a song reads what was written for each {column}. How often it recognises "
-            "what was asked for stands beside how often it is right on real songs: a writer cannot be expected to do better."
+            "what was asked for stands beside how often it does so in real held-out songs, cut to the same lengths: a writer "
+            "cannot be expected to do better, and one that does overdoes it."
         )
-        table = Table(head, rows, highlight=[0], note=note)
-        sections.append(Section(f"Does it obey the {column}?", [table], intro, anchor=f"obedience-{column}"))
+        blocks: list[Block] = [Table(head, rows, highlight=_place(lines, results["picked"]), note=note)]
+        blocks += _by_label(dict(lines).get(results["picked"]), column, results["picked"])
+        sections.append(Section(f"Does it obey the {column}?", blocks, intro, anchor=f"obedience-{column}"))
     return sections
 
 
-def _judged(found: Mapping[str, Any]) -> tuple[Cell, ...]:
-    share = found["accuracy"]
-    return share["value"], _span(share, ".1%"), found.get("chance"), found["n"]
+def _place(lines: Sequence[tuple[str, Any]], picked: str) -> list[int]:
+    return [number for number, (name, _) in enumerate(lines) if name == picked]
+
+
+def _by_label(found: Mapping[str, Any] | None, column: str, name: str) -> list[Block]:
+    if not found:
+        return []
+    rows = [(label, each["written"]["n"], each["real"]["n"], *_both(each)) for label, each in found["by_label"].items()]
+    head = (
+        column,
+        Column("n", note="written"),
+        Column("n ", note="real"),
+        Column("written", ".0%"),
+        Column("real", ".0%"),
+    )
+    return [Details(f"By {column}: what {name} wrote, and real songs", [Table(head, rows)])]
+
+
+def _both(each: Mapping[str, Any]) -> tuple[Cell, Cell]:
+    return each["written"]["accuracy"]["value"], each["real"]["accuracy"]["value"]
 
 
 def _originality(results: Mapping[str, Any]) -> list[Section]:
-    lines = [line for line in results["recipes"] if line.get("originality")]
-    real = results.get("originality")
-    if not lines:
+    told = _beside_real(results, "originality")
+    if len(told) < 2:
         return []
-    lengths = sorted({int(n) for line in lines for n in line["originality"]["shares"]})
-    told = [("real held-out songs", real)] if real else []
-    told += [(line["name"], line["originality"]) for line in lines]
+    lengths = [n for n in told[0][1]["shares"] if int(n) % 2 == 0]
     rows: list[tuple[Cell, ...]] = []
     for name, found in told:
-        longest = found["longest"]
-        rows.append((name, *(found["shares"].get(str(n)) for n in lengths), longest["words"], longest["song"]))
-    head: tuple[str | Column, ...] = (
-        "written by",
-        *(Column(f"{n}", ".1%") for n in lengths),
-        Column("longest", note="words"),
-        "in the song",
+        shares = (found["shares"][n]["value"] for n in lengths)
+        rows.append((name, *shares, found["longest_run"]["value"], found["longest"]["run"], _source(found["longest"])))
+    runs_of = [Column(f"{n} words", ".1%") for n in lengths]
+    longest = (Column("run", ".1f", note="mean of songs"), Column("longest", note="words"), "which stands in")
+    head: tuple[str | Column, ...] = ("written by", *runs_of, *longest)
+    note = (
+        "The columns with a number of words: the share of all runs of so many words that stand in a training song. Run: the "
+        "longest of each song."
     )
-    note = "The columns with a number: the share of written runs of so many words that stand in a training song."
-    runs = [
-        Prose(f"{name}: “{found['longest']['text']}” ({found['longest']['song']})")
-        for name, found in told
-        if found["longest"]["words"]
-    ]
+    longest_of = [(name, found["longest"]) for name, found in told]
+    quoted = [Prose(f"{name}: “{run['words']}” ({_source(run)})") for name, run in longest_of if run["run"]]
     intro = (
         "How much of what was written stands word for word in the training songs, beside the same for real songs that nobody "
         "learnt from: phrases are common property, long runs are not."
     )
-    blocks: list[Block] = [Table(head, rows, highlight=[0] if real else [], note=note)]
-    if runs:
-        blocks.append(Details("The longest copied runs", runs))
+    blocks: list[Block] = [Table(head, rows, highlight=[0], note=note)]
+    if quoted:
+        blocks.append(Details("The longest copied runs", quoted))
     return [Section("Originality", blocks, intro)]
 
 
+def _source(longest: Mapping[str, Any]) -> str:
+    song = longest["song"]
+    return f"{song['artist'] or '?'}: {song['title'] or '?'}" if song else "no training song"
+
+
+def _beside_real(results: Mapping[str, Any], what: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the figures of real songs, then of each writer."""
+    told = [("real held-out songs", results[what])] if results.get(what) else []
+    return told + [(line["name"], line[what]) for line in results["recipes"] if line.get(what)]
+
+
 def _songcraft(results: Mapping[str, Any]) -> list[Section]:
-    told = [("real held-out songs", results["songcraft"])] if results.get("songcraft") else []
-    told += [(line["name"], line["songcraft"]) for line in results["recipes"] if line.get("songcraft")]
-    if len(told) < 2:
+    lines = [line for line in results["recipes"] if line.get("songcraft")]
+    if not lines:
         return []
-    names = [name for name, value in told[0][1].items() if isinstance(value, int | float)]
-    head: tuple[str | Column, ...] = (
-        "written by",
-        *(CRAFT.get(name, Column(name.replace("_", " "), ".3g")) for name in names),
+    shown = next((line for line in lines if line["name"] == results["picked"]), lines[0])
+    rows: list[tuple[Cell, ...]] = []
+    for name, measure in MEASURES.items():
+        written, real, away = (shown["songcraft"][part][name] for part in ("written", "real", "difference"))
+        between = "–" if away["low"] is None else f"{_signed(away['low'], measure)} to {_signed(away['high'], measure)}"
+        told = (
+            format(written["value"], measure.spec),
+            format(real["value"], measure.spec),
+            _signed(away["value"], measure),
+        )
+        rows.append((measure.label, *told, between))
+    right = [Column(name, align="right") for name in (shown["name"], "real songs", "difference")]
+    table = Table(
+        ("a song's", *right, "95% interval"), rows, caption=f"What {shown['name']} wrote, beside real held-out songs"
     )
-    rows: list[tuple[Cell, ...]] = [(who, *(found.get(name) for name in names)) for who, found in told]
-    intro = "Is it a song? The nearer a writer's figures are to those of real songs, the better; more is not better."
-    return [Section("Songcraft", [Table(head, rows, highlight=[0])], intro)]
+    every = [
+        (measure.label, *(format(line["songcraft"]["written"][name]["value"], measure.spec) for line in lines))
+        for name, measure in MEASURES.items()
+    ]
+    others = Table(("a song's", *(Column(line["name"], align="right") for line in lines)), every)
+    intro = (
+        "Is it a song? The nearer a writer's figures are to those of real songs, the better: more rhymes or fewer repeats are "
+        "not. Real songs are cut to the lengths of the written ones."
+    )
+    return [Section("Songcraft", [table, Details("The same of every writer", [others])], intro)]
+
+
+def _signed(value: float, measure: Measure) -> str:
+    return format(value, f"+{measure.spec}")
 
 
 # ----------------------------------------------------------------------------------------------------------- training

@@ -135,12 +135,10 @@ def losses(run: runs.Run, split: str) -> tuple[list[int], SongLosses]:
 
 
 def scored(scores: Mapping[str, Any]) -> str:
-    """Return bits per byte with interval and n, and the perplexity, as text."""
+    """Return bits per byte with interval and n, and the perplexity where there are tokens, as text."""
     cost = scores["bits_per_byte"]
-    return (
-        f"{cost['value']:.3f} bits per byte [{cost['low']:.3f}, {cost['high']:.3f}] (n = {scores['n']:,}), "
-        f"perplexity {scores['perplexity']:,.1f} a token"
-    )
+    told = f"{cost['value']:.3f} bits per byte [{cost['low']:.3f}, {cost['high']:.3f}] (n = {scores['n']:,})"
+    return f"{told}, perplexity {scores['perplexity']:,.1f} a token" if "perplexity" in scores else told
 
 
 def sentence(first: str, second: str, test: Mapping[str, float]) -> str:

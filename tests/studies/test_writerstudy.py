@@ -1,0 +1,209 @@
+"""A study of writers fits them on the same songs, reads what they write beside real songs, and goes on after a kill."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lyrist.corpus.prepare import prepare
+from lyrist.errors import LyristError
+from lyrist.sample.songbook import songbook
+from lyrist.studies import criticism, writers
+from lyrist.studies.criticism import samples, span
+from lyrist.studies.plans import Entry, load
+from lyrist.studies.study import study
+from lyrist.studies.writerstudy import StudiedWriters, options_of
+
+SIZES = "hidden = 8, embedding_size = 8, vocabulary = 300, context = 64, threads = 1"
+PLAN = f"""
+condition = ["genre"]
+[[recipes]]
+name = "gru & <b>more</b>"
+recipe = "gru"
+options = {{ steps = 6, {SIZES} }}
+[[recipes]]
+recipe = "lstm-lm"
+options = {{ minutes = 3, {SIZES} }}
+"""
+STEPS = {"steps": 3}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short() -> Any:
+    """Have writers write little."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(criticism, "SONGS", 4)
+        patch.setattr(criticism, "TOKENS", 24)
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of four genres with a hostile title and artist."""
+    folder = tmp_path_factory.mktemp("writerstudy")
+    songs = [song for number, song in enumerate(songbook()) if number % 3 == 0]
+    columns = {name: [getattr(song, name) for song in songs] for name in ("artist", "title", "genre", "lyrics")}
+    columns["title"] = ["<script>alert(1)</script>"] * len(songs)
+    pl.DataFrame(columns).write_csv(folder / "songs.csv")
+    prepare(str(folder / "songs.csv"), out=str(folder / "corpus"), validation=0.2, test=0.2)
+    (folder / "quick.toml").write_text(PLAN)
+    return folder / "corpus"
+
+
+@pytest.fixture(scope="module")
+def studied(corpus: Path) -> StudiedWriters:
+    found = study(str(corpus.parent / "quick.toml"), str(corpus), out=str(corpus.parent / "study"), **STEPS)
+    assert isinstance(found, StudiedWriters)
+    return found
+
+
+def test_the_study_directory_is_what_the_design_says(studied: StudiedWriters) -> None:
+    results = json.loads((studied.path / "results.json").read_text(encoding="utf-8"))
+    assert {"picked", "chosen_by", "target", "condition", "split_by", "baselines", "recipes", "songs"} <= set(results)
+    assert (results["target"], results["condition"], results["task"]) == ("lyrics", ["genre"], "write")
+    for line in results["recipes"]:
+        assert {"name", "recipe", "parameters", "seconds", "validation", "test"} <= set(line)
+        assert {"originality", "songcraft", "obedience"} <= set(line)
+        assert line["test"]["n"] == results["songs"]["test"]
+        assert line["steps"] == 3  # the budget of the command line, not that of the plan
+    assert [line["name"] for line in results["baselines"]] == ["PPMd"]
+    with (studied.path / "results.csv").open(encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["name"] for row in rows] == ["gru & <b>more</b>", "lstm-lm", "PPMd"]
+    assert float(rows[0]["test_bits_per_byte"]) == pytest.approx(
+        results["recipes"][0]["test"]["bits_per_byte"]["value"], abs=1e-5
+    )
+
+
+def test_a_writer_is_picked_by_what_validation_costs(studied: StudiedWriters) -> None:
+    cost = {line["name"]: line["validation"]["bits_per_byte"]["value"] for line in studied.results["recipes"]}
+    assert studied.results["picked"] == min(cost, key=cost.__getitem__)
+    assert studied.results["chosen_by"] == "validation bits per byte"
+    assert "PPMd" not in cost
+    other = next(name for name in cost if name != studied.results["picked"])
+    test = studied.results["tests"]["against"][other]
+    assert test["low"] <= test["difference"] <= test["high"]
+    assert studied.results["picked"] in studied.summary()
+
+
+def test_songs_are_written_for_each_condition_and_read(studied: StudiedWriters) -> None:
+    for directory in studied.results["directories"].values():
+        written = samples(studied.path / "runs" / directory)
+        assert {song["given"]["genre"] for song in written} == {"folk", "pop", "rap", "rock"}
+    for line in studied.results["recipes"]:
+        assert line["originality"]["n"] == len(written)
+        assert line["obedience"]["genre"]["written"]["n"] == len(written)
+
+
+def test_the_report_is_self_contained_and_harmless(studied: StudiedWriters) -> None:
+    html = (studied.path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "<b>more</b>" not in html
+    for outside in ('src="http', "url(http", "<link", "@import"):
+        assert outside not in html
+    for told in ("PPMd", "Originality", "Songcraft", "Does it obey the genre?", "the first 100 steps"):
+        assert told in html
+
+
+def test_an_interrupted_study_fits_only_what_is_missing(
+    corpus: Path, studied: StudiedWriters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, fitted = writers.fit, []
+
+    def counting(asked: Any, recipe: str, *a: Any, **k: Any) -> Any:
+        fitted.append(recipe)
+        if fitted == ["gru", "lstm-lm"]:
+            raise KeyboardInterrupt
+        return real(asked, recipe, *a, **k)
+
+    monkeypatch.setattr(writers, "fit", counting)
+    plan, out = str(corpus.parent / "quick.toml"), str(tmp_path / "s")
+    with pytest.raises(KeyboardInterrupt):
+        study(plan, str(corpus), out=out, **STEPS)
+    resumed = study(plan, str(corpus), out=out, **STEPS, resume=True)
+    assert fitted == ["gru", "lstm-lm", "lstm-lm"]
+    assert isinstance(resumed, StudiedWriters)
+    for again, first in zip(resumed.results["recipes"], studied.results["recipes"], strict=True):
+        assert {k: again[k] for k in ("test", "originality")} == {k: first[k] for k in ("test", "originality")}
+
+
+def test_a_line_whose_weights_are_not_there_is_left_out_with_a_note(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = writers.fit
+
+    def missing(asked: Any, recipe: str, *a: Any, **k: Any) -> Any:
+        if recipe == "lstm-lm":
+            raise LyristError("There are no weights; get them from <i>the hub</i>.")
+        return real(asked, recipe, *a, **k)
+
+    monkeypatch.setattr(writers, "fit", missing)
+    plan = tmp_path / "p.toml"
+    plan.write_text(PLAN)
+    with pytest.raises(LyristError, match="no weights"):
+        study(str(plan), str(corpus), out=str(tmp_path / "s"), condition="", **STEPS)
+    plan.write_text(PLAN + "optional = true\n")
+    found = study(str(plan), str(corpus), out=str(tmp_path / "s"), condition="", **STEPS)
+    assert isinstance(found, StudiedWriters)
+    assert "'lstm-lm' was left out: There are no weights" in found.summary()
+    assert found.results["condition"] == []
+    html = (found.path / "report.html").read_text(encoding="utf-8")
+    assert "left out" in html
+    assert "<i>the" not in html
+    assert "obey" not in html
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"target": "artist"}, "do not tell the artist"),
+        ({"repeats": 3}, "--repeats is for studies of classifiers"),
+        ({"learning_curve": True}, "--learning-curve is for"),
+        ({"only": "rap"}, "--only is for"),
+        ({"condition": "mood"}, "target column 'mood'"),
+        ({"condition": "year"}, "--year"),
+        ({"steps": 2, "minutes": 1.0}, "not both"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_in_one_sentence(
+    corpus: Path, tmp_path: Path, more: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(LyristError, match=says):
+        study(str(corpus.parent / "quick.toml"), str(corpus), out=str(tmp_path / "s"), **more)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_study_of_classifiers_takes_no_condition(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(LyristError, match="studies of writers"):
+        study("ladder", str(corpus), out=str(tmp_path / "s"), condition="genre")
+
+
+def test_a_study_is_for_one_task(tmp_path: Path) -> None:
+    plan = tmp_path / "p.toml"
+    plan.write_text('[[recipes]]\nrecipe = "gru"\n[[recipes]]\nrecipe = "char-svm"')
+    with pytest.raises(LyristError, match="one task"):
+        load(str(plan))
+
+
+def test_a_budget_that_is_given_takes_the_place_of_the_plans() -> None:
+    entry = Entry("gru", options={"minutes": 2, "hidden": 8})
+    assert options_of(entry, {"steps": 5, "minutes": None}) == {"hidden": 8, "steps": 5}
+    assert options_of(entry, {"batch_size": 4}) == {"minutes": 2, "hidden": 8, "batch_size": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "marked"),
+    [
+        ("Oh -- don't you\nKNOW, my love?", "dont you know my", "don't you\nKNOW, my"),
+        ("so-so so so", "so so so", "so-so so"),
+        ("nothing here", "not there", None),
+        ("the artist", "art", None),
+        ("", "", None),
+    ],
+)
+def test_a_copied_run_is_found_in_the_text_as_it_was_written(text: str, words: str, marked: str | None) -> None:
+    found = span(text, words)
+    assert (text[slice(*found)] if found else None) == marked
