@@ -2,8 +2,9 @@
 
     python benchmarks/originality.py [--rows 100000] [--texts 200] [--json]
 
-CPU seconds are told (POLARS_MAX_THREADS=1 and OMP_NUM_THREADS=1 for those of one thread); memory is what the process held at most beyond what it held before. Half of the texts
-asked are songs of the table (all their words are found), half are songs of another seed (few are). A line is ten words.
+CPU seconds are told (POLARS_MAX_THREADS=1 and OMP_NUM_THREADS=1 for those of one thread); memory is what the process held at
+most beyond what it held before. Half of the texts asked are songs of the table (all their words are found), half are songs of
+another seed (few are). A line is ten words.
 """
 
 from __future__ import annotations
