@@ -19,10 +19,13 @@ WAITING: dict[str, tuple[tuple[str, ...], ...]] = {
     "transformers.models.auto.configuration_auto": (
         ("lyrist.models.configuration",),
         ("lyrist.models.writingconfig",),
+        ("lyrist.models.countsconfig",),
     ),
     "transformers.models.auto.modeling_auto": (
         ("lyrist.models.recurrent", "lyrist.models.convolutional"),
         ("lyrist.models.recurrentlm",),
+        ("lyrist.models.ngram",),
+        ("lyrist.models.mixture",),
     ),
 }
 """The modules of `transformers` that keep the names, and those of Lyrist that register theirs there, in groups."""

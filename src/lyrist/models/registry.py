@@ -27,6 +27,8 @@ MODULES = (
     "recurrent",
     "convolutional",
     "transformer",
+    "ngram",
+    "mixture",
     "recurrentlm",
 )
 """The modules of this room that register recipes, in the order in which ``lyrist recipes`` lists them."""

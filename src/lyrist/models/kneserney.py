@@ -1,0 +1,325 @@
+"""Interpolated modified Kneser-Ney over token ids, counted and looked up by sorting alone.
+
+What is unusual: there is no dictionary and no loop over tokens. The n-grams of each length are one sorted array of keys,
+``key = (place of the n-gram without its last token) * vocabulary + last token``, so the arrays together are a trie, exact
+(nothing is hashed), and the words that followed a context stand side by side. A whole corpus is counted with one sort a
+length; a whole song, or a thousand, is scored with one binary search a length. Counting runs over blocks of songs that
+are merged, so what it holds is the distinct n-grams (about 16 bytes each) and 4 bytes a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyrist.errors import LyristError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+BLOCK = 4_000_000
+"""Tokens that are counted at a time."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """The n-grams of one length, as a level of the trie.
+
+    Attributes
+    ----------
+    keys : array of int64, shape (m,), sorted
+        Place of the n-gram's first n - 1 tokens in the level below, times the vocabulary, plus its last token.
+    kept : array of float32, shape (m,)
+        The last token's discounted share of what followed the first n - 1.
+    left : array of float32, shape (m,)
+        The share that the n-gram, as a context, leaves to the next shorter context; 1 where nothing followed it.
+    """
+
+    keys: Ints
+    kept: Floats
+    left: Floats
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Songs laid end to end.
+
+    Attributes
+    ----------
+    ids : array of int32, shape (n,)
+    place : array of int32, shape (n,)
+        The place of each token in its song, from 0.
+    """
+
+    ids: NDArray[np.int32]
+    place: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, songs: Sequence[NDArray[np.integer]]) -> Tokens:
+        """Lay ``songs`` end to end."""
+        if not len(songs):
+            return cls(np.zeros(0, np.int32), np.zeros(0, np.int32))
+        ids = np.concatenate([np.asarray(song, dtype=np.int32) for song in songs])
+        return cls(ids, np.concatenate([np.arange(len(song), dtype=np.int32) for song in songs]))
+
+    def before(self, values: NDArray[np.integer], n: int) -> Ints:
+        """Return for each token the value at the token before it; -1 where fewer than ``n`` stand before it."""
+        shifted = np.full(len(values), -1, dtype=np.int64)
+        shifted[1:] = values[:-1]
+        shifted[self.place < n] = -1
+        return shifted
+
+
+@dataclass(frozen=True)
+class KneserNey:
+    """Probabilities of the next token from the tokens before it.
+
+    Attributes
+    ----------
+    vocabulary : int
+        Number of token ids.
+    first : array of float32, shape (vocabulary,)
+        Probability of each token without context: 0 for those that are never written (see `learn`).
+    left : array of float32, shape (vocabulary,)
+        What each token, as a context, leaves to ``first``.
+    levels : list of Level
+        For n-grams of 2, 3, ... tokens.
+
+    References
+    ----------
+    Chen and Goodman, An empirical study of smoothing techniques for language modeling, 1998.
+    """
+
+    vocabulary: int
+    first: Floats
+    left: Floats
+    levels: list[Level] = field(default_factory=list)
+
+    @property
+    def order(self) -> int:
+        """The longest n-gram."""
+        return len(self.levels) + 1
+
+    def nodes(self, tokens: Tokens) -> list[Ints]:
+        """Return for n = 1, 2, ... the place, in its level, of the n-gram that ends at each token; -1 where unknown."""
+        found = [tokens.ids.astype(np.int64)]
+        for n, level in enumerate(self.levels, start=2):
+            found.append(find(level.keys, self.keys(tokens.before(found[-1], n - 1), tokens.ids)))
+        return found
+
+    def keys(self, contexts: Ints, ids: NDArray[np.integer]) -> Ints:
+        """Return the keys of known contexts (places; -1 for unknown ones) followed by tokens; negative for no n-gram."""
+        return np.where(contexts >= 0, contexts * self.vocabulary + ids, -1)
+
+    def probabilities(self, tokens: Tokens) -> NDArray[np.float64]:
+        """Return the probability of each token after those before it in its song, shape (n,); the first has no context."""
+        nodes = self.nodes(tokens)
+        chance = self.first[tokens.ids].astype(np.float64)
+        for n, level in enumerate(self.levels, start=2):
+            chance *= self._left(n - 1, tokens.before(nodes[n - 2], n - 1))
+            known = nodes[n - 1] >= 0
+            chance[known] += level.kept[nodes[n - 1][known]]
+        return chance
+
+    def advance(self, contexts: Ints, ids: Ints) -> Ints:
+        """Return the contexts of songs after another token.
+
+        Parameters
+        ----------
+        contexts : shape (songs, order)
+            In column n - 1 the place of the n-gram that ends each song, -1 where it is unknown or too long.
+        ids : shape (songs,)
+        """
+        moved = np.empty_like(contexts)
+        moved[:, 0] = ids
+        for n, level in enumerate(self.levels, start=2):
+            moved[:, n - 1] = find(level.keys, self.keys(contexts[:, n - 2], ids))
+        return moved
+
+    def distribution(self, contexts: Ints) -> NDArray[np.float64]:
+        """Return the probability of every token after each song's contexts (see `advance`), shape (songs, vocabulary)."""
+        chances = np.tile(self.first.astype(np.float64), (len(contexts), 1))
+        for n, level in enumerate(self.levels, start=2):
+            known = np.flatnonzero(contexts[:, n - 2] >= 0)
+            if not len(known):
+                break
+            places = contexts[known, n - 2]
+            starts = np.searchsorted(level.keys, places * self.vocabulary)
+            counts = np.searchsorted(level.keys, (places + 1) * self.vocabulary) - starts
+            children = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+            tokens = level.keys[children] - np.repeat(places * self.vocabulary, counts)
+            chances[known] *= self._left(n - 1, places)[:, None]
+            chances[np.repeat(known, counts), tokens] += level.kept[children]
+        return chances
+
+    def _left(self, n: int, places: Ints) -> Floats:
+        """Return what contexts of ``n`` tokens leave; an unknown one leaves everything."""
+        left = self.left if n == 1 else self.levels[n - 2].left
+        return np.where(places >= 0, left[places], np.float32(1)) if len(left) else np.ones(len(places), np.float32)
+
+
+def find(keys: Ints, wanted: Ints) -> Ints:
+    """Return the places of ``wanted`` in the sorted ``keys``, -1 for those that are not there."""
+    if not len(keys):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[place] == wanted, place, -1)
+
+
+def learn(
+    songs: Sequence[NDArray[np.integer]],
+    order: int,
+    vocabulary: int,
+    written: NDArray[np.bool_],
+    largest: int = 50_000_000,
+) -> KneserNey:
+    """Count the n-grams of ``songs`` and discount them.
+
+    Parameters
+    ----------
+    songs
+        Token ids of each song, the beginning-of-song token and any conditions first.
+    order
+        The longest n-gram, at least 1.
+    vocabulary
+        Number of token ids.
+    written : shape (vocabulary,)
+        Which tokens may be predicted; the others are context only and never get any probability.
+    largest
+        Where a length has more n-grams than this, those seen once are left out.
+
+    Raises
+    ------
+    LyristError
+        There are no tokens to learn from.
+    """
+    blocks = [Tokens.of(part) for part in _blocks(songs)]
+    if not any(written[block.ids].any() for block in blocks):
+        raise LyristError("There are no lyrics to count n-grams in: the training songs have no tokens.")
+    single = np.sum([np.bincount(block.ids, minlength=vocabulary) for block in blocks], axis=0)
+    counted = [_Counted(np.arange(vocabulary), single, np.zeros(0, np.int32))]
+    places = [block.ids.astype(np.int32) for block in blocks]
+    for n in range(2, order + 1):
+        level, places = _count(blocks, places, n, vocabulary, largest)
+        counted.append(level)
+    counts = [
+        _adjusted(level, counted[n + 1] if n + 1 < len(counted) else None, written, vocabulary)
+        for n, level in enumerate(counted)
+    ]
+    return _discounted(counted, counts, vocabulary, written)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """The n-grams of one length with their counts, and the place of each without its first token in the level below."""
+
+    keys: Ints
+    counts: Ints
+    suffixes: NDArray[np.int32]
+
+
+def _blocks(songs: Sequence[NDArray[np.integer]]) -> Iterator[list[NDArray[np.integer]]]:
+    """Yield the songs in lists of about `BLOCK` tokens."""
+    part: list[NDArray[np.integer]] = []
+    size = 0
+    for song in songs:
+        part.append(song)
+        size += len(song)
+        if size >= BLOCK:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _count(
+    blocks: list[Tokens], below: list[NDArray[np.int32]], n: int, vocabulary: int, largest: int
+) -> tuple[_Counted, list[NDArray[np.int32]]]:
+    """Return the n-grams of length ``n``, and the place of the one that ends at each token of each block."""
+    parts = []
+    for block, places in zip(blocks, below, strict=True):
+        wanted = _keys(block, places, n, vocabulary)
+        real = np.flatnonzero(wanted >= 0)
+        keys, first, counts = np.unique(wanted[real], return_index=True, return_counts=True)
+        parts.append(_Counted(keys, counts, places[real[first]]))
+    while len(parts) > 1:  # neighbours first, so that each n-gram is moved only a few times
+        parts = [_merge(parts[i : i + 2]) for i in range(0, len(parts), 2)]
+    (whole,) = parts
+    if len(whole.keys) > largest:
+        often = whole.counts > 1
+        whole = _Counted(whole.keys[often], whole.counts[often], whole.suffixes[often])
+    ends = [find(whole.keys, _keys(block, places, n, vocabulary)) for block, places in zip(blocks, below, strict=True)]
+    return whole, [places.astype(np.int32) for places in ends]
+
+
+def _keys(block: Tokens, below: NDArray[np.int32], n: int, vocabulary: int) -> Ints:
+    """Return the key of the ``n``-gram that ends at each token; negative where there is none."""
+    context = block.before(below, n - 1)
+    return np.where(context >= 0, context * vocabulary + block.ids, -1)
+
+
+def _merge(parts: list[_Counted]) -> _Counted:
+    """Return the n-grams of all parts with their counts added."""
+    if len(parts) == 1:
+        return parts[0]
+    keys, first, inverse = np.unique(
+        np.concatenate([part.keys for part in parts]), return_index=True, return_inverse=True
+    )
+    counts = np.bincount(inverse, weights=np.concatenate([part.counts for part in parts])).astype(np.int64)
+    return _Counted(keys, counts, np.concatenate([part.suffixes for part in parts])[first])
+
+
+def _adjusted(level: _Counted, above: _Counted | None, written: NDArray[np.bool_], vocabulary: int) -> Ints:
+    """Return Kneser-Ney's counts: in how many ways an n-gram is continued to the left.
+
+    Those of the longest n-grams are plain, and so are those at the beginning of a song, which nothing stands before.
+    What is never written counts 0.
+    """
+    counts = level.counts
+    if above is not None:
+        ways = np.bincount(above.suffixes[above.suffixes >= 0], minlength=len(counts))
+        counts = np.where(ways > 0, ways, counts)
+    return np.where(written[level.keys % vocabulary], counts, 0)
+
+
+def _discounts(counts: Ints) -> NDArray[np.float64]:
+    """Return what is taken from counts of 0, 1, 2, and 3 or more (Chen and Goodman's estimate)."""
+    one, two, three, four = (int((counts == k).sum()) for k in (1, 2, 3, 4))
+    share = one / (one + 2 * two) if one + two else 0.5
+    taken = [0.0]
+    for k, (now, following) in enumerate([(one, two), (two, three), (three, four)], start=1):
+        taken.append(min(max(k - (k + 1) * share * following / now, 0.05), k - 0.05) if now else 0.5 * k)
+    return np.array(taken)
+
+
+def _discounted(counted: list[_Counted], counts: list[Ints], vocabulary: int, written: NDArray[np.bool_]) -> KneserNey:
+    """Turn counts into probabilities, level by level."""
+    shares = [_shares(level, count, vocabulary) for level, count in zip(counted, counts, strict=True)]
+    kept, left = shares[0]
+    first = (kept + float(left[0]) * written / written.sum()).astype(np.float32)
+    lefts = [share[1] for share in shares[1:]] + [np.ones(0)]
+    levels = [
+        Level(level.keys, kept.astype(np.float32), _padded(left, len(level.keys) if n + 1 < len(counted) else 0))
+        for n, (level, (kept, _), left) in enumerate(zip(counted[1:], shares[1:], lefts[1:], strict=True), start=1)
+    ]
+    return KneserNey(vocabulary, first, _padded(lefts[0], vocabulary if len(counted) > 1 else 0), levels)
+
+
+def _shares(level: _Counted, counts: Ints, vocabulary: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each n-gram's discounted share of its context, and what each context has left."""
+    context = level.keys // vocabulary
+    taken = _discounts(counts)[np.minimum(counts, 3)]
+    total = np.bincount(context, weights=counts)
+    over = np.bincount(context, weights=taken)
+    whole = np.maximum(total, 1)
+    return (counts - taken) / whole[context], np.where(total > 0, over / whole, 1.0)
+
+
+def _padded(left: NDArray[np.float64], size: int) -> Floats:
+    """Return ``left`` for all contexts: those after the last that was ever followed leave everything."""
+    full = np.ones(size, dtype=np.float32)
+    full[: min(len(left), size)] = left[:size]
+    return full

@@ -1,0 +1,333 @@
+"""The recipe `ngram`: Kneser-Ney over the training songs, mixed with what the song itself has said so far.
+
+No network, seconds to fit, and a floor that any network must beat. It is a model of `transformers` like the others: its
+tables are buffers in ``model.safetensors``, and ``generate`` writes with it. How much of each part is taken depends on
+the longest context that was found in the song so far, and is fitted on validation songs. Whole songs are scored by
+sorting (`token_losses`); token by token, a state holds what was read (`Reading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lyrist.errors import UsageError
+from lyrist.models import interpolation, kneserney, songmemory
+from lyrist.models.countsconfig import NgramConfig
+from lyrist.models.kneserney import Ints, KneserNey, Level, Tokens
+from lyrist.models.registry import option, register
+from lyrist.models.songmemory import LENGTHS, SongMemory
+from lyrist.models.writing import IMPOSSIBLE, LyricsModel, State, WriterOptions, WriterShape, announce, common
+
+FITTED = 400_000
+"""Tokens of validation songs that the weights are fitted to, at most."""
+
+Array = NDArray[np.float64]
+Songs = Sequence[NDArray[np.integer[Any]]]
+
+
+@dataclass(frozen=True)
+class NgramOptions(WriterOptions):
+    """Options of `ngram`."""
+
+    context: int = option(1024, "not used: all of the song so far is looked at, whatever its length")
+    order: int = option(6, "tokens of the longest n-gram that is counted in the training songs")
+    largest: int = option(50_000_000, "where more different n-grams of a length occur, those seen once are left out")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.order, self.largest)
+
+
+def check(order: int, largest: int) -> None:
+    """Raise a `UsageError` for orders and sizes that cannot be."""
+    if not 1 <= order <= 16:
+        raise UsageError(f"--order is from 1 to 16 tokens; {order} is not.")
+    if largest < 1:
+        raise UsageError(f"--largest is at least 1 n-gram; {largest} is not.")
+
+
+class Reading(State):
+    """What was read of each song: its tokens, its contexts in the tables, and what a network carries."""
+
+    def __init__(self, songs: int, order: int, written: NDArray[np.bool_], lengths: Sequence[int]) -> None:
+        self.memory = SongMemory(songs, written, lengths)
+        self.contexts = np.full((songs, order), -1, dtype=np.int64)
+        self.network: Any = None
+        self.read = 0
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Return how many tokens were read, padding included."""
+        return self.read
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these songs."""
+        chosen = rows.cpu().numpy()
+        self.memory, self.contexts = self.memory.select(chosen), self.contexts[chosen]
+        if self.network is not None:
+            self.network.batch_select_indices(rows)
+
+    def step(self, counts: KneserNey, ids: Ints, real: NDArray[np.bool_]) -> None:
+        """Read a token of each song; where it is not ``real``, it is padding."""
+        rows = np.flatnonzero(real)
+        self.contexts[rows] = counts.advance(self.contexts[rows], ids[rows])
+        self.memory.append(rows, ids[rows])
+        self.read += 1
+
+
+class Tables(nn.Module):
+    """A `KneserNey` as buffers, and the weights of the parts."""
+
+    def __init__(self, config: NgramConfig, parts: int) -> None:
+        super().__init__()
+        sizes = list(config.sizes or [])
+        lengths, knots = list(config.lengths or []), list(config.knots or [])
+        self.vocabulary, self.count = config.vocab_size, len(sizes)
+        self._put("first", torch.zeros(config.vocab_size))
+        # A parameter, since transformers asks the first of them where a model is.
+        self.weights = nn.Parameter(torch.zeros(songmemory.groups(lengths), len(knots), parts), requires_grad=False)
+        self._put("left1", torch.ones(config.vocab_size if sizes else 0))
+        for n, size in enumerate(sizes, start=2):
+            self._put(f"keys{n}", torch.zeros(size, dtype=torch.int64))
+            self._put(f"kept{n}", torch.zeros(size))
+            self._put(f"left{n}", torch.ones(size if n <= len(sizes) else 0))
+        self._counts: KneserNey | None = None
+
+    def _put(self, name: str, values: Tensor) -> None:
+        self.register_buffer(name, values)
+
+    def _array(self, name: str) -> NDArray[Any]:
+        found: NDArray[Any] = self.get_buffer(name).detach().cpu().numpy()
+        return found
+
+    @property
+    def counts(self) -> KneserNey:
+        """Return the tables for lookup; they share the memory of the buffers where these are on the CPU."""
+        if self._counts is None:
+            levels = [
+                Level(*(self._array(f"{part}{n}") for part in ("keys", "kept", "left")))
+                for n in range(2, self.count + 2)
+            ]
+            self._counts = KneserNey(self.vocabulary, self._array("first"), self._array("left1"), levels)
+        return self._counts
+
+    def fill(self, counts: KneserNey) -> None:
+        """Put what was counted into the buffers."""
+        self.count = len(counts.levels)
+        self.first, self.left1 = torch.from_numpy(counts.first), torch.from_numpy(counts.left)
+        for n, level in enumerate(counts.levels, start=2):
+            for part in ("keys", "kept", "left"):
+                self._put(f"{part}{n}", torch.from_numpy(getattr(level, part)))
+        self._counts = None
+
+
+class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
+    """Kneser-Ney and the song so far. Its "hidden states" are the logarithms of the probabilities themselves."""
+
+    config_class = NgramConfig
+    before = 1
+    """Parts that come before those of `songmemory`."""
+
+    def __init__(self, config: NgramConfig) -> None:
+        super().__init__(config)
+        self.tables = Tables(config, self.before + songmemory.parts(list(config.lengths or [])))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave the tables as they are."""
+
+    def size(self) -> int:
+        """Return the number of n-grams in the tables, single tokens and weights included."""
+        return int(self.config.vocab_size + sum(self.config.sizes or []) + self.tables.weights.numel())
+
+    @property
+    def written(self) -> NDArray[np.bool_]:
+        """Return which tokens a song can hold, its end included, shape (vocabulary,)."""
+        config = self.config
+        found: NDArray[np.bool_] = np.arange(config.vocab_size) < config.lyrics_size
+        found[[n for n in (config.pad_token_id, config.bos_token_id) if n is not None]] = False
+        found[config.eos_token_id] = True
+        return found
+
+    @property
+    def _weights(self) -> Array:
+        return self.tables.weights.detach().cpu().numpy().astype(np.float64)
+
+    # Learning.
+
+    def learn(self, train: Songs, validation: Songs) -> None:
+        """Count the n-grams of ``train`` and fit the weights of the parts to ``validation``.
+
+        Parameters
+        ----------
+        train, validation
+            Token ids of each song: beginning, conditions, lyrics, end.
+
+        Raises
+        ------
+        LyristError
+            There is nothing to count.
+        """
+        config = self.config
+        counts = kneserney.learn(train, config.order, config.vocab_size, self.written, config.largest)
+        self.tables.fill(counts)
+        config.sizes = [len(level.keys) for level in counts.levels]
+        self.tables.weights.data = torch.from_numpy(self._fitted(evenly(validation, FITTED)).astype(np.float32))
+
+    def _fitted(self, songs: Songs) -> Array:
+        """Return the weights that give ``songs`` the highest probability; the prior where there are none."""
+        prior = self._prior()
+        if not len(songs):
+            return np.repeat(prior[:, None], len(self.config.knots), axis=1)
+        found = [self._evidence(part) for part in batches(songs)]
+        chances, group, share = (np.concatenate(each) for each in zip(*found, strict=True))
+        return interpolation.fit(chances, group, share, prior)
+
+    def _prior(self) -> Array:
+        """Return weights that make sense everywhere: the longer a context was found, the less is left to the tables."""
+        allowed = songmemory.allowed(self.config.lengths)
+        longest = np.arange(len(allowed))[:, None]
+        own = np.where(allowed, 0.5 ** np.maximum(longest - np.arange(allowed.shape[1]), 0), 0.0)
+        tables = np.full((len(allowed), self.before), 1 / self.before) * np.maximum(0.9 - 0.15 * longest, 0.1)
+        own *= (1 - tables.sum(axis=1, keepdims=True)) / np.maximum(own.sum(axis=1, keepdims=True), 1e-9)
+        found = np.concatenate([tables, own], axis=1)
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+    def _evidence(self, songs: Songs) -> tuple[Array, Ints, Array]:
+        """Return what each part gave to each token of songs but the first, its group, and its shares of the knots."""
+        tokens = Tokens.of(songs)
+        own, group = songmemory.shares(tokens, self.written, self.config.lengths)
+        first, share = self._parts(songs, tokens)
+        real = (tokens.place > 0) & self.written[tokens.ids]
+        return np.concatenate([first, own], axis=1)[real], group[real], share[real]
+
+    def _parts(self, songs: Songs, tokens: Tokens) -> tuple[Array, Array]:
+        """Return what the parts before those of the song so far give to each token, and its shares of the knots."""
+        return self.tables.counts.probabilities(tokens)[:, None], np.ones((len(tokens.ids), 1))
+
+    # Scoring whole songs.
+
+    def token_losses(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the nats of each token but the first, (batch, time - 1), float32; 0 where it is padding or a condition."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        ids, real = input_ids.cpu().numpy(), mask.cpu().numpy().astype(bool)
+        found = np.zeros((ids.shape[0], ids.shape[1]), dtype=np.float32)
+        songs = [row[kept] for row, kept in zip(ids, real, strict=True)]
+        chances, group, share = self._evidence(songs)
+        weights = interpolation.mixed(self._weights, group, share)
+        chance = np.einsum("nk,nk->n", weights, chances)
+        places = np.concatenate([np.flatnonzero(kept) + row * ids.shape[1] for row, kept in enumerate(real)])
+        tokens = Tokens.of(songs)
+        scored = (tokens.place > 0) & (tokens.ids < self.config.lyrics_size)
+        flat = found.reshape(-1)
+        flat[places[scored]] = -IMPOSSIBLE  # what is never written, until the next line
+        flat[places[scored & self.written[tokens.ids]]] = -_log(chance)
+        return torch.from_numpy(found[:, 1:]).to(input_ids.device)
+
+    # Token by token.
+
+    def states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        past_key_values: Any = None,
+        use_cache: bool = False,
+        song_ids: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Return the logarithms of the probabilities of what follows each token, and what was read."""
+        if song_ids is not None:
+            raise ValueError("models of counts read one song a row, never blocks of several")
+        ids = input_ids.cpu().numpy()
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, -ids.shape[1] :]
+        real = mask.cpu().numpy().astype(bool)
+        reading = past_key_values
+        if reading is None:
+            reading = Reading(len(ids), self.config.order, self.written, self.config.lengths)
+        first = self._network(input_ids, attention_mask, reading)
+        found = np.empty((*ids.shape, self.config.lyrics_size), dtype=np.float32)
+        for place in range(ids.shape[1]):
+            reading.step(self.tables.counts, ids[:, place], real[:, place])
+            found[:, place] = _log(self._next(reading, None if first is None else first[:, place]))
+        return torch.from_numpy(found).to(input_ids.device), reading if use_cache else None
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return the states: they are logarithms of probabilities."""
+        return states
+
+    def _network(self, input_ids: Tensor, attention_mask: Tensor | None, reading: Reading) -> Tensor | None:
+        """Return the probabilities (batch, time, lyrics) of a network, which carries on in ``reading``; here, None."""
+        return None
+
+    def _next(self, reading: Reading, network: Tensor | None) -> Array:
+        """Return the probabilities of what comes next in each song, (songs, lyrics)."""
+        group, place = reading.memory.group()
+        own, share = self._own(network, len(group))
+        weights = interpolation.mixed(self._weights, group, share)
+        lyrics = self.config.lyrics_size
+        found = reading.memory.distribution(place, weights[:, self.before :], lyrics)
+        found += weights[:, self.before - 1, None] * self.tables.counts.distribution(reading.contexts)[:, :lyrics]
+        for part, chances in enumerate(own):
+            found += weights[:, part, None] * chances
+        found[:, ~self.written[:lyrics]] = 0  # a network may leave a trace there
+        return found
+
+    def _own(self, network: Tensor | None, songs: int) -> tuple[list[Array], Array]:
+        """Return the distributions of the parts before the tables, and the shares of the knots."""
+        return [], np.ones((songs, 1))
+
+
+def _log(chances: Array) -> NDArray[np.float32]:
+    """Return logarithms; `IMPOSSIBLE` for what has no probability."""
+    return np.where(chances > 0, np.log(np.maximum(chances, 1e-300)), IMPOSSIBLE).astype(np.float32)
+
+
+def evenly(songs: Songs, most: int) -> Songs:
+    """Return songs from all over, of about ``most`` tokens together; all where they are fewer."""
+    sample = [len(songs[n]) for n in range(0, len(songs), max(1, len(songs) // 100))]
+    every = -(-int(np.mean(sample) * len(songs)) // most) if sample else 1
+    return [songs[n] for n in range(0, len(songs), max(1, every))]
+
+
+def batches(songs: Songs, size: int = 2**15) -> Iterator[Songs]:
+    """Yield songs in runs of about ``size`` tokens, in order."""
+    part: list[NDArray[np.integer[Any]]] = []
+    total = 0
+    for song in songs:
+        part.append(song)
+        total += len(song)
+        if total >= size:
+            yield part
+            part, total = [], 0
+    if part:
+        yield part
+
+
+def settings(options: Any, shape: WriterShape, recipe: str, config: type[NgramConfig]) -> dict[str, Any]:
+    """Return the arguments of a configuration of a model that counts."""
+    found = common(options, shape, recipe, config)
+    return {**found, "sizes": [], "lengths": list(LENGTHS), "knots": [0.0]}
+
+
+@register(
+    "ngram",
+    "Kneser-Ney n-grams mixed with the song so far; no network",
+    family="counts",
+    task="write",
+    options=NgramOptions,
+    source="Chen and Goodman, An empirical study of smoothing techniques, 1998; Kuhn and De Mori, 1990",
+)
+def ngram(options: NgramOptions, shape: WriterShape) -> NgramWriter:
+    """Build the tables, empty until `NgramWriter.learn`."""
+    return NgramWriter(NgramConfig(**settings(options, shape, "ngram", NgramConfig) | {"context": 0}))
+
+
+announce(NgramConfig, NgramWriter)

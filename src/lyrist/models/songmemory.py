@@ -1,0 +1,186 @@
+"""The song so far as a model of what comes next: what followed the same words earlier in the same song.
+
+Songs repeat their lines, so this is worth more than any other part of a model of counts (a third of all bits). What is
+unusual is how long a repetition it knows: contexts of no words, 1, 2, 3, ... up to 24 are looked up in the song itself,
+and how far each is believed depends on the longest that was found. The same shares are had in two ways that check each
+other: for whole songs at once by sorting fingerprints of contexts (`shares`), and token by token, while a song is
+written, from the lengths of the common suffixes of all its beginnings (`SongMemory`).
+
+The parts, each a distribution over tokens: all tokens so far (``LENGTHS`` has no entry for it), what followed the last k
+tokens, for each k of ``LENGTHS``, and the one token that came after the latest occurrence of the longest context.
+References: Kuhn and De Mori's cache, 1990; prediction by partial matching, Cleary and Witten, 1984; Liu et al.,
+Infini-gram, 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyrist.models.kneserney import Ints, Tokens
+
+LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+"""Tokens of the contexts that are looked up."""
+
+Shares = NDArray[np.float64]
+
+
+def parts(lengths: Sequence[int]) -> int:
+    """Return the number of parts: all tokens so far, one for each length, and the latest."""
+    return len(lengths) + 2
+
+
+def groups(lengths: Sequence[int]) -> int:
+    """Return the number of groups: nothing was written yet, no context was found, and one for each longest context."""
+    return len(lengths) + 2
+
+
+def allowed(lengths: Sequence[int]) -> NDArray[np.bool_]:
+    """Return which parts there are in each group, shape (groups, parts)."""
+    group, part = np.ogrid[: groups(lengths), : parts(lengths)]
+    latest = (part == parts(lengths) - 1) & (group >= 2)
+    return np.asarray(((part < group) & (part < parts(lengths) - 1)) | latest)
+
+
+def shares(tokens: Tokens, written: NDArray[np.bool_], lengths: Sequence[int] = LENGTHS) -> tuple[Shares, Ints]:
+    """Return what each part gives to each token, from the tokens before it in its song alone.
+
+    Parameters
+    ----------
+    tokens
+        n tokens of any number of songs.
+    written : shape (vocabulary,)
+        Tokens of lyrics; others are neither counted nor part of a context, and their rows are not to be used.
+
+    Returns
+    -------
+    array of float64, shape (n, parts)
+    array of int64, shape (n,)
+        The group; 2 + i where ``lengths[i]`` is the longest context found.
+    """
+    found = np.zeros((len(tokens.ids), parts(lengths)))
+    group = np.zeros(len(tokens.ids), dtype=np.int64)
+    lyric = written[tokens.ids]
+    run = _run(tokens, lyric)
+    song = np.cumsum(tokens.place == 0).astype(np.uint64)
+    before = _stir(song)
+    # Far from the songs' numbers, or token 5 in song 3 would be token 3 in song 5.
+    came = _stir(tokens.ids.astype(np.uint64) + np.uint64(1 << 40))
+    reach, where = 0, np.flatnonzero(lyric)
+    for part, length in enumerate([0, *lengths]):
+        for back in range(reach + 1, length + 1):
+            before[back:] = _stir(before[back:] ^ tokens.ids[:-back].astype(np.uint64) ^ np.uint64(back << 32))
+        reach, where = length, where[run[where] >= length]
+        seen, latest, where_next = _occurrences(before[where])
+        hits, _, _ = _occurrences(_stir(before[where] ^ came[where]))
+        known = seen > 0
+        at = where[known]
+        found[at, part] = hits[known] / seen[known]
+        group[at] = part + 1
+        if length:
+            found[at, -1] = tokens.ids[where[latest[known]]] == tokens.ids[at]
+        where = where[where_next]
+    return found, group
+
+
+def _run(tokens: Tokens, lyric: NDArray[np.bool_]) -> Ints:
+    """Return how many tokens of lyrics stand without a break right before each token in its song."""
+    index = np.arange(len(lyric))
+    broken = np.maximum.accumulate(np.where(lyric, -1, index))
+    run = np.zeros(len(lyric), dtype=np.int64)
+    run[1:] = index[1:] - 1 - broken[:-1]
+    return np.minimum(run, tokens.place)
+
+
+def _stir(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return 64-bit fingerprints of numbers (the last steps of splitmix64); two differ but for one chance in 10^19."""
+    values = (values + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(31))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(29))
+
+
+def _occurrences(keys: NDArray[np.uint64]) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """Return how often each key stood before, where it did so last (-1: nowhere), and whether it stands twice at all."""
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    new = np.ones(len(keys), dtype=bool)
+    new[1:] = ranked[1:] != ranked[:-1]
+    index = np.arange(len(keys))
+    seen, latest = np.empty(len(keys), dtype=np.int64), np.full(len(keys), -1, dtype=np.int64)
+    seen[order] = index - np.maximum.accumulate(np.where(new, index, 0))
+    latest[order[1:]] = np.where(new[1:], -1, order[:-1])
+    twice = np.empty(len(keys), dtype=bool)
+    twice[order] = ~new | np.append(~new[1:], False)
+    return seen, latest, twice
+
+
+class SongMemory:
+    """Songs while they are written: their tokens, and for each how many tokens before it are those that stand last.
+
+    Attributes
+    ----------
+    ids : array of int64, shape (songs, places)
+        The tokens of each song, -1 beyond its end.
+    matched : array of int64, shape (songs, places)
+        The length of the longest common suffix of what stands before the place and of the whole song.
+    length : array of int64, shape (songs,)
+    """
+
+    def __init__(self, songs: int, written: NDArray[np.bool_], lengths: Sequence[int] = LENGTHS) -> None:
+        self.written, self.lengths = written, np.array(lengths, dtype=np.int64)
+        self.ids = np.full((songs, 64), -1, dtype=np.int64)
+        self.matched = np.zeros((songs, 64), dtype=np.int64)
+        self.length = np.zeros(songs, dtype=np.int64)
+
+    def select(self, rows: Ints) -> SongMemory:
+        """Return a memory of the songs ``rows``, repeated ones too."""
+        chosen = SongMemory(0, self.written, self.lengths.tolist())
+        chosen.ids, chosen.matched, chosen.length = self.ids[rows], self.matched[rows], self.length[rows]
+        return chosen
+
+    def append(self, rows: Ints, tokens: Ints) -> None:
+        """Add a token to each of the songs ``rows``."""
+        if not len(rows):
+            return
+        if self.length[rows].max() + 1 >= self.ids.shape[1]:
+            self.ids = np.pad(self.ids, ((0, 0), (0, self.ids.shape[1])), constant_values=-1)
+            self.matched = np.pad(self.matched, ((0, 0), (0, self.matched.shape[1])))
+        self.ids[rows, self.length[rows]] = tokens
+        self.length[rows] += 1
+        same = (self.ids[rows, :-1] == tokens[:, None]) & self.written[tokens][:, None]
+        longer = np.where(same, self.matched[rows, :-1] + 1, 0)
+        self.matched[rows, 1:] = longer
+        # The end of a song is not yet a place that something followed; the next token will find its length there.
+
+    def group(self) -> tuple[Ints, Ints]:
+        """Return each song's group (see `shares`), shape (songs,), and each place's, -1 where nothing counts."""
+        counted = (np.arange(self.ids.shape[1]) < self.length[:, None]) & self.written[self.ids]
+        place = np.where(counted, np.searchsorted(self.lengths, self.matched, side="right"), -1)
+        return place.max(axis=1, initial=-1) + 1, place
+
+    def distribution(self, place: Ints, weights: Shares, vocabulary: int) -> Shares:
+        """Return the sum of the parts by their weights, shape (songs, vocabulary).
+
+        Parameters
+        ----------
+        place
+            What `group` returned.
+        weights : shape (songs, parts)
+            Zero for parts that a song's group does not have.
+        """
+        songs, most = len(place), len(self.lengths) + 1
+        row, column = np.nonzero(place >= 0)
+        found = place[row, column]
+        counts = np.bincount(row * most + found, minlength=songs * most).reshape(songs, most)
+        seen = counts[:, ::-1].cumsum(axis=1)[:, ::-1]  # what followed k tokens also followed fewer
+        each = np.cumsum(weights[:, :-1] / np.maximum(seen, 1), axis=1)
+        cells = row * vocabulary + self.ids[row, column]
+        flat = np.bincount(cells, weights=each[row, found], minlength=songs * vocabulary).astype(np.float64)
+        spread = flat.reshape(songs, vocabulary)
+        longest = place.max(axis=1, initial=-1)
+        known = np.flatnonzero(longest >= 1)
+        latest = place.shape[1] - 1 - (place[known] == longest[known, None])[:, ::-1].argmax(axis=1)
+        spread[known, self.ids[known, latest]] += weights[known, -1]
+        return spread
