@@ -40,10 +40,10 @@ FIRST, SECOND = 1_000_003, 7_919
 class GPTWriterOptions(WriterOptions):
     """Options of `gpt`."""
 
-    width: int = option(256, "length of the vectors")
-    layers: int = option(4, "layers of attention and feed-forward")
+    width: int = option(192, "length of the vectors")
+    layers: int = option(3, "layers of attention and feed-forward")
     heads: int = option(2, "heads of attention in each layer")
-    feedforward: int = option(1024, "units of each feed-forward layer")
+    feedforward: int = option(768, "units of each feed-forward layer")
     dropout: float = option(0.0, "share of the units that are dropped in training")
     pairs: int = option(32_768, "rows of the hashed table of pairs of tokens (0: none)")
     copying: bool = option(True, "point at tokens of the song so far, beside the vocabulary")

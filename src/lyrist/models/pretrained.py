@@ -8,6 +8,7 @@ a model whose added rows were never trained is never scored (see `Writer.check_s
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ class PretrainedOptions:
             raise LyristError(
                 f"The tokenizer of '{self.model}' has no fast form or no end token; choose another --model."
             )
+        if found.pad_token_id is None:
+            found.pad_token = found.eos_token  # it never counts: every place has its mask
         if self.seq2seq and len(found.backend_tokenizer.encode("\n", add_special_tokens=False).ids) == 0:
             # T5's pieces know no line end; a song without lines is no song.
             found.backend_tokenizer.add_tokens([AddedToken("\n", normalized=False)])
@@ -163,7 +166,9 @@ def _with_additions(model: PreTrainedModel, options: PretrainedOptions, shape: W
         target_modules="all-linear",
         trainable_token_indices=added or None,
     )
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells which way the matrices of GPT-2 lie, and turns them itself
+        return get_peft_model(model, config)
 
 
 def opened(kind: Any, name: str, **settings: Any) -> Any:
