@@ -20,12 +20,15 @@ WAITING: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lyrist.models.configuration",),
         ("lyrist.models.writingconfig",),
         ("lyrist.models.countsconfig",),
+        ("lyrist.models.visionconfig",),
     ),
     "transformers.models.auto.modeling_auto": (
         ("lyrist.models.recurrent", "lyrist.models.convolutional"),
         ("lyrist.models.recurrentlm",),
         ("lyrist.models.ngram",),
         ("lyrist.models.mixture",),
+        ("lyrist.models.gpt",),
+        ("lyrist.models.picturecnn", "lyrist.models.pictureresnet", "lyrist.models.transfer"),
     ),
 }
 """The modules of `transformers` that keep the names, and those of Lyrist that register theirs there, in groups."""

@@ -30,6 +30,12 @@ MODULES = (
     "ngram",
     "mixture",
     "recurrentlm",
+    "gpt",
+    "pretrained",
+    "picturecnn",
+    "pictureresnet",
+    "autoencoder",
+    "transfer",
 )
 """The modules of this room that register recipes, in the order in which ``lyrist recipes`` lists them."""
 
