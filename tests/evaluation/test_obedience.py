@@ -8,6 +8,7 @@ import pytest
 
 from lyrist.errors import LyristError
 from lyrist.evaluation import obedience as module
+from lyrist.evaluation.intervals import wilson
 from lyrist.evaluation.obedience import Judge, obedience
 
 WORDS = {
@@ -59,7 +60,7 @@ def test_an_obedient_writer_is_recognised(judge: Judge) -> None:
 def test_a_disobedient_writer_is_not(judge: Judge) -> None:
     found = obedience(judge, [song("pop", seed) for seed in range(8)], ["rap"] * 8)
     assert found["written"]["accuracy"]["value"] == 0
-    assert found["guessing"] == 1
+    assert found["guessing"] == 0.5
     assert found["by_label"].keys() == {"rap"}
     assert found["real"]["n"] == found["by_label"]["rap"]["real"]["n"]
 
@@ -70,13 +71,38 @@ def test_a_writer_that_ignores_what_it_was_given_is_no_better_than_chance(judge:
     assert found["written"]["accuracy"]["value"] == found["guessing"] == 0.5
 
 
-def test_many_songs_and_labels_are_limited(corpus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_songs_count_in_the_mix_of_what_was_written(judge: Judge) -> None:
+    labels = ["rap"] * 3 + ["pop"] * 9
+    found = obedience(judge, [song(label, seed) for seed, label in enumerate(labels)], labels)
+    each = {label: part["real"]["accuracy"]["value"] for label, part in found["by_label"].items()}
+    accuracy = found["real"]["accuracy"]
+    assert accuracy["value"] == pytest.approx(0.25 * each["rap"] + 0.75 * each["pop"])
+    assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    assert module._mixed([(2, {"n": 0, "accuracy": {"value": None}})])["n"] == 0
+    one = module._mixed([(2, {"n": 40, "accuracy": {"value": 0.5}}), (5, {"n": 0, "accuracy": {"value": None}})])
+    assert (one["accuracy"]["low"], one["accuracy"]["high"]) == pytest.approx(wilson(20, 40))
+
+
+def test_rare_labels_are_as_likely_as_common_ones(make_corpus: Any) -> None:
+    genres = (["rap"] * 20 + ["pop"]) * 10
+    corpus = make_corpus(
+        pl.DataFrame({"lyrics": [f"{song(g, i, 2)}\nand the of {i}" for i, g in enumerate(genres)], "genre": genres})
+    )
+    judge = Judge.fit(corpus, "genre", ["rap", "pop"])
+    # Nothing tells; a judge who goes by how common labels are would take all of these for rap.
+    blank = ["\n".join(["and the", f"of {number}"]) for number in range(20)]
+    found = judge.recognised(blank, ["pop"] * 20)
+    by_frequency = sum(answer == "pop" for answer in judge.model.predict(blank))
+    assert sum(found) > by_frequency
+
+
+def test_where_one_label_was_wanted_others_stand_beside_it(corpus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Judge.fit(corpus, "genre", ["pop"], seed=3).labels == ("pop", "rap")
     monkeypatch.setattr(module, "TRAINING", 30)
-    fitted = Judge.fit(corpus, "genre", ["pop"], seed=3)
-    assert fitted.labels == ("pop", "rap")
-    monkeypatch.setattr(module, "LABELS", 1)
-    with pytest.raises(LyristError, match="nothing to recognise"):
-        Judge.fit(corpus, "genre", ["pop"])
+    songs = module._labelled(corpus, "train", "genre")
+    drawn = module._drawn(songs, seed=3)
+    assert dict(drawn["label"].value_counts().iter_rows()) == {"rap": 15, "pop": 15}
+    assert drawn.equals(module._drawn(songs, seed=3))
 
 
 def test_bad_wishes_are_told(corpus: Any, judge: Judge) -> None:
