@@ -71,7 +71,7 @@ class Encoder(nn.Module):
     def maps(self, values: Tensor) -> Tensor:
         """Return what the convolutions found, laid flat, (batch, `flat`)."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            values = functional.max_pool2d(functional.relu(norm(convolution(values))), 2)
+            values = functional.relu(functional.max_pool2d(norm(convolution(values)), 2))
         return values.flatten(1)
 
     def forward(self, values: Tensor) -> Tensor:

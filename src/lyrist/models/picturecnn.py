@@ -42,6 +42,18 @@ class PictureCnnOptions(AugmentOptions):
     }
 
 
+def begin(network: nn.Module, activation: str) -> None:
+    """Draw first weights that suit the activation: those of He et al. (2015) for ReLU, of Glorot and Bengio (2010) for tanh."""
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            if activation == "relu":
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            else:
+                nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
 class Stages(nn.Module):
     """Convolution and pooling, over and over, with or without a residual block after each."""
 
@@ -55,7 +67,8 @@ class Stages(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Return the maps of the last stage."""
         for place, convolution in enumerate(self.convolutions):
-            values = functional.max_pool2d(self.activation(convolution(values)), 2)
+            # The same as activating first, since both activations rise, on a quarter of the points.
+            values = self.activation(functional.max_pool2d(convolution(values), 2))
             if self.blocks is not None:
                 values = self.blocks[place](values)
         return values
@@ -107,6 +120,7 @@ class PictureCnn(PictureClassifier):  # type: ignore[no-untyped-call]
         self.dense = nn.Linear(self.body.size, config.hidden)
         self.head = nn.Linear(config.hidden, len(config.id2label or {}))
         self.activation = ACTIVATIONS[config.activation]
+        begin(self, config.activation)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def scores(self, values: Tensor) -> Tensor:
