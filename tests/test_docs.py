@@ -15,9 +15,10 @@ from lyrist.cli import _app, run
 from lyrist.corpus.cleaning import RULES
 from lyrist.corpus.columns import PRESETS
 from lyrist.corpus.ledger import REASONS
-from lyrist.models.registry import recipes
+from lyrist.models.registry import get, recipes
 from lyrist.sample.songbook import write_songbook
 from lyrist.studies.plans import plans
+from lyrist.training import writer
 from lyrist.training.classifier import make_estimator
 from lyrist.training.schedule import Schedule
 
@@ -70,7 +71,10 @@ def test_every_command_on_a_page_is_one_that_there_is(page: Path) -> None:
     for command in mentioned(page):
         function, bound, _ = _app().parse_args(command, exit_on_error=False, print_error=False)
         if function.__name__ == "train":
-            make_estimator(bound.arguments["recipe"], bound.arguments.get("options", {}))
+            recipe = get(bound.arguments["recipe"])
+            {"classify": make_estimator, "write": writer.configure}.get(recipe.task, lambda *_: None)(
+                recipe.name, bound.arguments.get("options", {})
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -109,7 +113,7 @@ def test_every_listing_is_told() -> None:
 def test_every_name_is_on_its_page() -> None:
     fields = [field.name.replace("_", "-") for field in dataclasses.fields(Schedule)]
     check("train.md", (f"--{name}" for name in fields))
-    check("train.md", (f"`{recipe.name}`" for recipe in recipes("classify")))
+    check("train.md", (f"`{recipe.name}`" for task in ("classify", "write") for recipe in recipes(task)))
     check("study.md", (f"`{plan.name}`" for plan in plans()))
     check("prepare.md", (f"`{name}`" for name in (*PRESETS, *(rule.name for rule in RULES), *REASONS)))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lyrist.errors import LyristError
 from lyrist.sample.songbook import Planted
 from lyrist.studies.demo import demo
 
@@ -23,3 +24,15 @@ def test_the_demo(tmp_path: Path) -> None:
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
     assert best["test"]["accuracy"]["low"] > results["majority"]["accuracy"]["value"]
     assert str(tmp_path / "demo" / "index.html") in shown.summary()
+    songs = (tmp_path / "demo" / "writer" / "songs.html").read_text(encoding="utf-8")
+    assert all(f">{genre}<" in songs for genre in ("folk", "pop", "rap", "rock"))
+    assert "Rhymes met" in songs
+    run = json.loads((tmp_path / "demo" / "writer" / "run.json").read_text())
+    assert Path(run["corpus"]) == tmp_path / "demo" / "corpus"  # so that evaluate and write find it
+
+
+def test_another_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(LyristError, match=r"no songbook\.csv"):
+        demo(out=str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -43,8 +43,8 @@ REAL = 300
 TOKENS = 200
 """Tokens of a written song at most: a verse and a chorus."""
 
-DRAWN = Sampling(no_repeat_ngram=12)
-"""How songs are drawn: as `lyrist write` does, but that a line does not go on and on; a refrain can."""
+DRAWN = Sampling()
+"""How songs are drawn: as `lyrist write` does."""
 
 HOW = f"Drawn with {DRAWN.told()}, at most {TOKENS} tokens."
 

@@ -10,13 +10,29 @@ from typing import Any
 from lyrist import files
 from lyrist.corpus.exploring import explore
 from lyrist.corpus.prepare import Prepared, prepare
+from lyrist.errors import LyristError
+from lyrist.evaluation.originality import Index
+from lyrist.generation import streaming
+from lyrist.generation.form import counts
+from lyrist.generation.sampling import Sampling
+from lyrist.generation.write import Wishes, compose
 from lyrist.reports import page
 from lyrist.reports.blocks import Code, Facts, Links, Lyrics, Page, Prose, Section
 from lyrist.sample.songbook import songbook, write_songbook
+from lyrist.studies.criticism import note, span
+from lyrist.studies.fitting import train
 from lyrist.studies.study import Studied, study
+from lyrist.studies.writers import Written
 
-MARKER = "index.html"
+INDEX = "index.html"
 TABLE = "songbook.csv"
+WRITER = "ngram"
+"""The recipe of the writer: there is no time for a network, and it shows how far counting goes."""
+
+SONGS = "songs.html"
+
+SAMPLING = Sampling(temperature=1.0, no_repeat_ngram=6)
+WISHES = Wishes(form="verse,chorus,verse,chorus", rhyme="AABB", seed=1)
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class Shown:
     path: Path
     prepared: Prepared
     studied: Studied
+    written: Written
     seconds: float
 
     def summary(self) -> str:
@@ -34,22 +51,28 @@ class Shown:
             [
                 self.prepared.summary(),
                 self.studied.summary(),
-                f"Open {self.path / MARKER} in a browser. Everything above took {self.seconds:.0f} s.",
+                self.written.summary(),
+                f"Open {self.path / INDEX} in a browser. Everything above took {self.seconds:.0f} s.",
             ]
         )
 
     def figures(self) -> dict[str, Any]:
         """Return the figures of each step."""
-        return {"prepare": self.prepared.figures(), "study": self.studied.figures(), "seconds": self.seconds}
+        return {
+            "prepare": self.prepared.figures(),
+            "study": self.studied.figures(),
+            "train": self.written.figures(),
+            "seconds": self.seconds,
+        }
 
 
 def demo(*, out: str = "demo", seed: int = 0) -> Shown:
-    """Do everything on the built-in songbook: prepare, explore, study, and one page that leads to all of it.
+    """Do everything on the built-in songbook: prepare, explore, study, write, and one page that leads to all of it.
 
     Parameters
     ----------
     out
-        The directory: songbook.csv, corpus, explore, study and index.html go there.
+        The directory: songbook.csv, corpus, explore, study, writer and index.html go there.
     seed
         Decides the split and everything else that is drawn at random.
 
@@ -58,22 +81,66 @@ def demo(*, out: str = "demo", seed: int = 0) -> Shown:
     LyristError
         ``out`` holds something else, or cannot be written.
     """
-    started, final = time.monotonic(), Path(out)
-    with files.staged(final, marker=MARKER) as folder:
-        write_songbook(folder / TABLE)
-        prepared = prepare(str(folder / TABLE), out=str(folder / "corpus"), languages="en", seed=seed)
-        explore(str(folder / "corpus"), out=str(folder / "explore"))
-        studied = study("ladder", str(folder / "corpus"), out=str(folder / "study"), target="artist", seed=seed)
-        seconds = time.monotonic() - started
-        page.write(_index(prepared, studied, seconds), folder / MARKER)
-    corpus = type(prepared.corpus).open(final / "corpus")
-    return Shown(final, Prepared(corpus), Studied(final / "study", studied.results), seconds)
+    started, folder = time.monotonic(), Path(out)
+    _claim(folder)
+    write_songbook(folder / TABLE)
+    prepared = prepare(str(folder / TABLE), out=str(folder / "corpus"), languages="en", seed=seed)
+    explore(str(folder / "corpus"), out=str(folder / "explore"))
+    studied = study("ladder", str(folder / "corpus"), out=str(folder / "study"), target="artist", seed=seed)
+    assert isinstance(studied, Studied)  # noqa: S101 - the ladder is a study of classifiers
+    written = train(WRITER, str(folder / "corpus"), out=str(folder / "writer"), condition="genre", seed=seed)
+    assert isinstance(written, Written)  # noqa: S101 - it writes
+    page.write(_songs(written, prepared), folder / "writer" / SONGS)
+    seconds = time.monotonic() - started
+    page.write(_index(prepared, studied, written, seconds), folder / INDEX)
+    return Shown(folder, prepared, studied, written, seconds)
 
 
-def _index(prepared: Prepared, studied: Studied, seconds: float) -> Page:
+def _claim(folder: Path) -> None:
+    """Make the directory; raise where it holds something else than an earlier demo."""
+    with files.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()) and not (folder / TABLE).is_file():
+            raise LyristError(f"{folder} exists and is not an earlier demo (it has no {TABLE}); choose another --out.")
+
+
+def _songs(written: Written, prepared: Prepared) -> Page:
+    """Return the page of what the writer wrote: a song for each genre, to a plan, each line that was to rhyme counted."""
+    writer, index = written.run.writer, Index.of(prepared.corpus)
+    sections = []
+    with streaming.shown(None):
+        for genre in writer.conditions["genre"]:
+            (song,) = compose(writer, given={"genre": genre}, sampling=SAMPLING, wishes=WISHES)
+            met, copied = counts(song.lines)["rhymes"], index.copied(song.text)
+            marked = span(song.text, copied.words)
+            told = f"Rhymes met: {met['met']} of {met['wanted']}, {met['perfect']} of them perfect. {note(copied)}"
+            block = Lyrics(song.text, [(*marked, 1.0)] if marked else [], note=told)
+            sections.append(Section(genre, [block]))
+    cost = written.run.results["test"]["bits_per_byte"]["value"]
+    lead = Prose(
+        f"Counted, not trained: {written.run.info['songs']['train']} songs, {written.run.info['seconds']:.1f} s. It knows words "
+        f"and phrases of the songbook, and no more: {cost:.2f} bits for a byte of a song that it has not seen. Each song is "
+        f"written to the plan {WISHES.form} with {WISHES.rhyme} rhymes, {SAMPLING.told()}; nothing was selected. Marked: "
+        "the longest run of words that also stands in a song that it learnt from."
+    )
+    again = Code(
+        "lyrist write writer --genre rap --form verse,chorus,verse,chorus --rhyme AABB --no-repeat-ngram 6 --temperature 1"
+    )
+    return Page(
+        "Lyrics by genre",
+        [*sections, Section("On your own", [again])],
+        subtitle=f"Written by the recipe {WRITER}, told the genre",
+        kicker="Lyrist demo",
+        lead=(lead,),
+        contents=False,
+    )
+
+
+def _index(prepared: Prepared, studied: Studied, written: Written, seconds: float) -> Page:
     ledger, results = prepared.corpus.ledger, studied.results
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
     accuracy = best["test"]["accuracy"]
+    cost = written.run.results["test"]["bits_per_byte"]["value"]
     song = next(song for song in songbook() if song.title == "Scrapyard Bishop")
     facts = Facts(
         [
@@ -96,6 +163,11 @@ def _index(prepared: Prepared, studied: Studied, seconds: float) -> Page:
         [
             ("The study", "study/report.html", "every recipe, how good, how sure, where it errs"),
             (
+                "Lyrics by genre",
+                f"writer/{SONGS}",
+                f"new ones, to a plan with rhymes, at {cost:.2f} bits for a byte of an unseen song",
+            ),
+            (
                 "The songs in pictures",
                 "explore/explore.html",
                 "words, lines, repetition, near-copies, and what was dropped",
@@ -106,7 +178,8 @@ def _index(prepared: Prepared, studied: Studied, seconds: float) -> Page:
     commands = Code(
         "lyrist prepare YOUR_TABLE.csv --out corpus\n"
         "lyrist explore corpus\n"
-        "lyrist study ladder corpus --target artist --out study"
+        "lyrist study ladder corpus --target artist --out study\n"
+        "lyrist study writer-by-genre corpus --out writers"
     )
     sections = [
         Section("Look", [links]),
