@@ -1,5 +1,6 @@
 """A judge who knows real songs, and what it says of obedient and of disobedient writers."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from lyrist.errors import LyristError
 from lyrist.evaluation import obedience as module
 from lyrist.evaluation.intervals import wilson
 from lyrist.evaluation.obedience import Judge, obedience
+from lyrist.models.inputs import lyrics_of
 
 WORDS = {
     "rap": ["street", "money", "beat", "hustle", "flow", "crew"],
@@ -83,17 +85,13 @@ def test_real_songs_count_in_the_mix_of_what_was_written(judge: Judge) -> None:
     assert (one["accuracy"]["low"], one["accuracy"]["high"]) == pytest.approx(wilson(20, 40))
 
 
-def test_rare_labels_are_as_likely_as_common_ones(make_corpus: Any) -> None:
-    genres = (["rap"] * 20 + ["pop"]) * 10
-    corpus = make_corpus(
-        pl.DataFrame({"lyrics": [f"{song(g, i, 2)}\nand the of {i}" for i, g in enumerate(genres)], "genre": genres})
-    )
-    judge = Judge.fit(corpus, "genre", ["rap", "pop"])
-    # Nothing tells; a judge who goes by how common labels are would take all of these for rap.
-    blank = ["\n".join(["and the", f"of {number}"]) for number in range(20)]
-    found = judge.recognised(blank, ["pop"] * 20)
-    by_frequency = sum(answer == "pop" for answer in judge.model.predict(blank))
-    assert sum(found) > by_frequency
+def test_rare_labels_are_as_likely_as_common_ones() -> None:
+    # To a judge who learnt from nine rap songs and one of pop, 0.8 for rap speaks for pop.
+    told = {"a": [0.2, 0.8], "b": [0.05, 0.95]}
+    model = SimpleNamespace(predict_proba=lambda texts: np.array([told[text] for text in lyrics_of(texts)]))
+    judge = Judge("genre", "fake", ("pop", "rap"), np.array([0.1, 0.9]), model, pl.DataFrame())
+    assert judge.recognised(["a", "b"], ["pop", "pop"]) == [True, False]
+    assert judge.recognised([], []) == []
 
 
 def test_where_one_label_was_wanted_others_stand_beside_it(corpus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
