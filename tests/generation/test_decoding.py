@@ -39,7 +39,7 @@ def test_the_cache_changes_nothing(writer: TinyWriter) -> None:
 
 def test_greedy_is_what_transformers_writes(writer: TinyWriter) -> None:
     begin = start(writer, {"genre": "folk"}, "The ferryman")
-    [draft] = sample(begin, Vocabulary(writer), Sampling(temperature=0), 1, max_tokens=12)
+    [draft] = sample(begin, Vocabulary(writer), Sampling(temperature=0, max_repeats=0), 1, max_tokens=12)
     ids = torch.tensor([[*begin.prefix, *begin.ids]])
     theirs = writer.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
     assert writer.decode(theirs[0].tolist()).startswith(draft.text)
@@ -137,8 +137,29 @@ def test_a_sequence_to_sequence_model(writer: TinyWriter) -> None:
     texts = written(other, 4)
     assert texts == written(other, 4, batch=1)
     assert texts == written(other, 4, cached=False)
-    begin = start(other, {"genre": "rock"}, None)
-    assert begin.encoder == tuple(other.prefix({"genre": "rock"}))
-    [draft] = sample(begin, Vocabulary(other), Sampling(temperature=0), 1, max_tokens=10)
-    theirs = other.model.generate(torch.tensor([begin.encoder]), max_new_tokens=10, do_sample=False)
-    assert other.decode(theirs[0].tolist()).startswith(draft.text)
+    begin = start(other, {"genre": "rock"}, "the river")
+    assert begin.encoding is not None
+    read = [*other.prefix({"genre": "rock"}), *begin.ids, 2]
+    [draft] = sample(begin, Vocabulary(other), Sampling(temperature=0, max_repeats=0), 1, max_tokens=10)
+    theirs = other.model.generate(torch.tensor([read]), max_new_tokens=10, do_sample=False)
+    assert draft.text.startswith("the river")
+    assert ("the river" + other.decode(theirs[0].tolist())).startswith(draft.text)
+
+
+def test_a_decoder_goes_on_from_what_its_encoder_reads(writer: TinyWriter) -> None:
+    torch.manual_seed(2)
+    config = T5Config(
+        vocab_size=len(writer.tokenizer), d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2,
+        decoder_start_token_id=0, pad_token_id=0, eos_token_id=2,
+    )  # fmt: skip
+    other = TinyWriter(T5ForConditionalGeneration(config).eval(), writer.tokenizer, context=16, seq2seq=True)
+    assert written(other, 3, max_tokens=60) == written(other, 3, max_tokens=60, cached=False)
+    reading = start(other, {}, "the river").reading()
+    ids = torch.arange(20, 60)[None]
+    for token in ids.T:
+        reading.feed(token[None])
+    encoding = reading.encoding
+    assert encoding is not None
+    late = Reading(other.model, [0], 16, ids=reading.ids[0, : reading._from].tolist(), encoding=encoding)
+    late.feed(reading.ids[:, reading._from :])
+    assert torch.allclose(reading.logits, late.logits, atol=1e-5)

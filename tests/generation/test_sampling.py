@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
-from lyrist.generation.sampling import Drawer, Sampling
+from lyrist.generation.sampling import Drawer, Sampling, worn
 
 NONE = torch.zeros(0, dtype=torch.long)
 NO_HISTORY = torch.zeros((1, 0), dtype=torch.long)
@@ -67,6 +67,30 @@ def test_greedy_takes_the_likeliest_whatever_the_number() -> None:
     assert drawer.draw(LOGITS, NO_HISTORY, torch.tensor([0.999])).tolist() == [1]
 
 
+def test_a_loop_is_left() -> None:
+    phrase = [5, 6, 7, 8, 9]
+    thrice = np.array([[*phrase * 3, 5]])
+    assert list(worn(thrice[:, :-1], 3)) == []
+    assert list(worn(np.array([[*phrase, 1, *phrase, 1, *phrase, 1, *phrase]]), 3)) == [(0, 1)]
+    assert list(worn(np.array([[*phrase, 1, *phrase, 2, *phrase, 1, *phrase]]), 3)) == []
+    assert list(worn(np.array([[*phrase, 1, *phrase, 2, *phrase, 1, *phrase]]), 1)) == [(0, 1), (0, 2)]
+    assert list(worn(np.array([[4] * 8]), 3)) == [(0, 4)]
+    assert list(worn(np.zeros((2, 0), dtype=int), 3)) == []
+    drawer = Drawer(Sampling(**PLAIN, max_repeats=1), NONE, torch.tensor([0, 4]))
+    history = torch.tensor([[1, 2, 1, 2, 3, 0, 3, 1, 2, 1, 2, 3], [1, 2, 3, 1, 2, 3, 1, 3, 2, 2, 0, 0]])
+    scores = drawer.scores(LOGITS.expand(2, -1), history)
+    assert torch.isinf(scores).tolist() == [[True] + [False] * 4, [True] + [False] * 4]
+
+
+@given(st.lists(st.integers(0, 2), max_size=40), st.integers(1, 4))
+def test_what_is_banned_stands_there_often_enough(history: list[int], times: int) -> None:
+    banned = {token for _, token in worn(np.array([history], dtype=int).reshape(1, -1), times)}
+    for token in range(3):
+        run = [*history[-5:], token]
+        count = sum(history[i : i + 6] == run for i in range(len(history) - 5))
+        assert (token in banned) == (len(run) == 6 and count >= times)
+
+
 def test_a_repetition_penalty_spares_line_ends() -> None:
     history = torch.tensor([[0, 1]])
     drawer = Drawer(Sampling(**PLAIN, repetition_penalty=2.0), NONE, torch.tensor([0]))
@@ -87,6 +111,7 @@ def test_a_repetition_penalty_spares_line_ends() -> None:
         ({"min_p": 1.0}, "--min-p"),
         ({"min_p": -0.1}, "--min-p"),
         ({"repetition_penalty": 0.9}, "would reward repeating"),
+        ({"max_repeats": -1}, "--max-repeats"),
         ({"no_repeat_ngram": -1}, "--no-repeat-ngram"),
     ],
 )

@@ -40,6 +40,8 @@ SAME_LINE = -8.0
 SAME_END = -5.0
 HARD_TO_RHYME = -3.0
 COPIED = -100.0
+FRESH = 5
+"""Tokens of a run that is not drawn again in a song to a plan, whose repetitions are the plan's own."""
 FEW = 6
 """Words that rhyme with a line's end; with fewer, a line that others shall rhyme with is avoided."""
 
@@ -161,6 +163,7 @@ class LineWriter:
         going, reading = list(range(len(rows))), song.fork(len(rows))
         found: list[Candidate] = []
         endings: list[_Ending] = []
+        worn = {} if wish.any_end else _runs(song.ids[0].tolist())
         for step in range(LONGEST):
             places = torch.tensor(dice.random(len(rows))[going])
             scores = reading.logits.float().log_softmax(dim=-1)
@@ -168,7 +171,8 @@ class LineWriter:
             if step or head:
                 found += self._ends_here(rows, going, scores, begun, wish)
                 endings += self._ends_with(rows, going, scores, begun, wish)
-            tokens = self._drawer.draw(reading.logits, reading.ids, places, self._not_now(wish, bool(step or head)))
+            logits = _without(reading.logits, reading.ids, worn)
+            tokens = self._drawer.draw(logits, reading.ids, places, self._not_now(wish, bool(step or head)))
             staying = []
             for place, token in enumerate(tokens.tolist()):
                 row, score = rows[going[place]], float(scores[place, token])
@@ -291,6 +295,24 @@ class LineWriter:
         if self.runs is None:
             return None
         return np.array(self.runs([f"{wish.words} {line.text}" for line in found]))
+
+
+def _runs(ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
+    """Return which tokens followed each run of `FRESH` tokens less one."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for end in range(FRESH - 1, len(ids)):
+        found.setdefault(tuple(ids[end - FRESH + 1 : end]), []).append(ids[end])
+    return found
+
+
+def _without(logits: Tensor, ids: Tensor, worn: dict[tuple[int, ...], list[int]]) -> Tensor:
+    """Return logits that complete no run of tokens which the song has already."""
+    if not worn:
+        return logits
+    logits = logits.clone()
+    for row, last in enumerate(ids[:, 1 - FRESH :].tolist()):
+        logits[row, worn.get(tuple(last), [])] = -1e4  # finite: where nothing else is left, it is drawn after all
+    return logits
 
 
 NDArrayInt = np.ndarray[tuple[int], np.dtype[np.int64]]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.errors import UsageError
-from lyrist.generation.reading import Reading
+from lyrist.generation.reading import Encoding, Reading
 from lyrist.rhyme import Rhyme, rhymes, syllables
 
 ENDLESS = sys.maxsize
@@ -55,8 +55,8 @@ class Start:
     prompt: str
     ids: tuple[int, ...]
     """The tokens of the prompt."""
-    encoder: tuple[int, ...] | None = None
-    """What the encoder reads, of a sequence-to-sequence model."""
+    encoding: Encoding | None = None
+    """What the encoder of a sequence-to-sequence model reads."""
 
     @property
     def context(self) -> int:
@@ -65,10 +65,9 @@ class Start:
 
     def reading(self, *, cached: bool = True) -> Reading:
         """Return one song as far as it is given."""
-        found = Reading(self.writer.model, self.prefix, self.context, cached=cached, encoder=self.encoder)
-        if self.ids:
-            found.feed(torch.tensor([self.ids]))
-        return found
+        return Reading(
+            self.writer.model, self.prefix, self.context, ids=self.ids, cached=cached, encoding=self.encoding
+        )
 
 
 def start(writer: Writing, given: Mapping[str, str], prompt: str | None) -> Start:
@@ -82,15 +81,16 @@ def start(writer: Writing, given: Mapping[str, str], prompt: str | None) -> Star
     text = "" if prompt is None else _cleaned(prompt)
     prefix, ids = writer.prefix(given), writer.encode(text) if text else []
     context = writer.context or ENDLESS
-    if len(prefix) + len(ids) >= context:
+    room = 2 * context if writer.seq2seq else context - len(prefix) - 1
+    if len(ids) > room:
         raise UsageError(
-            f"The prompt has {len(ids):,} tokens, but this writer reads {context - len(prefix) - 1:,} at most; "
-            "give its last lines only."
+            f"The prompt has {len(ids):,} tokens, but this writer reads {room:,} at most; give its last lines only."
         )
     if not writer.seq2seq:
         return Start(writer, tuple(prefix), text, tuple(ids))
-    first = writer.model.config.decoder_start_token_id
-    return Start(writer, (int(first),), text, tuple(ids), encoder=tuple(prefix))
+    first = int(writer.model.config.decoder_start_token_id)
+    encoding = Encoding(tuple(prefix), (int(writer.tokenizer.eos_token_id),), room)
+    return Start(writer, (first,), text, tuple(ids), encoding)
 
 
 def _cleaned(prompt: str) -> str:

@@ -6,9 +6,13 @@ own generator. So a song depends on its seed and its number alone, not on how ma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LogitsProcessorList
 from transformers.generation import logits_process as warpers
@@ -32,6 +36,8 @@ class Sampling:
     """At least 1: logits of tokens that were written are divided by it (Keskar and others, 2019); line ends are not."""
     no_repeat_ngram: int = 0
     """No run of so many tokens is written twice; 0: any may be."""
+    max_repeats: int = 3
+    """No run of `RUN` tokens stands in a song more than so many times; 0: no limit."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
@@ -54,6 +60,9 @@ class Sampling:
                 f"--no-repeat-ngram is {self.no_repeat_ngram}; it is a number of tokens, or 0 for no limit."
             )
 
+        if self.max_repeats < 0:
+            raise UsageError(f"--max-repeats is {self.max_repeats}; it is a number of times, or 0 for no limit.")
+
     @property
     def greedy(self) -> bool:
         """Whether the likeliest token is taken always."""
@@ -69,7 +78,36 @@ class Sampling:
             drawn += f", top-p {self.top_p:g}" if self.top_p < 1 else ""
             drawn += f", min-p {self.min_p:g}" if self.min_p else ""
         drawn += f", repetition penalty {self.repetition_penalty:g}" if self.repetition_penalty > 1 else ""
+        drawn += f", nothing more than {self.max_repeats} times" if self.max_repeats else ""
         return drawn + (f", no {self.no_repeat_ngram} tokens twice" if self.no_repeat_ngram else "")
+
+
+RUN = 6
+"""Tokens of a run whose repetitions are counted."""
+
+
+def worn(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[int, int]]:
+    """Yield (song, token) where that token would complete a run of `RUN` tokens that the song has ``times`` times.
+
+    A song repeats itself: a refrain, *la la la*. A loop that a model cannot leave is something else, and small models and
+    those with a memory of the song fall into one sooner or later.
+
+    Parameters
+    ----------
+    history
+        (songs, time): what was written of each.
+    times
+        How often a run may stand in a song.
+    """
+    length = history.shape[1]
+    if length < RUN + times - 1:
+        return
+    windows = np.lib.stride_tricks.sliding_window_view(history, RUN, axis=1)
+    same = (windows[:, :, :-1] == history[:, None, 1 - RUN :]).all(axis=2)
+    for song in np.flatnonzero(same.sum(axis=1) >= times).tolist():
+        tokens, counts = np.unique(windows[song, same[song], -1], return_counts=True)
+        for token in tokens[counts >= times].tolist():
+            yield song, token
 
 
 class Drawer:
@@ -85,8 +123,8 @@ class Drawer:
         banned
             Ids that are never written: special tokens but the end.
         spared
-            Ids that the repetition penalty leaves alone: line ends and the end. A song is full of them, and to punish
-            them makes lines longer and longer.
+            Ids that the repetition penalty leaves alone: line ends and, last of them, the end. A song is full of
+            them, and to punish them makes lines longer and longer.
         """
         self.sampling, self.banned, self.spared = sampling, banned, spared
         self._history = LogitsProcessorList()
@@ -125,7 +163,17 @@ class Drawer:
             kept = scores[:, self.spared]
             scores = self._history(history, scores)  # type: ignore[arg-type]
             scores[:, self.spared] = kept
+        if self.sampling.max_repeats:
+            for song, token in worn(history.cpu().numpy(), self.sampling.max_repeats):
+                scores[song, token] = -torch.inf
+            self._no_gap(scores, history)
         return self._warpers(history, scores) if len(self._warpers) else scores  # type: ignore[arg-type]
+
+    def _no_gap(self, scores: Tensor, history: Tensor) -> None:
+        """Forbid a third line end in a row, in place: one empty line parts sections, more are a gap."""
+        if history.shape[1] > 1 and len(self.spared):
+            gap = torch.isin(history[:, -2:], self.spared).all(dim=1)
+            scores[gap[:, None] & torch.isin(torch.arange(scores.shape[1]), self.spared[:-1])] = -torch.inf
 
     def draw(self, logits: Tensor, history: Tensor, numbers: Tensor, also_banned: Tensor | None = None) -> Tensor:
         """Return the next token of each song, (songs,).

@@ -170,6 +170,7 @@ def write(
     min_p: float = Sampling.min_p,
     repetition_penalty: float = Sampling.repetition_penalty,
     no_repeat_ngram: int = Sampling.no_repeat_ngram,
+    max_repeats: int = Sampling.max_repeats,
     seed: int = 0,
     form: str | None = None,
     rhyme: str | None = None,
@@ -208,6 +209,8 @@ def write(
         1 is none, 1.1 a little; line ends are spared.
     no_repeat_ngram
         No run of so many tokens is written twice; 0: any may be.
+    max_repeats
+        No six tokens in a row stand in a song more than so many times; 0: no limit.
     seed
         The same seed writes the same songs.
     form
@@ -234,7 +237,7 @@ def write(
     LyristError
         The run is not there, damaged, or does not write.
     """
-    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram)
+    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram, max_repeats)
     wishes = Wishes(n, max_tokens, seed, form, rhyme, syllables, hook, original, candidates)
     path = Path(out) if out is not None else None
     kind = output.kind(path, format) if path is not None else None
