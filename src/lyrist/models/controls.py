@@ -49,9 +49,9 @@ class Majority(_Control):
 
     def fit(self, X: Any, y: Any) -> Majority:
         """Count the labels."""
-        labels = labels_of(y)
-        if not labels:
-            raise LyristError("There are no songs to learn from.")
+        labels, n = labels_of(y), len(lyrics_of(X))
+        if not labels or len(labels) != n:
+            raise LyristError(f"There are {n} songs to learn from and {len(labels)} labels; give one label a song.")
         self.classes_, counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)
         self.share_ = counts / counts.sum()
         self.n_features_in_ = 1

@@ -128,7 +128,7 @@ class NGrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 place[bucket] = ((start.astype(np.int64) + offset) << 8) + np.minimum(end - start, 255)
             rows, columns, counts = _count(np.concatenate(keys))
             df += np.bincount(columns, minlength=1 << BITS).astype(np.int32)
-            counted.append((len(block), rows, columns, counts))
+            counted.append((len(block), rows.astype(np.uint16), columns.astype(np.uint32), counts))
             offset += sum(len(text) + 2 for text in block)
         self._choose(df)
         self.names_ = _names(place[self.buckets_], texts)

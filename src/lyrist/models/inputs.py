@@ -32,7 +32,7 @@ def lyrics_of(X: Any) -> list[str]:
     Returns
     -------
     list of str
-        n texts; a missing one (None, NaN) is the empty text.
+        n texts; a missing one (None, NaN) is the empty text, and the halves of broken surrogate pairs are question marks.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def labels_of(y: Any) -> list[str]:
 
 
 def _encodable(text: str) -> str:
-    """Return ``text`` with the halves of broken surrogate pairs, which no table holds, as question marks."""
+    """Return ``text`` with the halves of broken surrogate pairs, which no table or tokenizer holds, as question marks."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -112,7 +112,7 @@ def _texts(values: Any, name: str) -> list[str]:
 
 def _text(value: Any, place: int, name: str) -> str:
     if isinstance(value, str):
-        return value
+        return _encodable(value)
     if _missing(value):
         return ""
     if isinstance(value, list) and len(value) == 1:  # a numpy array of one column

@@ -230,7 +230,8 @@ def _shares(values: NDArray[np.float64], most: int) -> list[float]:
 
 
 def _same(values: list[str], lag: int) -> float:
-    return sum(map(operator.eq, values, values[lag:])) / max(len(values) - lag, 1)
+    same: int = sum(map(operator.eq, values, values[lag:]))
+    return same / max(len(values) - lag, 1)
 
 
 _FAMILIES = (_sizes, _steps, _sections, _words, _repeats, _echoes, _capitals, _marks)

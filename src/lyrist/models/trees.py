@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,14 +62,16 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = self.features_.fit_transform(X)
         tree = DecisionTreeClassifier(random_state=self.random_state)
         folds = min(self.folds, int(np.bincount(index).min()))
-        if folds < 2:  # a class with one song cannot stand on both sides of a fold
-            self.tree_ = tree.set_params(max_depth=20, min_samples_leaf=2).fit(rows, index)
-            self.chosen_ = {"max_depth": 20, "min_samples_leaf": 2}
-        else:
-            grid = {"max_depth": [5, 10, 20, 40], "min_samples_leaf": [1, 3, 10]}
-            split = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
-            search = GridSearchCV(tree, grid, scoring="accuracy", cv=split).fit(rows, index)
-            self.tree_, self.chosen_ = search.best_estimator_, dict(search.best_params_)
+        with warnings.catch_warnings():  # with few songs a class, scikit-learn wonders whether they are classes
+            warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+            if folds < 2:  # a class with one song cannot stand on both sides of a fold
+                self.chosen_ = {"max_depth": 20, "min_samples_leaf": 2}
+                self.tree_ = tree.set_params(**self.chosen_).fit(rows, index)
+            else:
+                grid = {"max_depth": [5, 10, 20, 40], "min_samples_leaf": [1, 3, 10]}
+                split = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
+                search = GridSearchCV(tree, grid, scoring="accuracy", cv=split).fit(rows, index)
+                self.tree_, self.chosen_ = search.best_estimator_, dict(search.best_params_)
         self.n_features_in_ = 1
         return self
 
@@ -76,6 +79,8 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the share of each class in the leaf of each song, one song a class added, shape (n, k)."""
         check_is_fitted(self, "tree_")
         rows = self.features_.transform(X)
+        if not rows.shape[0]:  # scikit-learn's tree refuses to answer nobody
+            return np.zeros((0, len(self.classes_)))
         songs = self.tree_.tree_.n_node_samples[self.tree_.apply(rows)][:, None]
         counts = self.tree_.predict_proba(rows) * songs + 1 / len(self.classes_)
         return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
