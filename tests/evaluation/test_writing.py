@@ -55,30 +55,46 @@ def run(corpus: Corpus, writer: Writer, tmp_path_factory: pytest.TempPathFactory
     return path
 
 
+SMALL = {
+    "gru": {"steps": 3, "threads": 1, "hidden": 16, "embedding_size": 16},
+    "gpt": {"steps": 3, "threads": 1, "width": 32, "layers": 2, "feedforward": 64, "pairs": 256},
+    "ngram": {},
+    "mixture": {"steps": 3, "threads": 1, "network": "gru", "network_options": "hidden=16,embedding_size=16"},
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def anyone(corpus: Corpus, request: pytest.FixtureRequest) -> Writer:
+    """A writer of each family: recurrent, of attention, of counts, and a mixture."""
+    torch.set_num_threads(1)
+    options = {"vocabulary": 400, "context": 64, **SMALL[request.param]}
+    return fit_writer(corpus, request.param, options, ["genre"])
+
+
 lyrics = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=60)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(lyrics, min_size=1, max_size=6), st.integers(1, 5), st.data())
 def test_the_writers_own_losses_do_not_depend_on_the_batch(
-    writer: Writer, songs: list[str], batch: int, data: st.DataObject
+    anyone: Writer, songs: list[str], batch: int, data: st.DataObject
 ) -> None:
     genres = data.draw(st.lists(st.sampled_from(["pop", None, "polka"]), min_size=len(songs), max_size=len(songs)))
     frame = pl.DataFrame({"lyrics": songs, "genre": pl.Series(genres, dtype=pl.String)})
-    alone = [song_losses(writer, frame[i], batch_size=1) for i in range(len(frame))]
-    together = song_losses(writer, frame, batch_size=batch)
+    alone = [song_losses(anyone, frame[i], batch_size=1) for i in range(len(frame))]
+    together = song_losses(anyone, frame, batch_size=batch)
     assert together.nats == pytest.approx(np.concatenate([one.nats for one in alone]), rel=1e-5)
-    assert together.tokens.tolist() == [len(writer.encode(song)) + 1 for song in songs]
+    assert together.tokens.tolist() == [len(anyone.encode(song)) + 1 for song in songs]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(3, 300), min_size=2, max_size=20), st.integers(0, 6), st.integers(0, 6))
-def test_padding_on_either_side_changes_no_loss(writer: Writer, ids: list[int], left: int, right: int) -> None:
+def test_padding_on_either_side_changes_no_loss(anyone: Writer, ids: list[int], left: int, right: int) -> None:
     def losses(before: int, after: int) -> torch.Tensor:
         row = torch.tensor([[0] * before + [1, *ids] + [0] * after])
         mask = torch.tensor([[0] * before + [1] * (len(ids) + 1) + [0] * after])
         with torch.inference_mode():
-            return from_logits(writer.model, row, mask)[0, before : before + len(ids)]
+            return from_logits(anyone.model, row, mask)[0, before : before + len(ids)]
 
     torch.testing.assert_close(losses(left, right), losses(0, 0), rtol=1e-5, atol=1e-5)
 
