@@ -1,6 +1,7 @@
 """Writers: fitted, scored whatever the batch, saved, opened by transformers, and refused where a score would lie."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -330,3 +331,25 @@ def test_an_encoder_decoder_continues_songs(corpus: Corpus, t5: Path, tmp_path: 
     np.testing.assert_allclose(again.losses(SONGS[3:4])[0], found.losses(SONGS[3:4])[0], rtol=1e-5)
     written = again.model.generate(torch.tensor([again.source({"genre": "pop"})]), max_new_tokens=3)
     assert written.shape[1] >= 2
+
+
+PRETRAINED = os.environ.get("LYRIST_PRETRAINED", "")
+"""A file ``*.gguf`` or a folder with a real causal model, such as SmolLM2-135M, to fine-tune for minutes."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PRETRAINED, reason="LYRIST_PRETRAINED names no model")
+@pytest.mark.timeout(3600)
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_pretrained_model_gets_better_at_songs() -> None:
+    corpus = Corpus.open(os.environ["LYRIST_CORPUS"])
+    given = {"model": PRETRAINED, "context": 256, "steps": 24, "batch_size": 4, "learning_rate": 1e-4, "threads": 1}
+    songs = corpus.songs("test")["lyrics"].to_list()[:12]
+
+    def bits(writer: Writer) -> float:
+        return float(sum(map(np.sum, writer.losses(songs))) / np.log(2) / sum(len(song.encode()) for song in songs))
+
+    before = bits(untuned("causal", given))
+    after = bits(fit_writer(corpus, "causal", {**given, "evaluate_every": 1000, "validation_songs": 4}))
+    print(f"bits per byte before {before:.3f}, after {after:.3f}")  # noqa: T201
+    assert after < before
