@@ -74,6 +74,10 @@ def compare(*runs: str, out: str | None = None) -> Compared | ComparedWriters:
         raise LyristError(f"Runs that {' and '.join(tasks)} have no figure in common; compare runs of one kind.")
     if tasks == ["write"]:
         return compare_writers(opened, notes, Path(out) if out else None)
+    if any("accuracy" not in run.results["test"] for run in opened):
+        raise LyristError("An autoencoder names no class, so it has no accuracy to compare; leave its run out.")
+    if len({run.info.get("block") for run in opened}) > 1:
+        notes.append("The runs are of different blocks of classes: their figures are not of the same pictures.")
     found = Compared(opened, notes, Path(out) if out else None)
     if out:
         page.write(_page(found), Path(out))
