@@ -200,7 +200,8 @@ def test_the_song_so_far_is_looked_up_as_by_hand_both_ways(text: list[int], cond
             expected = [each.count(token) / max(len(each), 1) for each in after]
             expected.append(float(latest >= 0 and read[latest] == token))
             assert shares[place] == pytest.approx(expected)
-            assert group[place] == sum(bool(each) for each in after)
+            rounds = ([0, *lengths][max(sum(map(bool, after)) - 1, 0)]) / (place - latest)
+            assert group[place] == 4 * sum(map(bool, after)) + sum(rounds >= each for each in songmemory.ROUNDS)
             own, places = memory.group()
             assert own[0] == group[place]
             weights = np.where(allowed[own], 0.2, 0.0)

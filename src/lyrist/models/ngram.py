@@ -195,7 +195,7 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
     def _prior(self) -> Array:
         """Return weights that make sense everywhere: the longer a context was found, the less is left to the tables."""
         allowed = songmemory.allowed(self.config.lengths)
-        longest = np.arange(len(allowed))[:, None]
+        longest = songmemory.depths(self.config.lengths)[:, None]
         own = np.where(allowed, 0.5 ** np.maximum(longest - np.arange(allowed.shape[1]), 0), 0.0)
         tables = np.full((len(allowed), self.before), 1 / self.before) * np.maximum(0.9 - 0.15 * longest, 0.1)
         own *= (1 - tables.sum(axis=1, keepdims=True)) / np.maximum(own.sum(axis=1, keepdims=True), 1e-9)

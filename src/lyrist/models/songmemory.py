@@ -1,8 +1,10 @@
 """The song so far as a model of what comes next: what followed the same words earlier in the same song.
 
 Songs repeat their lines, so this is worth more than any other part of a model of counts (a third of all bits). What is
-unusual is how long a repetition it knows: contexts of no words, 1, 2, 3, ... up to 24 are looked up in the song itself,
-and how far each is believed depends on the longest that was found. The same shares are had in two ways that check each
+unusual is how long a repetition it knows: contexts of no words, 1, 2, 3, ... up to 64 are looked up in the song itself.
+How far each is believed depends on the longest that was found, and on whether the song goes round in a circle: a line
+that was just sung four times on end is likelier to give way than a chorus, and what is written would else never leave
+it. The same shares are had in two ways that check each
 other: for whole songs at once by sorting fingerprints of contexts (`shares`), and token by token, while a song is
 written, from the lengths of the common suffixes of all its beginnings (`SongMemory`).
 
@@ -21,8 +23,11 @@ from numpy.typing import NDArray
 
 from lyrist.models.kneserney import Ints, Tokens
 
-LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Tokens of the contexts that are looked up."""
+
+ROUNDS = (1, 2, 4)
+"""How often the longest context goes round, at least, to be in the next group: its length over how far back it stands."""
 
 Shares = NDArray[np.float64]
 
@@ -33,15 +38,27 @@ def parts(lengths: Sequence[int]) -> int:
 
 
 def groups(lengths: Sequence[int]) -> int:
-    """Return the number of groups: nothing was written yet, no context was found, and one for each longest context."""
-    return len(lengths) + 2
+    """Return the number of groups: nothing was written yet, no context was found, each longest context; by rounds."""
+    return (len(lengths) + 2) * (len(ROUNDS) + 1)
+
+
+def depths(lengths: Sequence[int]) -> Ints:
+    """Return for each group 0 where nothing was written, 1 where no context was found, 2 + i for the ``i``-th length."""
+    return np.arange(groups(lengths)) // (len(ROUNDS) + 1)
 
 
 def allowed(lengths: Sequence[int]) -> NDArray[np.bool_]:
     """Return which parts there are in each group, shape (groups, parts)."""
-    group, part = np.ogrid[: groups(lengths), : parts(lengths)]
-    latest = (part == parts(lengths) - 1) & (group >= 2)
-    return np.asarray(((part < group) & (part < parts(lengths) - 1)) | latest)
+    depth, part = depths(lengths)[:, None], np.arange(parts(lengths))
+    latest = (part == parts(lengths) - 1) & (depth >= 2)
+    return np.asarray(((part < depth) & (part < parts(lengths) - 1)) | latest)
+
+
+def _group(depth: Ints, back: Ints, lengths: Sequence[int]) -> Ints:
+    """Return the group from the depth (see `depths`), and how far back the longest context stands."""
+    sizes = np.array([0, 0, *lengths])
+    rounds = np.searchsorted(np.array(ROUNDS), sizes[depth] / np.maximum(back, 1), side="right")
+    return depth * (len(ROUNDS) + 1) + rounds
 
 
 def shares(tokens: Tokens, written: NDArray[np.bool_], lengths: Sequence[int] = LENGTHS) -> tuple[Shares, Ints]:
@@ -58,10 +75,10 @@ def shares(tokens: Tokens, written: NDArray[np.bool_], lengths: Sequence[int] = 
     -------
     array of float64, shape (n, parts)
     array of int64, shape (n,)
-        The group; 2 + i where ``lengths[i]`` is the longest context found.
+        The group, by `depths` and rounds.
     """
     found = np.zeros((len(tokens.ids), parts(lengths)))
-    group = np.zeros(len(tokens.ids), dtype=np.int64)
+    depth, distance = np.zeros((2, len(tokens.ids)), dtype=np.int64)
     lyric = written[tokens.ids]
     run = _run(tokens, lyric)
     song = np.cumsum(tokens.place == 0).astype(np.uint64)
@@ -73,16 +90,17 @@ def shares(tokens: Tokens, written: NDArray[np.bool_], lengths: Sequence[int] = 
         for back in range(reach + 1, length + 1):
             before[back:] = _stir(before[back:] ^ tokens.ids[:-back].astype(np.uint64) ^ np.uint64(back << 32))
         reach, where = length, where[run[where] >= length]
-        seen, latest, where_next = _occurrences(before[where])
+        seen, latest, twice = _occurrences(before[where])
         hits, _, _ = _occurrences(_stir(before[where] ^ came[where]))
         known = seen > 0
         at = where[known]
         found[at, part] = hits[known] / seen[known]
-        group[at] = part + 1
+        depth[at] = part + 1
         if length:
             found[at, -1] = tokens.ids[where[latest[known]]] == tokens.ids[at]
-        where = where[where_next]
-    return found, group
+            distance[at] = at - where[latest[known]]
+        where = where[twice]
+    return found, _group(depth, distance, lengths)
 
 
 def _run(tokens: Tokens, lyric: NDArray[np.bool_]) -> Ints:
@@ -155,10 +173,13 @@ class SongMemory:
         # The end of a song is not yet a place that something followed; the next token will find its length there.
 
     def group(self) -> tuple[Ints, Ints]:
-        """Return each song's group (see `shares`), shape (songs,), and each place's, -1 where nothing counts."""
+        """Return each song's group (see `shares`), shape (songs,), and how many of the lengths match at each place.
+
+        The latter, shape (songs, places), is -1 where there is no token of lyrics.
+        """
         counted = (np.arange(self.ids.shape[1]) < self.length[:, None]) & self.written[self.ids]
         place = np.where(counted, np.searchsorted(self.lengths, self.matched, side="right"), -1)
-        return place.max(axis=1, initial=-1) + 1, place
+        return _group(place.max(axis=1) + 1, self.length - _latest(place), self.lengths.tolist()), place
 
     def distribution(self, place: Ints, weights: Shares, vocabulary: int) -> Shares:
         """Return the sum of the parts by their weights, shape (songs, vocabulary).
@@ -179,8 +200,12 @@ class SongMemory:
         cells = row * vocabulary + self.ids[row, column]
         flat = np.bincount(cells, weights=each[row, found], minlength=songs * vocabulary).astype(np.float64)
         spread = flat.reshape(songs, vocabulary)
-        longest = place.max(axis=1, initial=-1)
-        known = np.flatnonzero(longest >= 1)
-        latest = place.shape[1] - 1 - (place[known] == longest[known, None])[:, ::-1].argmax(axis=1)
-        spread[known, self.ids[known, latest]] += weights[known, -1]
+        known = np.flatnonzero(place.max(axis=1) >= 1)
+        spread[known, self.ids[known, _latest(place[known])]] += weights[known, -1]
         return spread
+
+
+def _latest(place: Ints) -> Ints:
+    """Return the last of the places of each song that match longest."""
+    back = (place == place.max(axis=1, keepdims=True))[:, ::-1].argmax(axis=1)
+    return np.asarray(place.shape[1] - 1 - back)
