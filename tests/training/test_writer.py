@@ -250,7 +250,6 @@ def gpt2(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 TUNING = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "learning_rate": 0.01, "precision": "float32"}
 
 
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
 @pytest.mark.parametrize("lora", [False, True])
 def test_a_causal_model_is_fine_tuned(corpus: Corpus, gpt2: Path, lora: bool, tmp_path: Path) -> None:
     given = {**TUNING, "model": str(gpt2), "lora": lora, "lora_rank": 2}
@@ -316,6 +315,9 @@ def test_an_encoder_decoder_continues_songs(corpus: Corpus, t5: Path, tmp_path: 
     given = {**TUNING, "model": str(t5), "context": 32, "learning_rate": 0.02}
     found = fit_writer(corpus, "t5", given, ["genre"])
     assert found.seq2seq
+    assert "\n" in found.decode(found.encode("a\nb"))
+    with pytest.raises(LyristError, match="never trained"):
+        untuned("t5", given).losses(["a\nb"])
     assert found.outcome is not None
     losses = [row["loss"] for row in found.outcome.metrics if row["split"] == "validation"]
     assert losses[-1] < losses[0]

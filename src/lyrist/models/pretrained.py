@@ -68,9 +68,10 @@ class PretrainedOptions:
             )
         if found.pad_token_id is None:
             found.pad_token = found.eos_token  # it never counts: every place has its mask
-        if self.seq2seq and len(found.backend_tokenizer.encode("\n", add_special_tokens=False).ids) == 0:
+        backend = found.backend_tokenizer
+        if "\n" not in backend.decode(backend.encode("a\nb", add_special_tokens=False).ids):
             # T5's pieces know no line end; a song without lines is no song.
-            found.backend_tokenizer.add_tokens([AddedToken("\n", normalized=False)])
+            backend.add_tokens([AddedToken("\n", normalized=False)])
         return found
 
 

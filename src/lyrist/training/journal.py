@@ -34,7 +34,7 @@ class Tally:
     def __bool__(self) -> bool:
         return bool(self._sums)
 
-    def means(self, reduce: Any, device: torch.device, names: list[str] | None = None) -> dict[str, float]:
+    def means(self, reduce: Any, device: torch.device) -> dict[str, float]:
         """Return sum / number of each figure, over all processes, and start again from nothing.
 
         Parameters
@@ -43,10 +43,8 @@ class Tally:
             Adds a tensor up over all processes.
         device
             Where the tensors that processes exchange stand.
-        names
-            The figures, where this process may have seen none of its own.
         """
-        found = sorted(names or self._sums)
+        found = sorted(self._sums)
         table = [[float(part) for part in self._sums.get(name, (0.0, 0))] for name in found]
         kind = torch.float32 if device.type == "mps" else torch.float64
         total = reduce(torch.tensor(table, dtype=kind, device=device)).tolist()

@@ -218,7 +218,11 @@ class Loop(Resumable):
             for rows in batches[self.args.process_index :: self.args.world_size]:
                 batch = self._prepare_inputs(examples.collate(rows))
                 tally.add(self.measure(self.network(**batch), batch))
-        figures = tally.means(self.accelerator.reduce, self.args.device, ["accuracy", "loss"] if not tally else None)
+            if not tally:  # fewer batches than processes: this one must still know the names of the figures
+                batch = self._prepare_inputs(examples.collate(batches[0]))
+                sums = self.measure(self.network(**batch), batch)
+                tally.add({name: (0.0, 0 * count) for name, (_, count) in sums.items()})
+        figures = tally.means(self.accelerator.reduce, self.args.device)
         if not math.isfinite(figures["loss"]):
             raise LyristError(
                 f"The validation loss is not a number at step {self.state.global_step}; lower --learning-rate."

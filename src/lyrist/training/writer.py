@@ -7,6 +7,7 @@ counts learn from the same sequences; a mixture does both, first its network, th
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,9 +160,9 @@ class Writer:
         """Raise where the model cannot be scored honestly."""
         if not self.trained:
             raise LyristError(
-                f"This '{self.recipe}' has {sum(map(len, self.conditions.values()))} added tokens whose rows were never "
+                f"This '{self.recipe}' has added tokens (for conditions or for the line end) whose rows were never "
                 "trained: untrained rows take probability from every real token, so no score would mean anything. "
-                "Train it for at least one step, or load the pretrained model without conditions."
+                "Train it for at least one step, or compare with a pretrained model that needs none."
             )
 
     # On disk.
@@ -338,6 +339,7 @@ def untuned(recipe: str, options: Mapping[str, Any] | None = None) -> Writer:
         model = found.build(dataclasses.replace(settings, lora=False), shape).eval()
     writer = Writer(model, tokenizer, {}, recipe, _context(model, shape), bool(model.config.is_encoder_decoder))
     _describe(writer)
+    writer.trained = "\n" not in tokenizer.get_added_vocab()  # nothing else is added here
     return writer
 
 
@@ -378,11 +380,19 @@ def _train(
         held = packing.examples(tokens, "validation", settings, shape, training=False)
     network.loss_only = True
     try:
-        return train(
-            network, songs, held if len(held) else None, schedule,
-            measure=continuation if writer.seq2seq else language,
-            folder=folder, resume=resume, bucketed=songs.bucketed, title=writer.recipe,
-        )  # fmt: skip
+        with warnings.catch_warnings():  # what adapters ask of transformers goes by another name by now
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            return train(
+                network,
+                songs,
+                held if len(held) else None,
+                schedule,
+                measure=continuation if writer.seq2seq else language,
+                folder=folder,
+                resume=resume,
+                bucketed=songs.bucketed,
+                title=writer.recipe,
+            )
     finally:
         network.loss_only = False
 
