@@ -10,12 +10,14 @@ import pytest
 
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
+from lyrist.models import registry
 from lyrist.sample.songbook import songbook
 from lyrist.studies import criticism, writers
 from lyrist.studies.criticism import samples, span
-from lyrist.studies.plans import Entry, load
+from lyrist.studies.plans import Entry, Plan, load, plans
 from lyrist.studies.study import study
 from lyrist.studies.writerstudy import StudiedWriters, options_of
+from lyrist.training import writer
 
 SIZES = "hidden = 8, embedding_size = 8, vocabulary = 300, context = 64, threads = 1"
 PLAN = f"""
@@ -174,6 +176,21 @@ def test_what_cannot_be_meant_is_told_in_one_sentence(
     with pytest.raises(LyristError, match=says):
         study(str(corpus.parent / "quick.toml"), str(corpus), out=str(tmp_path / "s"), **more)
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("plan", [plan for plan in plans() if plan.task == "write"], ids=lambda plan: plan.name)
+def test_every_shipped_study_of_writers_can_be_fitted_in_a_quarter_of_an_hour(plan: Plan) -> None:
+    assert plan.summary
+    assert plan.condition
+    recipes = [entry.recipe for entry in plan.recipes]
+    assert recipes[0] == "ngram"  # what costs nothing stands first
+    minutes = 0.0
+    for entry in plan.recipes:
+        assert registry.get(entry.recipe).task == "write"
+        _, _, schedule = writer.configure(entry.recipe, options_of(entry, {}))
+        minutes += (schedule.minutes or 0) if not entry.optional else 0
+    assert 5 <= minutes <= 10
+    assert {entry.recipe for entry in plan.recipes if entry.optional} == {"causal", "t5"}
 
 
 def test_a_study_of_classifiers_takes_no_condition(corpus: Path, tmp_path: Path) -> None:
