@@ -95,7 +95,7 @@ def by_dictionary(songs: Sequence[Sequence[int]], order: int, context: tuple[int
         found = counts(n)
         of_counts = Counter(found.values())
         one, two = of_counts[1], of_counts[2]
-        y = one / (one + 2 * two) if one + two else 0.5
+        y = one / (one + 2 * two) if one else 0.5
         cut = [0.0]
         for k in (1, 2, 3):
             now, more = of_counts[k], of_counts[k + 1]

@@ -200,25 +200,30 @@ def learn(
     if not any(written[block.ids].any() for block in blocks):
         raise LyristError("There are no lyrics to count n-grams in: the training songs have no tokens.")
     single = np.sum([np.bincount(block.ids, minlength=vocabulary) for block in blocks], axis=0)
-    counted = [_Counted(np.arange(vocabulary), single, np.zeros(0, np.int32))]
-    places = [block.ids.astype(np.int32) for block in blocks]
+    counted = [_Counted(np.arange(vocabulary), single)]
+    places = [block.ids for block in blocks]
     for n in range(2, order + 1):
-        level, places = _count(blocks, places, n, vocabulary, largest)
-        counted.append(level)
-    counts = [
-        _adjusted(level, counted[n + 1] if n + 1 < len(counted) else None, written, vocabulary)
-        for n, level in enumerate(counted)
-    ]
+        level = _count(blocks, places, n, vocabulary)
+        counted[-1] = _continued(counted[-1], level.suffixes)
+        counted.append(_common(level, largest))
+        places = [
+            find(counted[-1].keys, _keys(block, below, n, vocabulary)).astype(np.int32)
+            for block, below in zip(blocks, places, strict=True)
+        ]
+    counts = [np.where(written[level.keys % vocabulary], level.counts, 0) for level in counted]
     return _discounted(counted, counts, vocabulary, written)
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """The n-grams of one length with their counts, and the place of each without its first token in the level below."""
+    """The n-grams of one length with their counts, and the place of each without its first token in the level below.
+
+    That place, -1 where it is unknown, is needed only until the level below has its counts.
+    """
 
     keys: Ints
     counts: Ints
-    suffixes: NDArray[np.int32]
+    suffixes: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 def _blocks(songs: Sequence[NDArray[np.integer]]) -> Iterator[list[NDArray[np.integer]]]:
@@ -235,10 +240,8 @@ def _blocks(songs: Sequence[NDArray[np.integer]]) -> Iterator[list[NDArray[np.in
         yield part
 
 
-def _count(
-    blocks: list[Tokens], below: list[NDArray[np.int32]], n: int, vocabulary: int, largest: int
-) -> tuple[_Counted, list[NDArray[np.int32]]]:
-    """Return the n-grams of length ``n``, and the place of the one that ends at each token of each block."""
+def _count(blocks: list[Tokens], below: list[NDArray[np.int32]], n: int, vocabulary: int) -> _Counted:
+    """Return the n-grams of length ``n``; ``below`` tells the place of the shorter one that ends at each token."""
     parts = []
     for block, places in zip(blocks, below, strict=True):
         wanted = _keys(block, places, n, vocabulary)
@@ -247,12 +250,13 @@ def _count(
         parts.append(_Counted(keys, counts, places[real[first]]))
     while len(parts) > 1:  # neighbours first, so that each n-gram is moved only a few times
         parts = [_merge(parts[i : i + 2]) for i in range(0, len(parts), 2)]
-    (whole,) = parts
-    if len(whole.keys) > largest:
-        often = whole.counts > 1
-        whole = _Counted(whole.keys[often], whole.counts[often], whole.suffixes[often])
-    ends = [find(whole.keys, _keys(block, places, n, vocabulary)) for block, places in zip(blocks, below, strict=True)]
-    return whole, [places.astype(np.int32) for places in ends]
+    return parts[0]
+
+
+def _common(level: _Counted, largest: int) -> _Counted:
+    """Return the n-grams, without those seen once where there are too many."""
+    often = level.counts > 1 if len(level.keys) > largest else slice(None)
+    return _Counted(level.keys[often], level.counts[often])
 
 
 def _keys(block: Tokens, below: NDArray[np.int32], n: int, vocabulary: int) -> Ints:
@@ -272,23 +276,19 @@ def _merge(parts: list[_Counted]) -> _Counted:
     return _Counted(keys, counts, np.concatenate([part.suffixes for part in parts])[first])
 
 
-def _adjusted(level: _Counted, above: _Counted | None, written: NDArray[np.bool_], vocabulary: int) -> Ints:
-    """Return Kneser-Ney's counts: in how many ways an n-gram is continued to the left.
+def _continued(level: _Counted, suffixes: NDArray[np.int32]) -> _Counted:
+    """Return the n-grams with Kneser-Ney's counts: in how many ways each is continued to the left.
 
-    Those of the longest n-grams are plain, and so are those at the beginning of a song, which nothing stands before.
-    What is never written counts 0.
+    Those of the longest n-grams stay plain, and so do those at the beginning of a song, which nothing stands before.
     """
-    counts = level.counts
-    if above is not None:
-        ways = np.bincount(above.suffixes[above.suffixes >= 0], minlength=len(counts))
-        counts = np.where(ways > 0, ways, counts)
-    return np.where(written[level.keys % vocabulary], counts, 0)
+    ways = np.bincount(suffixes[suffixes >= 0], minlength=len(level.keys))
+    return _Counted(level.keys, np.where(ways > 0, ways, level.counts))
 
 
 def _discounts(counts: Ints) -> NDArray[np.float64]:
     """Return what is taken from counts of 0, 1, 2, and 3 or more (Chen and Goodman's estimate)."""
     one, two, three, four = (int((counts == k).sum()) for k in (1, 2, 3, 4))
-    share = one / (one + 2 * two) if one + two else 0.5
+    share = one / (one + 2 * two) if one else 0.5  # none were seen once where rare ones were left out
     taken = [0.0]
     for k, (now, following) in enumerate([(one, two), (two, three), (three, four)], start=1):
         taken.append(min(max(k - (k + 1) * share * following / now, 0.05), k - 0.05) if now else 0.5 * k)
