@@ -131,6 +131,7 @@ class _Piece:
             syllables=self.plan.syllables,
             about=None if partner is None else self.lines[partner].syllables,
             taken=frozenset(last_word(line.text) for line in around),
+            used=frozenset(last_word(line.text) for line in self.lines),
             before=frozenset(texts.key(line.text) for line in self.lines),
             words=self._words(),
             most_copied=self.plan.most_copied,

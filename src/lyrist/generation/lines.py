@@ -9,7 +9,7 @@ there (importance weighting: the beginning is drawn, the end is not), so the cho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from lyrist.rhyme import Rhyme, last_word, line_syllables, rhymes
 
 CANDIDATES = 24
 """Lines that are drawn for each line."""
+REDRAWS = 6
+"""How often a line is drawn again where all candidates copy, a little wilder each time."""
+HOTTER = 1.25
 LONGEST = 40
 """Tokens of a line at most."""
 TRIED = 3
@@ -38,12 +41,19 @@ SYLLABLE_OFF = (0.0, -1.0, -6.0)
 FURTHER_OFF = -4.0
 SAME_LINE = -8.0
 SAME_END = -5.0
+USED_END = -1.5
+WEAK_END = -3.0
 HARD_TO_RHYME = -3.0
 COPIED = -100.0
 FRESH = 5
 """Tokens of a run that is not drawn again in a song to a plan, whose repetitions are the plan's own."""
 FEW = 6
 """Words that rhyme with a line's end; with fewer, a line that others shall rhyme with is avoided."""
+
+WEAK = frozenset(
+    ["a", "an", "the", "of", "to", "and", "or", "but", "with", "for", "from", "at", "as", "than", "that", "is", "i"]
+)
+"""Words that a line seldom ends with: a rhyme on one of them is a line broken in its middle."""
 
 Runs = Callable[[Sequence[str]], list[int]]
 """Words of the longest run in each text that stands in a training song."""
@@ -64,6 +74,8 @@ class Wish:
     """Whether it may be empty or end the song; else it is a line with words."""
     taken: frozenset[str] = frozenset()
     """Words at the ends of the lines around it."""
+    used: frozenset[str] = frozenset()
+    """Words at the ends of all lines of the song so far."""
     before: frozenset[str] = frozenset()
     """The lines of the song so far, as `lyrist.text.key` has them."""
     words: str = ""
@@ -125,7 +137,7 @@ class LineWriter:
         self.vocabulary, self.sampling = vocabulary, sampling
         self.candidates = 1 if sampling.greedy else candidates
         self.runs = runs
-        self._drawer = Drawer(sampling, vocabulary.banned, vocabulary.spared)
+        self._drawers = [Drawer(each, vocabulary.banned, vocabulary.spared) for each in _wilder(sampling)]
 
     def write(self, song: Reading, dice: np.random.Generator, wish: Wish, head: Sequence[int] = ()) -> Chosen:
         """Return the next line of one song; what was read of the song stays as it is.
@@ -141,8 +153,19 @@ class LineWriter:
         head
             Tokens of the line that were read already: it goes on after them.
         """
-        found, endings = self._drawn(song, dice, wish, list(head))
-        found += self._finished(song, endings, list(head))
+        best = self._best(song, dice, wish, list(head), self._drawers[0])
+        for drawer in self._drawers[1:]:
+            if best.copied is None or wish.most_copied is None or best.copied <= wish.most_copied:
+                break
+            other = self._best(song, dice, wish, list(head), drawer)
+            if other.copied is not None and other.copied < best.copied:
+                best = other
+        return best
+
+    def _best(self, song: Reading, dice: np.random.Generator, wish: Wish, head: list[int], drawer: Drawer) -> Chosen:
+        """Draw candidates and return the best."""
+        found, endings = self._drawn(song, dice, wish, head, drawer)
+        found += self._finished(song, endings, head)
         found = [each for each in found if each.end != "cut" or len(found) == 1] or found
         values = np.array([self._value(each, wish) for each in found])
         copied = self._copied(found, wish)
@@ -156,7 +179,7 @@ class LineWriter:
     # Drawing.
 
     def _drawn(
-        self, song: Reading, dice: np.random.Generator, wish: Wish, head: list[int]
+        self, song: Reading, dice: np.random.Generator, wish: Wish, head: list[int], drawer: Drawer
     ) -> tuple[list[Candidate], list[_Ending]]:
         """Draw lines; return them, and the rhyming words that could end their beginnings."""
         rows = [_Row() for _ in range(self.candidates)]
@@ -172,7 +195,7 @@ class LineWriter:
                 found += self._ends_here(rows, going, scores, begun, wish)
                 endings += self._ends_with(rows, going, scores, begun, wish)
             logits = _without(reading.logits, reading.ids, worn)
-            tokens = self._drawer.draw(logits, reading.ids, places, self._not_now(wish, bool(step or head)))
+            tokens = drawer.draw(logits, reading.ids, places, self._not_now(wish, bool(step or head)))
             staying = []
             for place, token in enumerate(tokens.tolist()):
                 row, score = rows[going[place]], float(scores[place, token])
@@ -240,7 +263,8 @@ class LineWriter:
             return []
         have = torch.tensor([line_syllables(text) for text in begun])
         off = _off(have[:, None] + beats, wish)
-        values = scores[:, ids] + PERFECT_RHYME * (grades == Rhyme.PERFECT) + off
+        weak = torch.tensor([self.vocabulary.words[token] in WEAK for token in ids.tolist()])
+        values = scores[:, ids] + PERFECT_RHYME * (grades == Rhyme.PERFECT) + WEAK_END * weak + off
         values = values.masked_fill((off <= FURTHER_OFF) | (have[:, None] < 1), -torch.inf)
         best, which = values.topk(min(TRIED, len(ids)), dim=-1)
         found = []
@@ -288,13 +312,23 @@ class LineWriter:
         value += float(_off(torch.tensor(line_syllables(line.text)), wish))
         if wish.opens and len(self.vocabulary.rhyming(end)[0]) < FEW:
             value += HARD_TO_RHYME
-        value += SAME_END if end in wish.taken else 0.0
+        value += SAME_END if end in wish.taken else USED_END if end in wish.used else 0.0
+        value += WEAK_END if end in WEAK and (wish.rhyme or wish.opens) else 0.0
         return value + (SAME_LINE if key in wish.before else 0.0)
 
     def _copied(self, found: Sequence[Candidate], wish: Wish) -> NDArrayInt | None:
         if self.runs is None:
             return None
         return np.array(self.runs([f"{wish.words} {line.text}" for line in found]))
+
+
+def _wilder(sampling: Sampling) -> list[Sampling]:
+    """Return the settings, and those with which a line is drawn again: hotter each time, and with a longer tail."""
+    hot = sampling.temperature or 0.8
+    return [sampling] + [
+        replace(sampling, temperature=hot * HOTTER**again, min_p=sampling.min_p / 4**again, top_k=0, top_p=1.0)
+        for again in range(1, REDRAWS)
+    ]
 
 
 def _runs(ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:

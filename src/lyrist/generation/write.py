@@ -104,6 +104,9 @@ class Written:
             longest = max(runs, key=lambda each: each.longest_run)
             named = f': "{longest.words}" ({longest.song.title} by {longest.song.artist})' if longest.song else ""
             told.append(f"longest run of words from a training song: {longest.longest_run}{named}")
+            most = self.settings["original"]
+            over = sum(line.copied is not None and line.copied > most for song in self.songs for line in song.lines)
+            told += [f"  more than {most} in spite of drawing again: {over} lines"] if over else []
         return told
 
     def figures(self) -> dict[str, Any]:
