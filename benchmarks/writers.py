@@ -122,7 +122,7 @@ def results(corpus: Corpus, given: argparse.Namespace) -> dict[str, Any]:
         "settings": {"seconds": given.seconds, "train": counts["train"], "songs": min(given.songs, counts["test"])},
         "cores": os.cpu_count(),
         "trained": [*layouts, *rivals],
-        "generated": generated(corpus, 150),
+        "generated": generated(corpus, given.tokens),
     }
 
 
@@ -174,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--generate", type=int, default=2000, help="songs to generate where there is no --corpus")
     parser.add_argument("--seconds", type=float, default=60.0, help="CPU seconds of training for each way")
     parser.add_argument("--songs", type=int, default=100, help="held-out songs that are scored")
+    parser.add_argument("--tokens", type=int, default=150, help="tokens that are generated")
     parser.add_argument("--recipes", nargs="+", default=["gpt", "gru"])
     parser.add_argument("--layouts", nargs="+", default=["songs", "packed", "padded"])
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")

@@ -345,8 +345,8 @@ PRETRAINED = os.environ.get("LYRIST_PRETRAINED", "")
 @pytest.mark.filterwarnings("ignore")
 def test_a_real_pretrained_model_gets_better_at_songs() -> None:
     corpus = Corpus.open(os.environ["LYRIST_CORPUS"])
-    given = {"model": PRETRAINED, "context": 256, "steps": 24, "batch_size": 4, "learning_rate": 1e-4, "threads": 1}
-    songs = corpus.songs("test")["lyrics"].to_list()[:12]
+    given = {"model": PRETRAINED, "context": 128, "steps": 12, "batch_size": 4, "learning_rate": 1e-4, "threads": 1}
+    songs = corpus.songs("test")["lyrics"].to_list()[:6]
 
     def bits(writer: Writer) -> float:
         return float(sum(map(np.sum, writer.losses(songs))) / np.log(2) / sum(len(song.encode()) for song in songs))

@@ -1,6 +1,6 @@
 """The recipe `gpt`: a small transformer decoder from scratch, for minutes on a CPU.
 
-What is unusual, and each was measured (docs/log.md): songs repeat themselves, so the model is built to copy.
+What is unusual: songs repeat themselves, so the model is built to copy. What was tried stands in docs/log.md.
 
 - Each token enters with the vector of the token before it, and with one for the two as a pair (from a hashed table,
   which costs no multiplication). So the first layer of attention can already find where this pair stood before.
