@@ -34,6 +34,9 @@ REPORTED = {
 }  # fmt: skip
 """The network of report 004, its optimizer's usual rate, and the padding of report 003."""
 
+SMALL: dict[str, Any] = {}
+"""Options of every way, for a quick look."""
+
 TRIAL = 6
 """Updates by which the cost of one is measured."""
 
@@ -44,7 +47,7 @@ def fitted(corpus: Corpus, recipe: str, options: dict[str, Any], seconds: float)
     The cost of an update is measured first, so that the learning rate falls to its end just in time and a busy machine
     does not shorten the training.
     """
-    given = {"validation_songs": 8, "evaluate_every": 10**9, "threads": 1, **options}
+    given = {**SMALL, "validation_songs": 8, "evaluate_every": 10**9, "threads": 1, **options}
     # What a run costs that makes no updates to speak of: tokens, the network, two validations.
     costs = []
     for steps in (1, 1 + TRIAL):

@@ -32,19 +32,10 @@ def test_figures_of_every_way(
     songs = [f"love in the rain {n}\n" * (1 + n % 4) for n in range(20)]
     corpus = make_corpus(pl.DataFrame({"lyrics": songs}))
     benchmark.TRIAL = 1
+    benchmark.SMALL = {"vocabulary": 300, "context": 320}
     page = tmp_path / "page.md"
-    given = [
-        "--corpus",
-        str(corpus.path),
-        "--seconds",
-        "0.01",
-        "--songs",
-        "2",
-        "--recipes",
-        "gpt",
-        "--layouts",
-        "packed",
-    ]
+    given = ["--corpus", str(corpus.path), "--seconds", "0.01", "--songs", "2", "--tokens", "3"]
+    given += ["--recipes", "gpt", "--layouts", "packed"]
     benchmark.main([*given, "--json", "--out", str(page)])
     found = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in found["trained"]] == ["gpt, packed", "gru as in report 004"]
