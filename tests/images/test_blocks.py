@@ -128,3 +128,14 @@ def test_the_short_cut_for_very_large_sets_finds_what_is_very_close(monkeypatch:
     test[8] = np.clip(train[6].astype(int) + 3, 0, 255)
     monkeypatch.setattr("lyrist.images.copies._ALL", 10)
     assert find(train, test).test.tolist() == [7, 8]
+
+
+def test_pictures_that_are_all_alike_are_no_copies_but_a_copy_among_them_is() -> None:
+    rng = np.random.default_rng(0)
+    pattern = smooth(1, 9).astype(int)
+    many = np.clip(pattern + (smooth(300, 3).astype(int) - 128) // 8, 0, 255).astype(np.uint8)
+    train, test = many[:240], many[240:]
+    test[5] = np.clip(train[50].astype(int) + rng.integers(-1, 2, (32, 32, 3)), 0, 255)
+    found = find(train, test)
+    assert found.test.tolist() == [5]
+    assert found.train.tolist() == [50]
