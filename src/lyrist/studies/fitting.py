@@ -22,6 +22,7 @@ from lyrist.studies import pictures, writers
 from lyrist.studies.cards import card
 from lyrist.studies.comparing import Judged
 from lyrist.studies.curves import beside, curves
+from lyrist.studies.room import Room, room
 from lyrist.studies.views import View, view
 from lyrist.training import classifier, journal, runs
 
@@ -41,6 +42,8 @@ class Fitted:
         info, results = self.run.info, self.run.results
         lines = [f"{info['recipe']} on {info['target']}: {info['parameters']:,} parameters, {info['seconds']:.1f} s"]
         lines += [f"  {split:<11} {scored(results[split])}" for split in HELD]
+        if note := Room(info.get("memory_estimate"), info.get("memory_available", 0)).note:
+            lines.append(f"  it {note}")
         majority = results["majority"]
         lines.append(f"  majority    accuracy {majority['accuracy']['value']:.3f} (always '{majority['label']}')")
         if results["test"].get("unseen_labels"):
@@ -178,6 +181,7 @@ def fit(
             "seed": seed,
             "seconds": learnt.seconds,
             "cpu_seconds": learnt.cpu_seconds,
+            **learnt.room.told(),
         }
         for split, answers in judged.items():
             runs.write_predictions(
@@ -204,6 +208,8 @@ class Learnt:
     """Wall-clock seconds of fitting."""
     cpu_seconds: float
     """CPU seconds of fitting, of this process."""
+    room: Room
+    """What memory it was estimated to take before it was fitted."""
 
 
 def learn(
@@ -218,7 +224,7 @@ def learn(
 ) -> Learnt:
     """Fit a recipe on the training songs of a view and score it on the others; nothing is saved but a network's log."""
     parts = {split: view.part(split) for split in ("train", *HELD)}
-    estimator = classifier.make_estimator(recipe, options, seed)
+    estimator, space = classifier.make_estimator(recipe, options, seed), space_for(view, recipe, options)
     started, cpu = time.monotonic(), time.process_time()
     if isinstance(estimator, classifier.NeuralClassifier):
         estimator.set_params(folder=folder, resume=resume)
@@ -226,11 +232,24 @@ def learn(
         estimator.fit(_inputs(parts["train"]), _labels(parts["train"]), validation=(_inputs(held), _labels(held)))
     else:
         with progress.task(name or recipe) as advance:
+            advance(0, len(parts["train"]), space.note)
             estimator.fit(_inputs(parts["train"]), _labels(parts["train"]))
             advance(len(parts["train"]), len(parts["train"]))
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu
     judged = {split: _judge(estimator, parts[split]) for split in HELD}
-    return Learnt(estimator, judged, _results(view, judged), seconds, cpu_seconds)
+    return Learnt(estimator, judged, _results(view, judged), seconds, cpu_seconds, space)
+
+
+def space_for(view: View, recipe: str, options: Mapping[str, Any]) -> Room:
+    """Return what memory a recipe will take on the training songs of a view, and what there is.
+
+    Raises
+    ------
+    LyristError
+        There is too little.
+    """
+    lyrics = view.part("train")["lyrics"]
+    return room(recipe, options, len(lyrics), len(view.classes), round(lyrics.str.len_chars().mean() or 0))  # type: ignore[arg-type]
 
 
 def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int, view: View) -> Fitted | None:

@@ -18,7 +18,7 @@ from lyrist.reports import page
 from lyrist.studies import comparing, report
 from lyrist.studies import repeats as further
 from lyrist.studies.comparing import ChooseBy
-from lyrist.studies.fitting import Fitted, budget, fit, fitted_before, majority, scored
+from lyrist.studies.fitting import Fitted, budget, fit, fitted_before, majority, scored, space_for
 from lyrist.studies.picturestudy import StudiedPictures, study_pictures
 from lyrist.studies.plans import Plan, directory, load
 from lyrist.studies.views import View, view
@@ -160,6 +160,7 @@ def study(
     ]
     for _, recipe, options in lines:
         classifier.make_estimator(recipe, options, seed)
+        space_for(question, recipe, options)
     further.check(question, repeats)
     final = Path(out)
     with files.staged(final, resume=resume, marker=MARKER) as building:

@@ -1,0 +1,135 @@
+"""How much memory a recipe will want, told before it is fitted.
+
+The figure is meant to warn, so it errs upwards: measured peaks were between a third and all of it. What grows with what:
+n-grams found with songs and their length, weights with classes times features, the Gram matrix with songs squared (as far
+as there is one, see `margins.by_gram`), a network with its vocabulary and with the longest batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lyrist.models import registry
+from lyrist.models.features import BLOCK
+from lyrist.models.layoutkernel import LANDMARKS
+from lyrist.models.margins import by_gram
+
+CHARACTERS = 1_300
+"""Characters of a song, as in the tables of songs that we know; `memory_estimate` takes another mean."""
+
+_BASE = 40 << 20  # tables of hash buckets, and what Python itself allocates
+_SYMBOL = 64  # bytes of one character while its block is searched for n-grams
+_ENTRY = 32  # bytes of one n-gram of one song: counted, kept, weighed and copied once
+_LIBLINEAR = 36  # ... and its copy in liblinear
+_GRAM = 2.2  # the Gram matrix, and the products that are added to it
+_DENSE = 8_000  # bytes of one song's commonest n-grams as a dense block
+_NETWORK = 150 << 20  # what the training loop itself allocates
+_WEIGHT = 20  # bytes of a weight: itself, its gradient, two moments and their average
+_STATES = 24  # numbers kept for the gradient of each unit at each time step
+_BATCH = 16  # songs an update where nothing else is said, as in the schedule
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What decides about one recipe's memory."""
+
+    lengths: int = 0
+    """Lengths of n-grams of characters that are counted together."""
+    words: bool = False
+    machines: bool = False
+    """Whether a support vector machine is fitted."""
+    weights: int = 0
+    """Tables of features by classes that are held at once."""
+    layout: bool = False
+
+
+_SIZES = {
+    "majority": _Size(),
+    "artist-lookup": _Size(),
+    "layout": _Size(machines=True, weights=1, layout=True),
+    "tfidf-logistic": _Size(words=True, weights=8),
+    "nb-svm": _Size(lengths=3, words=True, machines=True, weights=2),
+    "char-svm": _Size(lengths=3, machines=True, weights=2),
+    "complement-nb": _Size(words=True, weights=7),
+    "decision-tree": _Size(words=True),
+    "bag-of-embeddings": _Size(words=True),
+    "ensemble": _Size(lengths=3, words=True, machines=True, weights=3, layout=True),
+}
+
+
+def memory_estimate(
+    recipe: str,
+    n_songs: int,
+    n_classes: int,
+    options: Mapping[str, Any] | None = None,
+    characters: int = CHARACTERS,
+) -> int | None:
+    """Return about how many bytes fitting a recipe takes at its peak; None where nothing can be said.
+
+    Nothing can be said of a pretrained network before it is opened, nor of a recipe from elsewhere.
+
+    Parameters
+    ----------
+    recipe
+        A classifying recipe's name.
+    n_songs, n_classes
+        The size of the training set.
+    options
+        The recipe's options, as they would be given to fit it; those of the training loop may be among them.
+    characters
+        The mean length of a song.
+
+    Raises
+    ------
+    UsageError
+        There is no such recipe, or an option's value does not fit.
+    """
+    found, given = registry.get(recipe), dict(options or {})
+    known = {field.name for field in dataclasses.fields(found.options)}
+    own = {name: value for name, value in given.items() if name.replace("-", "_") in known}
+    settings = registry.configure(found.options, own, recipe)
+    if found.family == "neural":
+        batch = given.get("batch_size") or getattr(settings, "schedule", {}).get("batch_size", _BATCH)
+        return _network(settings, n_songs, n_classes, characters, int(batch))
+    return _estimator(_SIZES[recipe], settings, n_songs, n_classes, characters) if recipe in _SIZES else None
+
+
+def _estimator(size: _Size, settings: Any, n_songs: int, n_classes: int, characters: int) -> int:
+    columns, entries = _ngrams(size, n_songs, characters, getattr(settings, "max_features", 200_000))
+    total = _BASE + 4 * n_songs * characters + _ENTRY * entries + 4 * columns * n_classes * size.weights
+    if entries:
+        total += _SYMBOL * min(n_songs, BLOCK) * characters
+    if size.layout:
+        total += 3 * 4 * n_songs * min(n_songs, LANDMARKS) * 2
+    if size.machines and by_gram(n_songs, n_classes):
+        total += int(4 * n_songs * n_songs * _GRAM) + n_songs * _DENSE
+    elif size.machines:
+        total += _LIBLINEAR * entries
+    if hasattr(settings, "epochs"):  # vectors, their first values and the moments of Adam
+        total += 4 * columns * settings.size * 4
+    return int(total)
+
+
+def _ngrams(size: _Size, n_songs: int, characters: int, most: int) -> tuple[int, int]:
+    """Return the number of features and of entries: vocabularies grow with the square root of the text (Heaps' law)."""
+    root = (n_songs * characters / CHARACTERS) ** 0.5
+    columns = min(most, int(2_700 * root)) * (size.lengths > 0) + min(most, int(1_200 * root)) * size.words
+    entries = n_songs * characters * (0.45 * size.lengths + 0.2 * size.words)
+    return columns, int(entries)
+
+
+def _network(settings: Any, n_songs: int, n_classes: int, characters: int, batch: int) -> int | None:
+    """Return about what a network trained from scratch takes: its weights, and the longest batch's states."""
+    if not hasattr(settings, "max_words"):
+        return None
+    vocabulary = min(settings.max_words, int(600 * (n_songs * characters / CHARACTERS) ** 0.5) + 2)
+    width = settings.embedding_size or 128
+    units = getattr(settings, "channels", 0) * len(getattr(settings, "kernels", "1"))
+    units += getattr(settings, "hidden", 0) * (1 + getattr(settings, "bidirectional", False))
+    layers = getattr(settings, "layers", 1)
+    weights = vocabulary * width + layers * units * 4 * (width + units) + 2 * units * n_classes
+    states = batch * min(settings.max_length, characters // 3) * (4 * width + _STATES * layers * units)
+    return int(_NETWORK + _WEIGHT * weights + 4 * states + 4 * n_songs * characters)
