@@ -15,7 +15,7 @@ class NgramConfig(LyricsConfig):  # type: ignore[no-untyped-call]
     model_type = "lyrist-ngram"
 
     order: int = 6
-    largest: int = 50_000_000
+    largest: int = 20_000_000
     sizes: list[int] | None = None
     """Number of n-grams of 2, 3, ... tokens in the tables; None before anything was counted."""
     lengths: list[int] | None = None

@@ -174,7 +174,7 @@ def learn(
     order: int,
     vocabulary: int,
     written: NDArray[np.bool_],
-    largest: int = 50_000_000,
+    largest: int = 20_000_000,
 ) -> KneserNey:
     """Count the n-grams of ``songs`` and discount them.
 
@@ -203,9 +203,10 @@ def learn(
     counted = [_Counted(np.arange(vocabulary), single)]
     places = [block.ids for block in blocks]
     for n in range(2, order + 1):
-        level = _count(blocks, places, n, vocabulary)
+        level = _count(blocks, places, n, vocabulary, largest)
         counted[-1] = _continued(counted[-1], level.suffixes)
         counted.append(_common(level, largest))
+        del level
         places = [
             find(counted[-1].keys, _keys(block, below, n, vocabulary)).astype(np.int32)
             for block, below in zip(blocks, places, strict=True)
@@ -240,23 +241,28 @@ def _blocks(songs: Sequence[NDArray[np.integer]]) -> Iterator[list[NDArray[np.in
         yield part
 
 
-def _count(blocks: list[Tokens], below: list[NDArray[np.int32]], n: int, vocabulary: int) -> _Counted:
-    """Return the n-grams of length ``n``; ``below`` tells the place of the shorter one that ends at each token."""
-    parts = []
+def _count(blocks: list[Tokens], below: list[NDArray[np.int32]], n: int, vocabulary: int, largest: int) -> _Counted:
+    """Return the n-grams of length ``n``; ``below`` tells the place of the shorter one that ends at each token.
+
+    Where several blocks hold too many, those seen once are left out on the way, so that memory has a bound.
+    """
+    parts: list[_Counted] = []
     for block, places in zip(blocks, below, strict=True):
         wanted = _keys(block, places, n, vocabulary)
         real = np.flatnonzero(wanted >= 0)
         keys, first, counts = np.unique(wanted[real], return_index=True, return_counts=True)
         parts.append(_Counted(keys, counts, places[real[first]]))
-    while len(parts) > 1:  # neighbours first, so that each n-gram is moved only a few times
-        parts = [_merge(parts[i : i + 2]) for i in range(0, len(parts), 2)]
-    return parts[0]
+        while len(parts) > 1 and len(parts[-2].keys) <= 2 * len(
+            parts[-1].keys
+        ):  # each n-gram is moved only a few times
+            parts[-2:] = [_common(_merge(parts[-2:]), largest)]
+    return _merge(parts)
 
 
 def _common(level: _Counted, largest: int) -> _Counted:
     """Return the n-grams, without those seen once where there are too many."""
     often = level.counts > 1 if len(level.keys) > largest else slice(None)
-    return _Counted(level.keys[often], level.counts[often])
+    return _Counted(level.keys[often], level.counts[often], level.suffixes[often])
 
 
 def _keys(block: Tokens, below: NDArray[np.int32], n: int, vocabulary: int) -> Ints:

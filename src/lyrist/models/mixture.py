@@ -35,7 +35,7 @@ class MixtureOptions(WriterOptions):
     network: str = option("gpt", "the recipe of its network: gpt, gru or lstm-lm")
     network_options: tuple[str, ...] = option((), "options of that recipe, such as width=128,layers=2")
     order: int = option(6, "tokens of the longest n-gram that is counted in the training songs")
-    largest: int = option(50_000_000, "where more different n-grams of a length occur, those seen once are left out")
+    largest: int = option(20_000_000, "where more different n-grams of a length occur, those seen once are left out")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -38,7 +38,7 @@ class NgramOptions(WriterOptions):
 
     context: int = option(1024, "not used: all of the song so far is looked at, whatever its length")
     order: int = option(6, "tokens of the longest n-gram that is counted in the training songs")
-    largest: int = option(50_000_000, "where more different n-grams of a length occur, those seen once are left out")
+    largest: int = option(20_000_000, "where more different n-grams of a length occur, those seen once are left out")
 
     def __post_init__(self) -> None:
         super().__post_init__()
