@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from lyrist import files
 from lyrist.corpus.corpus import Corpus
@@ -28,6 +28,7 @@ from lyrist.training import packing, scoring, vocabularies
 from lyrist.training.continuations import Continuations
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome, continuation, language
+from lyrist.training.saved import opened
 from lyrist.training.schedule import Schedule
 from lyrist.training.songtokens import SongTokens, tokenise
 
@@ -193,7 +194,7 @@ class Writer:
             raise LyristError(f"{folder / MARKER} is damaged or of another version of Lyrist; train the writer again.")
         registry.recipes()  # so that AutoModel knows Lyrist's own networks
         kind = AutoModelForSeq2SeqLM if about["seq2seq"] else AutoModelForCausalLM
-        model, tokenizer = _opened(kind, folder)
+        model, tokenizer = opened(kind, folder)
         about["conditions"] = {column: tuple(values) for column, values in about["conditions"].items()}
         del about["format"]
         writer = cls(model, tokenizer, **about)
@@ -222,25 +223,6 @@ class Writer:
         """Return the number of weights, or of counts, of the model."""
         own = getattr(self.model, "size", None)
         return int(own()) if callable(own) else sum(weights.numel() for weights in self.model.parameters())
-
-
-def _opened(kind: Any, folder: Path) -> tuple[PreTrainedModel, Any]:
-    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
-    if missing:
-        raise LyristError(f"{folder} is not a saved writer: it has no {missing[0]}; train it again.")
-    with hushed():
-        try:
-            model, report = kind.from_pretrained(
-                folder, output_loading_info=True, local_files_only=True, use_safetensors=True
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # the library has no error of its own for a damaged file
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise LyristError(f"The writer in {folder} is damaged ({reason}); train it again.") from error
-    broken = [*report["missing_keys"], *report["mismatched_keys"]]
-    if broken:
-        raise LyristError(f"The writer in {folder} is damaged (weights without a value: {broken[0]}); train it again.")
-    return model, tokenizer
 
 
 # Fitting.
