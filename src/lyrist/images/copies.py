@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 
 SMALL = 16
 """Side at which pictures are compared."""
@@ -27,8 +27,11 @@ ALIKE = 0.95
 CLOSEST = 32
 """Training pictures that each test picture is compared with at most, those with the closest hashes."""
 
-OTHERS, NEARER = 10, 0.3
+OTHERS, NEARER = 10, 0.15
 """A near-copy is away from 1 by at most this share of what the tenth most alike picture is away."""
+
+DETAIL = 0.7
+"""Least correlation of what is left of a near-copy's brightness when the mean of 3 x 3 points is taken away."""
 
 _PAIRS = 20_000_000  # pairs of hashes looked at together
 _ALL = 4_000_000_000  # beyond so many pairs only those that share a quarter of the hash are looked at
@@ -72,7 +75,8 @@ def find(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> Copies:
     best: dict[int, tuple[float, int]] = {}
     for turned, (i, j) in zip((there, there[:, :, ::-1]), pairs, strict=True):
         alike = _correlations(turned, here, i, j)
-        for place in np.flatnonzero(_standing_out(i, alike)):
+        found = np.flatnonzero(_standing_out(i, alike))
+        for place in found[_correlated(_detail(turned[i[found]]), _detail(here[j[found]])) >= DETAIL]:
             row, value = int(i[place]), float(alike[place])
             if value > best.get(row, (0.0, 0))[0]:
                 best[row] = (value, int(j[place]))
@@ -177,8 +181,20 @@ def _correlations(
     """Return the correlation of the pixels of each pair; 0 where a picture has no contrast."""
     found = np.zeros(len(i), dtype=np.float64)
     for start in range(0, len(i), 65_536):
-        a, b = (x[rows[start : start + 65_536]].reshape(-1, SMALL * SMALL * 3) for x, rows in ((first, i), (second, j)))
-        a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
-        norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-        found[start : start + 65_536] = np.where(norm > SMALL, (a * b).sum(axis=1) / np.maximum(norm, 1e-9), 0)
+        part = slice(start, start + 65_536)
+        found[part] = _correlated(first[i[part]], second[j[part]])
     return found
+
+
+def _correlated(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the correlation of each pair of arrays, (n,); 0 where one of them is even."""
+    a, b = (x.reshape(len(x), int(np.prod(x.shape[1:]))) for x in (first, second))
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    return np.asarray(np.where(norm > SMALL, (a * b).sum(axis=1) / np.maximum(norm, 1e-9), 0), dtype=np.float64)
+
+
+def _detail(small: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the brightness of each point less the mean around it."""
+    grey = small.mean(axis=-1)
+    return np.asarray(grey - ndimage.uniform_filter(grey, (0, 3, 3)), dtype=np.float32)

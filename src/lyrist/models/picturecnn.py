@@ -120,7 +120,8 @@ class PictureCnn(PictureClassifier):  # type: ignore[no-untyped-call]
         self.dense = nn.Linear(self.body.size, config.hidden)
         self.head = nn.Linear(config.hidden, len(config.id2label or {}))
         self.activation = ACTIVATIONS[config.activation]
-        begin(self, config.activation)
+        if not config.skip:  # with it PyTorch's own weights did better (docs/log.md)
+            begin(self, config.activation)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def scores(self, values: Tensor) -> Tensor:
