@@ -313,3 +313,45 @@ def test_options_are_read_from_strings_numbers_and_lists() -> None:
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(ValueError, match="twice"):
         registry.register("lstm", "again", family="neural", options=object)(lambda options: options)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "option", "value", "says"),
+    [
+        ("char-svm", "c", "0", "more than 0"),
+        ("char-svm", "c", "-1", "more than 0"),
+        ("char-svm", "c", "nan", "none to compute with"),
+        ("char-svm", "balance", "1.5", "at most 1"),
+        ("char-svm", "max_features", "0", "at least 1"),
+        ("char-svm", "low", "0", "at least 1"),
+        ("complement-nb", "smoothing", "-1", "more than 0"),
+        ("decision-tree", "folds", "1", "at least 2"),
+        ("bag-of-embeddings", "size", "0", "at least 1"),
+        ("lstm", "hidden", "-3", "at least 1"),
+        ("lstm", "dropout", "7", "less than 1"),
+        ("lstm", "max_length", "0", "at least 1"),
+        ("lstm", "learning_rate", "nan", "none to compute with"),
+        ("lstm", "embedding_size", "0", "at least 1"),
+        ("stacked-lstm", "layers", "0", "at least 1"),
+        ("cnn", "kernel", "0", "at least 1"),
+        ("cnn-multi", "kernels", "2,0", "at least 1"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_told_before_anything_is_fitted(
+    recipe: str, option: str, value: str, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says) as told:
+        make_estimator(recipe, {option: value})
+    assert f"--{option.replace('_', '-')}" in str(told.value)
+
+
+@pytest.mark.parametrize("name", [recipe.name for recipe in registry.recipes()])
+def test_the_defaults_of_every_recipe_are_in_range(name: str) -> None:
+    options = registry.get(name).options
+    given = {field.name: field.default for field in dataclasses.fields(options)}
+    assert registry.configure(options, given, name) == options()
+
+
+def test_recipes_are_listed_in_one_order_whatever_was_imported_first() -> None:
+    assert NAMES[:4] == ["majority", "layout", "artist-lookup", "tfidf-logistic"]
+    assert NAMES.index("ensemble") < NAMES.index("lstm") < NAMES.index("cnn")

@@ -50,7 +50,7 @@ _SIZES = {
     "majority": _Size(),
     "artist-lookup": _Size(),
     "layout": _Size(machines=True, weights=1, layout=True),
-    "tfidf-logistic": _Size(words=True, weights=8),
+    "tfidf-logistic": _Size(words=True, weights=4),
     "nb-svm": _Size(lengths=3, words=True, machines=True, weights=2),
     "char-svm": _Size(lengths=3, machines=True, weights=2),
     "complement-nb": _Size(words=True, weights=7),

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lyrist.errors import UsageError, unknown
+from lyrist.models import ranges
 
 MODULES = (
     "controls",
@@ -98,10 +99,12 @@ def register(
 
 
 def recipes(task: str | None = None) -> list[Recipe]:
-    """Return all recipes, or those for one task, in the order of registration."""
-    for module in MODULES:
-        importlib.import_module(f"lyrist.models.{module}")
-    return [recipe for recipe in _recipes.values() if task in (None, recipe.task)]
+    """Return all recipes, or those for one task, in the order of `MODULES`, whichever was imported first."""
+    place = {f"lyrist.models.{module}": number for number, module in enumerate(MODULES)}
+    for module in place:
+        importlib.import_module(module)
+    found = [recipe for recipe in _recipes.values() if task in (None, recipe.task)]
+    return sorted(found, key=lambda recipe: place.get(recipe.build.__module__, len(place)))
 
 
 def get(name: str) -> Recipe:
@@ -141,7 +144,9 @@ def configure(options: type, given: Mapping[str, Any], what: str) -> Any:
         field = key.replace("-", "_")
         if field not in hints:
             raise unknown(f"option of {what} called", key.replace("_", "-"), [n.replace("_", "-") for n in hints])
-        values[field] = _read(value, hints[field], f"--{key.replace('_', '-')} of {what}")
+        where = f"--{key.replace('_', '-')} of {what}"
+        values[field] = _read(value, hints[field], where)
+        ranges.check(field, values[field], where)
     return options(**values)
 
 

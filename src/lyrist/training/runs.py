@@ -91,6 +91,17 @@ def is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+class _Said(dict[str, Any]):
+    """What a file of a run says; asked for what it does not say, it tells so in a sentence."""
+
+    def __init__(self, said: Mapping[str, Any], path: Path) -> None:
+        super().__init__(said)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise LyristError(f"{self.path} is damaged: it says nothing of '{key}'; train the model again.")
+
+
 @dataclass(frozen=True)
 class Run:
     """A run directory that was opened."""
@@ -107,8 +118,10 @@ class Run:
     @cached_property
     def results(self) -> dict[str, Any]:
         """Return what ``results.json`` says."""
-        found: dict[str, Any] = files.read_json(self.path / RESULTS, "a whole run")
-        return found
+        found = files.read_json(self.path / RESULTS, "a whole run")
+        if not isinstance(found, dict):
+            raise LyristError(f"{self.path / RESULTS} is damaged: it holds no scores; train the model again.")
+        return _Said(found, self.path / RESULTS)
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
@@ -160,7 +173,7 @@ def open_run(path: Path | str) -> Run:
             f"The run {path} has format {info['format']}, written by Lyrist {info.get('lyrist', 'unknown')}; "
             f"this is Lyrist {__version__}, which reads format {FORMAT}: use that version, or train the model again."
         )
-    return Run(path, info)
+    return Run(path, _Said(info, path / MARKER))
 
 
 def write_run(folder: Path, estimator: Any, info: Mapping[str, Any]) -> dict[str, Any]:
