@@ -8,6 +8,8 @@ a model whose added rows were never trained is never scored (see `Writer.check_s
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from huggingface_hub import constants
 from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 
@@ -180,7 +183,7 @@ def opened(kind: Any, name: str, **settings: Any) -> Any:
         settings.pop("use_safetensors", None)
     with hushed():
         try:
-            found = kind.from_pretrained(place, trust_remote_code=False, **settings)
+            found = _opened(kind, place, settings)
         except (OSError, ValueError, KeyError, ImportError) as error:
             reason = " ".join(str(error).split())[:160]
             raise LyristError(
@@ -194,6 +197,31 @@ def opened(kind: Any, name: str, **settings: Any) -> Any:
         if hasattr(found.config, "quantization_config"):
             del found.config.quantization_config
     return found
+
+
+def _opened(kind: Any, place: str | Path, settings: dict[str, Any]) -> Any:
+    """Open a folder, or what was downloaded before, or else download it, where the hub answers at all."""
+    try:
+        return kind.from_pretrained(place, trust_remote_code=False, local_files_only=True, **settings)
+    except (OSError, ValueError):
+        if Path(place).exists():
+            raise
+    if not _hub_answers():
+        raise OSError("it was not downloaded before, and the Hugging Face hub cannot be reached")
+    return kind.from_pretrained(place, trust_remote_code=False, **settings)
+
+
+def _hub_answers() -> bool:
+    """Ask once, for a few seconds: the hub's own client tries five times, for a minute, and says so each time."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        with urllib.request.urlopen(constants.ENDPOINT, timeout=5):  # noqa: S310 - the address is the library's
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
 
 
 def instruction(given: Mapping[str, str]) -> str:
