@@ -22,6 +22,8 @@ from lyrist.reports.svg import FONT, Words
 GAP = 14
 LINE = 15
 TEXT = 11
+NARROWEST = 360
+"""Width in CSS pixels that a title and a caption need."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def sheet(shots: Sequence[Shot], *, across: int = 8, size: int = 72, **words: Un
     deep, told = max(len(s.pictures) for s in shots), max(len(s.lines) for s in shots)
     step = (size + GAP, deep * (size + 4) + told * LINE + GAP)
     columns, rows = min(across, len(shots)), -(-len(shots) // across)
-    width, height = columns * step[0] - GAP, rows * step[1] - GAP + 4
+    width, height = max(NARROWEST, columns * step[0] - GAP), rows * step[1] - GAP + 4
     parts = []
     for number, shot in enumerate(shots):
         x, y = number % across * step[0], number // across * step[1]
@@ -64,7 +66,7 @@ def sheet(shots: Sequence[Shot], *, across: int = 8, size: int = 72, **words: Un
         top = y + len(shot.pictures) * (size + 4)
         for place, line in enumerate(shot.lines):
             colour = palette.INK if place == 0 else palette.SOFT
-            text = escape(visible(shorten(one_line(line), max(6, size // 6))))
+            text = escape(visible(shorten(one_line(line), max(6, (size + GAP) // 6))))
             parts.append(
                 f'<text x="{x}" y="{top + LINE * (place + 1) - 3}" '
                 f'style="font-size: {TEXT}px; fill: {colour}">{text}</text>'
