@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from lyrist.models.registry import option, register
 from lyrist.models.vision import AugmentOptions, PictureNetwork, PictureShape, common
@@ -41,7 +41,7 @@ class AutoencoderOptions(AugmentOptions):
 
 
 @dataclass
-class AutoencoderOutput(ModelOutput):  # type: ignore[misc]
+class AutoencoderOutput(ModelOutput):
     """What an autoencoder returns."""
 
     loss: Tensor | None = None

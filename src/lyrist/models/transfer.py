@@ -97,8 +97,8 @@ class TransferClassifier(PictureClassifier):  # type: ignore[no-untyped-call]
         return found
 
     def _read(self, values: Tensor) -> Tensor:
-        maps = isinstance(self.body, Encoder) and self.config.reads == "maps"
-        found: Tensor = self.body.maps(values) if maps else self.body(values)
+        read = self.body.maps if isinstance(self.body, Encoder) and self.config.reads == "maps" else self.body
+        found: Tensor = read(values)
         return found
 
 

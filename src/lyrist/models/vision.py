@@ -67,7 +67,7 @@ def common(options: AugmentOptions, shape: PictureShape, recipe: str) -> dict[st
     }
 
 
-class PictureNetwork(PreTrainedModel):
+class PictureNetwork(PreTrainedModel):  # type: ignore[no-untyped-call]
     """A network that reads pictures."""
 
     config_class = PictureConfig
@@ -98,7 +98,7 @@ class PictureNetwork(PreTrainedModel):
                     self.get_buffer(name).copy_(torch.tensor(values).view(1, 3, 1, 1))
 
 
-class PictureClassifier(PictureNetwork):
+class PictureClassifier(PictureNetwork):  # type: ignore[no-untyped-call]
     """A network from pictures to classes; subclasses say what scores the classes."""
 
     def scores(self, values: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from lyrist.errors import LyristError
 from lyrist.models import embeddings, registry, transformer
@@ -27,6 +27,7 @@ from lyrist.training import tokens
 from lyrist.training.batches import TokenExamples, in_order_of_length
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome
+from lyrist.training.saved import opened, opened_tokenizer
 from lyrist.training.schedule import Schedule, device_for, threads
 
 HELD_OUT = 0.1
@@ -201,28 +202,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A file is missing, damaged or does not fit the others.
         """
         registry.recipes()  # so that Lyrist's own networks are known to AutoModel
-        missing = [
-            name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()
-        ]
-        if missing:
-            raise LyristError(f"{folder} is not a saved network: it has no {missing[0]}; train it again.")
-        with hushed():
-            try:
-                model, report = AutoModelForSequenceClassification.from_pretrained(
-                    folder, output_loading_info=True, local_files_only=True, use_safetensors=True
-                )
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            except Exception as error:  # the library has no error of its own for a damaged file
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                raise LyristError(f"The network in {folder} is damaged ({reason}); train it again.") from error
-        broken = [*report["missing_keys"], *report["mismatched_keys"]]
-        if broken:
-            raise LyristError(
-                f"The network in {folder} is damaged (weights without a value: {broken[0]}); train it again."
-            )
-        config = model.config
+        model, tokenizer = opened(AutoModelForSequenceClassification, folder), opened_tokenizer(folder)
+        config: Any = model.config
         found = cls(getattr(config, "recipe", "") or "encoder")
-        found.model_, found.tokenizer_ = model.eval(), tokenizer
+        found.model_, found.tokenizer_ = model, tokenizer
         found.classes_ = np.array([config.id2label[place] for place in range(config.num_labels)], dtype=object)
         found.artists_ = getattr(config, "artists", None) or []
         found.coverage_ = {}

@@ -39,6 +39,7 @@ from lyrist.training.batches import Batch
 from lyrist.training.journal import Sums
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome
+from lyrist.training.saved import opened
 from lyrist.training.schedule import Schedule, device_for, threads
 
 PROCESSOR = "preprocessor_config.json"
@@ -156,23 +157,9 @@ class PictureModel:
             A file is missing, damaged or does not fit the others.
         """
         registry.recipes()  # so that the networks are known to AutoModel
-        for name in ("config.json", "model.safetensors"):
-            if not (folder / name).is_file():
-                raise LyristError(f"{folder} is not a saved network: it has no {name}; train it again.")
         said = files.read_json(folder / "config.json", "a saved network")
         auto = AutoModel if said.get("model_type") == "lyrist-picture-autoencoder" else AutoModelForImageClassification
-        with hushed():
-            try:
-                network, report = auto.from_pretrained(
-                    folder, output_loading_info=True, local_files_only=True, use_safetensors=True
-                )
-            except Exception as error:  # the library has no error of its own for a damaged file
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                raise LyristError(f"The network in {folder} is damaged ({reason}); train it again.") from error
-        broken = [*report["missing_keys"], *report["mismatched_keys"]]
-        if broken:
-            raise LyristError(f"The network in {folder} is damaged (no values for {broken[0]}); train it again.")
-        return cls(network.eval())
+        return cls(opened(auto, folder))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,7 @@ from lyrist.training import packing, scoring, vocabularies
 from lyrist.training.continuations import Continuations
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome, continuation, language
-from lyrist.training.saved import opened
+from lyrist.training.saved import opened, opened_tokenizer
 from lyrist.training.schedule import Schedule
 from lyrist.training.songtokens import SongTokens, tokenise
 
@@ -194,7 +194,7 @@ class Writer:
             raise LyristError(f"{folder / MARKER} is damaged or of another version of Lyrist; train the writer again.")
         registry.recipes()  # so that AutoModel knows Lyrist's own networks
         kind = AutoModelForSeq2SeqLM if about["seq2seq"] else AutoModelForCausalLM
-        model, tokenizer = opened(kind, folder)
+        model, tokenizer = opened(kind, folder), opened_tokenizer(folder)
         about["conditions"] = {column: tuple(values) for column, values in about["conditions"].items()}
         del about["format"]
         writer = cls(model, tokenizer, **about)
