@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
             raise unknown("verb", arguments[0], HELP)
         with streaming.shown(_live if "--json" not in flags and sys.stdout.isatty() else None):
             answer = _app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-        if answer is not None:
+        if answer is not None and os.environ.get("RANK", "0") == "0":  # of torchrun's processes, one speaks
             _say(_json(answer.figures()) if "--json" in flags else printable(answer.summary()))
         return 0
     except CycloptsError as error:

@@ -101,6 +101,8 @@ def classify(
         if artist or explain:
             raise UsageError(f"{run} labels pictures, which have no words; leave --artist and --explain out.")
         return classify_pictures(opened, [*texts, *([file] if file else [])], html)
+    if opened.info["task"] == "write":
+        raise UsageError(f"{run} writes lyrics and labels none; give classify a run of a recipe that classifies.")
     given = [*texts, *([_read(file)] if file else [])]
     if not given:
         raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")

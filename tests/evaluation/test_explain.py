@@ -1,0 +1,104 @@
+"""What decided is told exactly where a model is a sum, and by leaving words out where it is not."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lyrist import progress
+from lyrist.errors import LyristError, UsageError
+from lyrist.evaluation.explain import EXACT, OCCLUSION, explain, telling_features
+from lyrist.models.controls import Majority
+from lyrist.models.ensemble import Ensemble
+from lyrist.models.linear import CharSVM
+from lyrist.training.classifier import make_estimator
+
+LYRICS = [f"the {word} is here {i % 3}\n{word} again, {word}!" for i in range(12) for word in ("river", "engine")]
+LABELS = ["ann", "bob"] * 12
+TEXT = "The river, the river\n\nand an engine\nand an engine"
+
+
+@pytest.fixture(scope="module")
+def linear() -> Any:
+    return CharSVM().fit(LYRICS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def neural() -> Any:
+    progress.quiet()
+    torch.set_num_threads(1)
+    options = {"steps": 60, "embedding_size": 8, "hidden": 8, "min_count": 1, "learning_rate": 0.02, "device": "cpu"}
+    return make_estimator("lstm", options).fit(LYRICS, LABELS)
+
+
+def test_the_shares_of_a_linear_model_add_up_to_its_logit(linear: Any) -> None:
+    logits = linear.decision_function([TEXT])[0].astype(float) * linear.sharpness_
+    for label in ("ann", "bob"):
+        told = explain(linear, TEXT, label, top=100)
+        assert (told.label, told.method) == (label, EXACT)
+        whole = logits[list(linear.classes_).index(label)] - logits.mean()
+        assert sum(w for _, w in told.words) + sum(told.other.values()) == pytest.approx(whole, abs=1e-4)
+        assert {word for word, _ in told.words} <= {"the", "river", "and", "an", "engine"}
+        lines = dict(told.lines)
+        assert set(lines) <= {"The river, the river", "and an engine"}  # what is sung twice is one line
+        outside = {key: value for key, value in told.other.items() if key != "marks and blanks"}
+        assert sum(lines.values()) + sum(outside.values()) == pytest.approx(whole, abs=1e-4)
+
+
+def test_words_stand_in_the_order_of_their_weight_and_no_more_than_asked_for(linear: Any) -> None:
+    told = explain(linear, TEXT, "ann", top=2)
+    assert len(told.words) == len(told.lines) == 2
+    sizes = [abs(weight) for _, weight in told.words]
+    assert sizes == sorted(sizes, reverse=True)
+    assert dict(explain(linear, TEXT, "ann").words)["river"] > 0 > dict(explain(linear, TEXT, "ann").words)["engine"]
+
+
+def test_by_default_the_likeliest_label_is_explained(linear: Any) -> None:
+    assert explain(linear, "river river").label == "ann"
+    assert explain(linear, "engine engine").label == "bob"
+    with pytest.raises(UsageError, match=r"There is no label 'anne'\. Did you mean 'ann'"):
+        explain(linear, TEXT, "anne")
+
+
+def test_a_network_is_asked_again_without_each_word(neural: Any) -> None:
+    told = explain(neural, TEXT, "ann")
+    assert told.method == OCCLUSION
+    assert not told.other
+    words = dict(told.words)
+    logs = np.log(neural.predict_proba([TEXT, TEXT.replace("river", ""), TEXT.replace("engine", "")])[:, 0])
+    assert words["river"] == pytest.approx(logs[0] - logs[1], abs=1e-6)
+    assert words["engine"] == pytest.approx(logs[0] - logs[2], abs=1e-6)
+    assert words["river"] > 0 > words["engine"]
+    lines = dict(told.lines)
+    without = np.log(neural.predict_proba(["The river, the river\n\n"])[0, 0])
+    assert lines["and an engine"] == pytest.approx(logs[0] - without, abs=1e-6)
+
+
+@pytest.mark.parametrize("text", ["", "...", "\n\n", "word", "’’’", "🎵 🎵"])
+def test_any_text_can_be_explained(text: str, linear: Any, neural: Any) -> None:
+    for model in (linear, neural, Ensemble().fit(LYRICS, LABELS)):
+        told = explain(model, text, "ann")
+        assert all(np.isfinite(weight) for _, weight in [*told.words, *told.lines])
+
+
+def test_a_model_gone_astray_is_told() -> None:
+    class Astray:
+        classes_ = np.array(["a", "b"])
+
+        def predict_proba(self, X: Any) -> Any:
+            return np.full((len(X), 2), np.nan)
+
+    with pytest.raises(LyristError, match="went astray"):
+        explain(Astray(), "any words", "a")
+
+
+def test_the_features_that_tell_a_class() -> None:
+    model = CharSVM(low=2, high=5).fit(LYRICS, LABELS)
+    found = telling_features(model, top=5)
+    assert set(found) == {"ann", "bob"}
+    assert all(name.strip("·↵ ") and weight > 0 for features in found.values() for name, weight in features)
+    assert any("riv" in name or "ver" in name for name, _ in found["ann"])
+    bare = [name.strip("·↵ ") for name, _ in found["ann"]]
+    assert not [a for a in bare for b in bare if a != b and a in b]  # of n-grams within one another, one stands for all
+    assert telling_features(Majority().fit(LYRICS, LABELS)) == {}
