@@ -295,9 +295,7 @@ def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, s
     if recipe.family == "neural":
         configure(recipe_name, given, seed)  # a wrong option is told now, not when it is fitted
         return NeuralClassifier(recipe_name, given, seed)
-    if any(field.name == "seed" for field in dataclasses.fields(recipe.options)):
-        given = {"seed": seed, **given}
-    return recipe.build(registry.configure(recipe.options, given, recipe_name))
+    return recipe.build(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
 
 
 def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
@@ -306,4 +304,10 @@ def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: i
     if recipe.family == "neural":
         _, settings, schedule = configure(recipe_name, given, seed)
         return {**dataclasses.asdict(settings), **dataclasses.asdict(schedule)}
-    return dataclasses.asdict(registry.configure(recipe.options, given, recipe_name))
+    return dataclasses.asdict(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
+
+
+def _seeded(recipe: registry.Recipe, given: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return the options with the seed among them, where the recipe has one and none was given."""
+    takes = any(field.name == "seed" for field in dataclasses.fields(recipe.options))
+    return {"seed": seed, **given} if takes else given
