@@ -108,18 +108,20 @@ def evaluate_writer(
     )
 
 
-def held(corpus: Corpus, split: str, conditions: list[str]) -> pl.DataFrame:
-    """Return id, lyrics and conditions of the songs by which writers are scored, in the order of id.
+def held(corpus: Corpus, split: str, columns: list[str]) -> pl.DataFrame:
+    """Return id, lyrics and those ``columns`` that there are of the songs by which writers are scored, in the order of id.
 
     Raises
     ------
     LyristError
         There is none.
     """
-    known = [column for column in conditions if column in corpus.columns]
+    known = [column for column in columns if column in corpus.columns]
     songs = corpus.songs(split, list(dict.fromkeys(["id", "lyrics", *known])))
     if songs.is_empty():
-        raise LyristError(f"The {split} split of {corpus.path} has no song; choose another --split.")
+        raise LyristError(
+            f"The {split} split of {corpus.path} has no song; choose another --split, or prepare with a larger share."
+        )
     if len(songs) > LARGEST:
         seed = int(corpus.info["settings"]["split"]["seed"])
         drawn = songs.select("id").with_columns(chance=pl.col("id").hash(seed)).sort("chance", "id")

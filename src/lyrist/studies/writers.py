@@ -19,17 +19,15 @@ import polars as pl
 from lyrist import files
 from lyrist._version import __version__
 from lyrist.corpus.corpus import SPLITS, Corpus
-from lyrist.errors import LyristError, UsageError
+from lyrist.errors import UsageError
 from lyrist.evaluation.language import SongLosses, figures, read_losses, song_losses, write_losses
+from lyrist.evaluation.writing import held
 from lyrist.models import registry
 from lyrist.studies.cards import writer_card
 from lyrist.studies.curves import beside, writer_curves
 from lyrist.training import journal, runs, writer
 
 HELD = ("validation", "test")
-
-LARGEST = 2_000
-"""Songs of a split that are scored at most: the interval is narrow by then, and a million songs would take days."""
 
 LYRICS = "lyrics"
 
@@ -55,20 +53,8 @@ class Task:
 
     @cached_property
     def held(self) -> dict[str, pl.DataFrame]:
-        """Return the songs by which writers are scored, by split: at most `LARGEST`, in the order of id."""
-        return {split: self._held(split) for split in HELD}
-
-    def _held(self, split: str) -> pl.DataFrame:
-        columns = list(dict.fromkeys(["id", "title", "artist", LYRICS, *self.condition]))
-        frame = self.corpus.songs(split, columns)
-        if frame.is_empty():
-            raise LyristError(
-                f"The {split} split of {self.corpus.path} has no song; prepare with a larger share or more songs."
-            )
-        if len(frame) > LARGEST:
-            drawn = frame.select("id").with_columns(chance=pl.col("id").hash(self.split_seed)).sort("chance", "id")
-            frame = frame.filter(pl.col("id").is_in(drawn["id"].head(LARGEST).to_list()))
-        return frame
+        """Return the songs by which writers are scored, by split: at most a sample of them, in the order of id."""
+        return {split: held(self.corpus, split, ["title", "artist", *self.condition]) for split in HELD}
 
     def training_texts(self, most: int) -> list[str]:
         """Return the lyrics of training songs, of very many a sample of about ``most``."""
