@@ -78,7 +78,7 @@ def sample(
     return found
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _batch(
     start: Start,
     vocabulary: Vocabulary,

@@ -69,13 +69,13 @@ class Reading:
         self._past: Any = None
         self._from = 0 if encoding is None else len(ids)
         self._encoded: Tensor | None = None
-        with torch.no_grad():
+        with torch.inference_mode():
             self._begin()
 
     def __len__(self) -> int:
         return self.ids.shape[0]
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def feed(self, tokens: Tensor) -> Tensor:
         """Read more of each song: ``tokens`` (songs, n); return the logits after each of them, (songs, n, vocabulary)."""
         self.ids = torch.cat([self.ids, tokens.to(self.device)], dim=1)
@@ -122,7 +122,7 @@ class Reading:
         logits: Tensor = found.logits
         return logits
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
         """Keep these songs, in this order; a number may stand there more than once."""
         self.ids, self.logits = self.ids[rows], self.logits[rows]
@@ -131,7 +131,7 @@ class Reading:
         if self._past is not None:
             self._past.batch_select_indices(rows)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def fork(self, times: int) -> Reading:
         """Return a reading of its own in which each song stands ``times`` times, one copy beside the other."""
         other = copy.copy(self)

@@ -20,9 +20,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import DynamicCache
 
 from lyrist.models.registry import option, register
+from lyrist.models.roomycache import roomy_cache
 from lyrist.models.writing import LyricsModel, Read, WriterOptions, WriterShape, announce, common
 from lyrist.models.writingconfig import GPTLyricsConfig
 
@@ -60,20 +60,20 @@ def norm(x: Tensor) -> Tensor:
 
 
 def rotation(positions: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines, (batch, 1, time, size / 2), for `rotated`.
+    """Return cosines and signed sines, (batch, 1, time, size), for `rotated`.
 
     Source: Su et al., RoFormer, 2021.
     """
     wavelengths = BASE ** (-torch.arange(0, size, 2, device=positions.device, dtype=torch.float32) / size)
     angles = positions[:, None, :, None].float() * wavelengths
-    return angles.cos(), angles.sin()
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
 
 def rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     """Return (batch, heads, time, size) turned by the angles of their positions."""
-    cos, sin = (part.to(x.dtype) for part in turns)
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+    cos, sin = turns
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class Block(nn.Module):
         """Return the vectors (batch, time, width) after this block."""
         batch, time, width = x.shape
         whole = self.into(norm(x)).view(batch, time, 3 * self.heads, -1).transpose(1, 2)
-        queries, keys, values = whole.chunk(3, dim=1)
+        both, values = whole.split([2 * self.heads, self.heads], dim=1)
         # Normed queries and keys keep scores in bounds; how sharp each head looks is learnt.
-        queries = rotated(norm(queries), turns) * self.sharpness.to(queries.dtype)
-        keys = rotated(norm(keys), turns)
+        queries, keys = rotated(norm(both), turns).chunk(2, dim=1)
+        queries = queries * self.sharpness.to(queries.dtype)
         if past is not None:
             keys, values = past.update(keys, values, self.number)
         found = sight.attend(queries.to(values.dtype), keys.to(values.dtype), values)
@@ -187,13 +187,14 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
         """Return the normed vectors after the last block, and the cache."""
         past = past_key_values
         if past is None and use_cache:
-            past = DynamicCache(config=self.config)
+            past = roomy_cache(self.config.num_hidden_layers)
         seen = past.get_seq_length() if past is not None else 0
         sight, positions, follows = _sight(input_ids, attention_mask, song_ids, seen)
         x = self._enter(input_ids, follows, past if seen else None)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))  # saves a conversion before every product
-        turns = rotation(positions, self.config.width // self.config.heads)
+        cos, sin = rotation(positions, self.config.width // self.config.heads)
+        turns = cos.to(x.dtype), sin.to(x.dtype)
         for block in self.blocks:
             x = block(x, turns, sight, past)
         x = norm(x)
@@ -215,15 +216,12 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
         weights, copied, open_ = self._weights(states, read)
         open_ = open_[:, -keep:] if isinstance(keep, int) else open_[:, keep]
         weights = weights[:, -keep:] if isinstance(keep, int) else weights[:, keep]
-        share = torch.zeros_like(logits)
+        copying = self._gate(kept, open_)[..., None].sigmoid()
+        chances = torch.addcmul(TINY * copying, logits.softmax(dim=-1), 1 - copying)
         # A condition is never copied: the weights of what follows as one are zero (see `_weights`).
         index = copied.clamp(max=logits.shape[-1] - 1)[:, None].expand_as(weights)
-        share.scatter_add_(2, index, weights.float())
-        gate = self._gate(kept, open_)[..., None]
-        return torch.logaddexp(
-            logits.log_softmax(dim=-1) + functional.logsigmoid(-gate),
-            (share + TINY).log() + functional.logsigmoid(gate),
-        )
+        chances.scatter_add_(2, index, weights.float() * copying)
+        return chances.clamp_(min=torch.finfo(chances.dtype).tiny).log_()
 
     def nats(self, states: Tensor, targets: Tensor, scored: Tensor, read: Read) -> Tensor:
         """Return the nats of the targets under the mixture."""
@@ -261,11 +259,12 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
             keys, ids = layer.keys[:, 0].to(states.dtype), layer.values[:, 0, :, 0].long()
         time, seen = queries.shape[1], ids.shape[1]
         scores = queries @ keys[:, :-1].to(queries.dtype).transpose(1, 2)
-        allowed = torch.ones(time, seen - 1, dtype=torch.bool, device=ids.device).tril(seen - time - 1)[None]
         written = (ids[:, 1:] < self.config.lyrics_size) & (ids[:, 1:] != self.config.pad_token_id)
         if mask is not None:
             written = written & mask[:, :-1].bool() & mask[:, 1:].bool()
-        allowed = allowed & written[:, None]
+        allowed = written[:, None]
+        if time > 1:
+            allowed = allowed & torch.ones(time, seen - 1, dtype=torch.bool, device=ids.device).tril(seen - time - 1)
         if read.song_ids is not None:
             allowed = allowed & (read.song_ids[:, :, None] == read.song_ids[:, None, :-1])
             allowed = allowed & (read.song_ids[:, :, None] == read.song_ids[:, None, 1:])
@@ -275,14 +274,14 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
     def _enter(self, ids: Tensor, follows: Tensor, past: Any) -> Tensor:
         """Return the vectors of the tokens, with those of the tokens before and of the pairs."""
         if past is None:
-            earlier = functional.pad(ids[:, :-1], (1, 0))
+            whole = functional.pad(ids, (1, 0))
         else:
-            old = past.layers[self.config.layers].values[:, 0, -1:, 0].long()
-            earlier = torch.cat([old, ids[:, :-1]], dim=1)
+            whole = torch.cat([past.layers[self.config.layers].values[:, 0, -1:, 0].long(), ids], dim=1)
         follows = follows[..., None]
-        x = self.embedding(ids) + self.before * self.embedding(earlier) * follows
+        vectors = self.embedding(whole)
+        x = vectors[:, 1:] + self.before * vectors[:, :-1] * follows
         if self.pairs is not None:
-            row = (ids * FIRST + earlier * SECOND) % self.config.pairs
+            row = (ids * FIRST + whole[:, :-1] * SECOND) % self.config.pairs
             x = x + self.pairs(row) * follows
         return norm(x)
 
@@ -294,8 +293,8 @@ TINY = 1e-9
 
 
 def _sight(ids: Tensor, mask: Tensor | None, songs: Tensor | None, seen: int) -> tuple[Sight, Tensor, Tensor]:
-    """Return what each token sees, its position, and whether it follows another token; all (batch, time)."""
-    batch, time = ids.shape
+    """Return what each token sees, its position, and whether it follows another token; (batch or 1, time)."""
+    time = ids.shape[1]
     places = torch.arange(seen + time, device=ids.device)
     if songs is not None:
         begins = functional.pad(songs[:, 1:] != songs[:, :-1], (1, 0), value=True)
@@ -304,7 +303,7 @@ def _sight(ids: Tensor, mask: Tensor | None, songs: Tensor | None, seen: int) ->
         return Sight((same & (places[:, None] >= places))[:, None], True), places - first, ~begins
     if mask is None or bool(mask.all()) or (not seen and bool(mask[:, 0].all())):
         # Padding on the right is seen by padding alone.
-        positions = places[seen:].expand(batch, -1)
+        positions = places[None, seen:]
         return Sight(None, time > 1), positions, (positions > 0)
     real = mask.bool()
     positions = (real.cumsum(dim=1) - 1).clamp(min=0)

@@ -272,9 +272,9 @@ class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-
         return functional.pad(logits, (0, missing), value=IMPOSSIBLE) if missing else logits
 
     def _unwritten(self, logits: Tensor) -> Tensor:
-        """Return the logits with padding and the beginning made impossible."""
+        """Return the logits with padding and the beginning made impossible, in place."""
         never = [n for n in (self.config.pad_token_id, self.config.bos_token_id) if n != self.config.eos_token_id]
-        return logits.index_fill(-1, torch.tensor(never, device=logits.device), IMPOSSIBLE)
+        return logits.index_fill_(-1, torch.tensor(never, device=logits.device), IMPOSSIBLE)
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
