@@ -133,6 +133,17 @@ def test_a_budget_in_minutes_ends_in_time() -> None:
     assert outcome.metrics[-1]["split"] == "validation"
 
 
+def test_a_budget_in_minutes_is_validated_on_the_way() -> None:
+    schedule = Schedule(minutes=0.03, batch_size=1, precision="float32", device="cpu")
+    examples = data(3000)  # far more updates than fit into two seconds
+    outcome = train(network(), examples, data(seed=1), schedule)
+    steps = [row["step"] for row in outcome.metrics if row["split"] == "validation"]
+    assert outcome.steps < 3000
+    assert 4 <= len(steps) <= 12
+    assert steps[0] == 0
+    assert steps[-1] == outcome.steps
+
+
 def test_small_batches_that_add_up_give_the_same_gradients() -> None:
     losses = []
     for accumulate in (1, 4):

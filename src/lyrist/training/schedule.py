@@ -45,7 +45,9 @@ class Schedule:
         0.0, "share of the past that a running average of the weights keeps at each update (0: none)"
     )
     patience: int = option(0, "stop after this many validations without a better loss (0: never)")
-    evaluate_every: int | None = option(None, "validate every so many updates (default: about once an epoch)")
+    evaluate_every: int | None = option(
+        None, "validate every so many updates (default: about once an epoch; with --minutes ten times a run as well)"
+    )
     log_every: int = option(10, "log the training loss every so many updates")
     precision: Literal["auto", "float32", "bf16"] = option("auto", "auto: bf16 autocast where the device is fast at it")
     threads: int | None = option(
@@ -85,7 +87,10 @@ class Schedule:
         return max(1, round(self.pace * math.sqrt(examples)))
 
     def evaluation_interval(self, examples: int) -> int:
-        """Return the updates between validations: as asked, else an epoch, but at least twelve validations a run."""
+        """Return the updates between validations: as asked, else an epoch, but at least twelve validations a run.
+
+        With a budget in minutes nobody knows the updates of a run; the loop adds validations by the clock.
+        """
         if self.evaluate_every:
             return self.evaluate_every
         epoch = self.updates_per_epoch(examples)

@@ -33,6 +33,9 @@ from lyrist.training.measuring import Measure, Outcome
 from lyrist.training.muon import Muon
 from lyrist.training.schedule import Schedule, half_precision
 
+COSTLY = 8
+"""A validation that nobody placed waits until training has taken this many times as long as the one before it took."""
+
 
 class Loop(Resumable):
     """One training run; `train` is how to use it."""
@@ -58,7 +61,7 @@ class Loop(Resumable):
         self.best: tuple[int, float | None, dict[str, Tensor]] = (0, None, {})
         self.stale = 0
         self.before = {"seconds": 0.0, "aside": 0.0, "tokens": 0, "places": 0}
-        self.aside = 0.0
+        self.aside = self.cost = self.looked = 0.0
         self.started = self.saved = time.monotonic()
         super().__init__(model=model, args=_arguments(schedule, stream, device, folder), train_dataset=stream.dataset)
         self.args._n_gpu = min(self.args._n_gpu, 1)  # never DataParallel: several GPUs are several processes
@@ -164,7 +167,9 @@ class Loop(Resumable):
                 loss = figures["loss"]
                 self._note("validation", figures)
                 self._judge(loss)
-        self.aside += time.monotonic() - began
+        self.cost = time.monotonic() - began
+        self.aside += self.cost
+        self.looked = self.elapsed()
         self.control.should_save = self._save_now()
         metrics = {"eval_loss": loss}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -181,9 +186,10 @@ class Loop(Resumable):
         step = self.state.global_step
         if self.averaged:
             self.averaged.update(self.network, step)
-        if self._out_of_time():
+        clock = self._clock() if self.schedule.minutes is not None else 0.0
+        if self.schedule.minutes is not None and clock >= 60 * self.schedule.minutes:
             control.should_training_stop = True
-        if step % self.every == 0 or control.should_training_stop:
+        if step % self.every == 0 or control.should_training_stop or self._due(clock):
             control.should_evaluate = True
         elif step % self.schedule.log_every == 0:
             self.log_training()
@@ -246,8 +252,12 @@ class Loop(Resumable):
             return self._clock() / (60 * self.schedule.minutes)
         return step / self.state.max_steps if self.state.max_steps else 0.0
 
-    def _out_of_time(self) -> bool:
-        return self.schedule.minutes is not None and self._clock() >= 60 * self.schedule.minutes
+    def _due(self, clock: float) -> bool:
+        """Return whether a budget in minutes asks for a validation: ten times a run, unless it costs too much of it."""
+        if self.validation is None or self.schedule.minutes is None or self.schedule.evaluate_every is not None:
+            return False
+        since, cost = self._everywhere([self.looked, self.cost] if self.args.process_index == 0 else [0.0, 0.0])
+        return clock - since >= max(6 * self.schedule.minutes, COSTLY * cost)
 
     def _clock(self) -> float:
         """Return the elapsed seconds of the first process: all must move the learning rate and stop together."""
