@@ -1,6 +1,7 @@
 """How much memory a recipe will want, told before it is fitted.
 
-The figure is meant to warn, so it errs upwards: measured peaks were between a third and all of it. What grows with what:
+The figure is meant to warn, so it errs upwards: measured peaks were between a quarter and 85% of it, and less where songs
+have few words. What grows with what:
 n-grams found with songs and their length, weights with classes times features, the Gram matrix with songs squared (as far
 as there is one, see `margins.by_gram`), a network with its vocabulary and with the longest batch.
 """
