@@ -141,18 +141,18 @@ class KneserNey:
 
     def distribution(self, contexts: Ints) -> NDArray[np.float64]:
         """Return the probability of every token after each song's contexts (see `advance`), shape (songs, vocabulary)."""
-        chances = np.tile(self.first.astype(np.float64), (len(contexts), 1))
-        for n, level in enumerate(self.levels, start=2):
+        chances = np.zeros((len(contexts), self.vocabulary))
+        rest = np.ones(len(contexts))  # what the longer contexts leave
+        for n, level in reversed(list(enumerate(self.levels, start=2))):
             known = np.flatnonzero(contexts[:, n - 2] >= 0)
-            if not len(known):
-                break
             places = contexts[known, n - 2]
             starts = np.searchsorted(level.keys, places * self.vocabulary)
             counts = np.searchsorted(level.keys, (places + 1) * self.vocabulary) - starts
             children = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
             tokens = level.keys[children] - np.repeat(places * self.vocabulary, counts)
-            chances[known] *= self._left(n - 1, places)[:, None]
-            chances[np.repeat(known, counts), tokens] += level.kept[children]
+            chances[np.repeat(known, counts), tokens] += level.kept[children] * np.repeat(rest[known], counts)
+            rest[known] *= self._left(n - 1, places)
+        chances += rest[:, None] * self.first
         return chances
 
     def _left(self, n: int, places: Ints) -> Floats:

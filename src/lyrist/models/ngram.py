@@ -287,7 +287,8 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
 
 def _log(chances: Array) -> NDArray[np.float32]:
     """Return logarithms; `IMPOSSIBLE` for what has no probability."""
-    return np.where(chances > 0, np.log(np.maximum(chances, 1e-300)), IMPOSSIBLE).astype(np.float32)
+    single = chances.astype(np.float32)
+    return np.where(single > 0, np.log(np.maximum(single, np.finfo(np.float32).tiny)), np.float32(IMPOSSIBLE))
 
 
 def evenly(songs: Songs, most: int) -> Songs:
