@@ -216,8 +216,9 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
         weights, copied, open_ = self._weights(states, read)
         open_ = open_[:, -keep:] if isinstance(keep, int) else open_[:, keep]
         weights = weights[:, -keep:] if isinstance(keep, int) else weights[:, keep]
-        copying = self._gate(kept, open_)[..., None].sigmoid()
-        chances = torch.addcmul(TINY * copying, logits.softmax(dim=-1), 1 - copying)
+        gate = self._gate(kept, open_)[..., None]
+        copying = gate.sigmoid()
+        chances = torch.addcmul(TINY * copying, logits.softmax(dim=-1), (-gate).sigmoid())
         # A condition is never copied: the weights of what follows as one are zero (see `_weights`).
         index = copied.clamp(max=logits.shape[-1] - 1)[:, None].expand_as(weights)
         chances.scatter_add_(2, index, weights.float() * copying)
