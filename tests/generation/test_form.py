@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
-from lyrist.generation.form import REPEATED, SECTIONS, Line, counts, opens, parse, partners, rhyme_scheme
+from lyrist.generation.form import REPEATED, SECTIONS, Line, counts, parse, partners, rhyme_scheme
 from lyrist.rhyme import Rhyme
 
 
@@ -43,7 +43,6 @@ def test_schemes() -> None:
     assert partners("ABAB", 4) == [None, None, 0, 1]
     assert partners("AAAA", 4) == [None, 0, 1, 2]
     assert partners("", 2) == [None, None]
-    assert [opens("ABAB", i, 4) for i in range(4)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("scheme", ["", "A", "ABCD", "A B", "AAB1"])

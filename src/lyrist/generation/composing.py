@@ -12,7 +12,7 @@ from lyrist import text as texts
 from lyrist.corpus.cleaning.headers import KEPT
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation.decoding import generator
-from lyrist.generation.form import Line, Section, opens, partners
+from lyrist.generation.form import Line, Section, partners
 from lyrist.generation.lines import Chosen, LineWriter, Wish
 from lyrist.generation.prompts import Start, Vocabulary
 from lyrist.generation.reading import Reading
@@ -34,6 +34,10 @@ class Plan:
     hook: str = ""
     """The line that a chorus begins with."""
     most_copied: int | None = None
+    sheet: tuple[str | None, ...] = ()
+    """Of a song that stands already, every line of every section: its words where it stays, None where it is written."""
+    refused: frozenset[str] = frozenset()
+    """Lines that are not wanted, as `lyrist.text.key` has them."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,16 @@ class _Piece:
             partner = with_whom[place]
             partner = None if partner is None else first + partner
             end = "\n\n" if place + 1 == section.lines else "\n"
-            if given:
+            stands = self.plan.sheet[first + place] if self.plan.sheet else None
+            if stands is not None:
+                self._add(stands, number, partner, end, given=True)
+            elif given:
                 self._add(given[0], number, partner, end, given=True)
                 given = given[1:]
             elif place == 0 and self.plan.hook and section.name in ("chorus", "hook", "refrain"):
                 self._add(self.plan.hook, number, partner, end, given=True)
             else:
-                wish = self._wish(first, partner, opens(self.plan.scheme, place, section.lines))
+                wish = self._wish(first, place, partner, with_whom)
                 before = self.vocabulary.ids(head) if head else []
                 if before:
                     self.reading.feed(torch.tensor([before]))
@@ -123,16 +130,22 @@ class _Piece:
                 head = ""
         return given, head
 
-    def _wish(self, first: int, partner: int | None, opening: bool) -> Wish:
-        around = self.lines[first:]
+    def _wish(self, first: int, place: int, partner: int | None, with_whom: Sequence[int | None]) -> Wish:
+        """Return what line ``place`` of the section that begins at line ``first`` is to be like."""
+        fast = {i: line for i, line in enumerate(self.plan.sheet[first : first + len(with_whom)]) if line is not None}
+        to_come = [line for i, line in fast.items() if i > place]
+        other = None if partner is None else self.lines[partner].text
+        if other is None:  # where the later line of two that rhyme stands already, this one follows it
+            other = next((line for i, line in fast.items() if i > place and with_whom[i] == place), None)
+        before, around = ([line.text for line in lines] for lines in (self.lines, self.lines[first:]))
         return Wish(
-            rhyme="" if partner is None else last_word(self.lines[partner].text),
-            opens=opening,
+            rhyme="" if other is None else last_word(other),
+            opens=any(with_whom[i] == place for i in range(place + 1, len(with_whom)) if i not in fast),
             syllables=self.plan.syllables,
-            about=None if partner is None else self.lines[partner].syllables,
-            taken=frozenset(last_word(line.text) for line in around),
-            used=frozenset(last_word(line.text) for line in self.lines),
-            before=frozenset(texts.key(line.text) for line in self.lines),
+            about=None if other is None else line_syllables(other),
+            taken=frozenset(map(last_word, [*around, *to_come])),
+            used=frozenset(map(last_word, before)),
+            before=self.plan.refused | frozenset(map(texts.key, [*before, *to_come])),
             words=self._words(),
             most_copied=self.plan.most_copied,
         )

@@ -20,6 +20,8 @@ SHORT = {"intro": 2, "outro": 2, "pre-chorus": 2, "post-chorus": 2, "interlude":
 LINES = 4
 """Lines of a section, unless the plan says so or it is one of the `SHORT`."""
 MOST = 32
+LONGEST = 400
+"""Lines of a song that is given, some of them to be written anew."""
 DEFAULT = "verse,verse,verse,verse"
 """The plan where rhymes or syllables are asked for and no form is."""
 
@@ -115,6 +117,31 @@ def parse(form: str) -> tuple[Section, ...]:
     return tuple(found)
 
 
+def stanzas(sheet: Sequence[str | None]) -> list[list[str | None]]:
+    """Return the lines of a sheet, section by section: an empty line ends one.
+
+    Raises
+    ------
+    UsageError
+        It has more than `LONGEST` lines.
+    """
+    found: list[list[str | None]] = [[]]
+    for line in sheet:
+        if line is None or line.strip():
+            found[-1].append(None if line is None else " ".join(line.split()))
+        elif found[-1]:
+            found.append([])
+    found = [stanza for stanza in found if stanza]
+    if sum(map(len, found)) > LONGEST:
+        raise UsageError(f"The sheet has more than {LONGEST} lines; make two songs of it.")
+    return found
+
+
+def as_they_stand(parts: Sequence[Sequence[str | None]]) -> tuple[Section, ...]:
+    """Return the plan of a song that has sections of these lines already."""
+    return tuple(Section("verse", len(part)) for part in parts)
+
+
 def rhyme_scheme(given: str | None) -> str:
     """Return a rhyme scheme in capitals; empty for ``free`` and None.
 
@@ -148,11 +175,6 @@ def partners(scheme: str, lines: int) -> list[int | None]:
         before = [i for i in range(stanza, line) if scheme[i - stanza] == letter]
         found.append(before[-1] if before else None)
     return found
-
-
-def opens(scheme: str, line: int, lines: int) -> bool:
-    """Return whether a later line of the section is to rhyme with this one."""
-    return line in partners(scheme, lines)
 
 
 def counts(lines: Sequence[Line]) -> dict[str, Any]:

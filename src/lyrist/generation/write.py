@@ -13,6 +13,7 @@ import torch
 from cyclopts import Parameter
 
 from lyrist import progress
+from lyrist import text as texts
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Copied, Index
@@ -133,6 +134,11 @@ class Wishes:
     hook: str | None = None
     original: int | None = None
     candidates: int = CANDIDATES
+    sheet: tuple[str | None, ...] = ()
+    """A song whose lines stand fast where there are words, and are written anew where there is None; ``""`` parts its
+    sections. With a form it has the form's lines, those of its repeated sections included."""
+    refused: tuple[str, ...] = ()
+    """Lines that are not wanted again."""
 
     def __post_init__(self) -> None:
         for name, least in (("max_tokens", 1), ("syllables", 1), ("original", 3), ("candidates", 1), ("songs", 1)):
@@ -149,6 +155,8 @@ class Wishes:
     def plan(self) -> Plan | None:
         """Return the plan, or None where songs are written freely."""
         scheme = forms.rhyme_scheme(self.rhyme)
+        if self.sheet:
+            return self._redrawn(scheme)
         shaped = bool(self.form or scheme or self.syllables)
         if self.hook is not None and not (self.hook.strip() and "chorus" in (self.form or "")):
             raise UsageError("--hook is the first line of the chorus; give its words, and a --form with a chorus.")
@@ -157,6 +165,22 @@ class Wishes:
         sections = forms.parse(self.form or forms.DEFAULT) if shaped else ()
         hook = " ".join(self.hook.split()) if self.hook else ""
         return Plan(sections, scheme, self.syllables, hook, self.original)
+
+    def _redrawn(self, scheme: str) -> Plan:
+        """Return the plan of a song of which some lines stand fast."""
+        stanzas = forms.stanzas(self.sheet)
+        lines = tuple(line for stanza in stanzas for line in stanza)
+        if self.hook is not None:
+            raise UsageError("A hook is a line that stands fast: put it into the sheet.")
+        if None not in lines:
+            raise UsageError("Every line stands fast, so there is nothing to write; let go of one.")
+        if self.form is None:
+            sections = forms.as_they_stand(stanzas)
+        else:
+            sections = forms.parse(self.form)
+            if [section.lines for section in sections] != [len(stanza) for stanza in stanzas]:
+                raise UsageError(f"The sheet's sections have other lengths than those of '{self.form}'.")
+        return Plan(sections, scheme, self.syllables, "", self.original, lines, frozenset(map(texts.key, self.refused)))
 
 
 def write(
@@ -250,7 +274,7 @@ def write(
     began = time.perf_counter()
     songs = compose(opened.writer, given=given, prompt=prompt, sampling=sampling, wishes=wishes, index=index)
     settings = {"run": str(run), "recipe": opened.info["recipe"], **given, "prompt": prompt, **asdict(sampling)}
-    settings |= asdict(wishes)
+    settings |= {name: value for name, value in asdict(wishes).items() if value != ()}
     written = Written(songs, settings, sampling, time.perf_counter() - began, path, streaming.listening())
     if path is not None and kind is not None:
         output.write_songs(path, kind, [song.figures() for song in songs], settings)
@@ -305,6 +329,8 @@ def compose(
         `streaming.whole` returns of it is sure to stay. By default it goes to who listens with `streaming.shown`.
     """
     sampling, wishes = sampling or Sampling(), wishes or Wishes()
+    if wishes.sheet and prompt is not None:
+        raise UsageError("A prompt is the beginning of a new song; put its lines into the sheet.")
     if wishes.original is not None and index is None:
         raise UsageError("To keep copied runs out, the index of the training songs is needed.")
     if say is None and streaming.listening():
@@ -342,7 +368,8 @@ def _by_lines(
     say: Callable[[int, str, bool], object] | None,
 ) -> list[Lyrics]:
     runs = None if index is None else index.extends_all
-    candidates = wishes.candidates if plan.sections else min(wishes.candidates, REDRAWN)
+    asked = wishes.form or plan.scheme or plan.syllables
+    candidates = wishes.candidates if asked else min(wishes.candidates, REDRAWN)
     lines = LineWriter(vocabulary, sampling, candidates=candidates, runs=runs)
     limit = wishes.max_tokens or (10**9 if plan.sections else MAX_TOKENS)
     composer = Composer(begin, vocabulary, lines, plan, limit)
