@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lyrist.errors import LyristError
 from lyrist.evaluation import phrases
-from lyrist.evaluation.hashedwords import BREAK, hashed_words, plain
+from lyrist.evaluation.hashedwords import BREAK, hashed_words, places, plain
 from lyrist.evaluation.originality import LENGTHS, Index, originality
 from lyrist.files import read_json, write_json
 
@@ -193,3 +193,26 @@ def test_damage_is_told(tmp_path: Path) -> None:
     with pytest.raises(LyristError, match="no song to index"):
         Index.build([], tmp_path / "empty")
     assert not (tmp_path / "empty").exists()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("ab' `’İßΣ漢字กข \n"))))
+def test_the_place_of_every_word_is_known(text: str) -> None:
+    words = plain(pl.Series([text], dtype=pl.String))[0]
+    assert len(places(text)) == len(words.split())
+    assert all(text[start:end].strip() == text[start:end] for start, end in places(text))
+
+
+def test_the_place_of_every_copied_run_is_told(tmp_path: Path) -> None:
+    index = Index.build(
+        [songs(["one two three four five six seven", "the cat's bell rang out at dawn"])], tmp_path / "i"
+    )
+    text = "well, TWO three\nfour, five six! and\nthe cats bell: rang out – one two three four"
+    found = index.passages(text)
+    assert [(text[run.start : run.end], run.words, run.song.id) for run in found] == [
+        ("TWO three\nfour, five six", 5, 0),
+        ("the cats bell: rang out", 5, 1),
+    ]
+    assert [run.words for run in index.passages(text, least=4)] == [5, 5, 4]
+    assert len(index.passages(text, least=4, most=1)) == 1
+    assert index.passages("") == []

@@ -22,6 +22,7 @@ from lyrist.reports.page import (
     Section,
     Table,
     figures_of,
+    fragment,
     render,
     write,
 )
@@ -250,3 +251,13 @@ def test_a_page_is_written_whole_and_the_same_every_time(tmp_path: Path) -> None
     write(everywhere("text"), path)
     assert path.read_bytes() == first
     assert [p.name for p in path.parent.iterdir()] == ["page.html"]
+
+
+def test_blocks_for_a_page_of_someone_else_are_those_of_a_whole_one() -> None:
+    blocks = [block for section in everywhere(HOSTILE).sections for block in section.blocks]
+    reader = Reader()
+    reader.feed(fragment(blocks))
+    reader.close()
+    assert reader.open == []
+    assert not {tag for tag, _ in reader.tags} & {"script", "img", "html", "style"}
+    assert not [name for _, attributes in reader.tags for name in attributes if name.startswith("on")]

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import csr_array
 
 from lyrist.corpus.arrays import Ints, distinct
 
@@ -28,7 +27,8 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dt
 
 # `text.KEY_PATTERN` with a space, written so that the single spaces between words are no matches: half the time.
 _NOT_KEY = r"[^\p{L}\p{N} ][^\p{L}\p{N}]*| [^\p{L}\p{N}]+"
-_UNSPACED = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]) ?"
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+"""A character of a script that puts no space between words; a regular expression of Rust's `regex` syntax."""
 
 
 def normalised(lyrics: pl.Series) -> pl.Series:
@@ -41,7 +41,7 @@ def normalised(lyrics: pl.Series) -> pl.Series:
 
 def spaced(normal: pl.Series) -> pl.Series:
     """Return normalised texts with a space after each character of a script that puts none between words."""
-    return normal.str.replace_all(_UNSPACED, "$1 ").str.strip_chars_end(" ")
+    return normal.str.replace_all(f"({UNSPACED}) ?", "$1 ").str.strip_chars_end(" ")
 
 
 def shingle_hashes(lyrics: pl.Series) -> tuple[Ints, npt.NDArray[np.int32]]:
@@ -78,6 +78,8 @@ class ShingleSets:
     """
 
     def __init__(self, lyrics: Iterator[tuple[Ints, pl.Series]]) -> None:
+        from scipy.sparse import csr_array  # here, as in `arrays`
+
         ids, counts, hashes = bytearray(), bytearray(), bytearray()  # they grow in place, a list of arrays is copied
         for chunk_ids, chunk in lyrics:
             ids += np.asarray(chunk_ids, dtype=np.int64).tobytes()

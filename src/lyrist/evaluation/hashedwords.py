@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lyrist.corpus.shingles import normalised, spaced
+from lyrist.corpus.shingles import UNSPACED, normalised, spaced
 
 Hashes = NDArray[np.uint32]
 
@@ -58,3 +58,23 @@ def _hash(letters: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[n
     sums = np.add.reduceat(letters * _FACTORS[place & (_PLACES - 1)], begins)
     mixed = (sums ^ (sums >> np.uint64(33))) * _MIX
     return np.asarray(np.maximum((mixed >> np.uint64(32)).astype(np.uint32), 1), dtype=np.uint32)
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    """Return where each word of `plain` stands in one text: its first character and the one after its last."""
+    letters = list(text.lower() if len(text.lower()) == len(text) else map(str.lower, text))
+    known = pl.Series(sorted(set(letters)), dtype=pl.String)
+    word = set(known.filter(known.str.contains(r"^[\p{L}\p{N}]+$")).to_list())
+    alone = set(known.filter(known.str.contains(f"{UNSPACED}$")).to_list())
+    found: list[tuple[int, int]] = []
+    start: int | None = None
+    for place, letter in enumerate([*letters, " "]):
+        if letter in word:
+            start = place if start is None else start
+            if letter in alone:
+                found.append((start, place + 1))
+                start = None
+        elif letter not in "'’`" and start is not None:
+            found.append((start, place))
+            start = None
+    return found

@@ -23,6 +23,7 @@ from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
 from lyrist.evaluation.hashedwords import BREAK, Hashes, hashed_words, plain
+from lyrist.evaluation.hashedwords import places as places_of
 from lyrist.evaluation.intervals import bootstrap_mean, bootstrap_ratio
 from lyrist.evaluation.phrases import LONGEST, SHORTEST, Phrases, write_order
 
@@ -64,6 +65,18 @@ class Copied:
     """By n: how many they are."""
     runs: dict[int, int]
     """By n: how many runs of n words the text has."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A run of words of a text that stands in a training song."""
+
+    start: int
+    end: int
+    """Its first character in the text, and the one after its last."""
+    words: int
+    song: Song
+    """The song, or one of several."""
 
 
 class Index:
@@ -153,6 +166,24 @@ class Index:
             self._told(text, lengths[start : end - 1], runs[start : end - 1], places[start : end - 1])
             for text, start, end in zip(texts, starts[:-1], starts[1:], strict=True)
         ]
+
+    def passages(self, text: str, least: int = 5, most: int = 50) -> list[Passage]:
+        """Return the runs of at least ``least`` words that stand in a training song, in the order of the text.
+
+        Of runs that overlap the longest is told; of more than ``most`` the longest.
+        """
+        spans = places_of(text)
+        _, runs, places = self._search(hashed_words(pl.Series([text], dtype=pl.String))[0])
+        taken = np.zeros(len(spans), dtype=bool)
+        found: list[Passage] = []
+        for first in np.argsort(-runs[: len(spans)], kind="stable").tolist():
+            last = first + int(runs[first])
+            if last - first < max(least, SHORTEST) or len(found) == most:
+                break
+            if last <= len(spans) and not taken[first:last].any():
+                taken[first:last] = True
+                found.append(Passage(spans[first][0], spans[last - 1][1], last - first, self._song(int(places[first]))))
+        return sorted(found, key=lambda each: each.start)
 
     def extends(self, words: str | Sequence[str]) -> int:
         """Return how many words of the longest run in ``words`` stand in one training song; 0 where there is none of four.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from lyrist.files import explained, write_text
@@ -55,7 +55,9 @@ __all__ = [
     "Section",
     "Table",
     "figures_of",
+    "fragment",
     "render",
+    "style",
     "write",
 ]
 
@@ -93,9 +95,30 @@ def figures_of(page: Page) -> Iterator[Figure]:
         yield from within(section.blocks)
 
 
+def fragment(blocks: Sequence[Block]) -> str:
+    """Return blocks as a piece of HTML for a page of someone else's making, which brings the style sheet: `style`."""
+    return str(_environment().get_template("blocks.html").module.all(blocks))  # type: ignore[attr-defined]
+
+
+def style() -> str:
+    """Return the rules for blocks, without colours: what surrounds them sets ``--paper``, ``--ink`` and the others."""
+    return _read("page.css")
+
+
 @cache
 def _template() -> Any:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return _environment().get_template("page.html")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_read),
+    )
     environment.filters |= {
         "visible": visible,
         "paragraphs": _paragraphs,
@@ -107,13 +130,16 @@ def _template() -> Any:
         "kind": lambda block: type(block).__name__,
         "rows": _rows,
     }
-    source = resources("lyrist.reports").joinpath("page.html").read_text(encoding="utf-8")
-    return environment.from_string(source)
+    return environment
+
+
+def _read(name: str) -> str:
+    return resources("lyrist.reports").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
 def _css() -> Markup:
-    own = resources("lyrist.reports").joinpath("page.css").read_text(encoding="utf-8")
+    own = _read("page.css")
     dark = f"@media (prefers-color-scheme: dark) {{\n{palette.dark_rules('.picture svg')}}}\n"
     return Markup(palette.variables() + own + dark)  # noqa: S704 - our own style sheet
 
