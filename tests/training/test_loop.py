@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback
 
 from lyrist import progress
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, UsageError
 from lyrist.models.recurrent import RecurrentOptions, lstm
 from lyrist.models.registry import Shape
-from lyrist.training import checkpoints, journal
+from lyrist.training import checkpoints, journal, trackers
 from lyrist.training.batches import TokenExamples
 from lyrist.training.checkpoints import CHECKPOINTS, last_checkpoint
 from lyrist.training.loop import train
@@ -273,3 +275,24 @@ def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
     for mine, theirs in zip(rows, alone.metrics, strict=True):
         assert mine["loss"] == pytest.approx(theirs["loss"], rel=2e-3)
     assert told[0][1] == alone.tokens
+
+
+def test_tensorboard_sees_what_the_journal_holds(tmp_path: Path) -> None:
+    train(network(), data(), data(seed=1), dataclasses.replace(SCHEDULE, track="tensorboard"), folder=tmp_path)
+    seen = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    for split, name in (("train", "train/loss"), ("validation", "eval/loss"), ("validation", "eval/accuracy")):
+        told = {event.step: event.value for event in seen.Scalars(name)}
+        rows = {row["step"]: row[name.partition("/")[2]] for row in journal.read(tmp_path) if row["split"] == split}
+        assert told == pytest.approx(rows, rel=1e-6)
+        assert len(rows) >= 3
+
+
+def test_a_tracker_that_is_not_known_or_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"There is no tracker 'tensorbord'. Did you mean 'tensorboard'"):
+        trackers.tracker("tensorbord", tmp_path)
+    with pytest.raises(LyristError, match="--track wandb needs a package that is not there"):
+        trackers.tracker("wandb", tmp_path)
+    assert trackers.tracker("", tmp_path) == ()
+    monkeypatch.setenv("RANK", "1")
+    assert trackers.tracker("tensorboard", tmp_path) == ()
+    assert not list(tmp_path.iterdir())

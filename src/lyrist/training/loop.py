@@ -29,6 +29,7 @@ from lyrist.models.network import hushed
 from lyrist.training.batches import Examples, Stream
 from lyrist.training.measuring import Measure, Outcome, classification
 from lyrist.training.schedule import Schedule, device_for, threads
+from lyrist.training.trackers import tracker
 from lyrist.training.trainer import Loop
 
 
@@ -86,7 +87,7 @@ def train(
         stream = _stream(examples, schedule, bucketed)
         loop = Loop(model, stream, validation, schedule, measure, device, place, keep=folder is not None)
         loop.advance = advance
-        for callback in callbacks:
+        for callback in (*callbacks, *tracker(schedule.track, place)):
             loop.add_callback(callback)
         loop.run(resume)
         model.to("cpu").eval()  # type: ignore[arg-type]

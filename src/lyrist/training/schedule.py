@@ -54,6 +54,7 @@ class Schedule:
         None, "CPU threads (default: one for a network of less than 5 million weights, else all)"
     )
     device: Literal["auto", "cpu", "cuda"] = option("auto", "auto: a GPU where there is one")
+    track: str = option("", "pass the figures on to tensorboard, or to another tracker that transformers knows")
     seed: int = option(0, "decides the first weights, the order of the songs and what is dropped")
 
     def __post_init__(self) -> None:

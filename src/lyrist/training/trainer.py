@@ -32,6 +32,7 @@ from lyrist.training.journal import Journal, Tally, read_whole
 from lyrist.training.measuring import Measure, Outcome
 from lyrist.training.muon import Muon
 from lyrist.training.schedule import Schedule, half_precision
+from lyrist.training.trackers import as_logged
 
 COSTLY = 8
 """A validation that nobody placed waits until training has taken this many times as long as the one before it took."""
@@ -214,7 +215,10 @@ class Loop(Resumable):
         step = self.state.global_step
         (tokens,) = self._everywhere([self._counted("tokens")])
         row = {"step": step, "epoch": round(step / self.stream.updates_per_epoch, 4), "split": split, **figures}
-        self.journal.add(row | {"tokens": int(tokens), "seconds": round(self.elapsed(), 3)})
+        row |= {"tokens": int(tokens), "seconds": round(self.elapsed(), 3)}
+        self.journal.add(row)
+        if self.schedule.track:
+            self.callback_handler.on_log(self.args, self.state, self.control, as_logged(row))
 
     def _validate(self, examples: Examples) -> dict[str, float]:
         batches = in_order_of_length(examples, 2 * self.schedule.batch_size)
@@ -336,7 +340,7 @@ class Loop(Resumable):
     def _settings(self) -> dict[str, Any]:
         """Return what must not change between the start of a run and its end."""
         settings = dataclasses.asdict(self.schedule)
-        for name in ("device", "precision", "threads"):
+        for name in ("device", "precision", "threads", "track"):
             del settings[name]
         lengths = self.stream.dataset.lengths
         shapes = [list(p.shape) for p in self.network.parameters()]
