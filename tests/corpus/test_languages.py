@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lyrist.corpus import languages
 from lyrist.corpus.languages import LANGUAGES, THRESHOLD, check_languages, detect
 from lyrist.errors import UsageError
 
@@ -124,3 +125,10 @@ def test_every_language_of_the_model_has_a_name() -> None:
 def test_real_songs_of_other_languages_are_found(table: str, column: str, found: dict[str, int]) -> None:
     codes, _ = detect(pl.read_csv(DATA / table)[column])
     assert dict(codes.value_counts().iter_rows()) == found
+
+
+@given(st.text(alphabet="aé'’ .\n-漢\u0301", max_size=40))
+def test_all_but_letters_become_one_space(text: str) -> None:
+    column = pl.Series([text])
+    plain = column.str.replace_all(r"[^\p{L}\p{M}'’]+", " ")
+    assert column.str.replace_all(languages._BARE, " ").to_list() == plain.to_list()

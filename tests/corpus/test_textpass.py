@@ -6,10 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.textpass import Filters, clean_shard, judge
 from lyrist.sample.songbook import songbook
+from lyrist.text import words
 
 SONG = songbook()[0].lyrics
 
@@ -39,6 +42,22 @@ def table(**columns: Any) -> pl.DataFrame:
 )
 def test_each_reason(lyrics: str, filters: Filters, reason: str | None) -> None:
     assert judge(table(lyrics=[lyrics]), filters)["reason"].to_list() == [reason]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lyrics=st.text(alphabet="ab'’ \n.é_漢", max_size=60),
+    least=st.integers(0, 6),
+    most=st.integers(0, 8),
+)
+def test_too_few_and_too_many_words_are_told_by_all_words_though_few_are_counted(
+    lyrics: str, least: int, most: int
+) -> None:
+    long = lyrics + " " * 200 + "a" if least % 2 else lyrics  # one word more, after what is read first
+    count = len(words(long))
+    reason = judge(table(lyrics=[long]), Filters(min_words=least, max_words=most))["reason"][0]
+    asked = "empty" if not count else "too-short" if count < least else "too-long" if count > most else None
+    assert reason == asked or reason in ("instrumental", "empty")
 
 
 def test_the_language_is_told_of_songs_that_stay_only() -> None:

@@ -6,8 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 Ints = npt.NDArray[np.int64]
 Number = TypeVar("Number", np.int64, np.uint64)
@@ -42,6 +40,9 @@ def components(count: int, left: Ints, right: Ints) -> Ints:
     """
     if not count:
         return np.empty(0, np.int64)
+    from scipy.sparse import csr_array  # here: it takes as long to load as 1,500 songs to clean, and workers need none
+    from scipy.sparse.csgraph import connected_components
+
     links = csr_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 

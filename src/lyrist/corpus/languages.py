@@ -44,6 +44,8 @@ LEAST_LETTERS = 10
 
 _READ = 6000  # characters of a text that are read at all; a long text has shown its language by then
 _CERTAIN = 0.9  # below this score a song is looked at twice
+# Runs of other than letters, marks and apostrophes; the single spaces between words are no matches: a third of the time.
+_BARE = r"[^\p{L}\p{M}'’ ][^\p{L}\p{M}'’]*| [^\p{L}\p{M}'’]+"
 _CANDIDATES = 5  # languages that each look brings along when two are averaged
 
 
@@ -64,7 +66,7 @@ def detect(lyrics: pl.Series) -> tuple[pl.Series, pl.Series]:
         for ``"und"`` too.
     """
     texts = lyrics.cast(pl.String).fill_null("").str.slice(0, _READ).str.to_lowercase()
-    bare = texts.str.replace_all(r"[^\p{L}\p{M}'’]+", " ")
+    bare = texts.str.replace_all(_BARE, " ")
     found = [_tell(words, text) for words, text in zip(bare.to_list(), texts.to_list(), strict=True)]
     codes = [label.removeprefix("__label__") if score >= THRESHOLD else UNKNOWN for score, label in found]
     return pl.Series("language", codes, dtype=pl.String), pl.Series("score", [s for s, _ in found], dtype=pl.Float32)

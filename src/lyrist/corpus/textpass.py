@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import resource
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from lyrist.corpus import languages
@@ -23,8 +25,11 @@ from lyrist.text import repetition
 DROPPED = ("id", "source", "row", "reason", "detail", "title", "artist")
 """What is kept of a dropped row."""
 
-SAMPLED = 1024
-"""Songs a shard on which the repetition score is measured before and after cleaning."""
+SAMPLED = 256
+"""Songs a shard, evenly spread, on which the repetition score is measured before and after cleaning."""
+
+_LETTERS_A_WORD = 24
+"""A text is read so far, for each word that it needs at least, before all its words are counted."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         return counts
     clock = _Clock()
     songs = pl.read_parquet(raw)
-    before = songs["lyrics"].head(SAMPLED)
+    sample = np.linspace(0, max(len(songs) - 1, 0), min(SAMPLED, len(songs))).astype(np.int64)
+    before = songs["lyrics"].gather(sample)
     cleaned, rules = clean_series(songs["lyrics"].fill_null(""), Cleaning(**_tuples(settings["cleaning"])))
     songs = songs.with_columns(lyrics=cleaned)
     clock.step("clean")
@@ -91,7 +97,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         "rules": rules,
         "languages": dict(kept["language"].value_counts().iter_rows()),
         "seconds": clock.seconds,
-        "repetition": _repetition(before, songs.head(SAMPLED)),
+        "repetition": _repetition(before, songs[sample]),
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     write_json(done, counts)
@@ -103,7 +109,8 @@ def judge(songs: pl.DataFrame, filters: Filters, clock: _Clock | None = None) ->
 
     The cheap filters come first, so that languages are told only where they decide.
     """
-    lyrics, count = songs["lyrics"], word_count(songs["lyrics"])
+    lyrics = songs["lyrics"]
+    count = _deciding_count(lyrics, filters)
     everything = pl.repeat(value=True, n=len(songs), dtype=pl.Boolean, eager=True)
     genre = songs["genre"].str.to_lowercase().fill_null("")
     tests = {
@@ -131,6 +138,19 @@ def judge(songs: pl.DataFrame, filters: Filters, clock: _Clock | None = None) ->
     if clock:
         clock.step("language")
     return songs.with_columns(language=language, reason=reason, detail=detail)
+
+
+def _deciding_count(lyrics: pl.Series, filters: Filters) -> pl.Series:
+    """Return the number of words of each text, exact where it decides; elsewhere one that passes as the true one would.
+
+    To count all words takes as long as a third of the cleaning. Nearly every song shows in its first characters that it
+    has enough words, and has too few bytes to have too many: words and what stands between them take two bytes at least.
+    """
+    enough = max(filters.min_words, 1)
+    count = word_count(lyrics.str.slice(0, _LETTERS_A_WORD * enough)).clip(upper_bound=enough)
+    open_ = (count < enough) | (lyrics.str.len_bytes() > 2 * filters.max_words) | (enough > filters.max_words)
+    places = open_.arg_true()
+    return count.scatter(places, word_count(lyrics.gather(places))) if len(places) else count
 
 
 def _languages(lyrics: pl.Series, wanted: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -172,6 +192,7 @@ def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
+    # Another process may be at the same shard still: one that outlived a kill, or that a cluster took for lost.
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
     frame.write_parquet(temporary, compression="zstd", compression_level=1)
     temporary.replace(path)
