@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lyrist.errors import UsageError
-from lyrist.models import interpolation, kneserney, songmemory
+from lyrist.models import interpolation, kneserney, pasts, songmemory
 from lyrist.models.countsconfig import NgramConfig
 from lyrist.models.kneserney import Ints, KneserNey, Level, Tokens
 from lyrist.models.registry import option, register
@@ -75,6 +75,27 @@ class Reading(State):
         self.memory, self.contexts = self.memory.select(chosen), self.contexts[chosen]
         if self.network is not None:
             self.network.batch_select_indices(rows)
+
+    @property
+    def joins(self) -> bool:  # type: ignore[override]
+        """Return whether songs that began apart can be put together: they can, unless the network's cannot."""
+        return self.network is None or pasts.joinable(self.network)
+
+    def join(self, other: Reading) -> None:
+        """Put the songs of another reading after these."""
+        self.memory.join(other.memory)
+        self.contexts, self.read = np.concatenate([self.contexts, other.contexts]), max(self.read, other.read)
+        if self.network is not None:
+            pasts.join(self.network, other.network)
+
+    def columns(self) -> int | None:
+        """Return the network's columns."""
+        return None if self.network is None else pasts.columns(self.network)
+
+    def trim(self, kept: int) -> None:
+        """Leave out columns of the network's."""
+        if self.network is not None:
+            pasts.trim(self.network, kept)
 
     def step(self, counts: KneserNey, ids: Ints, real: NDArray[np.bool_]) -> None:
         """Read a token of each song; where it is not ``real``, it is padding."""

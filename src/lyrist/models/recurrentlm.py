@@ -49,6 +49,8 @@ class LstmWriterOptions(RecurrentWriterOptions):
 class Memory(State):
     """The states of all layers after the last token, each (layers, batch, hidden); an LSTM has two."""
 
+    joins = True
+
     def __init__(self, parts: tuple[Tensor, ...], length: int) -> None:
         self.parts, self.length = parts, length
 
@@ -59,6 +61,11 @@ class Memory(State):
     def select(self, rows: Tensor) -> None:
         """Keep these songs."""
         self.parts = tuple(part.index_select(1, rows.to(part.device)) for part in self.parts)
+
+    def join(self, other: Memory) -> None:
+        """Put the songs of another memory after these."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        self.parts, self.length = tuple(torch.cat(pair, dim=1) for pair in pairs), max(self.length, other.length)
 
     def __len__(self) -> int:
         return self.parts[0].shape[1]

@@ -158,6 +158,13 @@ class SongMemory:
         chosen.ids, chosen.matched, chosen.length = self.ids[rows], self.matched[rows], self.length[rows]
         return chosen
 
+    def join(self, other: SongMemory) -> None:
+        """Put the songs of another memory after these, in place; what no song needs is given back."""
+        places = max(64, int(max(self.length.max(initial=0), other.length.max(initial=0))) + 2)
+        self.ids = np.concatenate([_wide(self.ids, places, -1), _wide(other.ids, places, -1)])
+        self.matched = np.concatenate([_wide(self.matched, places, 0), _wide(other.matched, places, 0)])
+        self.length = np.concatenate([self.length, other.length])
+
     def append(self, rows: Ints, tokens: Ints) -> None:
         """Add a token to each of the songs ``rows``."""
         if not len(rows):
@@ -203,6 +210,11 @@ class SongMemory:
         known = np.flatnonzero(place.max(axis=1) >= 1)
         spread[known, self.ids[known, _latest(place[known])]] += weights[known, -1]
         return spread
+
+
+def _wide(values: Ints, places: int, filling: int) -> Ints:
+    missing = max(0, places - values.shape[1])
+    return np.pad(values[:, :places], ((0, 0), (0, missing)), constant_values=filling)
 
 
 def _latest(place: Ints) -> Ints:

@@ -122,6 +122,8 @@ class State(abc.ABC):
     """
 
     is_compileable = False
+    joins = False
+    """Whether songs that began apart can be put together: `join` and, where there is something to mask, the other two."""
 
     @abc.abstractmethod
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -146,6 +148,18 @@ class State(abc.ABC):
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Repeat each song ``repeats`` times."""
         self.select(torch.arange(len(self)).repeat_interleave(repeats))
+
+    def join(self, other: Any) -> None:
+        """Put the songs of another state of the same model after these, in place."""
+        raise NotImplementedError
+
+    def columns(self) -> int | None:
+        """Return the columns of keys and values that a mask must cover; None where there are none."""
+        return None
+
+    def trim(self, kept: int) -> None:
+        """Leave out all columns but the last ``kept``, in place."""
+        raise NotImplementedError
 
 
 class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
