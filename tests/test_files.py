@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,63 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         files.staged(tmp_path / "out"),
     ):
         pytest.fail("the block must not run")
+
+
+def test_a_lock_that_was_left_by_a_kill_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / ".out.lock").write_text("")
+    make(tmp_path / "out", "one")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_lock_of_one_that_just_ended_is_worth_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second process opens the file of the lock, then the first ends and takes it away: the name is free for a third."""
+    out, locked = tmp_path / "out", []
+    lock = files._lock
+
+    def late(handle: int, place: Path) -> None:
+        if not locked:
+            (tmp_path / ".out.lock").unlink()
+        locked.append(os.fstat(handle).st_ino)
+        lock(handle, place)
+
+    monkeypatch.setattr(files, "_lock", late)
+    with files.locked(out):
+        assert len(locked) == 2
+        assert (tmp_path / ".out.lock").stat().st_ino == locked[1]
+
+
+def test_a_kill_between_the_two_renames_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    make(out, "one")
+    replace, renamed = Path.replace, []
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name == "out.partial":
+            raise KeyboardInterrupt
+        renamed.append(self)
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make(out, "two")
+    assert not out.exists()
+    with pytest.raises(LyristError, match="wrong"), files.staged(out, marker="done.json"):
+        assert (out / "part" / "a.txt").read_text() == "one"  # it has its name again
+        raise LyristError("wrong")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_was_finished_is_where_resume_begins(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    make(out, "one")
+    assert files.finished(out, "done.json")
+    with files.staged(out, resume=True, marker="done.json", again=("part", "absent")) as building:
+        assert [p.name for p in building.iterdir()] == ["part"]
+        files.write_text(building / "part" / "a.txt", "two")
+        assert (out / "part" / "a.txt").read_text() == "one"
+        assert not files.finished(out, "done.json")
+    assert (out / "part" / "a.txt").read_text() == "two"
 
 
 def test_json_is_whole_and_has_no_nan(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import contextlib
 import errno
 import fcntl
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def staging_path(out: Path) -> Path:
 
 
 @contextlib.contextmanager
-def staged(out: Path, *, resume: bool = False, marker: str = "") -> Iterator[Path]:
+def staged(out: Path, *, resume: bool = False, marker: str = "", again: Sequence[str] = ()) -> Iterator[Path]:
     """Build a directory under a temporary name and rename it to ``out`` when the block ends without an error.
 
     Parameters
@@ -80,6 +81,9 @@ def staged(out: Path, *, resume: bool = False, marker: str = "") -> Iterator[Pat
         Keep what an interrupted run left in the staging directory; otherwise start it empty.
     marker
         The file by which an earlier result of the same kind is recognised, such as ``corpus.json``.
+    again
+        Folders of a finished result with which ``resume`` begins where nothing was interrupted, so that they are not
+        made again: as links, since no file is ever written in place.
 
     Raises
     ------
@@ -87,14 +91,16 @@ def staged(out: Path, *, resume: bool = False, marker: str = "") -> Iterator[Pat
         ``out`` holds something else, another process is writing it, or the disk or permissions do not allow it.
     """
     out = out.absolute()
-    occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    if occupied and not (marker and (out / marker).is_file()):
-        raise LyristError(f"{out} exists and is not {_kind(marker)}; choose another --out.")
     building = staging_path(out)
     with explained(out):
+        if not _usable(out, marker):
+            raise LyristError(f"{out} exists and is not {_kind(marker)}; choose another --out.")
         out.parent.mkdir(parents=True, exist_ok=True)
-        building.mkdir(exist_ok=True)
-        with _locked(building):
+        with locked(out):
+            _recover(out)
+            if resume and not building.exists():
+                _begin(building, [out / name for name in again if (out / name).is_dir()])
+            building.mkdir(exist_ok=True)
             if not resume:
                 _empty(building)
             try:
@@ -103,11 +109,35 @@ def staged(out: Path, *, resume: bool = False, marker: str = "") -> Iterator[Pat
                 if not resume and not isinstance(error, DiskFullError):
                     shutil.rmtree(building)  # a mistake in the command: there is nothing to go on with
                 raise
-            (building / LOCK).unlink(missing_ok=True)
             _swap(building, out)
 
 
-LOCK = ".lock"
+def finished(out: Path, marker: str) -> bool:
+    """Return whether a whole result stands at ``out`` and none is under way: then there is nothing to go on with."""
+    return (out / marker).is_file() and not staging_path(out.absolute()).exists()
+
+
+def _begin(building: Path, earlier: Sequence[Path]) -> None:
+    """Make ``building`` with these folders of an earlier result in it, in one step."""
+    temporary = building.with_name(f".{building.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    for folder in earlier:
+        shutil.copytree(folder, temporary / folder.name, copy_function=_link)
+    temporary.replace(building)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links, or without more of them
+        shutil.copy2(source, target)
+
+
+def _usable(out: Path, marker: str) -> bool:
+    """Return whether a result may stand at ``out``: nothing is there, or an earlier one of the same kind."""
+    occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    return not occupied or bool(marker and (out / marker).is_file())
 
 
 def _kind(marker: str) -> str:
@@ -115,33 +145,74 @@ def _kind(marker: str) -> str:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for this process; the lock goes with the process, however it ends."""
-    with (folder / LOCK).open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LyristError(
-                f"Another process is writing {folder}; wait for it to end or choose another --out."
-            ) from None
-        yield
+def locked(out: Path) -> Iterator[None]:
+    """Hold the output ``out`` for this process; the lock goes with the process, however it ends.
+
+    The lock is on a file beside ``out``, for what stands there is renamed. Whoever held that file takes it away, so one
+    that was opened just before is not the file of that name any more: then the lock on it is worth nothing, and the next
+    one is tried.
+
+    Raises
+    ------
+    LyristError
+        Another process holds it.
+    """
+    place = out.with_name(f".{out.name}.lock")
+    while True:
+        with place.open("w") as handle:
+            _lock(handle.fileno(), out)
+            if not _is(place, handle.fileno()):
+                continue
+            try:
+                yield
+            finally:
+                place.unlink(missing_ok=True)
+            return
+
+
+def _lock(handle: int, out: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LyristError(f"Another process is writing {out}; wait for it to end or choose another --out.") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks is used without them
+            raise
+
+
+def _is(place: Path, handle: int) -> bool:
+    """Return whether the file that is open is the one of that name."""
+    try:
+        return os.path.samestat(place.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        if entry.name == LOCK:
-            continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
             entry.unlink()
 
 
+def _old(out: Path) -> Path:
+    return out.with_name(f".{out.name}.old")
+
+
+def _recover(out: Path) -> None:
+    """Take back the earlier result where a kill came between the two renames of `_swap`; drop one that was replaced."""
+    old = _old(out)
+    if old.exists():
+        if out.exists():
+            shutil.rmtree(old)
+        else:
+            old.replace(out)
+
+
 def _swap(building: Path, out: Path) -> None:
     """Put the finished directory in the place of ``out``; an earlier one goes only after the new one stands."""
-    old = out.with_name(f".{out.name}.old")
-    if old.exists():
-        shutil.rmtree(old)
+    old = _old(out)
     if out.exists():
         out.replace(old)
     building.replace(out)

@@ -31,12 +31,17 @@ from lyrist.corpus.engine import check_engine, over_shards
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
+from lyrist.corpus.reading import find_sources
 from lyrist.corpus.splits import Split, assign, balance, leaks
 from lyrist.corpus.textpass import Filters, clean_shard
 from lyrist.errors import LyristError, UsageError
-from lyrist.files import read_json, staged, write_json, write_text
+from lyrist.files import finished, read_json, staged, write_json, write_text
 
 Duplicates = Literal["drop", "group", "keep"]
+
+CORPUS = "corpus.json"
+
+OTHER_SETTINGS = "The interrupted run had other settings; give the same options to --resume it, or leave --resume out."
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,9 @@ def prepare(
         tuple(keep),
     )
     final = Path(out)
-    with staged(final, resume=resume, marker="corpus.json") as building:
+    if resume and finished(final, CORPUS) and _stands(settings, final):
+        return Prepared(Corpus.open(final), show_dropped)
+    with staged(final, resume=resume, marker=CORPUS) as building:
         build(settings, building, engine=engine, workers=workers)
     return Prepared(Corpus.open(final), show_dropped)
 
@@ -211,9 +218,11 @@ def prepare(
 def build(settings: Settings, out: Path, *, engine: str = "local", workers: int | None = None) -> None:
     """Run the stages and write the corpus into the directory ``out``; what an earlier run finished there is used."""
     work = out / "work"
-    work.mkdir(exist_ok=True)
     started = time.monotonic()
-    _same_settings(settings, work)
+    if _finished(settings, out, work):
+        return
+    work.mkdir(exist_ok=True)
+    _same_settings(settings, work / "settings.json")
     read = ingest(settings.tables, work)
     _check_fields(settings, read)
     passed = _text_pass(settings, read, work, engine, workers)
@@ -248,8 +257,8 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         "counts": counts,
         "fingerprint": _fingerprint(settings, read, verdict),
     }
-    write_json(out / "corpus.json", info)
     write_text(out / "README.md", summary.card(info, ledger))
+    write_json(out / CORPUS, info)
     shutil.rmtree(work)
 
 
@@ -257,14 +266,36 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _same_settings(settings: Settings, work: Path) -> None:
+def _finished(settings: Settings, out: Path, work: Path) -> bool:
+    """Return whether a corpus of these settings stands in ``out``: `CORPUS` is written last, before ``work`` goes."""
+    if not (out / CORPUS).exists():
+        return False
+    if read_json(out / CORPUS, "a corpus").get("settings") != _told(settings):
+        raise LyristError(OTHER_SETTINGS)
+    shutil.rmtree(work, ignore_errors=True)
+    return True
+
+
+def _stands(settings: Settings, out: Path) -> bool:
+    """Return whether the corpus ``out`` is of these settings, and of tables that are as long as they were."""
+    info = read_json(out / CORPUS, "a corpus")
+    if info.get("lyrist") != __version__ or info.get("settings") != _told(settings):
+        return False
+    return {s["name"]: s["bytes"] for s in info["sources"]} == {
+        s.name: s.bytes for s in find_sources(settings.tables.tables)
+    }
+
+
+def _told(settings: Settings) -> Any:
+    """Return the settings as JSON gives them back."""
+    return json.loads(json.dumps(dataclasses.asdict(settings)))
+
+
+def _same_settings(settings: Settings, path: Path) -> None:
     """Refuse to go on with the work of other settings: the result would be a mixture."""
-    wanted = json.loads(json.dumps(dataclasses.asdict(settings)))
-    path = work / "settings.json"
+    wanted = _told(settings)
     if path.exists() and read_json(path, "an unfinished corpus") != wanted:
-        raise LyristError(
-            "The interrupted run had other settings; give the same options to --resume it, or leave --resume out."
-        )
+        raise LyristError(OTHER_SETTINGS)
     write_json(path, wanted)
 
 
@@ -297,24 +328,27 @@ def _text_pass(
         "signatures": settings.duplicates != "keep",
         "keep": settings.keep,
     }
-    sums: dict[str, dict[str, float]] = {"reasons": {}, "rules": {}, "seconds": {}, "languages": {}}
-    kept = done = 0
-    repetition, peak = np.zeros(3), 0
+    told: dict[str, dict[str, Any]] = {}
+    done = 0
     with progress.task("cleaning") as advance:
         for counts in over_shards(clean_shard, shards, given, engine=engine, workers=workers):
-            kept, done = kept + counts["kept"], done + counts["read"]
-            repetition += counts["repetition"]
-            peak = max(peak, counts["peak_bytes"])
-            for name, added in sums.items():
-                for key, value in counts[name].items():
-                    added[key] = added.get(key, 0) + value
+            told[counts["shard"]] = counts
+            done += counts["read"]
             advance(done, read["read"])
+    kept = 0
+    repetition, peak = np.zeros(3), 0
+    sums: dict[str, dict[str, float]] = {"reasons": {}, "rules": {}, "seconds": {}, "languages": {}}
+    for _, counts in sorted(told.items()):  # as they came, the last digits would depend on which worker was faster
+        kept += counts["kept"]
+        repetition += counts["repetition"]
+        peak = max(peak, counts["peak_bytes"])
+        for name, added in sums.items():
+            for key, value in counts[name].items():
+                added[key] = added.get(key, 0) + value
     if not kept:
         reasons = {**read["rejected"], **sums["reasons"]}
-        told = ", ".join(f"{count:,.0f} {reason}" for reason, count in sorted(reasons.items(), key=lambda kv: -kv[1]))
-        raise LyristError(
-            f"No song is left of {read['read']:,} rows: {told}. Loosen the filters, or check the columns."
-        )
+        why = ", ".join(f"{count:,.0f} {reason}" for reason, count in sorted(reasons.items(), key=lambda kv: -kv[1]))
+        raise LyristError(f"No song is left of {read['read']:,} rows: {why}. Loosen the filters, or check the columns.")
     measured = max(repetition[0], 1)
     told_repetition = {
         "songs": int(repetition[0]),
@@ -400,7 +434,7 @@ def _counts(
         "splits": {name: splits.get(name, 0) for name in SPLITS},
         "repaired": read["repaired"],
         "rules": {k: int(v) for k, v in passed["rules"].items()},
-        "languages": {k: int(v) for k, v in sorted(passed["languages"].items(), key=lambda kv: -kv[1])},
+        "languages": {k: int(v) for k, v in sorted(passed["languages"].items(), key=lambda kv: (-kv[1], kv[0]))},
         "clusters": summary.count_clusters(named),
         "near_copies_across_splits": leaked,
         "repetition": passed["repetition"],

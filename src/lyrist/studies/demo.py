@@ -85,6 +85,11 @@ def demo(*, out: str = "demo", seed: int = 0) -> Shown:
     """
     started, folder = time.monotonic(), Path(out)
     _claim(folder)
+    with files.explained(folder), files.locked(folder.absolute()):
+        return _shown(folder, seed, started)
+
+
+def _shown(folder: Path, seed: int, started: float) -> Shown:
     write_songbook(folder / TABLE)
     prepared = prepare(str(folder / TABLE), out=str(folder / "corpus"), languages="en", seed=seed)
     explore(str(folder / "corpus"), out=str(folder / "explore"))

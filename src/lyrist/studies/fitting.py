@@ -160,8 +160,13 @@ def fit(
 ) -> Fitted:
     """Fit a recipe on the training songs of a view and write the run directory ``out``.
 
-    The validation songs choose the step of a network; the test songs are read once, at the end.
+    The validation songs choose the step of a network; the test songs are read once, at the end. With ``resume``, a run of
+    just this that is finished is returned.
     """
+    if resume and files.finished(out, runs.MARKER):
+        before = fitted_before(out, recipe, options, seed, view)
+        if before:
+            return before
     with runs.create(out, resume=resume) as folder:
         learnt = learn(view, recipe, options=options, seed=seed, folder=folder, resume=resume, name=name)
         estimator, judged, results = learnt.estimator, learnt.judged, learnt.results
@@ -258,7 +263,7 @@ def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int,
         return None
     run = runs.open_run(out)
     same = {"recipe": recipe, "seed": seed, "fingerprint": view.corpus.fingerprint, "split_by": view.split_by}
-    same |= {"split_seed": view.seed, "only": list(view.only)}
+    same |= {"target": view.target, "split_seed": view.seed, "only": list(view.only)}
     same["config"] = _json_like(classifier.resolved(recipe, options, seed))
     if any(run.info.get(key) != value for key, value in same.items()):
         return None

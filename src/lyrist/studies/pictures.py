@@ -224,7 +224,14 @@ def fit(
     name: str = "",
     source: FittedPictures | None = None,
 ) -> FittedPictures:
-    """Fit a recipe on the training pictures of a block and write the run directory ``out``."""
+    """Fit a recipe on the training pictures of a block and write the run directory ``out``.
+
+    With ``resume``, a run of just this that is finished is returned.
+    """
+    if resume and files.finished(out, runs.MARKER):
+        before = fitted_before(out, question, recipe, options, seed, source)
+        if before:
+            return before
     with runs.create(out, resume=resume) as folder:
         model, cost = learn(
             question, recipe, options=options, seed=seed, folder=folder, resume=resume, name=name, source=source

@@ -102,7 +102,7 @@ def study_pictures(
     lines = read_lines(plan, {key: value for key, value in given.items() if value is not None}, seed)
     found = read(data)
     questions = {part: Question(block(found, part, seed)) for part in sorted({line.block for line in lines})}
-    with files.staged(out, resume=resume, marker=MARKER) as building:
+    with files.staged(out, resume=resume, marker=MARKER, again=("runs", "points")) as building:
         fitted = _fit_all(lines, questions, building / "runs", seed, resume)
         points = _curves(lines, questions, fitted, building / "points", seed, resume)
         results = gather(plan, found, questions, lines, fitted, points, choose_by, seed)

@@ -81,6 +81,7 @@ def _scored(
 ) -> dict[str, Any]:
     """Return the scores in ``path``, or fit and write them there."""
     key = {"recipe": recipe, "options": {k: str(v) for k, v in options.items()}, "seed": seed, "n": len(question.songs)}
+    key |= {"fingerprint": question.corpus.fingerprint, "split_by": question.split_by, "target": question.target}
     if path.exists():
         kept = files.read_json(path, "an unfinished study")
         if kept["key"] == key:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +162,7 @@ def study(
         space_for(question, recipe, options)
     further.check(question, repeats)
     final = Path(out)
-    with files.staged(final, resume=resume, marker=MARKER) as building:
+    with files.staged(final, resume=resume, marker=MARKER, again=("runs", "scores")) as building:
         job = _Job(lines, seed, resume)
         fitted = job.fit_all(question, building / "runs")
         results = gather(plan, question, fitted, choose_by)
@@ -180,7 +179,6 @@ def study(
             results["repeats"] = further.repeated(question, lines, fitted, repeats, seed, choose_by, scores)
         if learning_curve:
             results["learning_curve"] = further.learning_curve(question, lines, fitted, seed, scores)
-        shutil.rmtree(scores, ignore_errors=True)
         files.write_json(building / MARKER, results)
         files.write_text(building / "results.csv", _csv(results))
         page.write(report.compose(plan, question, fitted, results, final), building / "report.html")

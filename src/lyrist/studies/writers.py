@@ -199,8 +199,13 @@ def fit(
 ) -> Written:
     """Fit a recipe on the training songs of a corpus and write the run directory ``out``.
 
-    The validation songs choose the step of a network and the weights of a mixture; the test songs are read once.
+    The validation songs choose the step of a network and the weights of a mixture; the test songs are read once. With
+    ``resume``, a run of just this that is finished is returned.
     """
+    if resume and files.finished(out, runs.MARKER):
+        before = fitted_before(out, recipe, options, seed, task)
+        if before:
+            return before
     with runs.create(out, resume=resume) as folder:
         started, cpu = time.monotonic(), time.process_time()
         fitted = writer.fit_writer(

@@ -164,7 +164,7 @@ def study_writers(
     lines = [(entry, options_of(entry, given)) for entry in plan.lines(writers.LYRICS)]
     for entry, options in lines:
         writer.configure(entry.recipe, options, seed)
-    with files.staged(out, resume=resume, marker=MARKER) as building:
+    with files.staged(out, resume=resume, marker=MARKER, again=("runs",)) as building:
         critic = Critic.of(asked, seed)
         fitted, left_out = _fit_all(lines, asked, building / "runs", seed, resume, critic)
         results = gather(plan, asked, fitted, _compressor(asked, seed))

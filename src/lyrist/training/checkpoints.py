@@ -37,7 +37,7 @@ class Resumable(Trainer):
         main = self.is_world_process_zero()
         with files.explained(home):
             if main:
-                shutil.rmtree(self._building, ignore_errors=True)
+                _clear(home)
             self.accelerator.wait_for_everyone()
             super()._save_checkpoint(model, trial)
             name = f"checkpoint-{self.state.global_step}"
@@ -54,9 +54,16 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
+def _clear(home: Path) -> None:
+    """Take away what is no checkpoint: what a kill, or a full disk, left half made or half deleted."""
+    for left in ("partial", "replaced"):
+        shutil.rmtree(home / left, ignore_errors=True)
+
+
 def _replace(built: Path, place: Path) -> None:
-    """Put a finished checkpoint in its place, then delete the older ones."""
-    shutil.rmtree(place, ignore_errors=True)
+    """Put a finished checkpoint in its place, then delete the older ones; at no time is there none, or a part of one."""
+    if place.exists():
+        place.replace(built.with_name("replaced"))
     built.replace(place)
     for other in place.parent.iterdir():
         if other != place:

@@ -76,7 +76,7 @@ def create(out: Path, *, resume: bool = False) -> Iterator[Path]:
         return
     with files.staged(out, resume=resume, marker=MARKER) as building:
         yield building
-        shutil.rmtree(building / CHECKPOINTS, ignore_errors=True)
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)  # not before: a kill would cost what they hold
     _meet()
 
 
