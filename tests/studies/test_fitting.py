@@ -177,3 +177,11 @@ def test_two_processes_started_by_torchrun_give_the_run_of_one(corpus: Corpus, t
         assert one[split]["accuracy"] == two_[split]["accuracy"]
         assert one[split]["loss"] == pytest.approx(two_[split]["loss"], rel=1e-3)
     assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
+
+
+@pytest.mark.parametrize("given", [{"steps": 5}, {"minutes": 0.1}, {"batch_size": 8}, {"device": "cuda"}])
+def test_a_budget_means_nothing_to_a_recipe_that_is_fitted_in_one_go(given: dict[str, Any], tmp_path: Path) -> None:
+    option = "--" + next(iter(given)).replace("_", "-")
+    with pytest.raises(UsageError, match=f"'nb-svm' is fitted on the CPU in one go, so {option} means nothing"):
+        train("nb-svm", str(tmp_path), out=str(tmp_path / "run"), **given)
+    assert not (tmp_path / "run").exists()

@@ -123,7 +123,7 @@ def train(
     LyristError
         The corpus, the target, the recipe or an option is not there or cannot be used.
     """
-    given = {**budget(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
+    given = {**asked(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
     if registry.get(recipe).task == "picture":
         refused = {"target": target, "condition": condition, "only": only}
         return pictures.train(recipe, data, out=out, given=given, seed=seed, resume=resume, refused=refused)
@@ -139,6 +139,22 @@ def train(
     classifier.make_estimator(recipe, given, seed)
     question = view(corpus, target, tuple(part.strip() for part in only.split(",") if part.strip()))
     return fit(question, recipe, Path(out), options=given, seed=seed, resume=resume)
+
+
+def asked(recipe: str, **given: Any) -> dict[str, Any]:
+    """Return the options of the training loop that were given for one recipe.
+
+    Raises
+    ------
+    UsageError
+        The recipe is not trained in steps, so that they would mean nothing.
+    """
+    used = budget(recipe, **given)
+    for name, value in given.items():
+        if value not in (None, "cpu", "auto") and name not in used:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"'{recipe}' is fitted on the CPU in one go, so {flag} means nothing to it; leave it out.")
+    return used
 
 
 def budget(recipe: str, **given: Any) -> dict[str, Any]:
