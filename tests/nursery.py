@@ -1,0 +1,85 @@
+"""Runs `lyrist` many times, each in a process of its own that can be killed, without importing it each time.
+
+This process imports everything once and then, for each line on its standard input, forks a child that leads a process group
+of its own. Orders and answers are JSON, a line each: ``arguments`` of the command line, ``log`` for its output, ``watch``: a
+folder whose every change (a rename, a deletion, a file opened for writing) is told in ``events``, and ``die_at``: the
+number of the change before which the child kills its whole group, as `kill -9` would. Answers: the child's id, then how
+it ended.
+"""
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+DELETIONS = {"os.remove", "os.rmdir"}
+CHANGES = {"os.rename", "os.mkdir", "os.link", *DELETIONS}
+
+
+def watch(folder: str, events: str, die_at: int) -> None:
+    """Tell every change below ``folder``; die before that with this number."""
+    told = os.open(events, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    count = 0
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal count
+        writes = event == "open" and isinstance(arguments[1], str) and arguments[1][:1] in "wax"
+        if not writes and event not in CHANGES:
+            return
+        inside = str(arguments[0]).startswith(folder)
+        if not inside and not (event in DELETIONS and arguments[1] != -1):  # a tree is deleted by names relative to it
+            return
+        count += 1
+        os.write(told, (json.dumps([event, *map(str, arguments[:2])]) + "\n").encode())
+        if count == die_at:
+            os.killpg(0, signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def child(order: dict[str, Any]) -> int:
+    """Run one command."""
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if order.get("events"):
+        watch(order["watch"], order["events"], order.get("die_at", 0))
+    from lyrist.cli import run
+
+    return run(order["arguments"])
+
+
+def main() -> None:
+    import torch
+
+    import lyrist.corpus.prepare
+    import lyrist.studies.study  # noqa: F401 - so that children need not
+    from lyrist.corpus import ingest
+    from lyrist.models import registry
+    from lyrist.training import checkpoints
+
+    registry.recipes()
+    torch.set_num_threads(1)
+    ingest.SHARD_ROWS = 1
+    checkpoints.SAVE_SECONDS = 0.0
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            os.setpgid(0, 0)
+            code = 99
+            try:
+                code = child(json.loads(line))
+            finally:
+                sys.stdout.flush()
+                os._exit(code)
+        answers.write(f"{pid}\n")
+        answers.flush()
+        _, status = os.waitpid(pid, 0)
+        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
