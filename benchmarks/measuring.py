@@ -7,13 +7,14 @@ import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 EVERY = 0.1
-"""Seconds between two looks at the memory."""
+"""Seconds between two looks at the memory, in the first minute; five times as much later."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,21 @@ class Run:
     wall: float
     peak: int
     """Bytes: the most that the processes held together. Shared pages count once (PSS), where the system tells them."""
+    peaks: dict[str, int] = field(default_factory=dict)
+    """The same by stage."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall seconds by stage, to the interval between two looks."""
 
 
-def measure(command: list[str]) -> Run:
+def measure(command: list[str], stage: Callable[[], str] | None = None) -> Run:
     """Run ``command`` to its end.
+
+    Parameters
+    ----------
+    command
+        The program and its arguments.
+    stage
+        Tells at any time in which stage the command is; None: there are none.
 
     Raises
     ------
@@ -43,7 +55,7 @@ def measure(command: list[str]) -> Run:
         out, err = Path(folder) / "out", Path(folder) / "err"
         with out.open("wb") as told, err.open("wb") as complained:
             process = subprocess.Popen(command, stdout=told, stderr=complained)
-        watch = _Watch(process.pid)
+        watch = _Watch(process.pid, stage)
         watch.start()
         code = process.wait()
         wall = time.monotonic() - started
@@ -53,24 +65,34 @@ def measure(command: list[str]) -> Run:
         output = out.read_text()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(output, max(cpu, watch.cpu()), wall, watch.peak)
+    return Run(output, max(cpu, watch.cpu()), wall, watch.peak, watch.peaks, watch.walls)
 
 
 class _Watch(threading.Thread):
     """Looks at a process and its children until it ends."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, stage: Callable[[], str] | None) -> None:
         super().__init__(daemon=True)
-        self._pid = pid
+        self._pid, self._stage = pid, stage
         self.peak = 0
+        self.peaks: dict[str, int] = {}
+        self.walls: dict[str, float] = {}
         self._seconds: dict[int, float] = {}
 
     def run(self) -> None:
+        started = last = time.monotonic()
         try:
             root = psutil.Process(self._pid)
             while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
-                self.peak = max(self.peak, sum(map(self._look, [root, *root.children(recursive=True)])))
-                time.sleep(EVERY)
+                held = sum(map(self._look, [root, *root.children(recursive=True)]))
+                self.peak = max(self.peak, held)
+                now = time.monotonic()
+                if self._stage:
+                    stage = self._stage()
+                    self.peaks[stage] = max(self.peaks.get(stage, 0), held)
+                    self.walls[stage] = self.walls.get(stage, 0.0) + now - last
+                last = now
+                time.sleep(EVERY if now - started < 60 else 5 * EVERY)
         except psutil.NoSuchProcess:
             pass
 

@@ -21,8 +21,11 @@ FILE_BYTES = 256 << 20
 
 ROW_GROUP = 8_192
 
+_DROPPED_SCHEMA = pl.Schema({**dict.fromkeys(DROPPED, pl.String), "id": pl.Int64, "row": pl.Int64})
+_DROPPED_ROWS = 65_536
 
-def write_songs(work: Path, out: Path, verdict: pl.DataFrame, keep: tuple[str, ...]) -> None:
+
+def write_songs(work: Path, out: Path, verdict: pl.DataFrame, details: pl.DataFrame, keep: tuple[str, ...]) -> None:
     """Write ``out/songs`` and append to ``work/dropped`` the songs that the narrow stages dropped.
 
     Parameters
@@ -32,7 +35,9 @@ def write_songs(work: Path, out: Path, verdict: pl.DataFrame, keep: tuple[str, .
     out
         The corpus under construction.
     verdict
-        id (sorted), split (null: dropped), cluster, reason, detail: one row a song of ``clean``.
+        id (sorted), split (null: dropped), cluster, reason: one row a song of ``clean``.
+    details
+        id, detail: what is to be told of some of those that are dropped.
     keep
         Kept columns of the table, after the standard ones.
     """
@@ -49,8 +54,9 @@ def write_songs(work: Path, out: Path, verdict: pl.DataFrame, keep: tuple[str, .
                 writer.write(songs.filter(pl.col("split") == name))
             gone = songs["split"].is_null()
             if gone.any():
-                told = verdict[places.filter(gone)].select("reason", "detail")
-                lost = pl.concat([songs.filter(gone).drop("split"), told], how="horizontal").select(DROPPED)
+                lost = songs.filter(gone).with_columns(reason=verdict["reason"].gather(places.filter(gone)))
+                lost = lost.join(details, on="id", how="left", maintain_order="left")
+                lost = lost.with_columns(pl.col("reason").cast(pl.String)).select(DROPPED)
                 lost.write_parquet(work / "dropped" / f"narrow-{shard.name}")
             done += len(songs)
             advance(done, len(ids))
@@ -89,14 +95,29 @@ class _Writer:
 
 
 def write_dropped(work: Path, out: Path) -> None:
-    """Gather every dropped row, whichever stage dropped it, into ``out/dropped``, in the order of id."""
+    """Gather every dropped row, whichever stage dropped it, into ``out/dropped``, in the order of id.
+
+    The shards follow each other in the order of id, so each is sorted alone: where a balance takes nine songs in ten,
+    all of them at once would take more memory than everything before.
+    """
     folder = out / "dropped"
     folder.mkdir(exist_ok=True)
-    empty = pl.DataFrame(schema={**dict.fromkeys(DROPPED, pl.String), "id": pl.Int64, "row": pl.Int64})
-    parts = [
-        pl.scan_parquet(file).select(DROPPED)
-        for name in ("rejected", "dropped")
-        for file in sorted((work / name).glob("*.parquet"))
-    ]
-    rows = pl.concat([empty.lazy(), *parts]).sort("id").drop("id")
-    rows.sink_parquet(folder / "00000.parquet", compression="zstd")
+    rejected = [pl.scan_parquet(file).select(DROPPED) for file in sorted((work / "rejected").glob("*.parquet"))]
+    waiting = pl.concat([pl.DataFrame(schema=_DROPPED_SCHEMA).lazy(), *rejected]).sort("id").collect()
+    schema = waiting.drop("id").to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    with pq.ParquetWriter(folder / "00000.parquet", schema, compression="zstd") as writer:
+
+        def write(rows: pl.DataFrame) -> None:
+            if len(rows):
+                table = rows.sort("id").drop("id").to_arrow(compat_level=pl.CompatLevel.oldest())
+                writer.write_table(table.cast(schema), row_group_size=_DROPPED_ROWS)
+
+        for shard in sorted((work / "clean").glob("*.parquet")):
+            files = [work / "dropped" / name for name in (shard.name, f"narrow-{shard.name}")]
+            rows = pl.concat([waiting.clear(), *(pl.read_parquet(f).select(DROPPED) for f in files if f.exists())])
+            last = rows["id"].max()
+            if last is not None:
+                before = pl.col("id") <= last  # rows that could not be read stand between those that could
+                write(pl.concat([rows, waiting.filter(before)]))
+                waiting = waiting.filter(~before)
+        write(waiting)

@@ -22,17 +22,16 @@ import polars as pl
 
 from lyrist import progress
 from lyrist._version import __version__
-from lyrist.corpus import summary
+from lyrist.corpus import summary, verdicts
 from lyrist.corpus.assembling import write_dropped, write_songs
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
-from lyrist.corpus.duplicates import find_clusters
 from lyrist.corpus.engine import check_engine, over_shards
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.reading import find_sources
-from lyrist.corpus.splits import Split, assign, balance, leaks
+from lyrist.corpus.splits import Split
 from lyrist.corpus.textpass import Filters, clean_shard
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import finished, read_json, staged, write_json, write_text
@@ -229,15 +228,23 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     for name in ("songs", "dropped"):
         shutil.rmtree(out / name, ignore_errors=True)
     narrow_started = time.process_time()
-    meta, clusters = _clusters(settings, work)
-    verdict, leaked = _verdict(settings, meta, clusters, work)
+    clusters = verdicts.names(work, verdicts.near_copies(work, ignore=settings.duplicates == "keep"))
+    verdict, leaked = verdicts.verdict(
+        verdicts.labels(work, _labels(settings)),
+        clusters,
+        settings.split,
+        drop=settings.duplicates == "drop",
+        balanced=settings.balance,
+        seed=settings.seed,
+    )
     seconds = {"ingest": read["seconds"], **passed["seconds"], "narrow": time.process_time() - narrow_started}
     writing_started = time.process_time()
     for left in (work / "dropped").glob("narrow-*.parquet"):
         left.unlink()
-    write_songs(work, out, verdict, settings.keep)
+    write_songs(work, out, verdict, verdicts.details(clusters), settings.keep)
     write_dropped(work, out)
-    named = _named(meta, clusters, verdict)
+    named = clusters.join(verdict.select("id", pl.col("split").cast(pl.String)), on="id", how="left")
+    named = named.sort("cluster", "id")
     named.write_parquet(out / "duplicates.parquet")
     seconds["write songs"] = time.process_time() - writing_started
     ledger = _ledger(read, passed, verdict)
@@ -358,61 +365,10 @@ def _text_pass(
     return {"kept": kept, "repetition": told_repetition, "worker_peak_bytes": peak, **sums}
 
 
-def _clusters(settings: Settings, work: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return id, title, artist, genre (and kept columns) of every clean song, and the near-duplicate clusters."""
-    keys = pl.scan_parquet(work / "keys" / "*.parquet")
-    columns = [name for name in keys.collect_schema().names() if name != "key" and not name.startswith("band_")]
-    meta = keys.select(columns).sort("id").collect()
-    if settings.duplicates == "keep":
-        return meta, find_clusters(None, lambda ids: iter(()))
-    with progress.task("near-copies", "stages") as advance:
-        shards = sorted((work / "clean").glob("*.parquet"))
-
-        def fetch(ids: np.ndarray[Any, Any]) -> Any:
-            for shard in shards:
-                texts = (
-                    pl.scan_parquet(shard)
-                    .select("id", "lyrics")
-                    .filter(pl.col("id").is_in(pl.Series(ids).implode()))
-                    .collect()
-                )
-                yield texts["id"].to_numpy(), texts["lyrics"]
-
-        return meta, find_clusters(keys, fetch, advance=advance)
-
-
-def _verdict(settings: Settings, meta: pl.DataFrame, clusters: pl.DataFrame, work: Path) -> tuple[pl.DataFrame, int]:
-    """Return id, split (null: dropped), cluster, reason, detail of every clean song, and near-copies across splits."""
-    songs = meta.join(clusters.select("id", "cluster", "kind", "jaccard"), on="id", how="left", maintain_order="left")
-    songs = songs.with_columns(cluster=pl.col("cluster").fill_null(pl.col("id")))
-    songs = songs.with_columns(reason=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
-    if settings.duplicates == "drop":
-        copy = pl.col("cluster") != pl.col("id")
-        first = songs.select(
-            cluster="id", first=pl.format("{} - {}", pl.col("artist").fill_null("?"), pl.col("title").fill_null("?"))
-        )
-        songs = songs.join(first, on="cluster", how="left", maintain_order="left").with_columns(
-            reason=pl.when(copy).then(pl.format("{}-duplicate", "kind")),
-            detail=pl.when(copy).then(
-                pl.format("of id {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))
-            ),
-        )
-    if settings.balance:
-        left = balance(songs.filter(pl.col("reason").is_null()), settings.balance, settings.seed)
-        out = pl.col("reason").is_null() & ~pl.col("id").is_in(left.implode())
-        songs = songs.with_columns(reason=pl.when(out).then(pl.lit("balance")).otherwise("reason"))
-    stay = songs.filter(pl.col("reason").is_null())
-    split = assign(stay, settings.split)
-    placed = stay.select("id").with_columns(split=split)
-    leaked = leaks(stay, split)
-    songs = songs.drop("split").join(placed, on="id", how="left", maintain_order="left")
-    return songs.select("id", "split", "cluster", "reason", "detail"), leaked
-
-
-def _named(meta: pl.DataFrame, clusters: pl.DataFrame, verdict: pl.DataFrame) -> pl.DataFrame:
-    """Return the songs in clusters with title, artist and split (null where dropped), cluster by cluster."""
-    named = clusters.join(meta.select("id", "title", "artist"), on="id", how="left")
-    return named.join(verdict.select("id", "split"), on="id", how="left").sort("cluster", "id")
+def _labels(settings: Settings) -> list[str]:
+    """Return the columns by which songs are split and balanced."""
+    asked = (settings.balance, settings.split.stratify, "split" if settings.split.column else None)
+    return ["artist", "genre", *(name for name in asked if name)]
 
 
 def _ledger(read: dict[str, Any], passed: dict[str, Any], verdict: pl.DataFrame) -> Ledger:

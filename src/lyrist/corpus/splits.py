@@ -132,12 +132,15 @@ def leak(frame: pl.DataFrame, seed: int = 0, split: Split | None = None) -> dict
 
 def balance(frame: pl.DataFrame, column: str, seed: int = 0) -> pl.Series:
     """Return the ids, sorted, of as many songs of every class in ``column`` as the rarest has; null is no class."""
-    songs = frame.select("id", label=column).drop_nulls()
-    if songs.is_empty():
-        return songs["id"]
-    least = songs["label"].value_counts()["count"].min()
-    songs = songs.with_columns(chance=pl.Series(hashed(songs["id"].to_numpy(), seed))).sort("chance", "id")
-    return songs.filter(pl.int_range(pl.len()).over("label") < least)["id"].sort()
+    ids, label = frame["id"].to_numpy(), _places(frame[column], artist=False)
+    songs = np.flatnonzero(label >= 0)
+    if not len(songs):
+        return frame["id"].clear()
+    songs = songs[np.lexsort((ids[songs], hashed(ids[songs], seed), label[songs]))]
+    sizes = np.bincount(label[songs])
+    sizes = sizes[sizes > 0]
+    place = np.arange(len(songs)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return pl.Series("id", np.sort(ids[songs[place < sizes.min()]]))
 
 
 def _own(values: pl.Series, column: str) -> pl.Series:
@@ -166,12 +169,13 @@ def _group_numbers(frame: pl.DataFrame, by: str) -> Ints:
     cluster = _codes(frame["cluster"])
     if by == "song":
         return cluster
-    artist = frame.select(artist_key())["artist"]
-    if artist.null_count() == len(artist):
+    artist = _places(frame["artist"], artist=True)
+    known = artist >= 0
+    if not known.any():
         raise LyristError("No song has an artist, so that none can be kept together; use --split-by song.")
     clusters = int(cluster.max()) + 1
-    node = clusters - 1 + artist.drop_nulls().rank("dense").to_numpy().astype(np.int64)
-    return components(int(node.max()) + 1, cluster[artist.is_not_null().to_numpy()], node)[cluster]
+    node = clusters + artist[known]
+    return components(int(node.max()) + 1, cluster[known], node)[cluster]
 
 
 def _classes(frame: pl.DataFrame, split: Split) -> Ints:
@@ -182,8 +186,21 @@ def _classes(frame: pl.DataFrame, split: Split) -> Ints:
         column = "genre" if genres else "artist" if split.by == "song" else None
     if column is None:
         return np.full(len(frame), -1)
-    label = frame.select(artist_key() if column == "artist" else pl.col(column).cast(pl.String)).to_series()
-    return label.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+    return _places(frame[column], artist=column == "artist")
+
+
+def _places(values: pl.Series, *, artist: bool) -> Ints:
+    """Return the place of each value among the different ones, from 0 in their order, or -1 for null.
+
+    Artists are compared by their key. Names are looked at once each, however many songs there are.
+    """
+    each = values.cast(pl.String).cast(pl.Categorical) if values.dtype != pl.Categorical else values
+    kinds = each.drop_nulls().unique()
+    names = pl.DataFrame({"name": kinds.cast(pl.String)}).select(artist_key("name") if artist else "name").to_series()
+    numbers = kinds.to_physical().to_numpy()
+    place = np.full(int(numbers.max(initial=0)) + 2, -1)
+    place[numbers] = names.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+    return np.asarray(place[each.to_physical().cast(pl.Int64).fill_null(len(place) - 1).to_numpy()], dtype=np.int64)
 
 
 def _groups(group: Ints, ids: Ints, label: Ints, seed: int) -> Groups:

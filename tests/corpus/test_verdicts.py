@@ -1,0 +1,104 @@
+"""What becomes of each clean song: copies go, classes are levelled, and what is left is dealt out."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lyrist.corpus import verdicts
+from lyrist.corpus.assembling import write_dropped
+from lyrist.corpus.duplicates import FOUND_SCHEMA
+from lyrist.corpus.splits import Split
+from lyrist.corpus.textpass import DROPPED
+
+SONGS = 40
+
+
+def keys(folder: Path, **columns: Any) -> Path:
+    """Write what the text pass leaves of 40 songs: two shards, the later first."""
+    (folder / "keys").mkdir()
+    frame = pl.DataFrame(
+        {
+            "id": range(10, 10 + SONGS),
+            "title": [f"t{number}" for number in range(SONGS)],
+            "artist": [None if number % 7 == 0 else f"Artist {number % 5}" for number in range(SONGS)],
+            "genre": ["rap" if number % 4 else "pop" for number in range(SONGS)],
+            **columns,
+        }
+    )
+    frame[20:].write_parquet(folder / "keys" / "0.parquet")
+    frame[:20].write_parquet(folder / "keys" / "1.parquet")
+    return folder
+
+
+def clusters(*rows: tuple[int, int, str, float]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=FOUND_SCHEMA, orient="row")
+
+
+COPIES = clusters((10, 10, "first", 1.0), (12, 10, "exact", 1.0), (30, 10, "near", 0.751), (49, 49, "first", 1.0))
+
+
+def decide(work: Path, **given: Any) -> tuple[pl.DataFrame, int]:
+    asked = {"drop": True, "balanced": None, "seed": 0, **given}
+    songs = verdicts.labels(work, ["artist", "genre", "artist"])
+    return verdicts.verdict(songs, verdicts.names(work, COPIES), Split(), **asked)
+
+
+def test_copies_go_and_each_other_song_has_a_side(tmp_path: Path) -> None:
+    found, leaked = decide(keys(tmp_path))
+    assert found["id"].to_list() == list(range(10, 10 + SONGS))
+    assert dict(found.drop_nulls("reason").select("id", "reason").iter_rows()) == {
+        12: "exact-duplicate",
+        30: "near-duplicate",
+    }
+    assert (found["split"].is_null() == found["reason"].is_not_null()).all()
+    assert found.filter(pl.col("id").is_in([12, 30]))["cluster"].to_list() == [10, 10]
+    assert leaked == 0
+
+
+def test_copies_that_stay_stand_on_one_side(tmp_path: Path) -> None:
+    found, leaked = decide(keys(tmp_path), drop=False)
+    assert found["reason"].null_count() == SONGS
+    assert found.filter(pl.col("cluster") == 10)["split"].n_unique() == 1
+    assert leaked == 0
+
+
+def test_a_balance_takes_no_copy_for_a_song(tmp_path: Path) -> None:
+    found, _ = decide(keys(tmp_path), balanced="genre")
+    genre = verdicts.labels(tmp_path, ["genre"]).with_columns(pl.col("genre").cast(pl.String))
+    stay = found.join(genre, on="id").drop_nulls("split")["genre"].value_counts()
+    assert set(stay["count"]) == {9}  # one of the ten pop songs is a copy
+    assert "balance" in found["reason"].cast(pl.String).to_list()
+
+
+def test_what_a_copy_is_of_is_told_in_words(tmp_path: Path) -> None:
+    told = verdicts.details(verdicts.names(keys(tmp_path), COPIES))
+    assert told.rows() == [(12, "of id 10 (? - t0), Jaccard 1.0"), (30, "of id 10 (? - t0), Jaccard 0.75")]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_dropped_rows_stand_in_the_order_of_the_table(tmp_path: Path, first: int) -> None:
+    """Rows that could not be read lie before, between and after the shards; narrow stages drop songs of any shard."""
+    parts = {
+        "rejected/0": [0, 3, 11, 25, 40],
+        f"dropped/{first}": [1, 5, 9],
+        f"dropped/narrow-{first}": [2, 8],
+        f"dropped/{first + 1}": [],
+        f"dropped/{first + 2}": [20, 30],
+        f"dropped/narrow-{first + 2}": [19, 35],
+    }
+    for name in ("rejected", "dropped", "clean"):
+        (tmp_path / name).mkdir()
+    for shard in range(first, first + 3):
+        pl.DataFrame({"id": []}).write_parquet(tmp_path / "clean" / f"{shard}.parquet")
+    texts = dict.fromkeys(DROPPED, pl.String) | {"id": pl.Int64, "row": pl.Int64}
+    for name, ids in parts.items():
+        rows = pl.DataFrame({"id": ids, "row": ids}, schema={"id": pl.Int64, "row": pl.Int64})
+        rows = rows.with_columns(pl.lit("x").alias(column) for column in DROPPED if column not in ("id", "row"))
+        rows.select(DROPPED).cast(texts).write_parquet(tmp_path / f"{name}.parquet")
+    (tmp_path / "out").mkdir()
+    write_dropped(tmp_path, tmp_path / "out")
+    found = pl.read_parquet(tmp_path / "out" / "dropped" / "00000.parquet")
+    assert found.columns == [name for name in DROPPED if name != "id"]
+    assert found["row"].to_list() == sorted(row for rows in parts.values() for row in rows)
