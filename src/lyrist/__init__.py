@@ -20,6 +20,7 @@ VERBS = {
     "classify": "lyrist.evaluation.classify",
     "compare": "lyrist.studies.compare",
     "write": "lyrist.generation.write",
+    "serve": "lyrist.serving.serve",
     "demo": "lyrist.studies.demo",
 }
 """Where each verb lives; the function has the verb's name."""

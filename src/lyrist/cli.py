@@ -27,6 +27,7 @@ HELP = {
     "classify": "Label texts with a saved run.",
     "compare": "Compare saved runs in one table and one chart.",
     "write": "Write lyrics with a saved run, freely or to a plan with rhymes.",
+    "serve": "Serve saved runs: an HTTP API, and a studio in the browser.",
     "recipes": "List the models that can be fitted.",
     "studies": "List the named studies.",
     "rules": "List the cleaning rules.",

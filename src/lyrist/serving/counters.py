@@ -54,6 +54,16 @@ class Counters:
         """Ask ``count`` how many requests are inside, whenever the figures are read."""
         self._inside.set_function(count)
 
+    def outcomes(self) -> dict[str, int]:
+        """Return how many requests were answered, refused, late, cancelled or failed."""
+        found: dict[str, int] = {}
+        for metric in self._requests.collect():
+            for sample in metric.samples:
+                if sample.name.endswith("_total"):
+                    outcome = sample.labels["outcome"]
+                    found[outcome] = found.get(outcome, 0) + int(sample.value)
+        return found
+
     def text(self) -> bytes:
         """Return all figures in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -282,9 +282,14 @@ class Desk:
         """Return how many requests wait or are being answered."""
         return self._gate.inside
 
+    def refuse(self) -> None:
+        """Take nothing new from now on."""
+        self._gate.close()
+
     def close(self) -> None:
         """Take nothing new, finish what was begun (no longer than a request may take), and end the threads."""
-        self._gate.close(self.limits.seconds + 1)
+        self._gate.close()
+        self._gate.wait(self.limits.seconds + 1)
         for lane in self._lanes.values():
             lane.close()
         for scribe in self._scribes.values():

@@ -23,6 +23,8 @@ class Ticket(Generic[Answer]):
         self.future: Future[Answer] = Future()
         self.seconds, self.began = seconds, time.monotonic()
         self.cancelled = cancelled or threading.Event()
+        self.begins = ""
+        """What songs begin with that were asked for: the prompt as it was cleaned, known before the first is told."""
 
     @property
     def left(self) -> float:
@@ -119,10 +121,14 @@ class Gate:
 
         ticket.future.add_done_callback(leave)
 
-    def close(self, seconds: float) -> None:
-        """Let nothing in any more, and wait until all have left, but not longer than so many seconds."""
+    def close(self) -> None:
+        """Let nothing in any more."""
         with self._lock:
             self._open = False
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all have left, but not longer than so many seconds."""
+        with self._lock:
             self._empty.wait_for(lambda: not self.inside, seconds)
 
     def _again(self) -> int:

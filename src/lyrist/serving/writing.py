@@ -174,6 +174,7 @@ class Scribe:
     def _begin(self, request: _Request) -> None:
         asked, wishes = request.asked, request.asked.wishes
         begin = start(self._writer, asked.given, asked.prompt)
+        request.ticket.begins = begin.prompt
         request.songs = [
             Song(
                 begin, asked.sampling, wishes.max_tokens or MAX_TOKENS, wishes.seed, number, asked.stops, asked.top,
@@ -228,6 +229,8 @@ def composed(writer: Any, asked: Asked, ticket: Ticket[Any], index: Index | None
         if asked.say is not None and not ended:
             asked.say(song, text, ended)
 
+    begin = start(writer, asked.given, asked.prompt)
+    ticket.begins = begin.prompt
     songs = compose(
         writer,
         given=asked.given,
@@ -237,7 +240,6 @@ def composed(writer: Any, asked: Asked, ticket: Ticket[Any], index: Index | None
         index=index,
         say=say,
     )
-    begin = start(writer, asked.given, asked.prompt)
     return tuple(_planned(song, begin) for song in songs)
 
 

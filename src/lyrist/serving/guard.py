@@ -1,0 +1,218 @@
+"""Who may come in, and with how much: the outermost layer of the server, before anything is read or routed.
+
+What is unusual: without a token the server answers only to a ``Host`` that is this machine, so that a website whose name
+is made to point here cannot use it (DNS rebinding), and never to a page of another origin. A token is asked for as a
+bearer token, or as the password of HTTP's own dialogue, so that a browser can use the studio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import ipaddress
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lyrist.errors import UsageError
+from lyrist.serving.replies import Refused, refused
+
+log = logging.getLogger(__name__)
+
+OPEN = ("/healthz",)
+"""What is answered without a token."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the server listens, and to whom; checked when made."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    studio: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise UsageError(f"--port is {self.port}; it is from 0 (any that is free) to 65535.")
+        if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or " " in self.token):
+            raise UsageError("--token has at least 8 characters, all of them ASCII and none a space.")
+        if self.token is None and not self.loopback:
+            raise UsageError(
+                f"--host {self.host} lets other machines in, which needs a --token that they must know "
+                "(or LYRIST_TOKEN in the environment)."
+            )
+
+    @property
+    def loopback(self) -> bool:
+        """Return whether only this machine can connect."""
+        return local(self.host)
+
+    @property
+    def url(self) -> str:
+        """Return the address for a browser."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def local(host: str) -> bool:
+    """Return whether a name or address is this machine's own."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """Middleware: checks each request, limits its body, and turns what went wrong into an answer."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        most: int,
+        seconds: float,
+        responded: Callable[[int], object] = lambda status: None,
+    ) -> None:
+        """Put the guard before an application.
+
+        Parameters
+        ----------
+        app
+            The application.
+        settings
+            Who may come in.
+        most
+            Bytes of a body.
+        seconds
+            Within which a body must have arrived.
+        responded
+            Told the status of each response.
+        """
+        self.app, self.settings, self.most, self.seconds, self.responded = app, settings, most, seconds, responded
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket" and self._wrong(scope) is not None:
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self.app(scope, receive, send)
+            return
+        answer = _Answer(send, self.responded)
+        try:
+            wrong = self._wrong(scope) or self._too_large(scope)
+            if wrong is not None:
+                raise wrong
+            await self.app(scope, _Body(receive, self.most, self.seconds).receive, answer.send)
+        except Exception as error:
+            told = refused(error)
+            if told.status == 500:
+                log.exception("A request failed: %s %r", scope["method"], scope["path"])
+            if not answer.begun:
+                await told.response()(scope, receive, answer.send)
+
+    def _wrong(self, scope: Scope) -> Refused | None:
+        """Return why a request may not come in; None where it may."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self.settings.loopback and not self._known(host):
+            return Refused(403, "This server answers to localhost only; use http://localhost or http://127.0.0.1.")
+        if origin is not None and scope.get("method") not in ("GET", "HEAD") and urlsplit_host(origin) != host:
+            return Refused(403, "Pages of other origins may not use this server.", code="other_origin")
+        if self.settings.token is not None and scope["path"] not in OPEN and not self._may(headers):
+            scheme = "Bearer" if scope["path"].startswith("/v1/") else 'Basic realm="Lyrist", charset="UTF-8"'
+            return Refused(
+                401, "The token is missing or wrong; send it as 'Authorization: Bearer TOKEN'.",
+                headers={"WWW-Authenticate": scheme},
+            )  # fmt: skip
+        return None
+
+    def _known(self, host: str) -> bool:
+        name = urlsplit_name(host)
+        return name is not None and (local(name) or name.lower() == self.settings.host.lower())
+
+    def _may(self, headers: dict[str, str]) -> bool:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                given = base64.b64decode(given, validate=True).decode("utf-8").partition(":")[2]
+            except ValueError:
+                return False
+        elif scheme.lower() != "bearer":
+            return False
+        token = self.settings.token or ""
+        return hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+
+    def _too_large(self, scope: Scope) -> Refused | None:
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self.most):
+                return too_large(self.most)
+        return None
+
+
+def too_large(most: int) -> Refused:
+    """Return the answer to a body with too many bytes."""
+    return Refused(413, f"The body has more than {most:,} bytes, the most that this server takes.")
+
+
+def urlsplit_name(host: str) -> str | None:
+    """Return the name in a ``Host`` header, without its port; None where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def urlsplit_host(origin: str) -> str | None:
+    """Return what the ``Host`` header of a request from a page of this origin to itself would be."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+class _Body:
+    """A request's body: so many bytes at most, also where none told how many they would be, and not for ever."""
+
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self._receive, self._most = receive, most
+        self._until = time.monotonic() + seconds
+        self._seen, self._whole = 0, False
+
+    async def receive(self) -> Message:
+        if self._whole:  # from here on, only that the client went away can be told
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
+        except TimeoutError:
+            raise Refused(408, "The body did not arrive in time; send it again.") from None
+        if message["type"] == "http.request":
+            self._seen += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._seen > self._most:
+                raise too_large(self._most)
+        return message
+
+
+class _Answer:
+    """A response on its way: whether it has begun, and its status."""
+
+    def __init__(self, send: Send, responded: Callable[[int], object]) -> None:
+        self._send, self._responded = send, responded
+        self.begun = False
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            self._responded(message["status"])
+            message["headers"] = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+        await self._send(message)

@@ -1,0 +1,230 @@
+"""`serve`: saved runs over one port, until it is told to stop; then what was begun is finished."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from lyrist import progress
+from lyrist.errors import LyristError, UsageError
+
+if TYPE_CHECKING:
+    from lyrist.serving.guard import Settings
+
+MISSING = "serve needs packages that are not installed ({name}); 'pip install lyrist[serve]' brings them."
+REST = 2
+"""Seconds that connections which wait for nothing, such as an open studio's, are given at the end."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What a server did until it was stopped."""
+
+    url: str
+    models: tuple[str, ...]
+    requests: dict[str, int]
+    """By outcome."""
+    seconds: float
+
+    def summary(self) -> str:
+        """Return a line."""
+        told = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.requests.items())) or "none"
+        return f"{self.url} stopped after {self.seconds:.0f} s; requests: {told}"
+
+    def figures(self) -> dict[str, Any]:
+        """Return the same for ``--json``."""
+        return {
+            "url": self.url, "models": list(self.models), "requests": self.requests, "seconds": round(self.seconds, 1),
+        }  # fmt: skip
+
+
+def serve(
+    *runs: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token: str | None = None,
+    queue: int = 128,
+    batch: int = 32,
+    limit_seconds: float = 60.0,
+    max_tokens: int = 2_048,
+    max_characters: int = 20_000,
+    max_bytes: int = 4 * 2**20,
+    threads: int | None = None,
+    studio: bool = True,
+) -> Stopped:
+    """Serve saved runs: an HTTP API for programs, and a studio for people.
+
+    Parameters
+    ----------
+    runs
+        Run directories: of classifiers, of writers, of recipes that label pictures.
+    host
+        The address to listen at; another than this machine's own needs a token.
+    port
+        The port; 0: any that is free.
+    token
+        What clients must know, at least 8 characters; by default LYRIST_TOKEN of the environment, if it is set.
+    queue
+        Requests that are inside at once, waiting or being answered; the next is told to come again.
+    batch
+        Songs that a writer writes at once, and texts that a classifier labels at once.
+    limit_seconds
+        Seconds that a request may take, its wait included.
+    max_tokens
+        Tokens of a song that a client may ask for.
+    max_characters
+        Characters of one text or prompt.
+    max_bytes
+        Bytes of one request.
+    threads
+        Threads that PyTorch computes with for one run; by default one where all models are small.
+    studio
+        Serve the studio beside the API.
+
+    Raises
+    ------
+    UsageError
+        No run is given, or a host without a token.
+    LyristError
+        A run is not there or damaged, the port is taken, or the extra `serve` is not installed.
+    """
+    _check_installed()
+    from lyrist.serving.app import build
+    from lyrist.serving.desk import Desk
+    from lyrist.serving.guard import Settings
+    from lyrist.serving.limits import Limits
+    from lyrist.serving.shelf import Shelf
+
+    settings = Settings(host, port, token or os.environ.get("LYRIST_TOKEN") or None, studio)
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads is {threads}; it is at least 1.")
+    limits = Limits(
+        queue=queue,
+        batch=batch,
+        seconds=limit_seconds,
+        max_tokens=max_tokens,
+        characters=max_characters,
+        body=max_bytes,
+    )
+    with _bound(settings) as place:
+        shelf = Shelf.open(runs)
+        settings = Settings(host, place.getsockname()[1], settings.token, studio)
+        progress.quiet()  # what is done for clients is not this terminal's business
+        desk = Desk(shelf, limits, threads=threads or _threads(shelf))
+        app = build(desk, settings)
+        began = time.monotonic()
+        _listen(place, settings)
+        names = ", ".join(shelf.items)
+        _run(app, place, desk, lambda: _say(f"lyrist: serving {names} at {settings.url} (Ctrl-C stops)"))
+    return Stopped(settings.url, tuple(shelf.items), desk.counters.outcomes(), time.monotonic() - began)
+
+
+def _check_installed() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise LyristError(MISSING.format(name=error.name)) from None
+
+
+def _say(line: str) -> None:
+    """Tell where the server listens, on standard error: the verb's answer, on standard output, comes at its end."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _threads(shelf: Any) -> int | None:
+    """Return 1 where all models are small: more threads would wait for each other; else what PyTorch takes."""
+    from torch.nn import Module
+
+    from lyrist.training.schedule import SMALL
+
+    def size(model: Any) -> int:
+        networks = (getattr(model, name, None) for name in ("network", "model", "model_"))
+        return sum(w.numel() for network in networks if isinstance(network, Module) for w in network.parameters())
+
+    return 1 if all(size(served.model) < SMALL for served in shelf.items.values()) else None
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """Return a socket at the address, which does not listen yet."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise UsageError(f"--host {settings.host} is no address of this machine ({error.strerror}).") from None
+    place = socket.socket(family, kind, protocol)
+    try:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind(address)
+    except OSError as error:
+        place.close()
+        raise _unbound(settings, error) from None
+    return place
+
+
+def _listen(place: socket.socket, settings: Settings) -> None:
+    try:
+        place.listen(1_024)
+    except OSError as error:  # somebody else bound it too, and was faster
+        raise _unbound(settings, error) from None
+
+
+def _unbound(settings: Settings, error: OSError) -> LyristError:
+    if error.errno == errno.EADDRINUSE:
+        return LyristError(
+            f"Port {settings.port} of {settings.host} is taken by another server; give another --port, or --port 0 for any."
+        )
+    return LyristError(f"This machine cannot listen at {settings.host}, port {settings.port}: {error.strerror}.")
+
+
+def _run(app: Any, place: socket.socket, desk: Any, started: Callable[[], object]) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, log_config=None, log_level="critical", access_log=False, server_header=False, lifespan="on",
+        timeout_graceful_shutdown=REST, timeout_keep_alive=30,
+    )  # fmt: skip
+    server = _server(uvicorn, config, desk, started)
+    try:
+        asyncio.run(server.serve([place]))
+    finally:
+        desk.close()
+
+
+def _server(uvicorn: Any, config: Any, desk: Any, started: Callable[[], object]) -> Any:
+    class Server(uvicorn.Server):  # type: ignore[misc]
+        """A server that, told to stop, takes nothing new and finishes what was begun; told twice, it stops at once."""
+
+        until: float | None = None
+
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            started()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            """Do not raise the signal again afterwards, as uvicorn does: this is the way to stop, and no failure."""
+            if self.until is not None and sig == signal.SIGINT:
+                self.force_exit = self.should_exit = True
+                return
+            self.until = time.monotonic() + desk.limits.seconds + 1
+            desk.refuse()
+
+        async def on_tick(self, counter: int) -> bool:
+            if self.until is not None and (not desk.inside or time.monotonic() > self.until):
+                self.should_exit = True
+            stop: bool = await super().on_tick(counter)
+            return stop
+
+    return Server(config)
