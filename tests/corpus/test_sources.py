@@ -136,7 +136,7 @@ def test_no_such_file_has_the_nearest_name(tmp_path: Path) -> None:
     assert "Did you mean 'songdata.csv'?" in told(tmp_path / "songdat.csv")
     assert "does not exist either" in told(tmp_path / "nowhere" / "songs.csv")
     assert "No file matches" in told(f"{tmp_path}/*.tsv")
-    assert "web address" in told("https://example.org/songs.csv")
+    assert "of a kind that is not read; those that are: http://, https://, s3://" in told("ftp://me:pw@localhost/a.csv")
 
 
 def test_what_cannot_be_read_is_told_with_the_formats_that_can(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Tables:
     """Which tables to read, and how; the fields of ``prepare`` that concern reading."""
 
     tables: tuple[str, ...]
+    """Paths, patterns, folders, and addresses (as `Address`, of which only what may be told is ever saved)."""
     preset: str = "auto"
     given: tuple[tuple[str, str], ...] = ()
     """Pairs of a field (``title``, ``lyrics`` ...) and the column named for it by option."""
@@ -103,7 +104,7 @@ def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> di
     mapping = {k: v for k, v in dataclasses.asdict(columns).items() if v and k != "preset"}
     return {
         "name": source.name,
-        "bytes": source.bytes,
+        "bytes": source.bytes or reader.bytes_read,  # some servers do not tell before
         "sha256": reader.sha256,
         "rows": rows,
         "preset": columns.preset,

@@ -31,6 +31,7 @@ from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.reading import find_sources
+from lyrist.corpus.reading.addresses import Address, is_remote
 from lyrist.corpus.splits import Split
 from lyrist.corpus.textpass import Filters, clean_shard
 from lyrist.errors import LyristError, UsageError
@@ -118,7 +119,8 @@ def prepare(
     Parameters
     ----------
     tables
-        Files, globs or folders: CSV, TSV, Parquet, JSON, JSONL (also .gz, .zip, .zst), or a folder of text files.
+        Files, globs, folders or addresses (s3://, gs://, az://, hf://, https://): CSV, TSV, Parquet, JSON, JSONL (also .gz,
+        .zip, .zst), or a folder of text files.
     out
         The corpus directory; an earlier corpus there is replaced when the new one is whole.
     preset
@@ -191,7 +193,13 @@ def prepare(
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
     named["split"] = split_column
     settings = Settings(
-        Tables(tuple(map(str, tables)), preset, tuple((k, v) for k, v in named.items() if v), tuple(keep), encoding),
+        Tables(
+            tuple(Address(table) if is_remote(table) else table for table in map(str, tables)),
+            preset,
+            tuple((k, v) for k, v in named.items() if v),
+            tuple(keep),
+            encoding,
+        ),
         Cleaning(sections=sections, parentheses=parentheses, off=_listed(rules_off)),
         Filters(
             languages=() if languages == "all" else tuple(check_languages(_listed(languages))),

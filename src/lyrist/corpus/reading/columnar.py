@@ -21,8 +21,17 @@ from lyrist.corpus.reading.streams import BLOCK, DamageError, unreadable
 
 
 @contextlib.contextmanager
-def opened_parquet(path: str, packed: IO[bytes] | None = None) -> Iterator[Any]:
+def opened_parquet(path: str, packed: IO[bytes] | None = None, whole: IO[bytes] | None = None) -> Iterator[Any]:
     """Open a Parquet file; one that comes in an archive is unpacked to a temporary file first.
+
+    Parameters
+    ----------
+    path
+        Where it is; opened unless one of the others is given.
+    packed
+        Its bytes as a stream, which are copied to the disk.
+    whole
+        Its bytes, which can be read from any place.
 
     Raises
     ------
@@ -31,7 +40,7 @@ def opened_parquet(path: str, packed: IO[bytes] | None = None) -> Iterator[Any]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            file: Any = path
+            file: Any = path if whole is None else whole
             if packed is not None:
                 file = stack.enter_context(tempfile.TemporaryFile())
                 shutil.copyfileobj(packed, file, BLOCK)

@@ -18,7 +18,18 @@ from lyrist.corpus.reading.objects import json_lines, json_values
 from lyrist.corpus.reading.records import Batch, Item, Origin, Rejected, batches, text_of
 from lyrist.corpus.reading.songfiles import HEADER, SongFiles
 from lyrist.corpus.reading.sources import CSV, JSONL, PARQUET, SONG_FILES, Source
-from lyrist.corpus.reading.streams import DamageError, encoding_of, head, opened, pieces, text, unreadable
+from lyrist.corpus.reading.streams import (
+    DamageError,
+    Opened,
+    encoding_of,
+    file,
+    head,
+    opened,
+    pieces,
+    seekable,
+    text,
+    unreadable,
+)
 from lyrist.errors import LyristError
 
 SAMPLE_ROWS = 100
@@ -67,9 +78,12 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
         yield _lists(list(HEADER), files.items(), Origin(source.path, "file", encoding), files)
         return
     with opened(source.path, source.member) as raw:
+        if source.format == PARQUET and raw.remote and not raw.packed:
+            yield _remote_parquet(source.path, raw)
+            return
         if source.format == PARQUET:
-            with opened_parquet(source.path, raw.data if raw.packed else None) as file:
-                yield _parquet(source.path, file, raw.tap)
+            with opened_parquet(source.path, raw.data if raw.packed else None) as table:
+                yield _parquet(source.path, table, raw.tap)
             return
         start, whole = head(source.path, source.member, SAMPLE_BYTES)
         encoding = encoding_of(start, encoding)
@@ -86,15 +100,30 @@ def no_songs(path: str) -> LyristError:
     return LyristError(f"{path} has no songs: there is no row after the header.")
 
 
-def _parquet(path: str, file: Any, tap: Counted) -> Open:
+def _parquet(path: str, table: Any, tap: Counted) -> Open:
     origin = Origin(path, "row")
 
     def sniffed() -> Sample:
-        if not file.metadata.num_rows:
+        if not table.metadata.num_rows:
             raise no_songs(path)
-        return parquet_sample(file, SAMPLE_ROWS)
+        return parquet_sample(table, SAMPLE_ROWS)
 
-    return Open(sniffed, lambda columns: parquet_batches(file, wanted(columns), origin), tap)
+    return Open(sniffed, lambda columns: parquet_batches(table, wanted(columns), origin), tap)
+
+
+def _remote_parquet(path: str, raw: Opened) -> Open:
+    """Open a remote file: a sample takes the parts it needs; all rows are read from a copy, fetched and hashed once."""
+
+    def sniffed() -> Sample:
+        with contextlib.ExitStack() as stack:
+            whole = seekable(stack.enter_context(file(path)), stack)
+            return _parquet(path, stack.enter_context(opened_parquet(path, whole=whole)), raw.tap).sniff()
+
+    def batches(columns: Columns) -> Iterator[Batch]:
+        with opened_parquet(path, raw.data) as copy:
+            yield from parquet_batches(copy, wanted(columns), Origin(path, "row"))
+
+    return Open(sniffed, batches, raw.tap)
 
 
 def _delimited(path: str, data: Any, encoding: str, start: str, whole: bool, tap: Counted) -> Open:

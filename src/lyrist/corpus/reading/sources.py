@@ -5,6 +5,7 @@ The format is that of the content; the ending of a name only says which files of
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -14,8 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
+from lyrist.corpus.reading import remote
+from lyrist.corpus.reading.addresses import STORES, WEB, Address, is_remote, told
 from lyrist.corpus.reading.delimited import shape_of
-from lyrist.corpus.reading.streams import encoding_of, explained, head
+from lyrist.corpus.reading.streams import encoding_of, explained, head, seekable
+from lyrist.corpus.reading.streams import file as opened_file
 from lyrist.errors import LyristError, nearest
 
 CSV, JSON, JSONL, PARQUET, SONG_FILES = "csv", "json", "jsonl", "parquet", "songs"
@@ -75,47 +79,64 @@ def find_sources(tables: Sequence[str | Path]) -> list[Source]:
     found: list[Source] = []
     loose: list[str] = []
     for table in tables:
-        for path, in_folder in _expanded(str(table)):
-            if in_folder and path.suffix.casefold() == ".txt":
-                loose.append(str(path))
+        for path, in_folder in _expanded(table if isinstance(table, Address) else str(table)):
+            if in_folder and path.casefold().endswith(".txt"):
+                loose.append(path)
                 continue
-            for source in _sources(str(path)):
+            for source in _sources(path):
                 if source.format == SONG_FILES:
+                    if isinstance(path, Address):
+                        raise LyristError(
+                            f"{path} is the text of one song; songs in files of their own are read from disk only."
+                        )
                     loose.append(source.path)
                 else:
                     found.append(source)
     found.extend(_song_files(_once(loose)))
     unique: dict[tuple[object, ...], Source] = {}
     for source in found:
-        unique.setdefault((os.path.realpath(source.path), source.member, source.files[:1]), source)
+        unique.setdefault((_real(source.path), source.member, source.files[:1]), source)
     return _named(sorted(unique.values(), key=lambda source: source.artists))
 
 
-def _expanded(given: str) -> Iterator[tuple[Path, bool]]:
+def _real(path: str) -> str:
+    """Return what tells whether two paths are of one file."""
+    return path.real if isinstance(path, Address) else os.path.realpath(path)
+
+
+def _name(path: str) -> str:
+    return path.name if isinstance(path, Address) else Path(path).name
+
+
+def _expanded(given: str) -> Iterator[tuple[str, bool]]:
     """Yield the files that an argument stands for, and whether its name alone was reason to take it."""
+    if is_remote(given):
+        yield from remote.expanded(given if isinstance(given, Address) else Address(given))
+        return
     path = Path(given).expanduser()
     with explained(given):
         if path.is_dir():
-            yield from ((file, True) for file in _in_folder(path))
+            yield from ((str(file), True) for file in _in_folder(path))
             return
         if path.exists():
             if not path.is_file():
                 raise LyristError(f"{given} is not a file; save what it gives to one first.")
-            yield path, False
+            yield str(path), False
             return
         matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(given) else []  # noqa: PTH207 - any path
         for match in matches:
             if Path(match).is_dir():
-                yield from ((file, True) for file in _in_folder(Path(match)))
+                yield from ((str(file), True) for file in _in_folder(Path(match)))
             else:
-                yield Path(match), False
+                yield match, False
     if not matches:
         raise _not_found(given, path)
 
 
 def _not_found(given: str, path: Path) -> LyristError:
     if "://" in given:
-        return LyristError(f"{given} is a web address; download the table first and give the file.")
+        known = ", ".join(f"{scheme}://" for scheme in (*WEB, *STORES))
+        return LyristError(f"{told(given)} is an address of a kind that is not read; those that are: {known}.")
     if glob.has_magic(given):
         return LyristError(f"No file matches {given}; quote the pattern or check the folder.")
     folder = path.parent
@@ -151,17 +172,19 @@ def is_table(name: str) -> bool:
 def _sources(path: str) -> Iterator[Source]:
     """Yield the source that a file is, or those in a zip archive."""
     with explained(path):
-        size = os.path.getsize(path)  # noqa: PTH202 - so that a source keeps its path as it was given
+        size = remote.size(path) if isinstance(path, Address) else Path(path).stat().st_size
     data, whole = head(path)
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         yield from _members(path)
     else:
         kind = identify(data, whole, path)
-        yield Source(path, Path(path).name, kind, size, artists=_is_of_artists(data, whole, kind))
+        yield Source(path, _name(path), kind, size, artists=_is_of_artists(data, whole, kind))
 
 
 def _members(path: str) -> Iterator[Source]:
-    with explained(path), zipfile.ZipFile(path) as archive:
+    with explained(path), contextlib.ExitStack() as stack:
+        raw = seekable(stack.enter_context(opened_file(path)), stack)
+        archive = stack.enter_context(zipfile.ZipFile(raw))
         infos = [info for info in archive.infolist() if not info.is_dir()]
     names = [info.filename for info in infos]
     if "[Content_Types].xml" in names:
@@ -174,7 +197,14 @@ def _members(path: str) -> Iterator[Source]:
         data, whole = head(path, info.filename)
         kind = identify(data, whole, place)
         artists = _is_of_artists(data, whole, kind)
-        yield Source(path, f"{Path(path).name}/{info.filename}", kind, info.file_size, info.filename, artists=artists)
+        yield Source(
+            path,
+            f"{path.name if isinstance(path, Address) else Path(path).name}/{info.filename}",
+            kind,
+            info.file_size,
+            info.filename,
+            artists=artists,
+        )
 
 
 def _hidden(name: str) -> bool:

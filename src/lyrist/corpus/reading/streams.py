@@ -12,6 +12,8 @@ import contextlib
 import hashlib
 import io
 import lzma
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +23,8 @@ from typing import IO, Any
 
 import zstandard
 
+from lyrist.corpus.reading.addresses import Address
+from lyrist.corpus.reading.remote import Remote
 from lyrist.errors import LyristError, UsageError
 
 BLOCK = 1 << 20
@@ -136,6 +140,8 @@ class Opened:
     """What they run through as they lie on the disk."""
     packed: bool
     """Whether the two differ, or the source is the member of an archive."""
+    remote: bool = False
+    """Whether it is at an address."""
 
 
 @contextlib.contextmanager
@@ -149,9 +155,9 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
     """
     with contextlib.ExitStack() as stack:
         with explained(path):
-            raw: Any = stack.enter_context(Path(path).open("rb", buffering=0))
+            raw: Any = stack.enter_context(file(path))
             if member:
-                raw = _member(stack.enter_context(zipfile.ZipFile(raw)), member, path)
+                raw = _member(stack.enter_context(zipfile.ZipFile(seekable(raw, stack))), member, path)
         tap = Tap(raw)
         data: Any = io.BufferedReader(tap, buffer)
         kind = ""
@@ -159,7 +165,22 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
             kind = packing(data.peek(8)[:8])
         if kind:
             data = io.BufferedReader(_Unpacked(data, kind), buffer)
-        yield Opened(data, tap, bool(member or kind))
+        yield Opened(data, tap, bool(member or kind), isinstance(path, Address))
+
+
+def file(path: str) -> IO[bytes]:
+    """Return a file, here or at an address, for reading without a buffer."""
+    return Remote(path) if isinstance(path, Address) else Path(path).open("rb", buffering=0)  # type: ignore[return-value]
+
+
+def seekable(raw: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
+    """Return ``raw`` for readers that go to and fro and count on all they ask for; a copy on the disk where it must be."""
+    if raw.seekable():
+        return io.BufferedReader(raw, _FEED) if isinstance(raw, Remote) else raw
+    copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    shutil.copyfileobj(raw, copy, BLOCK)
+    copy.seek(0)
+    return copy
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: str) -> IO[bytes]:
