@@ -7,6 +7,7 @@ number of the change before which the child kills its whole group, as `kill -9` 
 it ended.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -74,6 +75,8 @@ def main() -> None:
             finally:
                 sys.stdout.flush()
                 os._exit(code)
+        with contextlib.suppress(OSError):  # whichever is first, so that it can be killed from here on
+            os.setpgid(pid, pid)
         answers.write(f"{pid}\n")
         answers.flush()
         _, status = os.waitpid(pid, 0)

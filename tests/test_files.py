@@ -119,6 +119,29 @@ def test_a_kill_between_the_two_renames_costs_nothing(tmp_path: Path, monkeypatc
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_kill_when_all_is_whole_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scaffold is gone in part, the new result not yet in its place; the next to look puts it there."""
+    out = tmp_path / "out"
+    make(out, "one")
+
+    def killed(folder: Path) -> None:
+        (folder / "half").unlink()
+        os._exit(9)
+
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(files.shutil, "rmtree", killed)
+        with files.staged(out, marker="done.json", scaffold=("work",)) as building:
+            (building / "work").mkdir()
+            (building / "work" / "half").write_text("")
+            (building / "done.json").write_text("two")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert (out / "done.json").read_text() == "{}"
+    assert files.finished(out, "done.json")
+    assert (out / "done.json").read_text() == "two"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
 def test_what_was_finished_is_where_resume_begins(tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(out, "one")

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lyrist.errors import LyristError
 
@@ -69,7 +69,9 @@ def staging_path(out: Path) -> Path:
 
 
 @contextlib.contextmanager
-def staged(out: Path, *, resume: bool = False, marker: str = "", again: Sequence[str] = ()) -> Iterator[Path]:
+def staged(
+    out: Path, *, resume: bool = False, marker: str = "", again: Sequence[str] = (), scaffold: Sequence[str] = ()
+) -> Iterator[Path]:
     """Build a directory under a temporary name and rename it to ``out`` when the block ends without an error.
 
     Parameters
@@ -78,12 +80,15 @@ def staged(out: Path, *, resume: bool = False, marker: str = "", again: Sequence
         Where the directory shall stand. It must not exist, be empty, or hold the file ``marker`` (an earlier result
         of the same kind, which is replaced only when the new one is whole).
     resume
-        Keep what an interrupted run left in the staging directory; otherwise start it empty.
+        Keep what an interrupted run left in the staging directory; otherwise start it empty. Call `finished` before:
+        the interruption may have come when nothing was left to do.
     marker
         The file by which an earlier result of the same kind is recognised, such as ``corpus.json``.
     again
         Folders of a finished result with which ``resume`` begins where nothing was interrupted, so that they are not
         made again: as links, since no file is ever written in place.
+    scaffold
+        Folders that are needed for the building alone. They go when all else is whole, not before.
 
     Raises
     ------
@@ -96,8 +101,9 @@ def staged(out: Path, *, resume: bool = False, marker: str = "", again: Sequence
         if not _usable(out, marker):
             raise LyristError(f"{out} exists and is not {_kind(marker)}; choose another --out.")
         out.parent.mkdir(parents=True, exist_ok=True)
-        with locked(out):
+        with locked(out) as lock:
             _recover(out)
+            lock.truncate(0)
             if resume and not building.exists():
                 _begin(building, [out / name for name in again if (out / name).is_dir()])
             building.mkdir(exist_ok=True)
@@ -109,12 +115,36 @@ def staged(out: Path, *, resume: bool = False, marker: str = "", again: Sequence
                 if not resume and not isinstance(error, DiskFullError):
                     shutil.rmtree(building)  # a mistake in the command: there is nothing to go on with
                 raise
-            _swap(building, out)
+            lock.write(json.dumps(list(scaffold)))  # from here on it is whole, and a kill costs nothing any more
+            lock.flush()
+            _complete(out, scaffold)
 
 
 def finished(out: Path, marker: str) -> bool:
     """Return whether a whole result stands at ``out`` and none is under way: then there is nothing to go on with."""
+    complete(out)
     return (out / marker).is_file() and not staging_path(out.absolute()).exists()
+
+
+def complete(out: Path) -> None:
+    """Put a result in its place that a kill caught when it was whole; take away what a kill left beside ``out``."""
+    out = out.absolute()
+    if not _lock_of(out).exists() and not _old(out).exists():
+        return
+    with contextlib.suppress(LyristError), explained(out), locked(out) as lock:  # who holds it will do it
+        lock.seek(0)
+        said = lock.read()
+        if said and staging_path(out).exists():
+            _complete(out, json.loads(said))
+        _recover(out)
+
+
+def _complete(out: Path, scaffold: Sequence[str]) -> None:
+    building = staging_path(out)
+    for name in scaffold:
+        if (building / name).exists():
+            shutil.rmtree(building / name)
+    _swap(building, out)
 
 
 def _begin(building: Path, earlier: Sequence[Path]) -> None:
@@ -145,29 +175,38 @@ def _kind(marker: str) -> str:
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[TextIO]:
     """Hold the output ``out`` for this process; the lock goes with the process, however it ends.
 
     The lock is on a file beside ``out``, for what stands there is renamed. Whoever held that file takes it away, so one
     that was opened just before is not the file of that name any more: then the lock on it is worth nothing, and the next
     one is tried.
 
+    Yields
+    ------
+    TextIO
+        The file, in which `staged` notes that the result is whole: the scaffold, which may be gone in part.
+
     Raises
     ------
     LyristError
         Another process holds it.
     """
-    place = out.with_name(f".{out.name}.lock")
+    place = _lock_of(out)
     while True:
-        with place.open("w") as handle:
+        with place.open("a+", encoding="utf-8") as handle:
             _lock(handle.fileno(), out)
             if not _is(place, handle.fileno()):
                 continue
             try:
-                yield
+                yield handle
             finally:
                 place.unlink(missing_ok=True)
             return
+
+
+def _lock_of(out: Path) -> Path:
+    return out.with_name(f".{out.name}.lock")
 
 
 def _lock(handle: int, out: Path) -> None:

@@ -41,6 +41,9 @@ Duplicates = Literal["drop", "group", "keep"]
 
 CORPUS = "corpus.json"
 
+WORK = "work"
+"""The folder of what the stages leave for each other; it goes when the corpus is whole."""
+
 OTHER_SETTINGS = "The interrupted run had other settings; give the same options to --resume it, or leave --resume out."
 
 
@@ -217,17 +220,15 @@ def prepare(
     final = Path(out)
     if resume and finished(final, CORPUS) and _stands(settings, final):
         return Prepared(Corpus.open(final), show_dropped)
-    with staged(final, resume=resume, marker=CORPUS) as building:
+    with staged(final, resume=resume, marker=CORPUS, scaffold=(WORK,)) as building:
         build(settings, building, engine=engine, workers=workers)
     return Prepared(Corpus.open(final), show_dropped)
 
 
 def build(settings: Settings, out: Path, *, engine: str = "local", workers: int | None = None) -> None:
     """Run the stages and write the corpus into the directory ``out``; what an earlier run finished there is used."""
-    work = out / "work"
+    work = out / WORK
     started = time.monotonic()
-    if _finished(settings, out, work):
-        return
     work.mkdir(exist_ok=True)
     _same_settings(settings, work / "settings.json")
     read = ingest(settings.tables, work)
@@ -274,31 +275,22 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     }
     write_text(out / "README.md", summary.card(info, ledger))
     write_json(out / CORPUS, info)
-    shutil.rmtree(work)
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _finished(settings: Settings, out: Path, work: Path) -> bool:
-    """Return whether a corpus of these settings stands in ``out``: `CORPUS` is written last, before ``work`` goes."""
-    if not (out / CORPUS).exists():
-        return False
-    if read_json(out / CORPUS, "a corpus").get("settings") != _told(settings):
-        raise LyristError(OTHER_SETTINGS)
-    shutil.rmtree(work, ignore_errors=True)
-    return True
-
-
 def _stands(settings: Settings, out: Path) -> bool:
-    """Return whether the corpus ``out`` is of these settings, and of tables that are as long as they were."""
+    """Return whether the corpus ``out`` is of these settings, and of tables that are as long as they were, if still there."""
     info = read_json(out / CORPUS, "a corpus")
     if info.get("lyrist") != __version__ or info.get("settings") != _told(settings):
         return False
-    return {s["name"]: s["bytes"] for s in info["sources"]} == {
-        s.name: s.bytes for s in find_sources(settings.tables.tables)
-    }
+    try:
+        now = {source.name: source.bytes for source in find_sources(settings.tables.tables)}
+    except LyristError:
+        return True
+    return now == {source["name"]: source["bytes"] for source in info["sources"]}
 
 
 def _told(settings: Settings) -> Any:

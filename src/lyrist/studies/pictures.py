@@ -342,6 +342,7 @@ def fitted_before(
     out: Path, question: Question, recipe: str, options: Mapping[str, Any], seed: int, source: FittedPictures | None
 ) -> FittedPictures | None:
     """Return the finished run in ``out`` if it is of just this recipe, options, seed, block and source; else None."""
+    files.complete(out)
     if not (out / runs.MARKER).is_file():
         return None
     run = runs.open_run(out)

@@ -261,6 +261,7 @@ def _info(task: Task, recipe: str, fitted: writer.Writer, options: Mapping[str, 
 
 def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int, task: Task) -> Written | None:
     """Return the finished run in ``out`` if it is of just this recipe, options, seed, corpus and conditions; else None."""
+    files.complete(out)
     if not (out / runs.MARKER).is_file():
         return None
     run = runs.open_run(out)

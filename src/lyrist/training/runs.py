@@ -16,7 +16,6 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,9 +73,8 @@ def create(out: Path, *, resume: bool = False) -> Iterator[Path]:
         yield files.staging_path(out.absolute())
         _meet()
         return
-    with files.staged(out, resume=resume, marker=MARKER) as building:
+    with files.staged(out, resume=resume, marker=MARKER, scaffold=(CHECKPOINTS,)) as building:
         yield building
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)  # not before: a kill would cost what they hold
     _meet()
 
 
