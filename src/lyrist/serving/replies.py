@@ -52,7 +52,8 @@ class Refused(HTTPException):
     def body(self) -> dict[str, Any]:
         """Return the error for JSON."""
         kind, code = TYPES.get(self.status, ("invalid_request_error" if self.status < 500 else "server_error", "error"))
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code or code}}
+        message = self.message.encode("utf-8", "replace").decode()  # it may quote what the client sent
+        return {"error": {"message": message, "type": kind, "param": self.param, "code": self.code or code}}
 
     def response(self) -> JSONResponse:
         """Return the response."""
@@ -84,10 +85,10 @@ def _invalid(error: RequestValidationError) -> Refused:
     """Return the first of what is wrong with a body."""
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in ("body", "str", "list[str]")]
-    param = ".".join(place) or None
+    param = ".".join(place).encode("utf-8", "replace").decode() or None
     said = str(first["msg"]).removeprefix("Value error, ")
     message = f"{param}: {said}" if param else said
-    return Refused(400, message.encode("utf-8", "replace").decode(), param=param, code=str(first["type"]))
+    return Refused(400, message, param=param, code=str(first["type"]))
 
 
 def loads(body: bytes) -> Any:

@@ -1,0 +1,146 @@
+"""What the tests of serving share: writers of every kind, tiny and untrained, slow models, and servers that run."""
+
+import contextlib
+import copy
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import polars as pl
+import torch
+import uvicorn
+
+from lyrist import files
+from lyrist.corpus.corpus import Corpus
+from lyrist.models import registry
+from lyrist.models.writing import WriterShape
+from lyrist.serving.app import build
+from lyrist.serving.desk import Desk
+from lyrist.serving.guard import Settings
+from lyrist.serving.limits import Limits
+from lyrist.serving.serve import _server
+from lyrist.serving.shelf import Served, Shelf
+from lyrist.training import runs, vocabularies
+from lyrist.training.writer import Writer
+
+LINES = """the ferryman is counting every light
+the river runs away from us tonight
+and all the windows of the town are bright
+I hold the lantern and I hold it right
+come down come down the water to the sea
+the morning bird is singing in the tree
+there never was another one but me
+a copper key a candle and a bee
+oh carry me along the silver road
+I cannot put away this heavy load""".splitlines()
+GENRES = {"folk": "Anna Reed", "rock": "The Stone Kites"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "ngram": {"order": 3},
+    "gru": {"hidden": 12, "embedding_size": 8, "dropout": 0},
+    "gpt": {"width": 32, "layers": 2, "feedforward": 32, "pairs": 31},
+    "mixture": {"network": "gpt", "network_options": ("width=16", "layers=1", "feedforward=16"), "order": 3},
+}
+
+
+def songs() -> pl.DataFrame:
+    dice = np.random.default_rng(0)
+    rows = []
+    for number in range(60):
+        genre = list(GENRES)[number % 2]
+        lines = dice.choice(LINES[:6] if number % 2 else LINES[4:], 8)
+        rows.append({"title": f"Song {number}", "artist": GENRES[genre], "genre": genre, "lyrics": "\n".join(lines)})
+    return pl.DataFrame(rows)
+
+
+def make_writer(corpus: Corpus, recipe: str) -> Writer:
+    """A writer with random weights, but for what counts."""
+    texts = corpus.songs("train")["lyrics"].to_list()
+    tokenizer = vocabularies.learn(texts, 330)
+    lyrics, conditions = len(tokenizer), {"genre": tuple(GENRES)}
+    vocabularies.add_conditions(tokenizer, conditions)
+    shape = WriterShape(len(tokenizer), 0, 1, 2, 64, lyrics)
+    entry = registry.get(recipe)
+    torch.manual_seed(0)
+    model: Any = entry.build(registry.configure(entry.options, OPTIONS[recipe], recipe), shape)
+    with torch.no_grad():
+        for weights in model.parameters():
+            if recipe != "ngram" and weights.requires_grad:
+                weights.add_(0.2 * torch.randn_like(weights))
+    if entry.family != "neural":
+        read = [np.array([1, *ids, 2], dtype=np.int32) for ids in vocabularies.encode(tokenizer, texts)]
+        model.learn(read, read[:8])
+    return Writer(model.eval(), tokenizer, conditions, recipe, int(model.config.context))
+
+
+def describe(run: Path, recipe: str, task: str, corpus: Corpus) -> None:
+    about = {"format": runs.FORMAT, "lyrist": "0", "recipe": recipe, "task": task, "corpus": str(corpus.path)}
+    files.write_json(run / "run.json", about)
+
+
+class Slow:
+    """A model that takes its time, ends no song, and counts how many songs are computed together."""
+
+    def __init__(self, model: Any, seconds: float) -> None:
+        self._model, self._seconds = model, seconds
+        self.forward = model.forward
+        self.together: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, **given: Any) -> Any:
+        time.sleep(self._seconds)
+        self.together.append(len(given["input_ids"]))
+        found = self._model(**given)
+        found.logits[..., self._model.config.eos_token_id] = -1e4
+        return found
+
+
+def slowly(shelf: Shelf, name: str, seconds: float) -> Shelf:
+    """The shelf with one writer alone, which takes so long for each token."""
+    served = shelf.items[name]
+    writer = copy.copy(served.model)
+    writer.model = Slow(writer.model, seconds)
+    return Shelf({name: Served(name, served.path, served.run, "write", served.conditions, (), writer)})
+
+
+class Running:
+    """A server that runs."""
+
+    def __init__(self, shelf: Shelf, limits: Limits, settings: Settings) -> None:
+        self.desk = Desk(shelf, limits, threads=1)
+        self.app = build(self.desk, settings)
+        place = socket.create_server((settings.host, 0))
+        self.url = f"http://{settings.host}:{place.getsockname()[1]}"
+        started = threading.Event()
+        config = uvicorn.Config(self.app, log_config=None, log_level="critical", timeout_graceful_shutdown=2)
+        self.server = _server(uvicorn, config, self.desk, started.set)
+        self._thread = threading.Thread(target=lambda: self._serve(place), daemon=True)
+        self._thread.start()
+        assert started.wait(20)
+        token = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
+        self.http = httpx.Client(base_url=self.url, timeout=30, headers=token)
+
+    def _serve(self, place: socket.socket) -> None:
+        with place:
+            self.server.run([place])
+
+    def stop(self) -> None:
+        self.http.close()
+        self.server.handle_exit(15, None)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@contextlib.contextmanager
+def serving(shelf: Shelf, settings: Settings | None = None, **limits: Any) -> Iterator[Running]:
+    running = Running(shelf, Limits(**limits), settings or Settings(studio=False))
+    try:
+        yield running
+    finally:
+        running.stop()

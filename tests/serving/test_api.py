@@ -1,0 +1,256 @@
+"""The API as programs use it: the published client of OpenAI, unchanged, and plain HTTP for the rest."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from PIL import Image
+from servekit import LINES, Running, serving, slowly
+
+from lyrist.generation.write import Wishes, compose
+from lyrist.serving.guard import Settings
+from lyrist.serving.shelf import Shelf
+
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture(scope="module")
+def client(server: Running) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as made:
+        yield made
+
+
+def test_models_are_listed_and_told(client: openai.OpenAI) -> None:
+    models = {model.id: model for model in client.models.list()}
+    assert list(models) == ["ngram", "gpt", "genres", "pictures"]
+    assert models["ngram"].conditions == {"genre": ["folk", "rock"]}  # type: ignore[attr-defined]
+    assert client.models.retrieve("genres").labels == ["folk", "rock"]  # type: ignore[attr-defined]
+    with pytest.raises(openai.NotFoundError) as error:
+        client.models.retrieve("nothing/like/it")
+    assert error.value.code == "model_not_found"
+
+
+def test_completions_are_the_songs_of_the_verb(client: openai.OpenAI, shelf: Shelf) -> None:
+    found = client.completions.create(
+        model="ngram", prompt="the river", n=2, max_tokens=25, seed=7, temperature=0.8, top_p=0.9,
+        extra_body={"genre": "folk"},
+    )  # fmt: skip
+    from lyrist.generation.sampling import Sampling
+
+    songs = compose(
+        shelf.items["ngram"].model, given={"genre": "folk"}, prompt="the river", sampling=Sampling(0.8, top_p=0.9),
+        wishes=Wishes(2, 25, 7),
+    )  # fmt: skip
+    assert ["the river" + choice.text for choice in found.choices] == [song.text for song in songs]
+    assert [choice.finish_reason for choice in found.choices] == [
+        "length" if song.ended == "length" else "stop" for song in songs
+    ]
+    assert found.usage is not None
+    assert found.usage.completion_tokens == sum(song.tokens for song in songs)
+    assert found.usage.total_tokens == found.usage.prompt_tokens + found.usage.completion_tokens
+    assert found.object == "text_completion"
+
+
+def test_a_list_of_prompts_echo_stop_and_logprobs(client: openai.OpenAI) -> None:
+    both = client.completions.create(model="gpt", prompt=["I hold", "the river"], n=2, max_tokens=9, seed=1, echo=True)
+    assert [choice.index for choice in both.choices] == [0, 1, 2, 3]
+    assert [choice.text.split()[0] for choice in both.choices] == ["I", "I", "the", "the"]
+    stopped = client.completions.create(model="ngram", prompt="the river", max_tokens=99, seed=1, stop=["\n"])
+    assert "\n" not in stopped.choices[0].text
+    assert stopped.choices[0].finish_reason == "stop"
+    likely = client.completions.create(model="ngram", max_tokens=9, seed=1, logprobs=2, prompt="I hold").choices[0]
+    told = likely.logprobs
+    assert told is not None
+    assert told.tokens is not None
+    assert told.token_logprobs is not None
+    assert len(told.tokens) == len(told.token_logprobs) == len(told.text_offset or []) == len(told.top_logprobs or [])
+    assert "".join(told.tokens).startswith(likely.text)
+    assert max(told.token_logprobs) <= 0
+
+
+@pytest.mark.parametrize("more", [{}, {"n": 3}, {"stop": ["the"]}, {"echo": True}])
+def test_a_stream_is_the_completion_in_pieces(client: openai.OpenAI, more: dict[str, Any]) -> None:
+    asked = {"model": "ngram", "prompt": ["the river", "I"], "max_tokens": 40, "seed": 3, **more}
+    whole = client.completions.create(**asked)
+    texts, reasons, usage = {}, {}, None
+    stream = client.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    pieces = 0
+    for chunk in stream:
+        pieces += 1
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            texts[choice.index] = texts.get(choice.index, "") + choice.text
+            reasons[choice.index] = choice.finish_reason or reasons.get(choice.index)
+    assert texts == {choice.index: choice.text for choice in whole.choices}
+    assert reasons == {choice.index: choice.finish_reason for choice in whole.choices}
+    assert usage == whole.usage
+    assert pieces > 4
+
+
+def test_a_plan_is_kept_and_streamed_by_lines(client: openai.OpenAI) -> None:
+    plan = {"form": "verse,chorus", "rhyme": "AABB", "syllables": 8}
+    found = client.completions.create(model="ngram", prompt="I hold the lantern\n", seed=1, extra_body=plan)
+    [choice] = found.choices
+    assert len(choice.lines) == 8  # type: ignore[attr-defined]
+    stream = client.completions.create(
+        model="ngram", prompt="I hold the lantern\n", seed=1, stream=True, extra_body=plan
+    )
+    assert "".join(chunk.choices[0].text for chunk in stream) == choice.text
+
+
+def test_errors_have_the_classes_of_the_client(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError):
+        client.completions.create(model="gpt-5", prompt="x")
+    with pytest.raises(openai.BadRequestError) as error:
+        client.completions.create(model="genres", prompt="x")
+    assert "labels lyrics" in error.value.message
+    for more in (
+        {"n": 0}, {"n": 1000}, {"temperature": -1}, {"max_tokens": 10**9}, {"prompt": [1, 2]}, {"prompt": []},
+        {"prompt": "\x00"}, {"logit_bias": {"5": 1}}, {"best_of": 3}, {"frequency_penalty": 1.0},
+        {"stop": ["x"] * 17}, {"extra_body": {"rhyme": "AB"}}, {"extra_body": {"wild": 1}}, {"seed": 2**70},
+        {"extra_body": {"genre": "polka"}}, {"extra_body": {"original": 2}}, {"logprobs": 2, "stream": True},
+    ):  # fmt: skip
+        with pytest.raises(openai.BadRequestError) as error:
+            client.completions.create(**{"model": "ngram", "prompt": "x", **more})  # type: ignore[call-overload]
+        assert error.value.type == "invalid_request_error", more
+        assert "--" not in error.value.message
+
+
+def test_what_openai_has_and_changes_nothing_is_taken(client: openai.OpenAI) -> None:
+    assert client.completions.create(
+        model="ngram", prompt="", max_tokens=2, user="somebody", suffix=None, best_of=1, presence_penalty=0, logit_bias={},
+        extra_body={"metadata": {"a": "b"}, "store": False, "service_tier": "auto"},
+    )  # fmt: skip
+
+
+def test_a_busy_server_says_when_to_come_again_and_a_slow_one_that_it_was_late(shelf: Shelf) -> None:
+    slow = slowly(shelf, "gpt", 0.03)
+    with (
+        serving(slow, queue=1, seconds=1.5) as running,
+        openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as client,
+    ):
+        stream = client.completions.create(model="gpt", prompt="I", max_tokens=500, stream=True)
+        next(stream)
+        with pytest.raises(openai.RateLimitError) as error:
+            client.completions.create(model="gpt", prompt="I")
+        assert int(error.value.response.headers["retry-after"]) >= 1
+        with pytest.raises(openai.APIError, match=r"longer than the 1\.5 seconds"):
+            for _ in stream:
+                pass
+        with pytest.raises(openai.InternalServerError) as late:
+            client.completions.create(model="gpt", prompt="I", max_tokens=500)
+        assert late.value.status_code == 504
+        assert late.value.code == "timeout"
+        patient = client.with_options(max_retries=4)
+        assert patient.completions.create(model="gpt", prompt="I", max_tokens=3).choices
+
+
+def test_a_token_is_asked_for(shelf: Shelf) -> None:
+    only = Shelf({"genres": shelf.items["genres"]})
+    with serving(only, Settings(token=TOKEN, studio=False)) as running:
+        for wrong in ("none", TOKEN[:-1], TOKEN + "x"):
+            with (
+                openai.OpenAI(base_url=f"{running.url}/v1", api_key=wrong, max_retries=0) as client,
+                pytest.raises(openai.AuthenticationError),
+            ):
+                client.models.list()
+        with openai.OpenAI(base_url=f"{running.url}/v1", api_key=TOKEN, max_retries=0) as client:
+            assert client.models.list().data
+        basic = base64.b64encode(f"me:{TOKEN}".encode()).decode()
+        assert running.http.get("/metrics", headers={"Authorization": f"Basic {basic}"}).status_code == 200
+        assert running.http.get("/metrics", headers={"Authorization": "Basic !"}).status_code == 401
+        asks = running.http.get("/metrics", headers={"Authorization": ""})
+        assert asks.headers["www-authenticate"].startswith("Basic")
+        assert running.http.get("/healthz", headers={"Authorization": ""}).status_code == 200
+
+
+# Labels and scores.
+
+
+def test_texts_are_labelled_and_explained(server: Running) -> None:
+    answer = server.http.post("/v1/classify", json={"model": "genres", "texts": LINES[:3], "explain": True, "top": 1})
+    found = answer.json()["data"]
+    assert [each["index"] for each in found] == [0, 1, 2]
+    assert all(list(each["probabilities"]) == [each["label"]] for each in found)
+    assert all(each["words"] and each["method"] for each in found)
+    single = server.http.post("/v1/classify", json={"model": "genres", "texts": LINES[0]}).json()["data"][0]
+    assert single["label"] == found[0]["label"]
+    assert sum(single["probabilities"].values()) == pytest.approx(1)
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> str:
+    held = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 90)).save(held, kind)
+    return base64.b64encode(held.getvalue()).decode()
+
+
+def test_pictures_are_labelled_from_base64(server: Running) -> None:
+    given = [picture(), picture("JPEG"), "data:image/png;base64," + picture()]
+    answer = server.http.post("/v1/classify", json={"model": "pictures", "pictures": given})
+    found = answer.json()["data"]
+    assert {each["label"] for each in found} <= {"day", "night"}
+    assert found[0]["probabilities"] == found[2]["probabilities"]
+
+
+def test_pictures_that_are_none_are_refused(server: Running) -> None:
+    bomb = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
+    script = base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").decode()
+    for bad in ("%%%", "aGVsbG8=", "", base64.b64encode(bomb.getvalue()).decode(), script, picture()[:60]):
+        answer = server.http.post("/v1/classify", json={"model": "pictures", "pictures": [bad]})
+        assert answer.status_code == 400, answer.text
+        assert "Picture 1" in answer.json()["error"]["message"]
+    for body in (
+        {"pictures": [picture()], "explain": True},
+        {"pictures": []},
+        {},
+        {"texts": "a", "pictures": [picture()]},
+    ):
+        assert server.http.post("/v1/classify", json={"model": "pictures", **body}).status_code == 400
+    assert server.http.post("/v1/classify", json={"model": "genres", "pictures": [picture()]}).status_code == 400
+
+
+def test_a_text_is_never_the_name_of_a_file(server: Running, tmp_path: Any) -> None:
+    held = tmp_path / "secret.txt"
+    held.write_text("the ferryman is counting every light")
+    for text in (str(held), "-", f"file://{held}", "../../../etc/passwd"):
+        for body in ({"model": "genres", "texts": text}, {"model": "pictures", "pictures": [text]}):
+            answer = server.http.post("/v1/classify", json=body)
+            assert "ferryman" not in answer.text
+            assert "root" not in answer.text
+
+
+def test_scores_name_the_song(server: Running) -> None:
+    body = {"model": "ngram", "texts": ["\n".join(LINES[:6]), "unheard of"], "genre": "folk"}
+    known, new = server.http.post("/v1/score", json=body).json()["data"]
+    assert known["bits_per_byte"] < new["bits_per_byte"]
+    assert known["originality"]["song"]["title"].startswith("Song ")
+    assert known["originality"]["longest_run"] >= 7
+    assert known["originality"]["words"]
+    assert new["originality"]["song"] is None
+    assert server.http.post("/v1/score", json={"model": "genres", "texts": "x"}).status_code == 400
+
+
+# For operators.
+
+
+def test_health_and_figures_are_told(server: Running) -> None:
+    assert server.http.get("/healthz").json() == {"status": "ok", "models": 4, "inside": 0}
+    answer = server.http.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'lyrist_requests_total{kind="classify",model="genres",outcome="answered"}' in answer.text
+    assert "lyrist_requests_inside 0.0" in answer.text
+    assert 'lyrist_http_responses_total{status="200"}' in answer.text
+
+
+def test_the_description_asks_nothing_of_the_network_and_names_every_path(server: Running) -> None:
+    described = server.http.get("/openapi.json").json()
+    assert set(described["paths"]) == {
+        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/classify", "/v1/score", "/healthz", "/metrics",
+    }  # fmt: skip
+    assert "422" not in json.dumps(described)
+    assert server.http.get("/docs").status_code == 404

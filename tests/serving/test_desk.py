@@ -1,0 +1,181 @@
+"""The desk: many at once get what each would get alone, places are bounded, and who goes away frees a place."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from servekit import LINES, slowly
+
+from lyrist.errors import UsageError
+from lyrist.generation.sampling import Sampling
+from lyrist.generation.write import Wishes, compose
+from lyrist.serving.desk import Desk
+from lyrist.serving.limits import Busy, Cancelled, Closing, Limits, TimedOut
+from lyrist.serving.shelf import Shelf
+
+SONG = "\n".join(LINES[:6])
+
+
+@pytest.fixture(scope="module")
+def desk(shelf: Shelf) -> Any:
+    made = Desk(shelf, Limits(), threads=1)
+    yield made
+    made.close()
+
+
+def test_many_writers_at_once_each_get_the_song_that_the_verb_writes(desk: Desk) -> None:
+    writer = desk.shelf.items["ngram"].model
+    wishes = [Wishes(songs=1 + i % 2, max_tokens=20 + i, seed=i) for i in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(lambda each: desk.write("ngram", prompt="the river", wishes=each), wishes))
+    for songs, each in zip(found, wishes, strict=True):
+        alone = compose(writer, prompt="the river", wishes=each)
+        assert [song.text for song in songs] == [song.text for song in alone]
+        assert [song.ended for song in songs] == [song.ended for song in alone]
+
+
+def test_songs_to_a_plan_and_without_copies(desk: Desk) -> None:
+    [song] = desk.write("ngram", wishes=Wishes(form="verse,chorus,chorus", rhyme="AABB", seed=2, original=6))
+    assert len(song.lines) == 12
+    assert song.ended == "plan"
+    assert song.copied is not None
+    with pytest.raises(UsageError, match="have no stop"):
+        desk.write("ngram", wishes=Wishes(form="verse"), stops=["x"])
+
+
+def test_words_are_told_as_they_come(desk: Desk) -> None:
+    said: list[str] = []
+    [song] = desk.write("ngram", wishes=Wishes(max_tokens=30, seed=1), say=lambda _, text, __: said.append(text))
+    assert len(said) >= song.tokens - 1
+    assert all(later.startswith(text.rstrip("�")) for text, later in pairwise(said))
+
+
+def test_labels_are_those_of_the_model_whoever_asks_beside(desk: Desk) -> None:
+    texts = [" ".join([line] * 2) for line in LINES]
+    with ThreadPoolExecutor(10) as pool:
+        together = list(pool.map(lambda text: desk.classify("genres", [text])[0], texts))
+    alone = desk.classify("genres", texts)
+    assert [each.probabilities for each in together] == [each.probabilities for each in alone]
+    assert [each.text for each in together] == texts
+
+
+def test_explained_labels_name_the_words(desk: Desk) -> None:
+    found = desk.classify("genres", [SONG, LINES[-1]], explain=True)
+    assert all(each.explanation is not None and each.explanation.words for each in found)
+    assert found[0].explanation.label == found[0].label  # type: ignore[union-attr]
+
+
+def test_one_bad_text_fails_alone(desk: Desk) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        asked = [desk.ask_classify("genres", [text]) for text in [SONG, "   ", SONG, "12 !!", SONG]]
+        found = list(pool.map(lambda ticket: ticket.future.exception(20), asked))
+    assert [type(error) for error in found[:3]] == [type(None), UsageError, type(None)]
+    assert asked[4].result()[0].label in ("folk", "rock")
+
+
+def test_scores_are_bits_and_copies(desk: Desk) -> None:
+    [copied, new] = desk.score("ngram", [SONG, "a quite unheard of sentence about zebras"], {"genre": "folk"})
+    nats = desk.shelf.items["ngram"].model.losses([SONG], [{"genre": "folk"}])[0]
+    assert copied.nats == pytest.approx(float(nats.sum()))
+    assert copied.tokens == len(nats)
+    assert copied.copied is not None
+    assert copied.copied.longest_run >= 7
+    assert copied.copied.song is not None
+    assert new.bits_per_byte > copied.bits_per_byte
+    assert new.copied is not None
+    assert new.copied.longest_run == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"prompt": "x" * 30_000}, "30,000 characters"),
+        ({"prompt": "a\x00b"}, "NUL"),
+        ({"prompt": "a\ud800b"}, "surrogate"),
+        ({"prompt": " \n "}, "empty"),
+        ({"given": {"genre": "polka"}}, "polka"),
+        ({"given": {"planet": "mars"}}, "planet"),
+        ({"wishes": Wishes(songs=9)}, "n is 9"),
+        ({"wishes": Wishes(max_tokens=10**6)}, "max_tokens"),
+        ({"wishes": Wishes(form=",".join(["verse:32"] * 13))}, "lines of the form"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(desk: Desk, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        desk.write("ngram", **given)
+    assert desk.inside == 0
+
+
+def test_beyond_its_places_it_is_busy_and_says_when_to_come_again(shelf: Shelf) -> None:
+    desk = Desk(slowly(shelf, "gpt", 0.05), Limits(queue=3), threads=1)
+    tickets = [desk.ask_write("gpt", wishes=Wishes(max_tokens=200, seed=i)) for i in range(3)]
+    with pytest.raises(Busy) as busy:
+        desk.ask_write("gpt")
+    assert 1 <= busy.value.again <= 30
+    for ticket in tickets:
+        ticket.give_up()
+    _soon(lambda: desk.inside == 0)
+    assert desk.write("gpt", wishes=Wishes(max_tokens=1))
+    assert b'outcome="refused"' in desk.counters.text()
+    desk.close()
+    with pytest.raises(Closing):
+        desk.write("gpt")
+
+
+def test_they_are_written_together(shelf: Shelf) -> None:
+    slow = slowly(shelf, "gpt", 0.01)
+    desk = Desk(slow, Limits(batch=8), threads=1)
+    tickets = [
+        desk.ask_write("gpt", wishes=Wishes(max_tokens=12, seed=i), sampling=Sampling(0.5 + i / 20)) for i in range(20)
+    ]
+    for ticket in tickets:
+        ticket.result()
+    together = slow.items["gpt"].model.model.together
+    assert max(together) == 8
+    assert len(together) < 20 * 12 / 3
+    desk.close()
+
+
+def test_a_request_has_so_many_seconds_and_can_be_given_up(shelf: Shelf) -> None:
+    desk = Desk(slowly(shelf, "gpt", 0.02), Limits(seconds=0.4), threads=1)
+    began = time.monotonic()
+    with pytest.raises(TimedOut, match=r"0\.4 seconds"):
+        desk.write("gpt", wishes=Wishes(max_tokens=500))
+    assert time.monotonic() - began < 2
+    cancelled = threading.Event()
+    ticket = desk.ask_write("gpt", wishes=Wishes(max_tokens=500), cancelled=cancelled)
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        ticket.result()
+    _soon(lambda: desk.inside == 0)
+    desk.close()
+
+
+def test_closing_finishes_what_was_begun(shelf: Shelf) -> None:
+    desk = Desk(slowly(shelf, "gpt", 0.01), Limits(), threads=1)
+    ticket = desk.ask_write("gpt", wishes=Wishes(max_tokens=30, seed=1))
+    desk.close()
+    assert ticket.future.done()
+    assert ticket.result()[0].tokens
+
+
+def test_an_error_in_the_model_fails_those_it_hit_and_nobody_after(shelf: Shelf) -> None:
+    slow = slowly(shelf, "gpt", 0.0)
+    model = slow.items["gpt"].model.model
+    desk = Desk(slow, Limits(), threads=1)
+    model._seconds = "never"
+    with pytest.raises(TypeError):
+        desk.write("gpt", wishes=Wishes(max_tokens=3))
+    model._seconds = 0
+    assert desk.write("gpt", wishes=Wishes(max_tokens=3))
+    desk.close()
+
+
+def _soon(true: Any) -> None:
+    until = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -1,0 +1,164 @@
+"""Who may come in, with how much; and every answer, also the worst, is JSON in the shape of OpenAI's errors."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from servekit import Running, serving, slowly
+
+from lyrist.errors import UsageError
+from lyrist.serving.guard import Settings
+from lyrist.serving.shelf import Shelf
+
+
+@pytest.fixture(scope="module")
+def small(shelf: Shelf) -> Iterator[Running]:
+    with serving(Shelf({"ngram": shelf.items["ngram"]}), body=2_000, seconds=1.0) as running:
+        yield running
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    [[name, error]] = answer.json().items()
+    assert name == "error"
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    return dict(error)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::1", "10.0.0.1:80"]
+)
+def test_other_names_of_this_machine_are_refused(small: Running, host: str) -> None:
+    problem(small.http.get("/v1/models", headers={"Host": host}), 403)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:99", "127.0.0.1:8000", "127.0.0.2", "[::1]:8000", "LOCALHOST."]
+)
+def test_its_own_names_are_not(small: Running, host: str) -> None:
+    assert small.http.get("/v1/models", headers={"Host": host}).status_code == 200
+
+
+def test_pages_of_other_origins_are_refused_and_told_nothing(small: Running) -> None:
+    body = {"model": "ngram", "prompt": "I", "max_tokens": 1}
+    answer = small.http.post("/v1/completions", json=body, headers={"Origin": "http://evil.example"})
+    assert problem(answer, 403)["code"] == "other_origin"
+    preflight = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = small.http.options("/v1/completions", headers=preflight)
+    assert answer.status_code in (403, 405)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    same = small.http.post("/v1/completions", json=body, headers={"Origin": small.url})
+    assert same.status_code == 200
+
+
+def test_another_host_needs_a_token(shelf: Shelf) -> None:
+    for host in ("0.0.0.0", "::", "192.168.1.5", "music.example"):  # noqa: S104 - refused
+        with pytest.raises(UsageError, match="needs a --token"):
+            Settings(host=host)
+        assert not Settings(host=host, token="long-enough").loopback
+    with pytest.raises(UsageError, match="at least 8 characters"):
+        Settings(token="short")
+    with pytest.raises(UsageError, match="--port"):
+        Settings(port=70_000)
+
+
+def test_bodies_are_limited_with_a_length_and_without(small: Running) -> None:
+    large = json.dumps({"model": "ngram", "prompt": "x" * 3_000}).encode()
+    headers = {"Content-Type": "application/json"}
+    assert (
+        problem(small.http.post("/v1/completions", content=large, headers=headers), 413)["code"] == "request_too_large"
+    )
+    pieces = (large[i : i + 100] for i in range(0, len(large), 100))
+    problem(small.http.post("/v1/completions", content=pieces, headers=headers), 413)
+    endless = raw(
+        small, b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n"
+    )
+    assert endless.startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_never_comes_is_not_waited_for(small: Running) -> None:
+    began = time.monotonic()
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+    assert raw(small, head).startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b'"x"', b'{"model": "ngram", "temperature": NaN}', b'{"model": "ngram", "temperature": 1e999}',
+        b'{"model": "ngram", "n": "2"}', b'{"model": "ngram", "n": 2.5}', b'{"model": "ngram", "n": true}', b"\xff\xfe{}",
+        b"[" * 1_900, b'{"model": "ngram", "n": ' + b"9" * 1_900 + b"}", b'{"model": "ngram", "max_tokens": -1}',
+        b'{"model": "ngram", "prompt": {"a": 1}}', b'{"model": "ngram", "prompt": "\\ud800"}', b'{"model": 5}',
+        b'{"model": "ngram", "prompt": "\\u0000"}', b'{"model": "ngram", "seed": 1e3}', b'{"model": "ngram", "stop": [1]}',
+        b'{"model": "ngram", "conditions": {"\\ud800": "x"}}', b'{"\\ud800": 1}', b'{"model": "ngram", "genre": "\\ud800"}',
+    ],
+)  # fmt: skip
+def test_what_is_no_request_is_refused_with_a_reason(small: Running, body: bytes) -> None:
+    answer = small.http.post("/v1/completions", content=body, headers={"Content-Type": "application/json"})
+    assert problem(answer, 400)["type"] == "invalid_request_error"
+
+
+def test_a_model_of_a_wild_name_is_not_there(small: Running) -> None:
+    answer = small.http.post(
+        "/v1/completions", content=b'{"model": "\\ud800"}', headers={"Content-Type": "application/json"}
+    )
+    assert problem(answer, 404)["code"] == "model_not_found"
+
+
+def test_other_kinds_of_bodies_paths_and_methods(small: Running) -> None:
+    problem(small.http.post("/v1/completions", content=b"{}", headers={"Content-Type": "text/plain"}), 415)
+    problem(small.http.post("/v1/completions", content=b"{}", headers={"Content-Type": ""}), 415)
+    problem(small.http.get("/v1/nothing"), 404)
+    problem(small.http.get("/v1"), 404)
+    problem(small.http.get("/nothing"), 404)
+    for path, allowed in (("/v1/completions", "POST"), ("/v1/models", "GET"), ("/healthz", "GET")):
+        answer = small.http.delete(path)
+        problem(answer, 405)
+        assert allowed in answer.headers["allow"]
+
+
+def test_a_defect_says_nothing_of_itself(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    slow = slowly(shelf, "gpt", 0.0)
+    slow.items["gpt"].model.model._seconds = "never"
+    with serving(slow) as running:
+        body = {"model": "gpt", "prompt": "I"}
+        error = problem(running.http.post("/v1/completions", json=body), 500)
+        assert "TypeError" not in json.dumps(error)
+        problem(running.http.post("/v1/completions", json={**body, "stream": True}), 500)
+        assert running.http.get("/healthz").json()["inside"] == 0
+    assert "A request failed" in caplog.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_goes_away_frees_a_place(shelf: Shelf, stream: bool) -> None:
+    with serving(slowly(shelf, "gpt", 0.02), queue=2) as running:
+        body = json.dumps({"model": "gpt", "prompt": "I", "max_tokens": 2_000, "stream": stream}).encode()
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        lines = [socket.create_connection(running.server.servers[0].sockets[0].getsockname()) for _ in range(2)]
+        for line in lines:
+            line.sendall(head % len(body) + body)
+        wait(lambda: running.desk.inside == 2)
+        assert running.http.post("/v1/completions", json={"model": "gpt"}).status_code == 429
+        for line in lines:
+            line.close()
+        wait(lambda: running.desk.inside == 0)
+        assert running.http.post("/v1/completions", json={"model": "gpt", "max_tokens": 1}).status_code == 200
+
+
+def wait(true: Any) -> None:
+    until = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def raw(running: Running, sent: bytes) -> bytes:
+    with socket.create_connection(running.server.servers[0].sockets[0].getsockname(), timeout=10) as line:
+        line.sendall(sent)
+        return line.recv(4_096)
