@@ -1,0 +1,78 @@
+"""The studio: a page for people who write and look into lyrics with the runs that are served. One file a tab."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+from lyrist._version import __version__
+from lyrist.serving.studio.shown import shown
+
+if TYPE_CHECKING:
+    from lyrist.serving.desk import Desk
+
+__all__ = ["mount"]
+
+
+def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
+    """Put the studio at ``/`` of an app, behind every route that the app has already.
+
+    Parameters
+    ----------
+    app
+        The app of the server.
+    desk
+        What answers.
+    settings
+        How the server was started; nothing of it is needed so far but the limits of the desk.
+    """
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    import gradio as gr
+
+    from lyrist.serving.studio import classify, compare, corpus, fence, reading, theme, write
+
+    found = reading.pages(desk.shelf)
+    found.serve(app)
+    with gr.Blocks(title="Lyrist studio", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
+        gr.HTML(_masthead(desk), apply_default_css=False, padding=False)
+        with gr.Tabs():
+            with gr.Tab("Write", id="write"):
+                write.build(desk, demo)
+            with gr.Tab("Classify", id="classify"):
+                classify.build(desk)
+            with gr.Tab("Compare", id="compare"):
+                compare.build(desk.shelf, found, demo)
+            with gr.Tab("Corpus", id="corpus"):
+                corpus.build(found, demo)
+    demo.queue(default_concurrency_limit=16, max_size=256)
+    gr.mount_gradio_app(
+        app,
+        demo,
+        path="/",
+        theme=theme.theme(),
+        head=theme.head(),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+        max_file_size=desk.limits.body,
+        pwa=False,
+        enable_monitoring=False,
+    )
+    mounted = app.router.routes[-1]
+    mounted.app = fence.Fence(mounted.app)  # type: ignore[attr-defined]
+
+
+def _masthead(desk: Desk) -> str:
+    runs = desk.shelf.items.values()
+    told = [
+        f"{len(of)} {name}{'s' if len(of) != 1 else ''}"
+        for task, name in (("write", "writer"), ("classify", "classifier"), ("picture", "picture model"))
+        if (of := [run for run in runs if run.task == task])
+    ]
+    return (
+        f'<header class="masthead"><h1>Lyrist <span>studio</span></h1><p>{shown(" · ".join(told))} · version {__version__}</p>'
+        "</header>"
+    )

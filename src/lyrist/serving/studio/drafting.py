@@ -1,0 +1,217 @@
+"""A song on its way to a person: asked of the desk, shown as it grows, stopped where the person says so."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lyrist.generation import form as forms
+from lyrist.generation.sampling import Sampling
+from lyrist.generation.streaming import whole
+from lyrist.generation.write import Lyrics, Wishes
+from lyrist.serving.checks import check_text
+from lyrist.serving.desk import Desk
+from lyrist.serving.limits import Cancelled
+from lyrist.serving.studio.sheet import Draft
+from lyrist.serving.studio.shown import plain
+
+FRAME = 0.12
+"""Seconds between two pictures of a song that grows."""
+SEEDS = 2**31
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asks for, as the controls of the tab have it."""
+
+    writer: str
+    given: dict[str, str] = field(default_factory=dict)
+    prompt: str = ""
+    form: str = ""
+    rhyme: str = ""
+    syllables: int = 0
+    """0: as they come."""
+    original: int = 0
+    """0: copied runs are not kept out."""
+    max_tokens: int = 300
+    """Of a song that has no form."""
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int | None = None
+    """None: a new one."""
+
+    def wishes(self, draft: Draft | None) -> Wishes:
+        """Return what is asked of the generator; with a draft, that its loose lines are written anew.
+
+        Raises
+        ------
+        UsageError
+            It cannot be meant as it is.
+        """
+        seed = secrets.randbelow(SEEDS) if self.seed is None else self.seed
+        rhyme, syllables, original = self.rhyme.strip() or None, self.syllables or None, self.original or None
+        if draft is not None:
+            for line in draft.lines:
+                check_text("a line", line, 2_000)
+            return Wishes(
+                seed=seed, form=draft.form, rhyme=rhyme, syllables=syllables, original=original,
+                sheet=draft.sheet(), refused=draft.loose(),
+            )  # fmt: skip
+        form = self.form.strip() or None
+        free = not (form or rhyme or syllables)
+        return Wishes(1, self.max_tokens if free else None, seed, form, rhyme, syllables, None, original)
+
+
+@dataclass
+class Desks:
+    """The songs that are being written, by the session of who asked: so that each can be stopped, and by nobody else."""
+
+    desk: Desk
+    _stops: dict[str, set[threading.Event]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stop(self, session: str) -> None:
+        """Stop what is being written for a session."""
+        with self._lock:
+            for event in self._stops.get(session, ()):
+                event.set()
+
+    def write(self, session: str, order: Order, draft: Draft | None = None) -> Iterator[tuple[Draft, str]]:
+        """Write a song, or the loose lines of a draft.
+
+        Yields
+        ------
+        tuple
+            The song so far, and where it stands: ``"writing"``, ``"looking"`` (for copied runs) or ``"done"``. A song
+            that was stopped is done as far as it came.
+        """
+        stop = threading.Event()
+        with self._lock:
+            self._stops.setdefault(session, set()).add(stop)
+        try:
+            yield from self._written(order, draft, stop)
+        finally:
+            stop.set()  # whoever goes away in the midst of it needs no more of it
+            with self._lock:
+                self._stops[session].discard(stop)
+                if not self._stops[session]:
+                    del self._stops[session]
+
+    def _written(self, order: Order, draft: Draft | None, stop: threading.Event) -> Iterator[tuple[Draft, str]]:
+        wishes = order.wishes(draft)
+        latest, fresh, began = [""], threading.Event(), time.monotonic()
+
+        def say(song: int, text: str, ended: bool) -> None:
+            latest[0] = text
+            fresh.set()
+
+        ticket = self.desk.ask_write(
+            order.writer, given=order.given, prompt=order.prompt.strip("\n") or None if draft is None else None,
+            sampling=order.sampling, wishes=wishes, say=say, cancelled=stop,
+        )  # fmt: skip
+        ticket.future.add_done_callback(lambda _: fresh.set())
+        begun = Draft(
+            "", _title(order), rhyme=wishes.rhyme, syllables=wishes.syllables, given=tuple(order.given.items())
+        )
+        yield begun, "writing"
+        while not ticket.future.done() and not stop.is_set() and ticket.left:
+            if fresh.wait(0.5):
+                fresh.clear()
+                yield replace(begun, text=whole(latest[0]).rstrip("\n")), "writing"
+                time.sleep(FRAME)
+        found = _result(ticket, stop, latest)
+        done = _finished(begun, found, wishes, order, time.monotonic() - began)
+        yield done, "looking"
+        yield replace(done, passages=self._passages(order.writer, done.text)), "done"
+
+    def _passages(self, writer: str, text: str) -> Any:
+        index = self.desk.index(writer)
+        return None if index is None else tuple(index.passages(text))
+
+
+def shape(order: Order, draft: Draft | None) -> tuple[bool, ...]:
+    """Return for each line that a song will have whether it has words; nothing where nobody knows.
+
+    Raises
+    ------
+    UsageError
+        The form cannot be meant as it is.
+    """
+    if draft is not None:
+        return tuple(bool(line.strip()) for line in draft.lines)
+    if not (order.form.strip() or order.rhyme.strip() or order.syllables):
+        return ()
+    sections = forms.parse(order.form.strip() or forms.DEFAULT)
+    return tuple(words for section in sections for words in [*[True] * section.lines, False])[:-1]
+
+
+def _result(ticket: Any, stop: threading.Event, latest: list[str]) -> Lyrics:
+    """Return the song; where it was stopped, as far as it came."""
+    stopped = Lyrics(
+        whole(latest[0] + "\n").rstrip() if latest[0].endswith("\n") else whole(latest[0]).rstrip(), 0, "stopped"
+    )
+    if stop.is_set() and not ticket.future.done():
+        return stopped
+    try:
+        song: Lyrics = ticket.result()[0]
+    except Cancelled:
+        if stop.is_set():
+            return stopped
+        raise
+    return song
+
+
+def _finished(begun: Draft, song: Lyrics, wishes: Wishes, order: Order, seconds: float) -> Draft:
+    entire = song.ended == "plan"
+    form = wishes.form if entire else None
+    draft = replace(
+        begun,
+        text=song.text,
+        ended=song.ended,
+        form=form,
+        twins=_twins(form),
+        settings=_told(song, wishes, order, seconds),
+    )
+    if not wishes.sheet:
+        return draft
+    fast = frozenset(i for i, line in enumerate(wishes.sheet) if line is not None and line.strip())
+    return replace(draft, locked=frozenset(i for i in fast if i < len(draft.lines) and i not in draft.twins))
+
+
+def _twins(form: str | None) -> dict[int, int]:
+    """Return which lines of a song of this form repeat which, empty lines between sections counted."""
+    found: dict[int, int] = {}
+    begins: list[int] = []
+    line = 0
+    for section in forms.parse(form) if form else ():
+        begins.append(line)
+        if section.repeats is not None:
+            found |= {line + place: begins[section.repeats] + place for place in range(section.lines)}
+        line += section.lines + 1
+    return found
+
+
+def _title(order: Order) -> str:
+    like = [plain(value, 40) for value in order.given.values()]
+    return " · ".join([plain(order.writer, 40), *like])
+
+
+def _told(song: Lyrics, wishes: Wishes, order: Order, seconds: float) -> str:
+    """Return how a song was written, in a line."""
+    told = [order.sampling.told(), f"seed {wishes.seed}"]
+    if song.ended == "stopped":
+        return "; ".join([*told, "stopped"])
+    told.append(f"{song.tokens:,} tokens in {seconds:.1f} s")
+    met = forms.counts(song.lines)
+    if met["rhymes"]["wanted"]:
+        told.append(f"rhymes met {met['rhymes']['met']} of {met['rhymes']['wanted']}")
+    if met["syllables"]["wanted"]:
+        told.append(
+            f"lines within a syllable of {wishes.syllables}: {met['syllables']['met']} of {met['syllables']['wanted']}"
+        )
+    if song.ended == "length":
+        told.append("cut at its length")
+    return "; ".join(told)
