@@ -20,7 +20,7 @@ Batch = dict[str, Tensor]
 POOL = 100
 """Batches that are sorted by length together; among them the order is random."""
 
-JITTER = 0.1
+JITTER = 0.03
 """Lengths are sorted up to this share of noise, so that the same songs do not always meet."""
 
 
