@@ -8,6 +8,7 @@ there (importance weighting: the beginning is drawn, the end is not), so the cho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -44,6 +45,7 @@ SAME_END = -5.0
 USED_END = -1.5
 WEAK_END = -3.0
 HARD_TO_RHYME = -3.0
+UNTIDY = -4.0
 COPIED = -100.0
 FRESH = 5
 """Tokens of a run that is not drawn again in a song to a plan, whose repetitions are the plan's own."""
@@ -54,6 +56,13 @@ WEAK = frozenset(
     ["a", "an", "the", "of", "to", "and", "or", "but", "with", "for", "from", "at", "as", "than", "that", "is", "i"]
 )
 """Words that a line seldom ends with: a rhyme on one of them is a line broken in its middle."""
+
+FAULTS = (
+    re.compile(r"^\s*[,.;:!?)\]}]"),
+    re.compile(r"[,;:]\s*[,;:.!?]"),
+    re.compile(rf"\b({'|'.join(sorted(WEAK))}) \1\b", re.IGNORECASE),
+)
+"""What no songwriter would leave standing: a line that begins with a comma, two commas in a row, 'the the'."""
 
 Runs = Callable[[Sequence[str]], list[int]]
 """Words of the longest run in each text that stands in a training song."""
@@ -314,12 +323,18 @@ class LineWriter:
             value += HARD_TO_RHYME
         value += SAME_END if end in wish.taken else USED_END if end in wish.used else 0.0
         value += WEAK_END if end in WEAK and (wish.rhyme or wish.opens) else 0.0
-        return value + (SAME_LINE if key in wish.before else 0.0)
+        return value + UNTIDY * faults(line.text) + (SAME_LINE if key in wish.before else 0.0)
 
     def _copied(self, found: Sequence[Candidate], wish: Wish) -> NDArrayInt | None:
         if self.runs is None:
             return None
         return np.array(self.runs([f"{wish.words} {line.text}" for line in found]))
+
+
+def faults(line: str) -> int:
+    """Return how many kinds of slips a line has: `FAULTS`, and brackets without their other half."""
+    odd = line.count("(") != line.count(")") or line.count("[") != line.count("]")
+    return sum(fault.search(line) is not None for fault in FAULTS) + odd
 
 
 def _wilder(sampling: Sampling) -> list[Sampling]:
