@@ -76,7 +76,9 @@ def test_a_list_of_prompts_echo_stop_and_logprobs(client: openai.OpenAI) -> None
 def test_a_stream_is_the_completion_in_pieces(client: openai.OpenAI, more: dict[str, Any]) -> None:
     asked = {"model": "ngram", "prompt": ["the river", "I"], "max_tokens": 40, "seed": 3, **more}
     whole = client.completions.create(**asked)
-    texts, reasons, usage = {}, {}, None
+    texts: dict[int, str] = {}
+    reasons: dict[int, str | None] = {}
+    usage = None
     stream = client.completions.create(**asked, stream=True, stream_options={"include_usage": True})
     pieces = 0
     for chunk in stream:
@@ -108,6 +110,7 @@ def test_errors_have_the_classes_of_the_client(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as error:
         client.completions.create(model="genres", prompt="x")
     assert "labels lyrics" in error.value.message
+    more: dict[str, Any]
     for more in (
         {"n": 0}, {"n": 1000}, {"temperature": -1}, {"max_tokens": 10**9}, {"prompt": [1, 2]}, {"prompt": []},
         {"prompt": "\x00"}, {"logit_bias": {"5": 1}}, {"best_of": 3}, {"frequency_penalty": 1.0},
@@ -204,6 +207,7 @@ def test_pictures_that_are_none_are_refused(server: Running) -> None:
         answer = server.http.post("/v1/classify", json={"model": "pictures", "pictures": [bad]})
         assert answer.status_code == 400, answer.text
         assert "Picture 1" in answer.json()["error"]["message"]
+    body: dict[str, Any]
     for body in (
         {"pictures": [picture()], "explain": True},
         {"pictures": []},

@@ -37,7 +37,8 @@ def test_a_song_is_the_same_alone_and_among_others_that_come_and_go(writers: dic
     writer, dice = exact(writers[recipe]), random.Random(1)
     vocabulary = Vocabulary(writer)
     alone = [sample(begun(writer, i), vocabulary, SETTINGS[i % 4], 2, max_tokens=20 + 9 * i, seed=i) for i in range(10)]
-    crowd, songs, steps = Crowd(writer, vocabulary), [], 0
+    crowd, steps = Crowd(writer, vocabulary), 0
+    songs: list[list[Song]] = []
     while len(songs) < 10 or len(crowd):
         if len(songs) < 10 and dice.random() < 0.3:
             number = len(songs)

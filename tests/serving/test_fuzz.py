@@ -35,6 +35,8 @@ def test_every_answer_is_one_that_is_described(server: Running, path: str) -> No
     described.config.update(base_url=server.url)
     operation = described[path]["POST" if path in MODELS else "GET"]
 
+    statuses: set[int] = set()
+
     @BOUNDED
     @given(
         case=st.one_of(
@@ -44,9 +46,12 @@ def test_every_answer_is_one_that_is_described(server: Running, path: str) -> No
     def ask(case: Any) -> None:
         if isinstance(case.body, dict):
             _reasonable(case.body, MODELS[path])
-        case.call_and_validate(checks=CHECKS, timeout=30)
+        if "name" in case.path_parameters and len(str(case.path_parameters)) % 2:
+            case.path_parameters["name"] = "ngram"
+        statuses.add(case.call_and_validate(checks=CHECKS, timeout=30).status_code)
 
     ask()
+    assert 200 in statuses, "nothing that was tried was good"
     assert server.desk.inside == 0
 
 
@@ -54,5 +59,8 @@ def _reasonable(body: dict[str, Any], model: str) -> None:
     """Name a model that there is, in three of four cases, and ask for few tokens, so that more than 404 is tried."""
     if len(str(body)) % 4:
         body["model"] = model
+    if model == "genres" and len(str(body)) % 2:
+        body.pop("pictures", None)
+        body["texts"] = "the river runs away from us"
     if model == "ngram" and isinstance(body.get("max_tokens"), int | type(None)) and "prompt" in body:
         body["max_tokens"] = 5
