@@ -17,6 +17,7 @@ from lyrist.models import registry
 from lyrist.models.features import BLOCK
 from lyrist.models.layoutkernel import LANDMARKS
 from lyrist.models.margins import by_gram
+from lyrist.models.streamed import SAMPLE
 
 CHARACTERS = 1_300
 """Characters of a song, as in the tables of songs that we know; `memory_estimate` takes another mean."""
@@ -30,6 +31,7 @@ _DENSE = 8_000  # bytes of one song's commonest n-grams as a dense block
 _NETWORK = 150 << 20  # what the training loop itself allocates
 _WEIGHT = 20  # bytes of a weight: itself, its gradient, two moments and their average
 _STATES = 24  # numbers kept for the gradient of each unit at each time step
+_LABELLED = 200  # bytes of a song's id, artist, label and split while its lyrics are on disk
 _BATCH = 16  # songs an update where nothing else is said, as in the schedule
 
 
@@ -45,6 +47,8 @@ class _Size:
     weights: int = 0
     """Tables of features by classes that are held at once."""
     layout: bool = False
+    streamed: bool = False
+    """Whether songs are read block by block, so that the memory does not grow with their number."""
 
 
 _SIZES = {
@@ -55,6 +59,7 @@ _SIZES = {
     "nb-svm": _Size(lengths=3, words=True, machines=True, weights=2),
     "char-svm": _Size(lengths=3, machines=True, weights=2),
     "complement-nb": _Size(words=True, weights=7),
+    "streamed-logistic": _Size(words=True, weights=2, streamed=True),
     "decision-tree": _Size(words=True),
     "bag-of-embeddings": _Size(words=True),
     "ensemble": _Size(lengths=3, words=True, machines=True, weights=3, layout=True),
@@ -99,6 +104,9 @@ def memory_estimate(
 
 
 def _estimator(size: _Size, settings: Any, n_songs: int, n_classes: int, characters: int) -> int:
+    if size.streamed:
+        labels, n_songs = _LABELLED * n_songs, min(n_songs, SAMPLE)
+        return labels + _estimator(dataclasses.replace(size, streamed=False), settings, n_songs, n_classes, characters)
     columns, entries = _ngrams(size, n_songs, characters, getattr(settings, "max_features", 200_000))
     total = _BASE + 4 * n_songs * characters + _ENTRY * entries + 4 * columns * n_classes * size.weights
     if entries:
@@ -109,7 +117,7 @@ def _estimator(size: _Size, settings: Any, n_songs: int, n_classes: int, charact
         total += int(4 * n_songs * n_songs * _GRAM) + n_songs * _DENSE
     elif size.machines:
         total += _LIBLINEAR * entries
-    if hasattr(settings, "epochs"):  # vectors, their first values and the moments of Adam
+    if hasattr(settings, "size"):  # vectors, their first values and the moments of Adam
         total += 4 * columns * settings.size * 4
     return int(total)
 

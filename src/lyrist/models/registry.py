@@ -22,6 +22,7 @@ from lyrist.models import ranges
 MODULES = (
     "controls",
     "linear",
+    "streamed",
     "trees",
     "bags",
     "ensemble",

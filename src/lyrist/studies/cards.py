@@ -17,6 +17,8 @@ def card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         if library == "transformers"
         else "skops.io.load(FOLDER/model.skops), with lyrist installed"
     )
+    there = info.get("songs_available")
+    drawn = f" (drawn at random from {there:,}, of each label alike)" if there else ""
     rows = [
         f"| test | {accuracy['value']:.3f} | {accuracy['low']:.3f} to {accuracy['high']:.3f} | {test['n']:,} "
         f"| {test['macro_f1']:.3f} | {test['loss']:.3f} |",
@@ -31,7 +33,7 @@ tags: [lyrics, lyrist]
 # {info["recipe"]}: {_plain(info["target"])} from lyrics
 
 Tells the {_plain(info["target"])} of a song from its lyrics, among {len(info["classes"]):,}. Fitted by Lyrist
-{info["lyrist"]} on {info["songs"]["train"]:,} songs of a corpus with the fingerprint `{info["fingerprint"]}`,
+{info["lyrist"]} on {info["songs"]["train"]:,} songs{drawn} of a corpus with the fingerprint `{info["fingerprint"]}`,
 split by {info["split_by"]}.
 
 | | accuracy | 95% interval | n | macro F1 | loss (nats) |

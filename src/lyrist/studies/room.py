@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,15 @@ FAMILIES = ("linear", "ensemble", "tree")
 """Whose recipes are proposed in place of one that takes too much."""
 
 CONTAINER = Path("/sys/fs/cgroup")
+STREAMED = "streamed-logistic"
+"""The recipe whose memory does not grow with the songs."""
+
+LEAST_SONGS = 1_000
+"""Fewer are not proposed to learn from."""
+
+FILLED = 0.8
+"""What is proposed takes no more than this share of the available memory."""
+
 LARGE = 0.5
 """From this share of the available memory on, the estimate is told."""
 
@@ -78,8 +87,14 @@ def room(recipe: str, options: Mapping[str, Any], songs: int, classes: int, char
             return memory_estimate(name, songs, classes, given, characters) or free
 
         models = {one.name: takes(one.name, {}) for one in registry.recipes("classify") if one.family in FAMILIES}
-        smaller = sorted((name for name in models if models[name] < free), key=lambda name: -models[name])
-        ways = ["choose fewer classes with --only"]
+        smaller = sorted(
+            (name for name in models if models[name] < free and name != STREAMED), key=lambda name: -models[name]
+        )
+        most = _most(lambda count: memory_estimate(recipe, count, classes, options, characters) or free, songs, free)
+        ways = [f"--max-songs {most} learns from some of them"] if most >= LEAST_SONGS else []
+        if recipe != STREAMED and takes(STREAMED, {}) < free:
+            ways.append(f"'{STREAMED}' learns from all")
+        ways.append("choose fewer classes with --only")
         if _selects(recipe) and takes(recipe, {**options, "max_features": FEWER}) < free:
             ways.append(f"--max-features {FEWER}")
         if smaller:
@@ -89,6 +104,17 @@ def room(recipe: str, options: Mapping[str, Any], songs: int, classes: int, char
             f"{size(free)} are available; {', '.join(ways)}, or set {ANYWAY}=1 to try it all the same."
         )
     return Room(needed, free)
+
+
+def _most(takes: Callable[[int], int], songs: int, free: int) -> int:
+    """Return the largest number of songs, in two digits, that takes no more than most of the memory."""
+    fits, fails = 0, songs
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        fits, fails = (middle, fails) if takes(middle) <= FILLED * free else (fits, middle)
+    digits = max(len(str(fits)) - 2, 0)
+    step: int = 10**digits
+    return fits // step * step
 
 
 def available() -> int:

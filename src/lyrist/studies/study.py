@@ -73,6 +73,7 @@ def study(
     target: str | None = None,
     condition: str | None = None,
     only: str = "",
+    max_songs: int | None = None,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int | None = None,
@@ -100,6 +101,8 @@ def study(
         In a study of writers, the columns that they are told first, separated by commas; by default the study's own.
     only
         Labels to keep, separated by commas; empty keeps all.
+    max_songs
+        Learn from at most so many training songs, drawn at random, of each label alike; by default from all.
     steps
         The budget of each network in updates of its weights.
     minutes
@@ -130,13 +133,14 @@ def study(
     given = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     if plan.task == "picture":
         refused = {"target": target, "condition": condition, "only": only, "other-split": other_split}
-        refused |= {"repeats": repeats > 1, "learning-curve": learning_curve}
+        refused |= {"repeats": repeats > 1, "learning-curve": learning_curve, "max-songs": max_songs is not None}
         return study_pictures(
             plan, data, Path(out), given=given, choose_by=choose_by, seed=seed, resume=resume, refused=refused
         )
     corpus = Corpus.open(data)
     if plan.task == "write":
         refused = {"only": only, "other_split": other_split, "repeats": repeats > 1, "learning_curve": learning_curve}
+        refused |= {"max_songs": max_songs is not None}
         return study_writers(
             plan,
             corpus,
@@ -153,7 +157,8 @@ def study(
             f"--condition is for studies of writers; '{plan.name}' tells a label from lyrics: leave it out."
         )
     target = target or plan.target
-    question = view(corpus, target, tuple(part.strip() for part in only.split(",") if part.strip()))
+    labels = tuple(part.strip() for part in only.split(",") if part.strip())
+    question = view(corpus, target, labels, most=max_songs, seed=seed)
     lines = [
         (entry.title, entry.recipe, {**entry.options, **budget(entry.recipe, **given)}) for entry in plan.lines(target)
     ]
@@ -217,6 +222,9 @@ def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: 
     tests = _tests(ranked[0], fitted)
     verdict = comparing.sentence(ranked[0], ranked[1], tests[ranked[1]]) if len(ranked) > 1 else ""
     notes = comparing.strong_controls(ranked[0], validation, fitted, choose_by, question.target)
+    if question.available:
+        drawn = f"{len(question.part('train')):,} of {question.available:,} training songs"
+        notes.append(f"Everything learnt from {drawn}, drawn at random, of each {question.target} alike (--max-songs).")
     if question.unlabelled:
         notes.append(f"{question.unlabelled:,} songs have no {question.target} and were left out.")
     counts = question.songs["label"].value_counts()

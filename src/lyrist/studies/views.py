@@ -1,15 +1,32 @@
-"""A corpus as a classifier sees it: labelled songs in three splits, the corpus's own or another drawn from it."""
+"""A corpus as a classifier sees it: labelled songs in three splits, the corpus's own or another drawn from it.
+
+A view holds the labels of all songs, and their lyrics or not. Without them it takes some 60 bytes a song, and the lyrics
+are read from the corpus block by block, as often as somebody asks.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 
+from lyrist.corpus.arrays import hashed
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.splits import Split, assign
-from lyrist.errors import LyristError, unknown
+from lyrist.errors import LyristError, UsageError, unknown
+
+BLOCK = 8_192
+"""Songs whose lyrics are in memory at one time where they are read block by block."""
+
+MIXED = 8
+"""Row groups of the corpus that are read together and shuffled: a table in the order of its genres is mixed by them."""
+
+LYRICS = "lyrics"
+_MEASURED = 10_000
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,7 @@ class View:
     target: str
     """The column that is to be told."""
     songs: pl.DataFrame
-    """id, title, artist, genre, lyrics, cluster, ``label`` (never null) and ``split``, in the order of id."""
+    """id, title, artist, genre, cluster, ``label`` (never null), ``split`` and mostly lyrics, in the order of id."""
     split_by: str
     """``song``, ``artist`` or ``column``: what stands on one side of the split together."""
     unlabelled: int
@@ -28,6 +45,10 @@ class View:
     seed: int
     only: tuple[str, ...] = ()
     """The labels that were asked for; empty for all."""
+    available: int | None = None
+    """Training songs there are, where only some of them are in the view (``most``)."""
+    own: bool = True
+    """Whether the split is that of the corpus's files."""
 
     def part(self, split: str) -> pl.DataFrame:
         """Return the songs of one split."""
@@ -37,6 +58,81 @@ class View:
     def classes(self) -> list[str]:
         """The labels in the training split, sorted."""
         return sorted(self.part("train")["label"].unique())
+
+    @property
+    def characters(self) -> int:
+        """The mean length of the training songs' lyrics, of some thousand of them where they are not in memory."""
+        if LYRICS in self.songs.columns:
+            return round(self.part("train")[LYRICS].str.len_chars().mean() or 0)  # type: ignore[arg-type]
+        lengths = self.corpus.scan().select(pl.col(LYRICS).head(_MEASURED).str.len_chars().mean())
+        return round(lengths.collect().item() or 0)
+
+    def blocks(self, split: str) -> Iterator[pl.DataFrame]:
+        """Yield the songs of one split with their lyrics in the order of id, at most `BLOCK` at a time."""
+        part = self.part(split)
+        if LYRICS in part.columns:
+            yield from part.iter_slices(BLOCK)
+            return
+        for name in (split,) if self.own else SPLITS:
+            for read in self.corpus.batches(name, ["id", LYRICS], BLOCK):
+                if len(found := read.join(part, on="id", how="inner", maintain_order="left")):
+                    yield found
+
+    def texts(self, split: str) -> pl.DataFrame:
+        """Return the songs of one split with their lyrics, in the order of id."""
+        part = self.part(split)
+        if LYRICS in part.columns:
+            return part
+        # Through Arrow's plain layout, which copies: a slice of a block would hold the text of the whole block.
+        copies = [pl.DataFrame(block.to_arrow(compat_level=pl.CompatLevel.oldest())) for block in self.blocks(split)]
+        return pl.concat(copies).sort("id") if copies else part.with_columns(lyrics=pl.lit(None, pl.String))
+
+    def mixed(self, split: str, seed: int) -> Iterator[pl.DataFrame]:
+        """Yield the songs of one split with their lyrics in a random order that is the same for the same seed.
+
+        Row groups of the corpus are drawn at random, `MIXED` at a time, and their songs shuffled together.
+        """
+        part = self.part(split)
+        if LYRICS in part.columns:
+            order = np.argsort(hashed(part["id"].to_numpy(), seed))
+            yield from part[order].iter_slices(BLOCK)
+            return
+        groups = [
+            (file, number)
+            for name in ((split,) if self.own else SPLITS)
+            for file in self.corpus.files(name)
+            for number in range(pq.read_metadata(file).num_row_groups)
+        ]
+        order = np.argsort(hashed(np.arange(len(groups)), seed))
+        for start in range(0, len(order), MIXED):
+            tables = [self._group(*groups[place]) for place in order[start : start + MIXED]]
+            read = pl.concat(tables).join(part, on="id", how="inner")
+            yield from read[np.argsort(hashed(read["id"].to_numpy(), seed))].iter_slices(BLOCK)
+
+    @staticmethod
+    def _group(file: object, number: int) -> pl.DataFrame:
+        with pq.ParquetFile(file) as opened:
+            return pl.DataFrame(opened.read_row_group(number, columns=["id", LYRICS]))
+
+    def at_most(self, most: int, seed: int) -> View:
+        """Return the same question with at most so many training songs, drawn by the seed, of each label alike.
+
+        Each label keeps its share of the songs, to one song.
+        """
+        train = self.part("train")
+        if len(train) <= most:
+            return self
+        label = train["label"].rank("dense").to_numpy().astype(np.int64)
+        ids = train["id"].to_numpy()
+        order = np.lexsort((hashed(ids, seed), label))
+        sizes = np.bincount(label)
+        place = np.empty(len(ids))
+        place[order] = np.arange(len(ids)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        start = hashed(np.arange(len(sizes)), seed)[label] / 2.0**64
+        first = np.argsort((place + start) / sizes[label], kind="stable")[:most]
+        kept = pl.Series(np.sort(ids[first]))
+        songs = self.songs.filter((pl.col("split") != "train") | pl.col("id").is_in(kept.implode()))
+        return dataclasses.replace(self, songs=songs, available=len(train))
 
     def with_share(self, share: float, seed: int) -> View:
         """Return the same question with a seeded share of the training songs, of each label alike; at least one each."""
@@ -58,10 +154,18 @@ class View:
         settings = self.corpus.info["settings"]["split"]
         split = Split(by=by, validation=settings["validation"], test=settings["test"], seed=seed, stratify="label")  # type: ignore[arg-type]
         drawn = self.songs.with_columns(split=assign(self.songs, split))
-        return _checked(View(self.corpus, self.target, drawn, by, self.unlabelled, seed, self.only))
+        return _checked(View(self.corpus, self.target, drawn, by, self.unlabelled, seed, self.only, own=False))
 
 
-def view(corpus: Corpus, target: str, only: tuple[str, ...] = ()) -> View:
+def view(
+    corpus: Corpus,
+    target: str,
+    only: tuple[str, ...] = (),
+    *,
+    most: int | None = None,
+    seed: int = 0,
+    lyrics: bool = True,
+) -> View:
     """Return the labelled songs of a corpus with its own split.
 
     Parameters
@@ -72,14 +176,25 @@ def view(corpus: Corpus, target: str, only: tuple[str, ...] = ()) -> View:
         The column whose values are the labels.
     only
         Labels to keep; empty for all.
+    most
+        The most training songs, drawn at random; None for all.
+    seed
+        Draws them.
+    lyrics
+        Whether the lyrics are held in memory, or read when they are asked for.
 
     Raises
     ------
+    UsageError
+        ``most`` is no number of songs.
     LyristError
         The column is missing or empty, a label in ``only`` does not occur, there is one class, or a split is empty.
     """
     corpus.check_target(target)
-    columns = list(dict.fromkeys(["id", "title", "artist", "genre", "lyrics", "cluster", target, "split"]))
+    if most is not None and most < 1:
+        raise UsageError(f"--max-songs is the most training songs, 1 or more; {most} is not.")
+    texts = [LYRICS] if lyrics else []
+    columns = list(dict.fromkeys(["id", "title", "artist", "genre", *texts, "cluster", target, "split"]))
     songs = corpus.songs(columns=columns).with_columns(label=pl.col(target).cast(pl.String))
     unlabelled = songs["label"].null_count()
     songs = songs.drop_nulls("label")
@@ -91,7 +206,8 @@ def view(corpus: Corpus, target: str, only: tuple[str, ...] = ()) -> View:
         songs = songs.filter(pl.col("label").is_in(only))
     settings = corpus.info["settings"]["split"]
     by = "column" if settings["column"] else settings["by"]
-    return _checked(View(corpus, target, songs, by, unlabelled, settings["seed"], only))
+    found = _checked(View(corpus, target, songs, by, unlabelled, settings["seed"], only))
+    return found if most is None else _checked(found.at_most(most, seed))
 
 
 def _checked(view: View) -> View:

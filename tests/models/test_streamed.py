@@ -1,0 +1,118 @@
+"""The streamed recipe: what it learns does not depend on how the songs come, and explains itself as its neighbours do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lyrist import progress
+from lyrist.errors import LyristError
+from lyrist.models import streamed
+from lyrist.models.inputs import songs
+from lyrist.models.streamed import StreamedLogistic
+
+WORDS = {"folk": "river moon stone tide pine", "rock": "neon engine wire chrome loud", "pop": "oh la na hey dance"}
+
+
+def table(n: int = 600) -> tuple[list[str], list[str], list[str]]:
+    """Return lyrics, labels and artists; one word in three is of another genre."""
+    rng = np.random.default_rng(0)
+    labels = [list(WORDS)[i % 3] for i in range(n)]
+    every = " ".join(WORDS.values()).split()
+    lyrics = [" ".join(rng.choice(every if rng.random() < 0.3 else WORDS[x].split(), 12)) for x in labels]
+    return lyrics, labels, [f"{label} band" for label in labels]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    progress.quiet()
+    yield
+    progress.quiet(on=False)
+
+
+def test_it_learns() -> None:
+    lyrics, labels, _ = table()
+    model = StreamedLogistic(batch_size=16).fit(lyrics[:450], labels[:450])
+    assert np.mean(model.predict(lyrics[450:]) == labels[450:]) > 0.7  # three songs in ten are of any genre
+    probabilities = model.predict_proba(lyrics[450:])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert model.classes_.tolist() == ["folk", "pop", "rock"]
+
+
+def test_blocks_of_any_size_teach_the_same() -> None:
+    lyrics, labels, _ = table(300)
+    sizes = {label: labels.count(label) for label in WORDS}
+
+    def cut(size: int) -> Any:
+        return lambda: ((lyrics[i : i + size], labels[i : i + size]) for i in range(0, 300, size))
+
+    settings = {"batch_size": 30, "epochs": 3}
+    one, other = (StreamedLogistic(**settings).fit_blocks(cut(size), sizes) for size in (300, 60))  # type: ignore[arg-type]
+    np.testing.assert_allclose(one.coef_, other.coef_, atol=1e-5)
+    assert one.sharpness_ == pytest.approx(other.sharpness_, rel=1e-4)
+
+
+def test_songs_that_calibrate_are_not_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    lyrics, labels, _ = table(300)
+    taught: list[int] = []
+    step = streamed._Learner.step
+
+    def counted(self: Any, rows: Any, index: Any) -> None:
+        taught.append(len(index))
+        step(self, rows, index)
+
+    monkeypatch.setattr(streamed._Learner, "step", counted)
+    StreamedLogistic(epochs=2).fit(lyrics, labels)
+    assert sum(taught) == 2 * (300 - 30)
+
+
+def test_a_step_goes_down_the_gradient() -> None:
+    rng = np.random.default_rng(1)
+    import scipy.sparse as sp
+
+    rows = sp.csr_matrix(rng.random((8, 5)).astype(np.float32) * (rng.random((8, 5)) < 0.5))
+    index = rng.integers(0, 3, 8)
+    learner = streamed._Learner(5, 3, 0.1, np.ones(3, np.float32))
+
+    def loss() -> float:
+        logits = rows @ learner.coef + learner.intercept
+        return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(8), index]))
+
+    first = loss()
+    dense = rows.toarray()
+    wrong = np.full((8, 3), 1 / 3)
+    wrong[np.arange(8), index] -= 1
+    gradient = dense.T @ wrong / 8
+    learner.step(rows, index)
+    moved = learner.coef
+    some = np.abs(gradient) > 1e-3
+    np.testing.assert_allclose(moved[some], -0.1 * np.sign(gradient[some]), rtol=1e-2)
+    assert loss() < first
+
+
+def test_balance_and_artists() -> None:
+    lyrics, labels, artists = table(330)
+    kept = [i for i in range(330) if labels[i] != "pop" or i < 60]
+    lyrics, labels, artists = ([column[i] for i in kept] for column in (lyrics, labels, artists))
+    plain, balanced = (StreamedLogistic(balance=b).fit(lyrics, labels).intercept_ for b in (0.0, 1.0))
+    pop = 1
+    assert balanced[pop] - balanced.mean() > plain[pop] - plain.mean()
+    model = StreamedLogistic(features="artist").fit(songs(lyrics, artists), labels)
+    assert model.predict(songs(["la"], ["rock band"])).tolist() == ["rock"]
+    shares = model.contributions(songs(["neon wire"], ["rock band"]), "rock")
+    assert shares.other["artist"] > 0
+
+
+def test_what_a_character_carries_adds_up() -> None:
+    lyrics, labels, _ = table(300)
+    model = StreamedLogistic().fit(lyrics, labels)
+    shares = model.contributions([lyrics[0]], "rock")
+    logits = model.decision_function([lyrics[0]])[0] * model.sharpness_
+    expected = logits[2] - logits.mean()
+    assert shares.characters.sum() + sum(shares.other.values()) == pytest.approx(expected, abs=1e-3)
+
+
+def test_one_label_is_refused() -> None:
+    with pytest.raises(LyristError, match="one label"):
+        StreamedLogistic().fit_blocks(lambda: iter([(["a b"], ["x"])]), {"x": 1})
