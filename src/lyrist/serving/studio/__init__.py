@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["mount"]
 
+_QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",  # else it keeps ten thousand, and after each makes a table of all of them
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(2**62),
+}
+"""Gradio's statistics: nothing is sent anywhere, and nothing is kept."""
+
 
 def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
     """Put the studio at ``/`` of an app, behind every route that the app has already.
@@ -28,7 +35,7 @@ def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
     settings
         How the server was started; nothing of it is needed so far but the limits of the desk.
     """
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.update(_QUIET)
     import gradio as gr
 
     from lyrist.serving.studio import classify, compare, corpus, fence, reading, theme, write

@@ -93,7 +93,7 @@ def _number(given: str) -> int | None:
 def framed(address: str, title: str) -> str:
     """Return the frame that shows a page, and the way to it outside of it; ``title`` is one of ours."""
     return (
-        f'<p class="beside"><a href="{address}" target="_blank" rel="noopener">Open {title} on a page of its own</a></p>'
+        f'<p class="beside"><a href="{address}" target="_blank" rel="noopener">Open {title} by itself</a></p>'
         f'<iframe class="report" sandbox src="{address}" title="{title}"></iframe>'
     )
 

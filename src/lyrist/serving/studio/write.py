@@ -18,6 +18,11 @@ from lyrist.serving.studio.widgets import PRESSED, QUIET, panel, pressed
 
 KEPT = 12
 """Drafts that stand side by side at most."""
+TO_SONG = """() => {
+  const song = document.getElementById('song-sheet'), button = document.getElementById('write-song');
+  if (song && song.getBoundingClientRect().top > window.innerHeight * 0.7) button.scrollIntoView({block: 'start'});
+}"""
+"""On a phone the song stands below the controls: go there, with the button that stops it in sight."""
 BLANK = empty("Nothing is written yet", "Choose a writer, give it the first words or none, and press Write.")
 
 NOT_LOOKED_UP = '<p class="copies none">Copied runs were not looked for: the training songs are not here.</p>'
@@ -113,8 +118,9 @@ def build(desk: Desk, demo: gr.Blocks) -> None:
     now, kept = gr.State(None), gr.State(())
     told = [said, song, now, write, stop, redraw, keep]
     write.click(writing.begin, asked.all(), told, concurrency_limit=64, **QUIET)
+    write.click(None, js=TO_SONG)
     redraw.click(writing.again, [now, *asked.all()], told, concurrency_limit=64, **QUIET)
-    stop.click(writing.halt, None, None, queue=False, **QUIET)
+    stop.click(writing.halt, None, None, **QUIET)
     song.click(writing.touched, now, [now, song], **QUIET)
     keep.click(writing.keep, [now, kept], [kept, drafts, said], **QUIET)
     drafts.click(writing.handled, [now, kept], [now, kept, song, drafts, redraw, keep], **QUIET)

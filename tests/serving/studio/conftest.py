@@ -1,0 +1,141 @@
+"""A studio in a browser: runs fitted on songs some of which are hostile, one server, one Chromium, a page for each test."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image, ImageDraw
+from servekit import LINES, Running, serving, slowly, songs
+
+import lyrist
+from lyrist.corpus.corpus import Corpus
+from lyrist.serving.guard import Settings
+from lyrist.serving.shelf import Shelf
+
+HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>${window.hit=1}{{#each}}\u202e\x1b[31m'
+"""In titles, names, genres, and a lyric: whatever is made of it, the window has no ``hit`` afterwards."""
+KIND = "<i>rai</i>"
+BROKEN = ("error", "warning: error")
+
+
+@pytest.fixture(scope="session")
+def studied(make_corpus: Callable[..., Corpus]) -> Corpus:
+    bad = pl.DataFrame(
+        {
+            "title": [f"{HOSTILE} {number}" for number in range(12)],
+            "artist": [HOSTILE] * 12,
+            "genre": [KIND] * 12,
+            "lyrics": ["\n".join([LINES[number % 10], HOSTILE, *LINES[:6]]) for number in range(12)],
+        }
+    )
+    return make_corpus(pl.concat([songs(), bad]))
+
+
+@pytest.fixture(scope="session")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, dice = tmp_path_factory.mktemp("drawings"), np.random.default_rng(0)
+    for colour in ("red", "blue", "green", "white"):
+        (folder / colour).mkdir()
+        for number in range(12):
+            picture = Image.new("RGB", (24, 24), tuple(int(v) for v in dice.integers(0, 60, 3)))
+            ImageDraw.Draw(picture).ellipse((number, 4, number + 10, 14), fill=colour)
+            picture.save(folder / colour / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(studied: Corpus, drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """A writer, one that takes its time, two classifiers (one of them in a study), and one of pictures."""
+    folder = tmp_path_factory.mktemp("served")
+    study = folder / "study"
+    words = str(studied.path)
+    lyrist.train("ngram", words, out=str(folder / "poet"), target="lyrics", condition="genre,artist", order=3)
+    lyrist.train("nb-svm", words, out=str(folder / "<i>singers"), target="artist")
+    lyrist.train("cnn", words, out=str(study / "runs" / "genres"), target="genre", features="artist", steps=6)
+    lyrist.train("cnn-relu", str(drawings), out=str(folder / "colours"), steps=6, channels=[4, 6, 8], hidden=8)
+    (study / "report.html").write_text("<h1>What the study found</h1><script>window.hit=1</script>")
+    (study / "results.json").write_text("{}")
+    shelf = Shelf.open([folder / "poet", folder / "<i>singers", study / "runs" / "genres", folder / "colours"])
+    slow = dataclasses.replace(slowly(shelf, "poet", 0.03).items["poet"], name="slow")
+    return Shelf({**shelf.items, "slow": slow})
+
+
+@pytest.fixture(scope="session")
+def running(served: Shelf) -> Iterator[Running]:
+    with serving(served, Settings(studio=True)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium here (apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A person with a browser of their own, and whatever went wrong in it."""
+
+    def __init__(self, browser: Any, url: str, **how: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1600, "height": 1000}, **how})
+        self.context.set_default_timeout(20_000)
+        self.page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("request", lambda asked: self._asked(asked.url, url))
+        self.page.on(
+            "response", lambda found: self.wrong.append(f"{found.status} {found.url}") if found.status > 399 else None
+        )
+        self.page.goto(url)
+        self.page.wait_for_selector("#write-song")
+
+    def _asked(self, address: str, own: str) -> None:
+        if not address.startswith((own, "data:", f"blob:{own}")):
+            self.wrong.append(f"asked {address}")
+
+    def tab(self, name: str) -> Any:
+        self.page.get_by_role("tab", name=name).click()
+        return self.page
+
+    def pick(self, label: str, choice: str) -> None:
+        """Choose from the list with this label that is visible."""
+        box = self.page.get_by_label(label, exact=True).locator("visible=true").first
+        box.click()
+        self.page.get_by_role("option").filter(has_text=choice).locator("visible=true").first.click()
+
+    def leave(self) -> None:
+        """End the visit: nothing went wrong, nothing hostile ran."""
+        hit = self.page.evaluate("'hit' in window")
+        self.context.close()
+        assert not hit
+        assert self.wrong == []
+
+
+@pytest.fixture
+def visits(chromium: Any, running: Running) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens the studio as one more person."""
+    opened: list[Visit] = []
+
+    def visit(**how: Any) -> Visit:
+        opened.append(Visit(chromium, running.url, **how))
+        return opened[-1]
+
+    yield visit
+    for each in opened:
+        each.leave()
+
+
+@pytest.fixture
+def visit(visits: Callable[..., Visit]) -> Visit:
+    return visits()
