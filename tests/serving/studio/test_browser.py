@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from servekit import LINES, Running, serving
+
 from conftest import HOSTILE, KIND, Visit  # isort: skip
 
 from lyrist.serving.guard import Settings

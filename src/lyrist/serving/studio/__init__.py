@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from lyrist._version import __version__
-from lyrist.serving.studio.shown import shown
+from lyrist.serving.studio.shown import shown as escaped
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from lyrist.serving.desk import Desk
+    from lyrist.serving.studio.reading import Pages
 
 __all__ = ["mount"]
 
@@ -36,13 +40,49 @@ def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
         How the server was started; nothing of it is needed so far but the limits of the desk.
     """
     os.environ.update(_QUIET)
+
+    async def built() -> None:
+        _mount(app, desk)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(built())  # outside of a loop Gradio makes some, and closes none
+    else:
+        _mount(app, desk)
+
+
+def _mount(app: FastAPI, desk: Desk) -> None:
     import gradio as gr
 
-    from lyrist.serving.studio import classify, compare, corpus, fence, reading, theme, write
+    from lyrist.serving.studio import fence, reading, theme
 
     found = reading.pages(desk.shelf)
     found.serve(app)
-    with gr.Blocks(title="Lyrist studio", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as demo:
+    demo = _page(desk, found)
+    gr.mount_gradio_app(
+        app,
+        demo,
+        path="/",
+        theme=theme.theme(),
+        head=theme.head(),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+        pwa=False,
+        enable_monitoring=False,
+    )
+    mounted = app.router.routes[-1]
+    mounted.app = fence.Fence(mounted.app)  # type: ignore[attr-defined]
+
+
+def _page(desk: Desk, found: Pages) -> gr.Blocks:
+    import gradio as gr
+
+    from lyrist.serving.studio import classify, compare, corpus, write
+
+    with gr.Blocks(title="Lyrist studio", analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(_masthead(desk), apply_default_css=False, padding=False)
         with gr.Tabs():
             with gr.Tab("Write", id="write"):
@@ -54,22 +94,7 @@ def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
             with gr.Tab("Corpus", id="corpus"):
                 corpus.build(found, demo)
     demo.queue(default_concurrency_limit=16, max_size=256)
-    gr.mount_gradio_app(
-        app,
-        demo,
-        path="/",
-        theme=theme.theme(),
-        head=theme.head(),
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        show_error=False,
-        max_file_size=desk.limits.body,
-        pwa=False,
-        enable_monitoring=False,
-    )
-    mounted = app.router.routes[-1]
-    mounted.app = fence.Fence(mounted.app)  # type: ignore[attr-defined]
+    return demo
 
 
 def _masthead(desk: Desk) -> str:
@@ -80,6 +105,6 @@ def _masthead(desk: Desk) -> str:
         if (of := [run for run in runs if run.task == task])
     ]
     return (
-        f'<header class="masthead"><h1>Lyrist <span>studio</span></h1><p>{shown(" · ".join(told))} · version {__version__}</p>'
+        f'<header class="masthead"><h1>Lyrist <span>studio</span></h1><p>{escaped(" · ".join(told))} · version {__version__}</p>'
         "</header>"
     )
