@@ -90,6 +90,7 @@ def lyrist_serve(*paths: Path, flags: Sequence[str] = ()) -> Iterator[tuple[str,
         told = server.stderr.readline()
         if "serving" not in told:
             raise SystemExit(f"lyrist serve did not start: {told}{server.stderr.read()}")
+        threading.Thread(target=lambda: sys.stderr.writelines(server.stderr or ()), daemon=True).start()
         yield told.split(" at ")[1].split()[0], psutil.Process(server.pid)
     finally:
         server.send_signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -136,13 +137,15 @@ def test_a_busy_server_says_when_to_come_again_and_a_slow_one_that_it_was_late(s
         serving(slow, queue=1, seconds=1.5) as running,
         openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as client,
     ):
-        stream = client.completions.create(model="gpt", prompt="I", max_tokens=500, stream=True)
-        next(stream)
+        inside = running.desk.ask_write("gpt", wishes=Wishes(max_tokens=500))
         with pytest.raises(openai.RateLimitError) as error:
             client.completions.create(model="gpt", prompt="I")
         assert int(error.value.response.headers["retry-after"]) >= 1
+        inside.give_up()
+        while running.desk.inside:
+            time.sleep(0.01)
         with pytest.raises(openai.APIError, match=r"longer than the 1\.5 seconds"):
-            for _ in stream:
+            for _ in client.completions.create(model="gpt", prompt="I", max_tokens=500, stream=True):
                 pass
         with pytest.raises(openai.InternalServerError) as late:
             client.completions.create(model="gpt", prompt="I", max_tokens=500)

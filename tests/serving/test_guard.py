@@ -1,5 +1,6 @@
 """Who may come in, with how much; and every answer, also the worst, is JSON in the shape of OpenAI's errors."""
 
+import gc
 import json
 import socket
 import time
@@ -10,6 +11,7 @@ import pytest
 from servekit import Running, serving, slowly
 
 from lyrist.errors import UsageError
+from lyrist.generation.write import Wishes
 from lyrist.serving.guard import Settings
 from lyrist.serving.shelf import Shelf
 
@@ -136,7 +138,7 @@ def test_a_defect_says_nothing_of_itself(shelf: Shelf, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_who_goes_away_frees_a_place(shelf: Shelf, stream: bool) -> None:
+def test_who_goes_away_frees_a_place(shelf: Shelf, stream: bool, caplog: pytest.LogCaptureFixture) -> None:
     with serving(slowly(shelf, "gpt", 0.02), queue=2) as running:
         body = json.dumps({"model": "gpt", "prompt": "I", "max_tokens": 2_000, "stream": stream}).encode()
         head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -149,6 +151,20 @@ def test_who_goes_away_frees_a_place(shelf: Shelf, stream: bool) -> None:
             line.close()
         wait(lambda: running.desk.inside == 0)
         assert running.http.post("/v1/completions", json={"model": "gpt", "max_tokens": 1}).status_code == 200
+    gc.collect()
+    assert not caplog.records, "nothing of it is worth a line in the log"
+
+
+def test_who_goes_away_while_waiting_to_be_streamed_frees_a_place(shelf: Shelf) -> None:
+    with serving(slowly(shelf, "gpt", 0.02), batch=1) as running:
+        first = running.desk.ask_write("gpt", wishes=Wishes(max_tokens=2_000))
+        body = json.dumps({"model": "gpt", "stream": True}).encode()
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        with socket.create_connection(running.server.servers[0].sockets[0].getsockname()) as line:
+            line.sendall(head % len(body) + body)
+            wait(lambda: running.desk.inside == 2)
+        wait(lambda: running.desk.inside == 1)
+        first.give_up()
 
 
 def wait(true: Any) -> None:

@@ -1,5 +1,6 @@
 """The verb: it says where it listens, stops when told, and refuses in a sentence."""
 
+import logging
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 from lyrist.cli import run
 from lyrist.serving import serve as verb
+from lyrist.serving.logs import aside
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -102,3 +104,16 @@ def test_the_answer_is_one_line_and_json() -> None:
     stopped = verb.Stopped("http://127.0.0.1:1", ("a",), {"answered": 3, "refused": 1}, 12.34)
     assert stopped.summary() == "http://127.0.0.1:1 stopped after 12 s; requests: 3 answered, 1 refused"
     assert stopped.figures()["requests"] == {"answered": 3, "refused": 1}
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unread:
+        def write(self, text: str) -> None:
+            time.sleep(60)
+
+    monkeypatch.setattr(sys, "stderr", Unread())
+    began = time.monotonic()
+    with aside():
+        for number in range(3_000):
+            logging.getLogger("some.library").warning("entry %d", number)
+        assert time.monotonic() - began < 3

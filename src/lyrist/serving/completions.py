@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,7 +21,7 @@ from lyrist.serving.desk import Desk
 from lyrist.serving.replies import Refused, refused
 from lyrist.serving.schemas import SEED, Choice, Completion, CompletionRequest, Logprobs, Usage
 from lyrist.serving.tickets import Ticket
-from lyrist.serving.waiting import Events, answers, arrived
+from lyrist.serving.waiting import Events, answers, arrived, unless_gone
 from lyrist.serving.writing import Written
 
 COLDEST = 0.01
@@ -31,6 +32,8 @@ SONGS = 64
 """Songs of one request, all its prompts together."""
 
 DRAWN = ("top_p", "top_k", "min_p", "repetition_penalty", "no_repeat_ngram", "max_repeats")
+
+log = logging.getLogger(__name__)
 
 Asked = tuple[list[str | None], dict[str, Any]]
 
@@ -43,7 +46,7 @@ async def complete(desk: Desk, request: Request, body: CompletionRequest) -> Com
         raise Refused(400, f"prompt and n ask for {count} songs; this server writes from 1 to {SONGS}.", param="n")
     if body.stream:
         stage = _Stage(desk, body, prompts, given)
-        await stage.first()
+        await unless_gone(request, stage.first())
         return Events(stage.events())
     written = await answers(request, _tickets(desk, body, prompts, given))
     return Completion(**_head(body), choices=_choices(written, bool(body.echo)), usage=_usage(written))
@@ -231,7 +234,7 @@ class _Stage:
                 written = [ticket.future.result() for ticket in self._tickets]
                 yield {**self._head, "choices": [], "usage": _usage(written).model_dump()}
         except Exception as error:
-            yield refused(error).body()
+            yield _last(error)
         finally:
             self._let_go()
 
@@ -263,6 +266,14 @@ class _Stage:
     def _event(self, song: int, text: str, reason: str | None) -> dict[str, Any]:
         choice = {"index": song, "text": text, "finish_reason": reason, "logprobs": None}
         return {**self._head, "choices": [choice]}
+
+
+def _last(error: Exception) -> dict[str, Any]:
+    """Return the event that ends a stream which cannot go on."""
+    told = refused(error)
+    if told.status == 500:
+        log.error("A stream failed", exc_info=error)
+    return told.body()
 
 
 def _begun(text: str, stop: str) -> int:

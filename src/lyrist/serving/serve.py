@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lyrist import progress
 from lyrist.errors import LyristError, UsageError
+from lyrist.serving.logs import aside
 
 if TYPE_CHECKING:
     from lyrist.serving.guard import Settings
@@ -197,10 +198,11 @@ def _run(app: Any, place: socket.socket, desk: Any, started: Callable[[], object
         timeout_graceful_shutdown=REST, timeout_keep_alive=30,
     )  # fmt: skip
     server = _server(uvicorn, config, desk, started)
-    try:
-        asyncio.run(server.serve([place]))
-    finally:
-        desk.close()
+    with aside():
+        try:
+            asyncio.run(server.serve([place]))
+        finally:
+            desk.close()
 
 
 def _server(uvicorn: Any, config: Any, desk: Any, started: Callable[[], object]) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -30,19 +30,26 @@ async def answers(request: Request, tickets: Sequence[Ticket[Answer]]) -> list[A
     TimedOut
         One took too long.
     """
-    gone = asyncio.ensure_future(_gone(request.receive))
     try:
-        found = asyncio.gather(*(arrived(ticket) for ticket in tickets))
+        return await unless_gone(request, asyncio.gather(*(arrived(ticket) for ticket in tickets)))
+    finally:
+        for ticket in tickets:
+            ticket.give_up()  # nothing where it was answered
+
+
+async def unless_gone(request: Request, waiting: Awaitable[Answer]) -> Answer:
+    """Return what is waited for; raises `Cancelled` where the client goes away before."""
+    found, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(_gone(request.receive))
+    try:
         both: set[asyncio.Future[Any]] = {found, gone}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not found.done():
-            found.cancel()
             raise Cancelled
-        return list(await found)
+        return await found
     finally:
+        found.cancel()
         gone.cancel()
-        for ticket in tickets:
-            ticket.give_up()  # nothing where it was answered
+        await asyncio.gather(found, gone, return_exceptions=True)
 
 
 async def arrived(ticket: Ticket[Answer]) -> Answer:
