@@ -44,12 +44,18 @@ def test_after_a_mistake_nothing_is_left_lying_about(tmp_path: Path) -> None:
 
 
 def test_after_a_full_disk_the_work_can_go_on(tmp_path: Path) -> None:
-    with pytest.raises(files.DiskFullError, match="--resume"), files.staged(tmp_path / "out") as building:
+    with pytest.raises(files.DiskFullError, match="--resume"), files.staged(tmp_path / "out", resume=False) as building:
         (building / "first").write_text("finished")
         with files.explained(building):
             raise OSError(errno.ENOSPC, "No space left on device")
     with files.staged(tmp_path / "out", resume=True) as building:
         assert (building / "first").read_text() == "finished"
+
+
+def test_after_a_full_disk_nothing_is_left_that_nobody_could_go_on_with(tmp_path: Path) -> None:
+    with pytest.raises(files.DiskFullError), files.staged(tmp_path / "out"):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("content", [None, "thesis"])

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,14 +45,22 @@ def read_json(path: Path, what: str) -> Any:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an `OSError` about ``path`` (full disk, no permission) into one sentence with the way out."""
+    """Turn an error about writing ``path`` (full disk, no permission) into one sentence with the way out.
+
+    Libraries that write with code of their own tell a full disk each in its own words.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
+    except LyristError:
+        raise
+    except Exception as error:
+        if _full(error):
             raise DiskFullError(
-                f"The disk is full while writing {path}; free some space there, then run again with --resume."
+                f"The disk is full while writing {path}; free some space there, then run again, with --resume where the "
+                "verb has it."
             ) from error
+        if not isinstance(error, OSError):
+            raise
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise LyristError(
                 f"No permission to write {path}; choose another --out or change its permissions."
@@ -63,6 +72,24 @@ def explained(path: Path) -> Iterator[None]:
         raise
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_WORDS = re.compile(
+    r"No space left on device|Disk quota exceeded|File too large|os error (?:28|122|27)\b"
+    r"|inline_container.* unexpected pos"  # how PyTorch's writer says that less was written than it gave
+)
+
+
+def _full(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it came from, is that the disk, or what one may use of it, is full."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if (isinstance(error, OSError) and error.errno in _FULL) or _FULL_WORDS.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def staging_path(out: Path) -> Path:
     """Return where ``out`` is built before it is whole: its own name with ``.partial``, beside it."""
     return out.with_name(out.name + ".partial")
@@ -70,7 +97,7 @@ def staging_path(out: Path) -> Path:
 
 @contextlib.contextmanager
 def staged(
-    out: Path, *, resume: bool = False, marker: str = "", again: Sequence[str] = (), scaffold: Sequence[str] = ()
+    out: Path, *, resume: bool | None = None, marker: str = "", again: Sequence[str] = (), scaffold: Sequence[str] = ()
 ) -> Iterator[Path]:
     """Build a directory under a temporary name and rename it to ``out`` when the block ends without an error.
 
@@ -81,7 +108,8 @@ def staged(
         of the same kind, which is replaced only when the new one is whole).
     resume
         Keep what an interrupted run left in the staging directory; otherwise start it empty. Call `finished` before:
-        the interruption may have come when nothing was left to do.
+        the interruption may have come when nothing was left to do. None: the verb cannot go on, so a full disk leaves
+        nothing that would keep it full.
     marker
         The file by which an earlier result of the same kind is recognised, such as ``corpus.json``.
     again
@@ -110,9 +138,10 @@ def staged(
             if not resume:
                 _empty(building)
             try:
-                yield building
+                with explained(out):
+                    yield building
             except LyristError as error:
-                if not resume and not isinstance(error, DiskFullError):
+                if resume is None or not (resume or isinstance(error, DiskFullError)):
                     shutil.rmtree(building)  # a mistake in the command: there is nothing to go on with
                 raise
             lock.write(json.dumps(list(scaffold)))  # from here on it is whole, and a kill costs nothing any more

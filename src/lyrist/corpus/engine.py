@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from lyrist.errors import LyristError, UsageError
+from lyrist.files import DiskFullError
 
 Work = Callable[[str, dict[str, Any]], dict[str, Any]]
 """What is done to a shard: ``work(path, settings) -> counts``; a function at the top of a module, with JSON in and out."""
@@ -105,7 +106,7 @@ def _through_daft(
             try:
                 return self.work(path, self.settings)
             except LyristError as error:
-                return {"failed": str(error)}
+                return {"failed": str(error), "full": isinstance(error, DiskFullError)}
 
     frame = daft.from_pydict({"shard": list(shards)})
     if engine != "local":
@@ -115,5 +116,5 @@ def _through_daft(
         for row in frame.select(worker.run(daft.col("shard")).alias("counts")).iter_rows():
             counts: dict[str, Any] = json.loads(row["counts"])
             if "failed" in counts:
-                raise LyristError(counts["failed"])
+                raise (DiskFullError if counts["full"] else LyristError)(counts["failed"])
             yield counts

@@ -21,6 +21,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from typing import Any, overload
 
 import numpy as np
 import polars as pl
+import psutil
 from numpy.typing import NDArray
 from transformers import AutoTokenizer
 
@@ -169,14 +171,25 @@ def _built(place: Path) -> Iterator[Path]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise PermissionError from error
         raise
+    _clear(place)
     try:
-        yield building
+        with files.explained(building):
+            yield building
         with contextlib.suppress(OSError):
             building.replace(place)
         if not (place / MARKER).is_file():
             raise LyristError(f"{place} is there but not whole; delete it, and it will be made again.")
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _clear(place: Path) -> None:
+    """Take away what processes that were killed had begun, here or (an hour ago) on another machine."""
+    long_ago = time.time() - 3600
+    for left in place.parent.glob(f".{place.name}-*.partial"):
+        process = left.name.removesuffix(".partial").rpartition("-")[2]
+        if process.isdigit() and not psutil.pid_exists(int(process)) and left.stat().st_mtime < long_ago:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check(corpus: Corpus, condition: Sequence[str]) -> None:
@@ -306,17 +319,15 @@ def _codes(batch: pl.DataFrame, known: Mapping[str, Sequence[str]]) -> NDArray[n
 
 
 def _copy(raw: Path, place: Path, kind: Any, total: int) -> None:
-    """Turn raw numbers into an array file, in pieces that fit into any memory."""
-    with files.explained(place):
-        if total:
-            array = np.lib.format.open_memmap(place, mode="w+", dtype=kind, shape=(total,))
-            source = np.memmap(raw, dtype=kind, mode="r", shape=(total,))
-            for start in range(0, total, 2**24):
-                array[start : start + 2**24] = source[start : start + 2**24]
-            array.flush()
-        else:
-            np.save(place, np.zeros(0, dtype=kind))
-        raw.unlink()
+    """Turn raw numbers into an array file, in pieces that fit into any memory.
+
+    They are written, not laid into memory that is mapped to the file: on a full disk that would kill the process.
+    """
+    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": (total,)}
+    with files.explained(place), place.open("wb") as target, raw.open("rb") as source:
+        np.lib.format.write_array_header_1_0(target, about)
+        shutil.copyfileobj(source, target, 2**24)
+    raw.unlink()
 
 
 def _open(folder: Path, temporary: Any = None) -> SongTokens:

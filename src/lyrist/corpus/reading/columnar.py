@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist.corpus.reading.records import CHUNK_CHARACTERS, CHUNK_ROWS, TRUNCATED, Batch, Origin, text_of
-from lyrist.corpus.reading.streams import BLOCK, DamageError, unreadable
+from lyrist.corpus.reading.streams import BLOCK, DamageError, explained, unreadable
 
 
 @contextlib.contextmanager
@@ -39,11 +39,12 @@ def opened_parquet(path: str, packed: IO[bytes] | None = None, whole: IO[bytes] 
         It has no footer, as when it was cut short.
     """
     with contextlib.ExitStack() as stack:
+        file: Any = path if whole is None else whole
         try:
-            file: Any = path if whole is None else whole
             if packed is not None:
                 file = stack.enter_context(tempfile.TemporaryFile())
-                shutil.copyfileobj(packed, file, BLOCK)
+                with explained(path):
+                    shutil.copyfileobj(packed, file, BLOCK)
             opened = stack.enter_context(pq.ParquetFile(file, buffer_size=BLOCK, pre_buffer=False))
         except (pa.ArrowException, OSError, DamageError) as error:
             raise unreadable(path, _short(error)) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import contextlib
+import errno
 import hashlib
 import io
 import lzma
@@ -26,6 +27,7 @@ import zstandard
 from lyrist.corpus.reading.addresses import Address
 from lyrist.corpus.reading.remote import Remote
 from lyrist.errors import LyristError, UsageError
+from lyrist.files import DiskFullError
 
 BLOCK = 1 << 20
 _FEED = 1 << 14
@@ -218,6 +220,11 @@ def explained(path: str) -> Iterator[None]:
     except zipfile.BadZipFile as error:
         raise unreadable(path, "it is not a whole zip archive") from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"The disk is full while a copy of {path} is made in {tempfile.gettempdir()}; free some space there, or set "
+                "TMPDIR to a folder with more, then run again with --resume."
+            ) from error
         raise LyristError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
