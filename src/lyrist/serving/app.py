@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from lyrist import __version__
+from lyrist._version import __version__
 from lyrist.errors import LyristError
 from lyrist.serving import answering, schemas
 from lyrist.serving.completions import complete
