@@ -1,7 +1,7 @@
 """What tests of several rooms share."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -13,6 +13,7 @@ from lyrist.corpus.duplicates import covers
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.splits import Split
 from lyrist.files import write_json
+from nursing import Nursery, nursery_in
 
 MakeCorpus: TypeAlias = Callable[..., Corpus]
 
@@ -35,6 +36,13 @@ DUPLICATES = {
     "artist": pl.String,
     "split": pl.String,
 }
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Return what runs commands in processes that can be killed, or whose disk is full."""
+    with nursery_in(tmp_path_factory.mktemp("nursery")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,8 @@ def watch(folder: str, events: str, die_at: int) -> None:
     sys.addaudithook(hook)
 
 
-def small_disk(folder: str, size: str, again: bool) -> None:
-    """Lay a disk of this size over ``folder``, for this process and its children alone; or change its size."""
+def small_disk(folder: str, room: str, again: bool) -> None:
+    """Lay a disk over ``folder``, for this process and its children alone; or change the room that is left on it."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not again:
         user, group = os.getuid(), os.getgid()
@@ -53,19 +53,22 @@ def small_disk(folder: str, size: str, again: bool) -> None:
         for name, line in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
             with open(f"/proc/self/{name}", "w") as handle:  # noqa: PTH123
                 handle.write(line)
-    if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_REMOUNT if again else 0, f"size={size}".encode()):
+    there = os.statvfs(folder)
+    used = (there.f_blocks - there.f_bfree) * there.f_frsize // 1024 if again else 0
+    size = used + int(room[:-1]) * {"k": 1, "m": 1024}[room[-1]]
+    if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_REMOUNT if again else 0, f"size={size}k".encode()):
         raise OSError(ctypes.get_errno(), "mount")
 
 
 def on_small_disk(order: dict[str, Any]) -> int:
-    """Run the steps of an order, each with a disk of its size, and copy what is on the disk after each.
+    """Run the steps of an order, each with so much room on it, and copy what is on the disk after each.
 
     The commands of a step run in children of this one: those that failed would leave buffers behind. Ends with 77 where
     this system allows no disk of one's own.
     """
     for number, step in enumerate(order["steps"]):
         try:
-            small_disk(order["disk"], step["size"], number > 0)
+            small_disk(order["disk"], step["room"], number > 0)
         except OSError:
             return 77
         code = 0

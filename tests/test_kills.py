@@ -5,18 +5,14 @@ every boundary between two stages is met), or at a moment drawn at random. LYRIS
 in place of a few.
 """
 
-import contextlib
 import json
 import os
 import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +22,7 @@ import pytest
 
 from lyrist.files import staging_path
 from lyrist.sample.songbook import songbook
+from nursing import Event, Nursery
 
 MANY = int(os.environ.get("LYRIST_KILLS", "0"))
 TINY = ["--hidden", "8", "--embedding-size", "8", "--steps", "6", "--evaluate-every", "2", "--threads", "1"]
@@ -39,61 +36,6 @@ recipe = "tfidf-logistic"
 recipe = "lstm"
 options = { steps = 4, hidden = 8, embedding_size = 8, evaluate_every = 2, threads = 1 }
 """
-
-Event = list[str]
-
-
-@dataclass
-class Nursery:
-    """Starts and kills commands; see nursery.py."""
-
-    process: "subprocess.Popen[str]"
-    folder: Path
-
-    def start(self, arguments: list[str], events: Path | None = None, die_at: int = 0) -> int:
-        order = {"arguments": [*arguments, "--quiet"], "log": str(self.folder / "log"), "watch": str(self.folder)}
-        if events:
-            events.unlink(missing_ok=True)
-            order |= {"events": str(events), "die_at": die_at}
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def answer(self) -> int:
-        assert self.process.stdout
-        return int(self.process.stdout.readline())
-
-    def run(self, arguments: list[str]) -> list[Event]:
-        """Run a command to its end; return what it changed."""
-        events = self.folder / "events"
-        self.start(arguments, events)
-        code = self.answer()
-        assert code == 0, (self.folder / "log").read_text()
-        return [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []
-
-    def kill_before(self, arguments: list[str], change: int) -> None:
-        self.start(arguments, self.folder / "events", change)
-        assert self.answer() in (-signal.SIGKILL, 0)
-
-    def kill_after(self, arguments: list[str], seconds: float) -> None:
-        child = self.start(arguments)
-        time.sleep(seconds)
-        with contextlib.suppress(ProcessLookupError):  # it was faster
-            os.killpg(child, signal.SIGKILL)
-        assert self.answer() in (-signal.SIGKILL, 0)
-
-
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    folder = tmp_path_factory.mktemp("kills")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    script = [sys.executable, str(Path(__file__).with_name("nursery.py"))]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(script, env=environment, **pipes) as process:
-        yield Nursery(process, folder)
-        assert process.stdin
-        process.stdin.close()
 
 
 @pytest.fixture(scope="module")
