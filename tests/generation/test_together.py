@@ -39,7 +39,7 @@ def writers(writer: TinyWriter, kind: str) -> TinyWriter:
 def test_songs_are_the_same_together_and_alone(writer: TinyWriter, kind: str) -> None:
     own = writers(writer, kind)
     vocabulary = Vocabulary(own)
-    begun = [start(own, {"genre": "rock"} if i % 2 else {}, PROMPTS[i % 4]) for i in range(6)]
+    begun = [start(own, {"genre": "rock"} if i % 2 else {}, PROMPTS[i % 4]) for i in range(4)]
     alone = [sample(each, vocabulary, FREE, 2, max_tokens=45, seed=i) for i, each in enumerate(begun)]
     crowd = Crowd(own, vocabulary)
     songs = [[Song(each, FREE, 45, i, number) for number in (0, 1)] for i, each in enumerate(begun)]

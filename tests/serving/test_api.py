@@ -172,6 +172,7 @@ def test_a_token_is_asked_for(shelf: Shelf) -> None:
         asks = running.http.get("/metrics", headers={"Authorization": ""})
         assert asks.headers["www-authenticate"].startswith("Basic")
         assert running.http.get("/healthz", headers={"Authorization": ""}).status_code == 200
+        assert running.http.get("/metrics", headers={"Host": "music.example"}).status_code == 200
 
 
 # Labels and scores.

@@ -36,11 +36,11 @@ def begun(writer: Writer, number: int) -> Any:
 def test_a_song_is_the_same_alone_and_among_others_that_come_and_go(writers: dict[str, Writer], recipe: str) -> None:
     writer, dice = exact(writers[recipe]), random.Random(1)
     vocabulary = Vocabulary(writer)
-    alone = [sample(begun(writer, i), vocabulary, SETTINGS[i % 4], 2, max_tokens=20 + 9 * i, seed=i) for i in range(10)]
+    alone = [sample(begun(writer, i), vocabulary, SETTINGS[i % 4], 2, max_tokens=20 + 9 * i, seed=i) for i in range(8)]
     crowd, steps = Crowd(writer, vocabulary), 0
     songs: list[list[Song]] = []
-    while len(songs) < 10 or len(crowd):
-        if len(songs) < 10 and dice.random() < 0.3:
+    while len(songs) < 8 or len(crowd):
+        if len(songs) < 8 and dice.random() < 0.3:
             number = len(songs)
             songs.append(
                 [Song(begun(writer, number), SETTINGS[number % 4], 20 + 9 * number, number, n) for n in (0, 1)]
@@ -63,7 +63,7 @@ def test_who_leaves_changes_nothing_for_who_stays(writers: dict[str, Writer]) ->
     stays = Song(begun(writer, 1), SETTINGS[0], 40, 5)
     longer = [Song(begun(writer, 2), SETTINGS[0], 99, 6), Song(begun(writer, 2), SETTINGS[1], 99, 7)]
     crowd.join([*longer, stays])
-    for _ in range(10):
+    for _ in range(8):
         crowd.step()
     crowd.leave(longer)
     assert len(crowd) == 1

@@ -26,7 +26,7 @@ from lyrist.generation.sampling import RUN, Drawer, Sampling
 from lyrist.generation.streaming import whole
 from lyrist.models import pasts
 
-PIECE = 512
+PIECE = 128
 """Tokens of newcomers' beginnings that are read between two steps of the songs that are being written."""
 
 

@@ -124,7 +124,7 @@ class Guard:
         """Return why a request may not come in; None where it may."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self.settings.loopback and not self._known(host):
+        if self.settings.token is None and not self._known(host):
             return Refused(403, "This server answers to localhost only; use http://localhost or http://127.0.0.1.")
         if origin is not None and scope.get("method") not in ("GET", "HEAD") and urlsplit_host(origin) != host:
             return Refused(403, "Pages of other origins may not use this server.", code="other_origin")
