@@ -1,6 +1,7 @@
 """What a fit will take is estimated from above, grows with what it should, and is told before it is fitted."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from lyrist.models.margins import GRAM_LIMIT, MANY_GRAM_LIMIT
 from lyrist.models.memory import memory_estimate
 from lyrist.studies import room as module
 from lyrist.studies.fitting import train
-from lyrist.studies.room import Room, available, room
+from lyrist.studies.room import Room, available, room, room_to_count
 from lyrist.studies.study import study
 
 KNOWN = [recipe.name for recipe in registry.recipes("classify") if recipe.name != "encoder"]
@@ -151,3 +152,26 @@ def test_nothing_is_begun_without_room(corpus: str, tmp_path: Path, monkeypatch:
         study("ladder", corpus, out=str(tmp_path / "study"))
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "study").exists()
+
+
+def test_counting_too_many_songs_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = registry.configure(registry.get("ngram").options, {}, "ngram")
+    monkeypatch.setattr(module, "available", lambda: 10**10)
+    assert (room_to_count(settings, 10_000, 1_300).needed or 0) < 10**10
+    with pytest.raises(LyristError, match="--largest 5000000") as told:
+        room_to_count(settings, 1_000_000, 1_300)
+    assert "10.0 GB are available" in str(told.value)
+    monkeypatch.setenv(module.ANYWAY, "1")
+    assert (room_to_count(settings, 1_000_000, 1_300).needed or 0) > 10**10
+
+
+def test_too_many_songs_for_a_classifier_are_told_how_many_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "available", lambda: 16 * 10**9)
+    with pytest.raises(LyristError, match="'streamed-logistic' learns from all") as told:
+        room("nb-svm", {}, 700_000, 6, 1_300)
+    found = re.search(r"--max-songs (\d+)", str(told.value))
+    assert found
+    most = int(found[1])
+    assert 50_000 < most < 200_000
+    assert (memory_estimate("nb-svm", most, 6) or 0) < 0.8 * 16e9
+    assert room("streamed-logistic", {}, 6_000_000, 6, 1_300).needed

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,12 @@ Floats = NDArray[np.float32]
 
 BLOCK = 4_000_000
 """Tokens that are counted at a time."""
+
+_TOKEN = 16  # bytes of a token: id, place in its song, place of its context twice
+_NGRAM = 16  # bytes of an n-gram that was counted: key and count
+_MERGED = 100  # bytes of each n-gram of the longest while parts are merged: sorted with their places
+_BLOCKED = 80  # bytes of each token of the block that is being counted
+_OVER = 1.5  # how far n-grams seen twice exceed the bound for those seen once, in songs
 
 
 @dataclass(frozen=True)
@@ -211,8 +218,7 @@ def learn(
             find(counted[-1].keys, _keys(block, below, n, vocabulary)).astype(np.int32)
             for block, below in zip(blocks, places, strict=True)
         ]
-    counts = [np.where(written[level.keys % vocabulary], level.counts, 0) for level in counted]
-    return _discounted(counted, counts, vocabulary, written)
+    return _discounted(counted, vocabulary, written)
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,17 @@ class _Counted:
     keys: Ints
     counts: Ints
     suffixes: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+
+def memory(tokens: int, order: int, largest: int) -> int:
+    """Return about how many bytes `learn` takes at its peak for so many tokens.
+
+    Every token is held with its place and its context. Of each length, n-grams are held as often as they differ: at most
+    as many as there are tokens, and about ``largest`` where those seen once are left out; a merge of two parts holds
+    both several times.
+    """
+    each = min(tokens, int(_OVER * largest))
+    return _TOKEN * tokens + _NGRAM * each * (order - 1) + _MERGED * each + _BLOCKED * min(tokens, BLOCK)
 
 
 def _blocks(songs: Sequence[NDArray[np.integer]]) -> Iterator[list[NDArray[np.integer]]]:
@@ -301,17 +318,24 @@ def _discounts(counts: Ints) -> NDArray[np.float64]:
     return np.array(taken)
 
 
-def _discounted(counted: list[_Counted], counts: list[Ints], vocabulary: int, written: NDArray[np.bool_]) -> KneserNey:
-    """Turn counts into probabilities, level by level."""
-    shares = [_shares(level, count, vocabulary) for level, count in zip(counted, counts, strict=True)]
-    kept, left = shares[0]
-    first = (kept + float(left[0]) * written / written.sum()).astype(np.float32)
-    lefts = [share[1] for share in shares[1:]] + [np.ones(0)]
+def _discounted(counted: list[_Counted], vocabulary: int, written: NDArray[np.bool_]) -> KneserNey:
+    """Turn counts into probabilities, level by level; the counts are let go on the way, since they take half of all."""
+    keys = [level.keys for level in counted]
+    kept: list[NDArray[Any]] = []
+    left: list[NDArray[Any]] = []
+    while counted:
+        level = counted.pop(0)
+        share, rest = _shares(level, np.where(written[level.keys % vocabulary], level.counts, 0), vocabulary)
+        kept.append(share.astype(np.float32) if kept else share)
+        left.append(rest.astype(np.float32) if left else rest)
+        del level, share, rest
+    first = (kept[0] + float(left[0][0]) * written / written.sum()).astype(np.float32)
+    left.append(np.ones(0))
     levels = [
-        Level(level.keys, kept.astype(np.float32), _padded(left, len(level.keys) if n + 1 < len(counted) else 0))
-        for n, (level, (kept, _), left) in enumerate(zip(counted[1:], shares[1:], lefts[1:], strict=True), start=1)
+        Level(keys[n], kept[n], _padded(left[n + 1], len(keys[n]) if n + 1 < len(keys) else 0))
+        for n in range(1, len(keys))
     ]
-    return KneserNey(vocabulary, first, _padded(lefts[0], vocabulary if len(counted) > 1 else 0), levels)
+    return KneserNey(vocabulary, first, _padded(left[1], vocabulary if len(keys) > 1 else 0), levels)
 
 
 def _shares(level: _Counted, counts: Ints, vocabulary: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -324,7 +348,7 @@ def _shares(level: _Counted, counts: Ints, vocabulary: int) -> tuple[NDArray[np.
     return (counts - taken) / whole[context], np.where(total > 0, over / whole, 1.0)
 
 
-def _padded(left: NDArray[np.float64], size: int) -> Floats:
+def _padded(left: NDArray[Any], size: int) -> Floats:
     """Return ``left`` for all contexts: those after the last that was ever followed leave everything."""
     full = np.ones(size, dtype=np.float32)
     full[: min(len(left), size)] = left[:size]

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from lyrist.errors import LyristError
-from lyrist.models import registry
+from lyrist.models import kneserney, registry
 from lyrist.models.memory import memory_estimate
 
 ANYWAY = "LYRIST_ANY_MEMORY"
@@ -37,6 +37,9 @@ LEAST_SONGS = 1_000
 
 FILLED = 0.8
 """What is proposed takes no more than this share of the available memory."""
+
+CHARACTERS_A_TOKEN = 3.2
+"""Of lyrics, with a vocabulary of some thousand pieces; with more it is more."""
 
 LARGE = 0.5
 """From this share of the available memory on, the estimate is told."""
@@ -102,6 +105,36 @@ def room(recipe: str, options: Mapping[str, Any], songs: int, classes: int, char
         raise LyristError(
             f"Fitting '{recipe}' to {songs:,} songs of {classes:,} classes takes about {size(needed)} of memory and "
             f"{size(free)} are available; {', '.join(ways)}, or set {ANYWAY}=1 to try it all the same."
+        )
+    return Room(needed, free)
+
+
+def room_to_count(settings: Any, songs: int, characters: int) -> Room:
+    """Return what counting the n-grams of training songs will take and what there is.
+
+    Parameters
+    ----------
+    settings
+        The options of a recipe that counts: ``order`` and ``largest``.
+    songs, characters
+        How many songs there are to learn from, and their mean length.
+
+    Raises
+    ------
+    LyristError
+        There is less than it will take.
+    """
+    tokens = int(songs * (characters / CHARACTERS_A_TOKEN + 4))
+    free, needed = available(), kneserney.memory(tokens, settings.order, settings.largest)
+    if needed > free and not os.environ.get(ANYWAY):
+        ways = [
+            f"--{name} {value}"
+            for name, value in (("largest", settings.largest // 4), ("order", 4))
+            if kneserney.memory(tokens, **{"order": settings.order, "largest": settings.largest, name: value}) < free
+        ]
+        raise LyristError(
+            f"Counting the n-grams of {songs:,} songs takes about {size(needed)} of memory and {size(free)} are "
+            f"available; {', '.join([*ways, 'prepare a corpus of fewer songs'])}, or set {ANYWAY}=1 to try it all the same."
         )
     return Room(needed, free)
 

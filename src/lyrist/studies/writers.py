@@ -25,9 +25,13 @@ from lyrist.evaluation.writing import held
 from lyrist.models import registry
 from lyrist.studies.cards import writer_card
 from lyrist.studies.curves import beside, writer_curves
+from lyrist.studies.room import room_to_count
 from lyrist.training import journal, runs, writer
 
 HELD = ("validation", "test")
+
+MEASURED = 10_000
+"""Songs whose mean length tells what counting will take."""
 
 LYRICS = "lyrics"
 
@@ -64,6 +68,19 @@ class Task:
             songs = songs.filter(pl.col("id").hash(self.split_seed) % total < most)
         found: list[str] = songs.collect()[LYRICS].to_list()
         return found
+
+    def room(self, settings: Any) -> dict[str, int]:
+        """Return what ``run.json`` says of the memory that a recipe of counts takes; nothing for another recipe.
+
+        Raises
+        ------
+        LyristError
+            There is too little.
+        """
+        if not hasattr(settings, "largest"):
+            return {}
+        mean = self.corpus.scan("train").select(pl.col(LYRICS).head(MEASURED).str.len_chars().mean()).collect().item()
+        return room_to_count(settings, self.songs("train"), round(mean or 0)).told()
 
     def songs(self, split: str) -> int:
         """Return the number of songs in a split."""
@@ -206,6 +223,7 @@ def fit(
         before = fitted_before(out, recipe, options, seed, task)
         if before:
             return before
+    space = task.room(writer.configure(recipe, options, seed)[1])
     with runs.create(out, resume=resume) as folder:
         started, cpu = time.monotonic(), time.process_time()
         fitted = writer.fit_writer(
@@ -222,7 +240,7 @@ def fit(
                 results[split] = figures(found)
             if read:
                 results |= read(fitted, folder)
-            info = _info(task, recipe, fitted, options, seed) | {"name": name or recipe, **cost}
+            info = _info(task, recipe, fitted, options, seed) | {"name": name or recipe, **cost, **space}
             files.write_json(folder / runs.MARKER, info)
             runs.write_results(folder, results)
             files.write_text(folder / runs.MODEL / "README.md", writer_card(info, results, fitted.seq2seq))
