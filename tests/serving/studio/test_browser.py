@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from servekit import LINES, Running, serving
-
-from conftest import HOSTILE, KIND, Visit  # isort: skip
+from studiokit import HOSTILE, KIND, Visit
 
 from lyrist.serving.guard import Settings
 from lyrist.serving.shelf import Shelf

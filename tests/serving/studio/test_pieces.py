@@ -8,11 +8,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-
-from conftest import HOSTILE, KIND  # isort: skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servekit import LINES, Running
+from studiokit import HOSTILE, KIND
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
@@ -91,7 +90,7 @@ def test_whatever_a_song_holds_it_is_shown_as_text(text: str, name: str, start: 
         assert not [key for _, attributes in tags.found for key in attributes if key.startswith("on")]
         assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", tags.text)
     words = Tags(sheet.drawn(Draft(text))).text
-    assert all(part in words for part in shown.visible(text).split("\n") if part.strip() and "\r" not in part)
+    assert all(shown.visible(line) in words for line in text.split("\n") if line.strip())
 
 
 def test_copied_runs_are_underlined_across_lines_and_the_song_is_named() -> None:
@@ -105,6 +104,15 @@ def test_copied_runs_are_underlined_across_lines_and_the_song_is_named() -> None
     assert "Low &lt;Water&gt;" in sheet.sources(
         Draft(text, passages=(Passage(start, end, 7, Song(3, "Low <Water>", "")),))
     )
+
+
+def test_a_run_that_is_copied_often_is_told_once() -> None:
+    text, song = "la la la la la\nla la, la la la\nlo lo lo lo lo", Song(1, "La", "")
+    runs = tuple(Passage(start, end, 5, song) for start, end in ((0, 14), (15, 30), (31, 45)))
+    told = Tags(sheet.sources(Draft(text, passages=runs)))
+    assert [tag for tag, _ in told.found].count("li") == 2
+    assert "5 words in La, 2 times" in told.text
+    assert re.findall(r"<sup>(\d)</sup>", sheet.drawn(Draft(text, passages=runs))) == ["1", "1", "2"]
 
 
 def test_a_song_is_found_wherever_the_words_stand(studied: Corpus) -> None:

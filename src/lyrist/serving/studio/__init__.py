@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["mount"]
 
+SESSIONS = 500
+"""People whose drafts are kept at once, half a megabyte each at most; the one who was away longest goes first."""
+
 _QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_ANALYTICS_MAX_EVENTS": "1",  # else it keeps ten thousand, and after each makes a table of all of them
@@ -82,7 +85,8 @@ def _page(desk: Desk, found: Pages) -> gr.Blocks:
 
     from lyrist.serving.studio import classify, compare, corpus, write
 
-    with gr.Blocks(title="Lyrist studio", analytics_enabled=False, fill_width=True) as demo:
+    demo: gr.Blocks = gr.Blocks(title="Lyrist studio", analytics_enabled=False, fill_width=True)
+    with demo:
         gr.HTML(_masthead(desk), apply_default_css=False, padding=False)
         with gr.Tabs():
             with gr.Tab("Write", id="write"):
@@ -94,6 +98,7 @@ def _page(desk: Desk, found: Pages) -> gr.Blocks:
             with gr.Tab("Corpus", id="corpus"):
                 corpus.build(found, demo)
     demo.queue(default_concurrency_limit=16, max_size=256)
+    demo.state_session_capacity = SESSIONS
     return demo
 
 

@@ -15,7 +15,7 @@ from lyrist.evaluation.originality import Passage
 from lyrist.reports.labels import visible
 from lyrist.rhyme import line_syllables, scheme
 from lyrist.serving.studio.shown import isolated, short, shown
-from lyrist.text import WORD
+from lyrist.text import WORD, key
 
 COLOURS = 8
 """Colours that rhymes have; their letters tell them apart as well."""
@@ -118,13 +118,14 @@ def drawn(draft: Draft, *, busy: bool = False, locks: bool = True, to_come: Sequ
         For each line that is still to come whether it has words.
     """
     lines, letters, starts = draft.lines, rhymes(draft.lines), _starts(draft.lines)
+    runs = list(zip(draft.passages or (), _numbers(draft), strict=True))
     last = max((i for i, line in enumerate(lines) if line.strip()), default=-1)
     rows = []
     for number, line in enumerate(lines):
         if not line.strip():
             rows.append(_GAP)
             continue
-        words = _marked(line, starts[number], draft.passages or (), letters[number])
+        words = _marked(line, starts[number], runs, letters[number])
         caret = '<span class="caret" aria-hidden="true"></span>' if busy and number == last else ""
         lock = _button(draft, number) if locks and not busy else '<span class="lock"></span>'
         rows.append(
@@ -142,13 +143,27 @@ def sources(draft: Draft) -> str:
         return ""
     if not draft.passages:
         return '<p class="copies none">No five words in a row stand in a training song.</p>'
-    rows = [
-        f'<li value="{number}"><q>{short(draft.text[run.start : run.end], 80)}</q> {run.words} words in '
-        f"<cite>{short(run.song.title or 'a song without a title')}</cite>"
-        f"{' by ' + short(run.song.artist, 40) if run.song.artist else ''}</li>"
-        for number, run in enumerate(draft.passages, 1)
-    ]
+    numbers = _numbers(draft)
+    rows = []
+    for number in range(1, max(numbers) + 1):
+        run, times = draft.passages[numbers.index(number)], numbers.count(number)
+        song = f"<cite>{short(run.song.title or 'a song without a title')}</cite>"
+        by = f" by {short(run.song.artist, 40)}" if run.song.artist else ""
+        often = f", {times} times" if times > 1 else ""
+        rows.append(
+            f'<li value="{number}"><q>{short(_words(draft, run), 80)}</q> {run.words} words in {song}{by}{often}</li>'
+        )
     return f'<div class="copies"><p class="name">Also in training songs</p><ol>{"".join(rows)}</ol></div>'
+
+
+def _words(draft: Draft, run: Passage) -> str:
+    return " ".join(draft.text[run.start : run.end].split())
+
+
+def _numbers(draft: Draft) -> list[int]:
+    """Return the number of each copied run: the same for the same words of the same song."""
+    seen: dict[tuple[str, int], int] = {}
+    return [seen.setdefault((key(_words(draft, run)), run.song.id), len(seen) + 1) for run in draft.passages or ()]
 
 
 def download(draft: Draft, name: str) -> str:
@@ -187,29 +202,25 @@ def _colour(letter: str) -> int:
     return (ord(letter) - ord("A")) % COLOURS + 1
 
 
-def _marked(line: str, start: int, passages: Sequence[Passage], letter: str) -> str:
-    """Return a line with its copied runs underlined, and its last word in the colour of its rhyme."""
+def _marked(line: str, start: int, copied: Sequence[tuple[Passage, int]], letter: str) -> str:
+    """Return a line with its copied runs (each with its number) underlined, and its last word in the colour of its rhyme."""
     ends = [match.span() for match in WORD.finditer(line)][-1:] if letter else []
     runs = [
-        (max(run.start - start, 0), min(run.end - start, len(line)), number)
-        for number, run in enumerate(passages, 1)
+        (max(run.start - start, 0), min(run.end - start, len(line)), run, number)
+        for run, number in copied
         if run.start < start + len(line) and run.end > start
     ]
-    cuts = sorted(
-        {0, len(line), *(place for a, b in ends for place in (a, b)), *(p for a, b, _ in runs for p in (a, b))}
-    )
+    cuts = sorted({0, len(line), *(p for a, b in ends for p in (a, b)), *(p for a, b, _, _ in runs for p in (a, b))})
     pieces = []
     for a, b in pairwise(cuts):
         piece = shown(line[a:b])
         if any(first <= a and b <= last for first, last in ends):
             piece = f'<span class="end r{_colour(letter)}">{piece}</span>'
-        for first, last, number in runs:
+        for first, last, run, number in runs:
             if first <= a and b <= last:
-                song = passages[number - 1].song
-                from_ = f"“{song.title}”" + (f" by {song.artist}" if song.artist else "")
+                from_ = f"“{run.song.title}”" + (f" by {run.song.artist}" if run.song.artist else "")
                 piece = f'<span class="copied" title="{shown(from_)}">{piece}</span>'
-                closes = b == last and passages[number - 1].end <= start + len(line)
-                piece += f"<sup>{number}</sup>" if closes else ""
+                piece += f"<sup>{number}</sup>" if b == last and run.end <= start + len(line) else ""
         pieces.append(piece)
     return "".join(pieces)
 
