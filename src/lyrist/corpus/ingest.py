@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ import pyarrow.parquet as pq
 from lyrist import progress
 from lyrist.corpus.columns import Columns, recognise
 from lyrist.corpus.reading import Reader, Source, find_sources, sniff
-from lyrist.errors import LyristError
-from lyrist.files import read_json, write_json
+from lyrist.corpus.reading.addresses import LostError
+from lyrist.errors import LyristError, UsageError
+from lyrist.files import DiskFullError, read_json, write_json
 
 SHARD_ROWS = 16_384
 SHARD_BYTES = 32 << 20
@@ -48,7 +50,7 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
     -------
     dict
         ``sources`` (name, bytes, sha256, rows, preset, columns), ``read`` (all records), ``shards``, ``repaired``
-        (kind: count), ``seconds`` (CPU).
+        (kind: count), ``unread`` (file: why), ``seconds`` (CPU).
 
     Raises
     ------
@@ -60,23 +62,28 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
         found: dict[str, Any] = read_json(done, "an unfinished corpus")
         return found
     started = time.process_time()
-    sources = find_sources(tables.tables)
+    unread: dict[str, str] = {}
+    first: LyristError | None = None
+    sources = find_sources(tables.tables, unread)
     writer = _Shards(work, list(tables.keep))
-    described, repaired = [], dict[str, int]()
+    described: list[dict[str, Any]] = []
+    repaired: dict[str, int] = {}
     before, total = 0, sum(source.bytes for source in sources)
     with progress.task("reading") as advance:
-        for number, source in enumerate(sources):
-            columns = _columns(source, tables)
-            reader = Reader(source, columns, encoding=tables.encoding, beside=sources)
-            rows = 0
-            for chunk in reader:
-                rows += writer.add(chunk.songs, chunk.rejected, number, source.name)
-                advance(writer.next_id, None, f"{(before + reader.bytes_read) / 1e6:,.0f} of {total / 1e6:,.0f} MB")
-            writer.end_source(rows)
+        for source in sources:
+            told = partial(_tell, advance, writer, before, total)
+            try:
+                described.append(_read(source, sources, tables, writer, repaired, told))
+            except (LostError, UsageError, DiskFullError):
+                raise
+            except LyristError as error:
+                if source.given:
+                    raise
+                unread[source.name] = str(error)
+                first = first or error
             before += source.bytes
-            described.append(_describe(source, reader, columns, rows))
-            for kind, count in reader.repaired.items():
-                repaired[kind] = repaired.get(kind, 0) + count
+    if first and not described:
+        raise first
     writer.close()
     if not writer.next_id:
         raise LyristError(f"{', '.join(s.name for s in sources)}: there is not one row; give a table that has songs.")
@@ -86,10 +93,38 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
         "shards": writer.shards,
         "rejected": writer.rejected,
         "repaired": repaired,
+        "unread": unread,
         "seconds": time.process_time() - started,
     }
     write_json(done, result)
     return result
+
+
+def _tell(advance: progress.Advance, writer: _Shards, before: int, total: int, read: int) -> None:
+    advance(writer.next_id, None, f"{(before + read) / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+
+def _read(
+    source: Source,
+    sources: Sequence[Source],
+    tables: Tables,
+    writer: _Shards,
+    repaired: dict[str, int],
+    tell: Callable[[int], None],
+) -> dict[str, Any]:
+    """Read one source into the shards; return what it was. Rows that came before an error are in the shards and counted."""
+    columns = _columns(source, tables)
+    reader = Reader(source, columns, encoding=tables.encoding, beside=sources)
+    rows = 0
+    try:
+        for chunk in reader:
+            rows += writer.add(chunk.songs, chunk.rejected, source.name)
+            tell(reader.bytes_read)
+    finally:
+        writer.end_source(rows)
+    for kind, count in reader.repaired.items():
+        repaired[kind] = repaired.get(kind, 0) + count
+    return _describe(source, reader, columns, rows)
 
 
 def _columns(source: Source, tables: Tables) -> Columns:
@@ -127,10 +162,10 @@ class _Shards:
         self.rejected: dict[str, int] = {}
         self.reject_files = 0
 
-    def add(self, songs: pa.Table, rejected: pa.Table, source: int, name: str) -> int:
+    def add(self, songs: pa.Table, rejected: pa.Table, name: str) -> int:
         """Take the rows of one chunk; return how many there were."""
         if songs.num_rows:
-            self.songs.append(self._numbered(songs, source, name))
+            self.songs.append(self._numbered(songs, name))
         if rejected.num_rows:
             self._reject(rejected, name)
         rows = int(songs.num_rows + rejected.num_rows)
@@ -146,7 +181,7 @@ class _Shards:
     def close(self) -> None:
         self._flush()
 
-    def _numbered(self, songs: pa.Table, source: int, name: str) -> pa.Table:
+    def _numbered(self, songs: pa.Table, name: str) -> pa.Table:
         ids = pa.array(songs["row"].to_numpy() + (self.offset - 1), pa.int64())
         named = pa.DictionaryArray.from_arrays(pa.array([0] * songs.num_rows, pa.int32()), pa.array([name]))
         return songs.add_column(0, "id", ids).add_column(1, "source", named.cast(pa.string()))

@@ -80,6 +80,8 @@ class Prepared:
     def figures(self) -> dict[str, Any]:
         """Return the counts for ``--json``."""
         found = {"corpus": str(self.corpus.path), **self.corpus.ledger.to_json(), "counts": self.corpus.info["counts"]}
+        if self.corpus.info.get("unread"):
+            found["unread"] = self.corpus.info["unread"]
         if self.show_dropped:
             found["examples"] = self.corpus.dropped(self.show_dropped, limit=100).to_dicts()
         return found
@@ -258,7 +260,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     seconds["write songs"] = time.process_time() - writing_started
     ledger = _ledger(read, passed, verdict)
     ledger.check()
-    write_json(out / "ledger.json", ledger.to_json())
+    write_json(out / "ledger.json", ledger.to_json() | ({"unread": read["unread"]} if read["unread"] else {}))
     counts = _counts(read, passed, named, verdict, leaked)
     counts["seconds"] = {
         "wall": round(time.monotonic() - started, 2),
@@ -269,6 +271,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         "lyrist": __version__,
         "settings": dataclasses.asdict(settings),
         "sources": read["sources"],
+        "unread": read["unread"],
         "columns": read["sources"][0]["columns"],
         "counts": counts,
         "fingerprint": _fingerprint(settings, read, verdict),
@@ -287,10 +290,11 @@ def _stands(settings: Settings, out: Path) -> bool:
     if info.get("lyrist") != __version__ or info.get("settings") != _told(settings):
         return False
     try:
-        now = {source.name: source.bytes for source in find_sources(settings.tables.tables)}
+        now = {source.name: source.bytes for source in find_sources(settings.tables.tables, {})}
     except LyristError:
         return True
-    return now == {source["name"]: source["bytes"] for source in info["sources"]}
+    before = {source["name"]: source["bytes"] for source in info["sources"]}
+    return before == {name: size for name, size in now.items() if name not in info.get("unread", {})}
 
 
 def _told(settings: Settings) -> Any:

@@ -28,6 +28,7 @@ def of_corpus(corpus: Corpus) -> str:
         lines.append(f"  (see them: lyrist prepare --out {corpus.path} --show-dropped {commonest})")
     if "invalid-utf8" in ledger.dropped:
         lines.append("  Rows are not valid UTF-8: if the table has another encoding, say so, as in --encoding cp1252.")
+    lines += _unread(info)
     lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
     lines += [_clusters(counts), _splits(counts, info)]
     lines.append("languages: " + _shares(counts["languages"], ledger))
@@ -37,6 +38,16 @@ def of_corpus(corpus: Corpus) -> str:
         lines.append("cleaned: " + ", ".join(f"{rule} in {n:,} songs" for rule, n in told))
     lines.append(f"corpus: {corpus.path}  (fingerprint {corpus.fingerprint}, {counts['seconds']['wall']:.1f} s)")
     return printable("\n".join(lines))
+
+
+def _unread(info: dict[str, Any]) -> list[str]:
+    """Return which files of folders and patterns are not in the corpus, and why."""
+    unread: dict[str, str] = info.get("unread", {})
+    if not unread:
+        return []
+    lines = [f"{len(unread):,} file{'s were' if len(unread) > 1 else ' was'} not read:"]
+    lines += [f"  {name}: {why}" if name not in why else f"  {why}" for name, why in list(unread.items())[:20]]
+    return [*lines, f"  and {len(unread) - 20:,} more in ledger.json"] if len(unread) > 20 else lines
 
 
 def _repaired(kind: str, count: int) -> str:
@@ -129,7 +140,7 @@ The lyrics belong to their owners: this card grants no right to them.
 |---|---|---|---|
 {sources}
 
-## What was dropped
+{_not_read(info)}## What was dropped
 
 | reason | rows | meaning |
 |---|---|---|
@@ -138,6 +149,11 @@ The lyrics belong to their owners: this card grants no right to them.
 {_clusters(counts)}. {_splits(counts, info)}.
 Every setting stands in `corpus.json`; every dropped row in `dropped/`.
 """
+
+
+def _not_read(info: dict[str, Any]) -> str:
+    rows = "\n".join(f"| {_cell(name)} | {_cell(why)} |" for name, why in info.get("unread", {}).items())
+    return f"## Files that were not read\n\n| file | why |\n|---|---|\n{rows}\n\n" if rows else ""
 
 
 def _cell(text: str) -> str:

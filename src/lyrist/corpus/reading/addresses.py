@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote
 
+from lyrist.errors import LyristError
+
 WEB = ("http", "https")
 STORES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "hf")
 _SCHEME = re.compile(rf"({'|'.join((*WEB, *STORES))})://", re.IGNORECASE)
@@ -17,6 +19,10 @@ CREDENTIALS = re.compile(r"[^/@]*:(?!\d+/).*@|[^/]*@(?![^/]*\.dfs\.)")
 """What stands before the host: to the last ``@``, since secret keys hold slashes. A container of Azure's stands there too."""
 _HARMLESS = {"id", "table", "file", "filename", "name", "format", "version", "revision", "download", "path", "split"}
 """Parameters of a query whose values are told; any other may be a secret."""
+
+
+class LostError(LyristError):
+    """A remote table that is not there, may not be read or cannot be reached: nothing is known of what is in it."""
 
 
 class Address(str):

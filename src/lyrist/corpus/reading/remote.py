@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from lyrist.corpus.reading import stores, web
-from lyrist.corpus.reading.addresses import WEB, Address
+from lyrist.corpus.reading.addresses import WEB, Address, LostError
 from lyrist.errors import LyristError
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)
@@ -194,14 +194,14 @@ def _told(address: Address) -> Iterator[None]:
         raise stores.sentence(address, error) from error
 
 
-def _unreachable(address: Address, error: Exception) -> LyristError:
-    return LyristError(f"{address} cannot be reached: {error}; check the address and the network.")
+def _unreachable(address: Address, error: Exception) -> LostError:
+    return LostError(f"{address} cannot be reached: {error}; check the address and the network.")
 
 
-def _broken(address: Address, error: Exception) -> LyristError:
+def _broken(address: Address, error: Exception) -> LostError:
     if stores.is_final(error):
         return stores.sentence(address, error)
-    return LyristError(
+    return LostError(
         f"{address} cannot be read to its end: {stores.short(error)} ({len(PAUSES) + 1} tries); run again when the "
         "connection is better, or fetch the table first."
     )

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
 from lyrist.corpus.reading import remote
-from lyrist.corpus.reading.addresses import STORES, WEB, Address, is_remote, told
+from lyrist.corpus.reading.addresses import STORES, WEB, Address, LostError, is_remote, told
 from lyrist.corpus.reading.delimited import shape_of
 from lyrist.corpus.reading.streams import encoding_of, explained, head, seekable
 from lyrist.corpus.reading.streams import file as opened_file
-from lyrist.errors import LyristError, nearest
+from lyrist.errors import LyristError, UsageError, nearest
 
 CSV, JSON, JSONL, PARQUET, SONG_FILES = "csv", "json", "jsonl", "parquet", "songs"
 
@@ -60,15 +60,22 @@ class Source:
     """The member of the zip archive at ``path``."""
     files: tuple[str, ...] = ()
     """The text files of a folder of songs."""
+    given: bool = True
+    """Whether the user named it, and not a folder that it is in, or a pattern."""
     artists: bool = False
     """Whether it is a table about artists that goes with one of songs (preset sixgenres); it has no songs."""
 
 
-def find_sources(tables: Sequence[str | Path]) -> list[Source]:
+Unread = dict[str, str]
+"""Files that were found in folders and by patterns, and why they are not read."""
+
+
+def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> list[Source]:
     """Return the sources that files, patterns (``*.csv``) and folders stand for, each once, in order (artists last).
 
     A folder stands for all tables in it and below, or, when there is none, for one song in each ``.txt`` file; the folder
-    of a corpus stands for its songs. Hidden files are left out.
+    of a corpus stands for its songs. Hidden files are left out. Where ``unread`` is given, files that nobody named and that
+    are no tables are noted there, as long as there are others.
 
     Raises
     ------
@@ -78,25 +85,40 @@ def find_sources(tables: Sequence[str | Path]) -> list[Source]:
     """
     found: list[Source] = []
     loose: list[str] = []
+    wrong: dict[str, LyristError] = {}
     for table in tables:
         for path, in_folder in _expanded(table if isinstance(table, Address) else str(table)):
             if in_folder and path.casefold().endswith(".txt"):
                 loose.append(path)
                 continue
-            for source in _sources(path):
-                if source.format == SONG_FILES:
-                    if isinstance(path, Address):
-                        raise LyristError(
-                            f"{path} is the text of one song; songs in files of their own are read from disk only."
-                        )
-                    loose.append(source.path)
-                else:
-                    found.append(source)
+            given = path == str(table) or path == str(Path(table).expanduser())
+            try:
+                sources = [replace(source, given=given) for source in _sources(path)]
+            except (LostError, UsageError):
+                raise
+            except LyristError as error:
+                if given or unread is None:
+                    raise
+                wrong[path] = error
+                continue
+            found += [source for source in sources if source.format != SONG_FILES]
+            loose += [_here(source.path) for source in sources if source.format == SONG_FILES]
+    if wrong and not found and not loose:
+        raise next(iter(wrong.values()))
+    if unread is not None:
+        unread |= {path: str(error) for path, error in wrong.items()}
     found.extend(_song_files(_once(loose)))
     unique: dict[tuple[object, ...], Source] = {}
     for source in found:
         unique.setdefault((_real(source.path), source.member, source.files[:1]), source)
     return _named(sorted(unique.values(), key=lambda source: source.artists))
+
+
+def _here(path: str) -> str:
+    """Return the path of the text of a song, which is on a disk."""
+    if isinstance(path, Address):
+        raise LyristError(f"{path} is the text of one song; songs in files of their own are read from disks only.")
+    return path
 
 
 def _real(path: str) -> str:

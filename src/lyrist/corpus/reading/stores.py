@@ -15,8 +15,7 @@ from typing import Any
 
 from pyarrow import fs
 
-from lyrist.corpus.reading.addresses import CREDENTIALS, Address
-from lyrist.errors import LyristError
+from lyrist.corpus.reading.addresses import CREDENTIALS, Address, LostError
 
 _PATTERN = re.compile(r"[*?\[]")
 _SAYS = {
@@ -72,9 +71,7 @@ def filesystem(address: Address) -> tuple[Any, str]:
     """
     place = address.real.partition("://")[2]
     if CREDENTIALS.match(place):
-        raise LyristError(
-            f"{address}: credentials do not belong into an address; set {_SAYS[kind_of(address)]} instead."
-        )
+        raise LostError(f"{address}: credentials do not belong into an address; set {_SAYS[kind_of(address)]} instead.")
     made = {"s3": _s3, "gs": _gs, "az": _az, "hf": _hf}[kind_of(address)]
     return made(place.rstrip("/"))
 
@@ -116,7 +113,7 @@ def _az(path: str) -> tuple[Any, str]:
     container, at, host = container.partition("@")
     account = host.partition(".")[0] if at else os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
     if not account:
-        raise LyristError("Set AZURE_STORAGE_ACCOUNT_NAME to the storage account that holds the container.")
+        raise LostError("Set AZURE_STORAGE_ACCOUNT_NAME to the storage account that holds the container.")
     token = os.environ.get("AZURE_STORAGE_SAS_TOKEN") or os.environ.get("AZURE_STORAGE_SAS_KEY")
     key = os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
     options = {"sas_token": token} if token and not key else {"account_key": key} if key else {}
@@ -145,7 +142,7 @@ def listed(address: Address) -> Iterator[tuple[str, bool]]:
             raise absent(address, files, path)
     base = path if not _PATTERN.search(path) else _PATTERN.split(path)[0].rpartition("/")[0]
     if not base:
-        raise LyristError(f"{address}: a pattern cannot stand for the bucket itself; name it.")
+        raise LostError(f"{address}: a pattern cannot stand for the bucket itself; name it.")
     found = sorted(
         info.path
         for info in files.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
@@ -161,12 +158,12 @@ def listed(address: Address) -> Iterator[tuple[str, bool]]:
             if (is_table(part) or part.casefold().endswith(".zip")) and "/." not in part and "/__MACOSX" not in part
         ]
         if not found:
-            raise LyristError(f"The folder {address} holds no table; name its files, or copy it here.")
+            raise LostError(f"The folder {address} holds no table; name its files, or copy it here.")
     else:
         matches = re.compile(_expression(path))
         found = [file for file in found if matches.fullmatch(file)]
         if not found:
-            raise LyristError(f"No file matches {address}; check the pattern and the bucket.")
+            raise LostError(f"No file matches {address}; check the pattern and the bucket.")
     yield from ((Address(start + file), base == path) for file in found)
 
 
@@ -180,12 +177,12 @@ def _expression(pattern: str) -> str:
     )
 
 
-def absent(address: Address, files: Any, path: str) -> LyristError:
+def absent(address: Address, files: Any, path: str) -> LostError:
     """Return the error for a file that is not there, or for a bucket that is not."""
     bucket = path.partition("/")[0]
     if kind_of(address) != "hf" and files.get_file_info(bucket).type == fs.FileType.NotFound:
-        return LyristError(f"There is no bucket '{bucket}' for {address}; check its name, region and endpoint.")
-    return LyristError(f"There is no {address}; check the address.")
+        return LostError(f"There is no bucket '{bucket}' for {address}; check its name, region and endpoint.")
+    return LostError(f"There is no {address}; check the address.")
 
 
 def is_final(error: BaseException) -> bool:
@@ -194,18 +191,18 @@ def is_final(error: BaseException) -> bool:
     return bool(_DENIED.search(said) or _ABSENT.search(said)) and not _UNREACHED.search(said)
 
 
-def sentence(address: Address, error: BaseException) -> LyristError:
+def sentence(address: Address, error: BaseException) -> LostError:
     """Return what a store said as one sentence."""
     said = str(error)
     if _UNREACHED.search(said) and not _DENIED.search(said):
-        return LyristError(f"{address} cannot be reached ({short(error)}); check the address and the network.")
+        return LostError(f"{address} cannot be reached ({short(error)}); check the address and the network.")
     if _DENIED.search(said):
-        return LyristError(
+        return LostError(
             f"No permission to read {address}; set {_SAYS.get(kind_of(address), 'its credentials')} to those of one who may."
         )
     if _ABSENT.search(said):
-        return LyristError(f"There is no {address}; check the address.")
-    return LyristError(f"{address} cannot be read: {short(error)}.")
+        return LostError(f"There is no {address}; check the address.")
+    return LostError(f"{address} cannot be read: {short(error)}.")
 
 
 def short(error: BaseException) -> str:

@@ -14,8 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from lyrist._version import __version__
-from lyrist.corpus.reading.addresses import Address
-from lyrist.errors import LyristError
+from lyrist.corpus.reading.addresses import Address, LostError
 
 TIMEOUT = 60.0
 """Seconds without a byte after which a connection counts as broken."""
@@ -51,7 +50,7 @@ class Page:
             raise EOFError("the server has no such byte")
         if _mark(answer) != self._mark or _size(answer) != self.size:
             answer.close()
-            raise LyristError(f"{self._address} changed while it was read; run again.")
+            raise LostError(f"{self._address} changed while it was read; run again.")
         if position and answer.status != http.client.PARTIAL_CONTENT:
             _skip(answer, position)
         return answer
@@ -78,12 +77,12 @@ def _asked(address: Address, position: int) -> Any:
         raise _refused(address, error) from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, socket.gaierror) and error.reason.errno == socket.EAI_NONAME:
-            raise LyristError(f"{address} cannot be reached: there is no host of this name; check it.") from None
+            raise LostError(f"{address} cannot be reached: there is no host of this name; check it.") from None
         raise PassingError(_reason(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise PassingError(_reason(error)) from error
     except ValueError as error:
-        raise LyristError(f"{address} is not an address that can be opened; check it.") from error
+        raise LostError(f"{address} is not an address that can be opened; check it.") from error
 
 
 def _client() -> urllib.request.OpenerDirector:
@@ -114,15 +113,15 @@ def _request(given: str) -> tuple[str, dict[str, str]]:
 def _refused(address: Address, error: urllib.error.HTTPError) -> Exception:
     code = error.code
     if code in (401, 403):
-        return LyristError(
+        return LostError(
             f"No permission to read {address}: the server answers {code}; check the address, and its password or "
             "signature, which may have run out."
         )
     if code in (404, 410):
-        return LyristError(f"There is no {address}: the server answers {code}; check the address.")
+        return LostError(f"There is no {address}: the server answers {code}; check the address.")
     if code in _PASSING:
         return PassingError(f"the server answers {code}")
-    return LyristError(f"{address} cannot be read: the server answers {code}; fetch the table first and give the file.")
+    return LostError(f"{address} cannot be read: the server answers {code}; fetch the table first and give the file.")
 
 
 def _reason(error: Any) -> str:
