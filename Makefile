@@ -28,7 +28,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/prepare.py --rows 20000
 
 bench-large: $(READY)
-	$(BIN)/python benchmarks/prepare.py --rows 100000 --out docs/benchmarks.md
+	$(BIN)/python benchmarks/prepare.py --rows 100000 --runs 3 --out docs/benchmarks.md
+	$(BIN)/python benchmarks/scale.py --rows 300000 1000000 --results build/scale.json --folder build/scale
 
 clean:
 	rm -rf $(VENV) demo build src/*.egg-info
