@@ -16,6 +16,9 @@ from lyrist.generation.lines import faults
         ("off the the pier", 1),
         ("rather be blue)", 1),
         (") of The the (", 2),
+        ("and, and and the a lantern", 3),
+        ("rock 'n' roll at five a.m., R&B, plan B", 0),
+        ("of the p on the r", 2),
     ],
 )
 def test_slips_are_counted(line: str, count: int) -> None:

@@ -43,10 +43,12 @@ FURTHER_OFF = -4.0
 SAME_LINE = -8.0
 SAME_END = -5.0
 USED_END = -1.5
-WEAK_END = -3.0
+WEAK_END = -6.0
 HARD_TO_RHYME = -3.0
 UNTIDY = -4.0
 COPIED = -100.0
+HALF_WORD = 0.5
+"""Share of the ways to go on after a word that would go on with the word itself, from which on it is only half of one."""
 FRESH = 5
 """Tokens of a run that is not drawn again in a song to a plan, whose repetitions are the plan's own."""
 FEW = 6
@@ -60,9 +62,14 @@ WEAK = frozenset(
 FAULTS = (
     re.compile(r"^\s*[,.;:!?)\]}]"),
     re.compile(r"[,;:]\s*[,;:.!?]"),
-    re.compile(rf"\b({'|'.join(sorted(WEAK))}) \1\b", re.IGNORECASE),
+    re.compile(rf"\b({'|'.join(sorted(WEAK))})(?=,? \1\b)", re.IGNORECASE),
+    re.compile(
+        r"\b(an?|the) (?!\1\b)(?:an?|the|and|or|but|of|to|at|is|as|than|that|it|in|i|you|we|they|he|she)\b",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?<![\w'.&-])[b-hj-np-z](?![\w'.&-])"),
 )
-"""What no songwriter would leave standing: a line that begins with a comma, two commas in a row, 'the the'."""
+"""What no songwriter would leave standing: a comma that begins a line, two in a row, 'the, the', 'a the', a lone letter."""
 
 Runs = Callable[[Sequence[str]], list[int]]
 """Words of the longest run in each text that stands in a training song."""
@@ -176,7 +183,8 @@ class LineWriter:
         found, endings = self._drawn(song, dice, wish, head, drawer)
         found += self._finished(song, endings, head)
         found = [each for each in found if each.end != "cut" or len(found) == 1] or found
-        values = np.array([self._value(each, wish) for each in found])
+        usual = float(np.median([each.mean for each in found]))
+        values = np.array([self._value(each, wish, usual) for each in found])
         copied = self._copied(found, wish)
         if copied is not None and wish.most_copied is not None:
             values += np.where(copied > wish.most_copied, COPIED - copied, 0.0)
@@ -287,7 +295,11 @@ class LineWriter:
         return found
 
     def _finished(self, song: Reading, endings: list[_Ending], head: list[int]) -> list[Candidate]:
-        """Read the most promising lines to their ends, to see whether the writer would end them there."""
+        """Read the most promising lines to their ends, to see whether the writer would end them there.
+
+        A token may be a word in one place and the beginning of one in another (" re" of " rest"): where the writer would
+        rather go on with it, it is no end.
+        """
         best: dict[tuple[int, ...], _Ending] = {}
         for ending in sorted(endings, key=lambda each: -each.score):
             best.setdefault(ending.ids, ending)
@@ -300,19 +312,25 @@ class LineWriter:
         last = torch.tensor([len(ending.ids) - 1 for ending in chosen])
         scores = logits[torch.arange(len(chosen)), last].float().log_softmax(dim=-1)
         ends = scores[:, self.vocabulary.spared].logsumexp(dim=-1).tolist()
+        goes_on = scores[:, self.vocabulary.continuing].exp().sum(dim=-1).tolist()
         return [
             Candidate(e.ids, self._text([*head, *e.ids]), e.word + end, (e.total + end) / (len(e.ids) + 1))
-            for e, end in zip(chosen, ends, strict=True)
+            for e, end, share in zip(chosen, ends, goes_on, strict=True)
+            if share < HALF_WORD
         ]
 
     # Choosing.
 
-    def _value(self, line: Candidate, wish: Wish) -> float:
-        """Return what a line is worth, in nats: what was put there, how it is worded, and what it meets."""
+    def _value(self, line: Candidate, wish: Wish, usual: float) -> float:
+        """Return what a line is worth, in nats: what was put there, how it is worded, and what it meets.
+
+        The best worded are those that are about as likely as lines of this writer ``usual``-ly are here: the likeliest are
+        the dullest, mere repetitions (Meister et al., Locally typical sampling, 2023).
+        """
         if wish.any_end:
             return 0.0  # nothing is asked for: a drawn line is as good as another, and the likeliest are the dullest
         end, key = last_word(line.text), texts.key(line.text)
-        value = line.put + line.mean
+        value = line.put - abs(line.mean - usual)
         if not end:
             return value + COPIED
         if wish.rhyme:
@@ -322,7 +340,7 @@ class LineWriter:
         if wish.opens and len(self.vocabulary.rhyming(end)[0]) < FEW:
             value += HARD_TO_RHYME
         value += SAME_END if end in wish.taken else USED_END if end in wish.used else 0.0
-        value += WEAK_END if end in WEAK and (wish.rhyme or wish.opens) else 0.0
+        value += WEAK_END if end in WEAK else 0.0
         return value + UNTIDY * faults(line.text) + (SAME_LINE if key in wish.before else 0.0)
 
     def _copied(self, found: Sequence[Candidate], wish: Wish) -> NDArrayInt | None:
@@ -332,9 +350,9 @@ class LineWriter:
 
 
 def faults(line: str) -> int:
-    """Return how many kinds of slips a line has: `FAULTS`, and brackets without their other half."""
+    """Return how many slips a line has: `FAULTS`, and brackets without their other half."""
     odd = line.count("(") != line.count(")") or line.count("[") != line.count("]")
-    return sum(fault.search(line) is not None for fault in FAULTS) + odd
+    return sum(len(fault.findall(line)) for fault in FAULTS) + odd
 
 
 def _wilder(sampling: Sampling) -> list[Sampling]:

@@ -133,6 +133,12 @@ class Vocabulary:
         return frozenset(self.spared.tolist())
 
     @cached_property
+    def continuing(self) -> Tensor:
+        """Tokens that go on with the word before them."""
+        found = [i for i, name in enumerate(self._names) if name[:1].isalpha() and name[:1] not in (*_MARKS, "Ċ")]
+        return torch.tensor(found, dtype=torch.long)
+
+    @cached_property
     def words(self) -> dict[int, str]:
         """The tokens that are a space and a whole word, and the word in lower case."""
         found = {}
