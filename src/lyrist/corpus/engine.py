@@ -7,9 +7,11 @@ the result does not depend on the number of workers or their order, and an inter
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
@@ -74,10 +76,11 @@ def _join_cluster(engine: str) -> None:
             ray.init(
                 address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=None if address else False
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+            reason = " ".join(str(error).split())[:160].rstrip(":. ")
             raise LyristError(
-                f"The Ray cluster {engine} cannot be reached ({reason}); is it up, at that address?"
+                f"The Ray cluster {engine} cannot be reached ({reason}); is it up, at that address, and does it ask for a "
+                "token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN)?"
             ) from error
     daft.set_runner_ray(address, noop_if_initialized=True)
 
@@ -112,9 +115,29 @@ def _through_daft(
     if engine != "local":
         frame = frame.into_partitions(len(shards))
     worker = Worker(work.__module__, work.__qualname__, json.dumps(settings))
-    with daft.execution_config_ctx(maintain_order=False):
+    with daft.execution_config_ctx(maintain_order=False), _losses_told(engine):
         for row in frame.select(worker.run(daft.col("shard")).alias("counts")).iter_rows():
             counts: dict[str, Any] = json.loads(row["counts"])
             if "failed" in counts:
                 raise (DiskFullError if counts["full"] else LyristError)(counts["failed"])
             yield counts
+
+
+_LOST = re.compile(
+    r"closed the connection unexpectedly|actor.*(?:died|unavailable)|node.*died|worker.*(?:died|crash)", re.I
+)
+
+
+@contextlib.contextmanager
+def _losses_told(engine: str) -> Iterator[None]:
+    """Turn what Daft and Ray say of workers that ended, or of a cluster that did, into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, LyristError) or not _LOST.search(str(error)):
+            raise
+        where = "A worker" if engine == "local" else f"A worker of {engine}"
+        raise LyristError(
+            f"{where} ended before its work did: it was killed, perhaps for want of memory; run again with --resume (what is "
+            "finished is kept), with fewer --workers if memory is short."
+        ) from error
