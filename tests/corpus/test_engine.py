@@ -1,18 +1,20 @@
 """Work over shards gives the same counts in one process, in several and on Ray; a failure is told, not swallowed."""
 
-import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.engine import check_engine, over_shards
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
-from lyrist.sample.songbook import write_songbook
+from lyrist.sample.songbook import songbook
 
 
 def measure(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -50,28 +52,75 @@ def test_an_unknown_engine_is_refused() -> None:
         check_engine("spark")
 
 
+def killed(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
+    if shard == settings["last"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"shard": shard}
+
+
+def test_a_worker_that_is_killed_is_told_in_a_sentence() -> None:
+    with pytest.raises(LyristError, match=r"A worker ended before its work did: .* --resume"):
+        list(over_shards(killed, SHARDS, {"last": SHARDS[3]}, workers=2))
+
+
+CLUSTER = """
+import json, os, signal, sys, threading, time
+import psutil
+from ray.cluster_utils import Cluster
+
+tables, out = sys.argv[1:]
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+for _ in range(2):
+    cluster.add_node(num_cpus=1)
+os.environ["RAY_ADDRESS"] = cluster.address
+
+from lyrist.corpus import ingest
+ingest.SHARD_ROWS = 1
+
+def kill(*victims):
+    "End with SIGKILL, as soon as shards are finished, one process of each kind that works on them."
+    counts, done = out + ".partial/work/counts", 0
+    for victim in victims:
+        while not os.path.isdir(counts) or len(os.listdir(counts)) <= done:
+            time.sleep(0.01)
+        done = len(os.listdir(counts))
+        for process in psutil.Process().children(recursive=True):
+            try:
+                found = process.cmdline()[0].startswith(victim)
+            except (psutil.Error, IndexError):
+                continue
+            if found:
+                process.kill()
+                print("killed", victim, flush=True)
+                break
+
+threading.Thread(target=kill, args=("ray::UDFActor", "ray::InMemoryScan"), daemon=True).start()
+from lyrist.cli import run
+code = run(["prepare", tables, "--out", out, "--engine", "ray", "--quiet"])
+import ray
+ray.shutdown()
+cluster.shutdown()
+os._exit(code)
+"""
+
+
 @pytest.mark.slow
-def test_ray_gives_the_same_corpus(tmp_path: Path) -> None:
-    """On a real local cluster, in a process of its own: a runner cannot be changed once it is set."""
+def test_a_ray_cluster_gives_the_same_corpus_though_workers_are_killed(tmp_path: Path) -> None:
+    """On a real cluster of three nodes, in a process of its own: a runner cannot be changed once it is set."""
     pytest.importorskip("ray")
-    write_songbook(tmp_path / "songs.csv")
-    code = (
-        "import sys; from lyrist.corpus import ingest; ingest.SHARD_ROWS = 40; from lyrist.cli import run;"
-        "sys.exit(run(sys.argv[1:]))"
-    )
-    arguments = [
-        "prepare",
-        str(tmp_path / "songs.csv"),
-        "--out",
-        str(tmp_path / "ray"),
-        "--engine",
-        "ray",
-        "--json",
-        "--quiet",
-    ]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=200)
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    for number in range(10):
+        songs = songbook()[number::10] * (20 if number else 1)
+        columns = {name: [getattr(song, name) for song in songs] for name in ("artist", "title", "genre", "lyrics")}
+        pl.DataFrame(columns).write_csv(tables / f"{number}.csv")
+    script = [sys.executable, "-c", CLUSTER, str(tables), str(tmp_path / "ray")]
+    environment = {**os.environ, "RAY_DEDUP_LOGS": "0", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(script, capture_output=True, text=True, timeout=280, env=environment)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    local = prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "local")).corpus
-    assert told["kept"] == local.ledger.kept
-    assert json.loads((tmp_path / "ray" / "corpus.json").read_text())["fingerprint"] == local.fingerprint
+    assert [line for line in done.stdout.splitlines() if line.startswith("killed")], done.stdout
+    local, ray = prepare(str(tables), out=str(tmp_path / "local")).corpus, Corpus.open(tmp_path / "ray")
+    assert ray.ledger == local.ledger
+    assert set(ray.songs().rows()) == set(local.songs().rows())
+    assert set(ray.dropped().rows()) == set(local.dropped().rows())
+    assert ray.fingerprint == local.fingerprint
