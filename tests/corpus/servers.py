@@ -5,6 +5,7 @@ The S3 server checks the signature of each request (version 4) against the one s
 
 import hashlib
 import hmac
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -83,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(401, "Unauthorized")
         if (shelf.signed and path.count("/") == 1) or path.endswith("/"):
             return self.bucket(path.strip("/"))
+        if path.startswith("/api/"):
+            return self.hub(path)
         if path not in shelf.files:
             bucket = path.split("/")[1]
             known = any(name.startswith(f"/{bucket}/") for name in shelf.files)
@@ -133,6 +136,25 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def hub(self, path: str) -> None:
+        """Answer what the Hugging Face hub is asked about the data set me/songs."""
+        start = "/datasets/me/songs/resolve/main/"
+        names = {name.removeprefix(start): data for name, data in self.shelf.files.items() if name.startswith(start)}
+        if not names or not path.startswith("/api/datasets/me/songs"):
+            return self.refuse(404, "RepoNotFound")
+        told: Any = {"id": "me/songs", "sha": "0" * 40, "private": False, "siblings": []}
+        if "/tree/" in path:
+            told = [{"type": "file", "path": name, "size": len(data), "oid": "0" * 40} for name, data in names.items()]
+        return self.answer(json.dumps(told).encode(), "application/json")
+
+    def answer(self, body: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
     def bucket(self, bucket: str) -> None:
         """Answer what a bucket is asked: whether it is there, and what is in it."""
         names = [
@@ -160,13 +182,7 @@ class Handler(BaseHTTPRequestHandler):
             f"<Prefix>{escape(prefix)}</Prefix><KeyCount>{len(keys)}</KeyCount><IsTruncated>false</IsTruncated>{told}"
             "</ListBucketResult>"
         ).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-        return None
+        return self.answer(body, "application/xml")
 
     def signature_is_right(self) -> bool:
         found = re.fullmatch(

@@ -218,6 +218,20 @@ def test_patterns_and_folders_of_a_store(store: Shelf) -> None:
     assert [s.name for s in find_sources(["s3://bucket/a/one.csv", "s3://bucket/a/one.csv"])] == ["one.csv"]
 
 
+def test_a_data_set_of_the_hub(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", shelf.url)
+    monkeypatch.setenv("HF_TOKEN", "hf_t0ken")
+    names = ("songs.csv", "songs.parquet")
+    shelf.files = {f"/datasets/me/songs/resolve/main/deep/{name}": TABLES[name]() for name in names}
+    for name in names:
+        (tmp_path / name).write_bytes(TABLES[name]())
+        local = described(prepare(str(tmp_path / name), out=str(tmp_path / "local")).corpus)
+        out = str(tmp_path / "hub")
+        assert described(prepare(f"hf://datasets/me/songs/deep/{name}", out=out).corpus) == local
+        assert described(prepare(f"hf://datasets/me/songs/**/*.{name[6:]}", out=out).corpus) == local
+    assert "There is no hf://datasets/me/no/a.csv" in refused("hf://datasets/me/no/a.csv", tmp_path / "c")
+
+
 SIGNED = "X-Amz-Credential=AKIDSECRET1&X-Amz-Signature=5ECRE72&id=7"
 
 
