@@ -1,7 +1,8 @@
 """How a server does: requests a second and their latency, together against one at a time; against `transformers serve`; soaked.
 
 A server is a process of its own; the clients of this one ask again as soon as they are answered. Two servers take turns
-in several rounds, one with `--batch 1`; ratios are taken within a round and their median counts.
+in several rounds, one with `--batch 1`; ratios are of tokens (of requests, for labels) by CPU second of the server's process,
+taken within a round, and their median counts. Latencies are what the clients saw, on a machine as busy as it was.
 
     python benchmarks/serving.py [--clients 1 8 64] [--tokens 32] [--rounds 3] [--json]
     python benchmarks/serving.py --causal MODEL [--clients 1 8]        # tokens a second against `transformers serve`
@@ -43,8 +44,12 @@ from lyrist.sample.songbook import write_songbook
 from lyrist.training import runs, vocabularies
 from lyrist.training.writer import Writer, untuned
 
-EACH = {1: 12, 8: 4, 64: 2}
+EACH = {1: 8, 8: 3, 64: 1}
 """Requests of each client, by the number of clients."""
+
+
+Place = tuple[str, psutil.Process]
+"""A server's address and its process."""
 
 
 # What is served.
@@ -81,7 +86,7 @@ def write_run(writer: Writer, corpus: Path, out: Path) -> Path:
 
 
 @contextlib.contextmanager
-def lyrist_serve(*paths: Path, flags: Sequence[str] = ()) -> Iterator[tuple[str, psutil.Process]]:
+def lyrist_serve(*paths: Path, flags: Sequence[str] = ()) -> Iterator[Place]:
     """Run ``lyrist serve`` and yield its address and its process."""
     command = [sys.executable, "-m", "lyrist", "serve", *map(str, paths), "--port", "0", "--no-studio", *flags]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -100,8 +105,8 @@ def lyrist_serve(*paths: Path, flags: Sequence[str] = ()) -> Iterator[tuple[str,
 
 
 @contextlib.contextmanager
-def transformers_serve(model: Path, port: int) -> Iterator[str]:
-    """Run ``transformers serve`` on a saved model and yield its address."""
+def transformers_serve(model: Path, port: int) -> Iterator[Place]:
+    """Run ``transformers serve`` on a saved model and yield its address and its process."""
     program = str(Path(sys.executable).with_name("transformers"))
     command = [program, "serve", str(model), "--port", str(port), "--host", "127.0.0.1", "--device", "cpu"]
     offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
@@ -120,7 +125,7 @@ def transformers_serve(model: Path, port: int) -> Iterator[str]:
             if server.poll() is not None or time.monotonic() > until:
                 raise SystemExit("transformers serve did not start.")
             time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", psutil.Process(server.pid)
     finally:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -131,8 +136,12 @@ def transformers_serve(model: Path, port: int) -> Iterator[str]:
 # Measuring.
 
 
-def ask(url: str, path: str, body: Mapping[str, Any], clients: int, each: int) -> dict[str, float]:
-    """Let so many clients ask so often, one request after the other; return rates and latencies."""
+def ask(place: Place, path: str, body: Mapping[str, Any], clients: int, each: int) -> dict[str, float]:
+    """Let so many clients ask so often, one request after the other; return rates and latencies.
+
+    The rates by CPU second are of the server's process alone, and depend least on what else the machine does.
+    """
+    url, process = place
 
     async def client(http: httpx.AsyncClient, number: int) -> list[tuple[float, int]]:
         found = []
@@ -153,9 +162,13 @@ def ask(url: str, path: str, body: Mapping[str, Any], clients: int, each: int) -
             found = await asyncio.gather(*(client(http, number) for number in range(clients)))
             return time.perf_counter() - began, [one for some in found for one in some]
 
+    before = _cpu(process)
     wall, found = asyncio.run(all_of_them())
+    cpu = max(_cpu(process) - before, 0.01)  # what the system counts in
     seconds = sorted(took for took, _ in found)
     return {
+        "requests_per_cpu_second": len(found) / cpu,
+        "tokens_per_cpu_second": sum(tokens for _, tokens in found) / cpu,
         "requests_per_second": len(found) / wall,
         "tokens_per_second": sum(tokens for _, tokens in found) / wall,
         "p50": statistics.median(seconds),
@@ -163,8 +176,13 @@ def ask(url: str, path: str, body: Mapping[str, Any], clients: int, each: int) -
     }
 
 
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def compared(
-    urls: Mapping[str, str], path: str, body: Mapping[str, Any], levels: Sequence[int], rounds: int, more: int = 1
+    urls: Mapping[str, Place], path: str, body: Mapping[str, Any], levels: Sequence[int], rounds: int, more: int = 1
 ) -> list[dict[str, Any]]:
     """Return the medians of each server at each number of clients, and the median ratio of the first to the second."""
     rows = []
@@ -176,7 +194,7 @@ def compared(
             for name, url in urls.items():
                 found[name].append(ask(url, path, body, clients, more * EACH.get(clients, 2)))
         one, other = found.values()
-        key = "tokens_per_second" if "prompt" in body else "requests_per_second"
+        key = "tokens_per_cpu_second" if "prompt" in body else "requests_per_cpu_second"
         rows.append(
             {
                 "clients": clients,
@@ -192,15 +210,15 @@ def compared(
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows for a person."""
     names = [name for name in rows[0] if name not in ("clients", "ratio")]
-    lines = [title, f"{'clients':>7}  " + "  ".join(f"{name:^38}" for name in names) + "   ratio"]
+    lines = [title, f"{'clients':>7}  " + "  ".join(f"{name:^37}" for name in names) + "   ratio"]
     for row in rows:
         cells = [
-            f"{row[n]['requests_per_second']:7.1f}/s {row[n]['tokens_per_second']:7.0f} tokens/s "
-            f"{1000 * row[n]['p50']:6.0f} {1000 * row[n]['p95']:6.0f} ms"
+            f"{row[n]['requests_per_cpu_second']:7.1f} {row[n]['tokens_per_cpu_second']:7.0f} "
+            f"{row[n]['requests_per_second']:7.1f} {1000 * row[n]['p50']:6.0f} {1000 * row[n]['p95']:6.0f}"
             for n in names
         ]
         lines.append(f"{row['clients']:>7}  " + "  ".join(cells) + f"  {row['ratio']:5.1f}x")
-    return "\n".join(lines)
+    return "\n".join([*lines, "requests and tokens by CPU second of the server, requests by second, p50 and p95 in ms"])
 
 
 def together(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -212,8 +230,8 @@ def together(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     song = {"model": writer.name, "prompt": "I hold", "max_tokens": given.tokens, "max_repeats": 0}
     text = {"model": classifier.name, "texts": "I hold the lantern and I hold it right\nall night"}
     with (
-        lyrist_serve(writer, classifier, flags=[*flags, "--batch", "64"]) as (one, _),
-        lyrist_serve(writer, classifier, flags=[*flags, "--batch", "1"]) as (other, _),
+        lyrist_serve(writer, classifier, flags=[*flags, "--batch", "64"]) as one,
+        lyrist_serve(writer, classifier, flags=[*flags, "--batch", "1"]) as other,
     ):
         urls = {"together": one, "one at a time": other}
         return {
@@ -245,7 +263,7 @@ def against_transformers(given: argparse.Namespace, folder: Path) -> dict[str, A
     levels = [each for each in given.clients if each <= 8]
     found = []
     with (
-        lyrist_serve(run, flags=["--limit-seconds", "600"]) as (here, _),
+        lyrist_serve(run, flags=["--limit-seconds", "600"]) as here,
         transformers_serve(run / runs.MODEL, given.port) as there,
     ):
         asked = ((here, {**body, "model": run.name}), (there, {**body, "model": str(run / runs.MODEL)}))
@@ -256,7 +274,7 @@ def against_transformers(given: argparse.Namespace, folder: Path) -> dict[str, A
             row: dict[str, Any] = {"clients": clients}
             for place, name in enumerate(("lyrist serve", "transformers serve")):
                 row[name] = {k: statistics.median(pair[place][k] for pair in both) for k in both[0][0]}
-            pairs = [(one["tokens_per_second"], max(two["tokens_per_second"], 1e-9)) for one, two in both]
+            pairs = [(one["tokens_per_cpu_second"], max(two["tokens_per_cpu_second"], 1e-9)) for one, two in both]
             found.append({**row, "ratio": statistics.median(one / two for one, two in pairs)})
     return {"against transformers": found}
 
@@ -285,7 +303,9 @@ def soak(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             print(
                 f"{seconds:6.0f} s  {memory[-1]['mib']:7.1f} MiB  {sum(clients.counts.values()):,} requests", flush=True
             )
-        health = httpx.get(f"{url}/healthz").json()
+        until = time.monotonic() + 10  # those that went away last are let go at the next token
+        while (health := httpx.get(f"{url}/healthz").json())["inside"] and time.monotonic() < until:
+            time.sleep(0.1)
     return {"asked": dict(clients.counts), "wrong": clients.wrong[:20], "memory": memory, "at the end": health}
 
 
