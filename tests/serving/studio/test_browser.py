@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from servekit import LINES, Running, serving
 from studiokit import HOSTILE, KIND, Visit
 
@@ -54,8 +56,11 @@ def test_a_song_is_written_kept_in_part_redrawn_and_downloaded(visit: Visit) -> 
     assert page.locator("#song-sheet .line.fast").count() == 3
     page.locator("#keep-draft").click()
     page.wait_for_selector("#drafts .draft")
+    how = page.locator("#song-sheet .how").inner_text()
     page.locator("#redraw").click()
-    page.wait_for_selector("#song-sheet [aria-busy=true]")
+    page.wait_for_function(
+        "old => ![old, ''].includes(document.querySelector('#song-sheet .how').innerText.trim())", arg=how.strip()
+    )
     second = written(page)
     assert [second[i] for i in (0, 4, 6)] == [first[i] for i in (0, 4, 6)]
     assert all(second[i] != first[i] for i in (1, 2, 3, 5, 7))
@@ -92,6 +97,15 @@ def test_it_streams_and_stops_and_nobody_sees_another_ones_song(visits: Callable
     assert running.desk.inside == 0, "the writer was stopped too"
     page.locator("#keep-draft").click()
     page.wait_for_selector("#drafts .draft")
+    third = visits()
+    third.pick("Writer", "slow")
+    third.page.locator("#write-song").click()
+    third.page.wait_for_selector("#song-sheet .caret")
+    assert running.desk.inside == 1
+    third.page.goto("about:blank")
+    page.wait_for_timeout(1500)
+    assert running.desk.inside == 0, "who goes away in the midst of it needs no more of it"
+    third.wrong = [told for told in third.wrong if "abort" not in told.lower() and "Connection errored" not in told]
     other.page.reload()
     other.page.wait_for_selector("#song-sheet .empty")
     assert other.page.locator("#drafts .draft").count() == 0
@@ -135,6 +149,12 @@ def test_a_picture_is_labelled_when_it_is_dropped(visit: Visit, drawings: Path, 
     page.wait_for_selector("#answer .answers")
     assert set(page.locator("#answer .label").all_inner_texts()) == {"red", "blue", "green", "white"}
     assert page.locator("#picture img").is_visible()
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1100, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png", compress_level=1)
+    assert (tmp_path / "large.png").stat().st_size > 3_500_000
+    page.locator("#picture input").set_input_files(tmp_path / "large.png")
+    page.get_by_text("made smaller").wait_for()
+    page.wait_for_selector("#answer .answers")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n nothing")
     page.locator("#picture input").set_input_files(tmp_path / "broken.png")
     page.wait_for_selector("#answer .error")

@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 import threading
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +19,11 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Passage, Song
 from lyrist.generation.sampling import Sampling
+from lyrist.reports.page import fragment
 from lyrist.serving.desk import Desk
 from lyrist.serving.shelf import Shelf
 from lyrist.serving.studio import browse, sheet, shown
+from lyrist.serving.studio.compare import _table
 from lyrist.serving.studio.drafting import Desks, Order, shape
 from lyrist.serving.studio.sheet import Draft, rhymes
 
@@ -180,6 +184,17 @@ def test_the_same_seed_writes_the_same_and_a_new_one_is_drawn_else(served: Shelf
     assert texts[0] == texts[1] != texts[2]
 
 
+def test_kept_lines_stay_kept_where_empty_lines_are_lost(served: Shelf) -> None:
+    desk = Desk(Shelf({"poet": served.items["poet"]}), threads=1)
+    draft = Draft(f"\n{LINES[0]}\n\n\n{LINES[1]}\n{LINES[2]}").toggled(5)
+    assert draft.sheet() == ("", None, "", "", None, LINES[2])
+    new, _ = list(Desks(desk).write("a", Order("poet", seed=1), draft))[-1]
+    desk.close()
+    assert [bool(line) for line in new.lines] == [True, False, True, True]
+    assert new.lines[3] == LINES[2]
+    assert new.locked == {3}
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -219,6 +234,16 @@ def test_the_page_names_no_other_machine_to_load_from(running: Running) -> None:
     config = json.loads(running.http.get("/config").text)
     assert config["analytics_enabled"] is False
     assert "fonts.googleapis" not in page + running.http.get("/theme.css").text
+
+
+def test_a_run_without_scores_hides_no_other(served: Shelf, tmp_path: Path) -> None:
+    shutil.copytree(served.items["poet"].path, tmp_path / "bare")
+    (tmp_path / "bare" / "results.json").unlink()
+    (bare,) = Shelf.open([tmp_path / "bare"]).items.values()
+    html = fragment(_table("write", [served.items["poet"], bare]))
+    assert "<bdi>poet</bdi>" in html
+    assert "bare is not a whole run" in html
+    assert str(tmp_path) not in html
 
 
 def test_failures_are_told_without_their_insides(caplog: pytest.LogCaptureFixture) -> None:

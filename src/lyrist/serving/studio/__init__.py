@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from lyrist._version import __version__
+from lyrist.errors import LyristError
 from lyrist.serving.studio.shown import shown as escaped
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
         How the server was started; nothing of it is needed so far but the limits of the desk.
     """
     os.environ.update(_QUIET)
+    if find_spec("gradio") is None:
+        raise LyristError("The studio needs gradio: 'pip install lyrist[serve]' brings it; or serve with --no-studio.")
 
     async def built() -> None:
         _mount(app, desk)

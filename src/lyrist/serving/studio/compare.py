@@ -80,17 +80,17 @@ def _table(task: str, runs: Sequence[Served]) -> list[Block]:
     writes = task == "write"
     key, spec = ("bits_per_byte", ".3f") if writes else ("accuracy", ".1%")
     rows: list[list[Any]] = []
-    dots = []
+    dots, notes = [], []
+    good = []
     for served in runs:
-        info, test = served.run.info, served.run.results["test"]
-        a = test[key]
-        span = f"{a['low']:{spec}} to {a['high']:{spec}}"
-        what = " and ".join(info["condition"]) or "nothing" if writes else str(info["target"])
-        more = [test["perplexity"]] if writes else [test["macro_f1"], test["loss"]]
-        rows.append(
-            [served.name, served.recipe, what, info["parameters"], info["seconds"], a["value"], span, test["n"], *more]
-        )
-        dots.append((served.name, a["value"], a["low"], a["high"]))
+        try:
+            row, dot = _row(served, key, spec)
+        except LyristError as error:  # one that is damaged, or was never scored, hides no other
+            notes.append(_named(str(error), runs))
+            continue
+        rows.append(row)
+        dots.append(dot)
+        good.append(served)
     measure = "bits per byte, less is better" if writes else "accuracy on test, 95% interval"
     head: list[str | Column] = ["run", "recipe", "told before it writes" if writes else "target"]
     head += [
@@ -100,8 +100,22 @@ def _table(task: str, runs: Sequence[Served]) -> list[Block]:
     ]
     head += ["95% interval", Column("n", ",.0f")]
     head += [Column("perplexity", ",.1f")] if writes else [Column("macro F1", ".3f"), Column("loss", ".3f")]
+    if not rows:
+        return [Prose(told, "warning") for told in notes]
     drawn = figures.intervals(dots, xlabel=measure, percent=not writes, spec=spec, name=f"runs-{task}")
-    return [drawn, Table(head, rows), *_beware(runs)]
+    return [drawn, Table(head, rows), *_beware(good), *(Prose(told, "warning") for told in notes)]
+
+
+def _row(served: Served, key: str, spec: str) -> tuple[list[Any], tuple[str, float, float, float]]:
+    """Return a run's cells, and its figure with the interval."""
+    info, test = served.run.info, served.run.results["test"]
+    a = test[key]
+    writes = served.task == "write"
+    what = " and ".join(info["condition"]) or "nothing" if writes else str(info["target"])
+    cells = [served.name, served.recipe, what, info["parameters"], info["seconds"], a["value"]]
+    more = [test["perplexity"]] if writes else [test["macro_f1"], test["loss"]]
+    span = f"{a['low']:{spec}} to {a['high']:{spec}}"
+    return [*cells, span, test["n"], *more], (served.name, a["value"], a["low"], a["high"])
 
 
 def _beware(runs: Sequence[Served]) -> list[Block]:

@@ -175,10 +175,15 @@ def _finished(begun: Draft, song: Lyrics, wishes: Wishes, order: Order, seconds:
         twins=_twins(form),
         settings=_told(song, wishes, order, seconds),
     )
-    if not wishes.sheet:
-        return draft
-    fast = frozenset(i for i, line in enumerate(wishes.sheet) if line is not None and line.strip())
-    return replace(draft, locked=frozenset(i for i in fast if i < len(draft.lines) and i not in draft.twins))
+    return replace(draft, locked=_kept(wishes.sheet, draft)) if wishes.sheet else draft
+
+
+def _kept(given: tuple[str | None, ...], draft: Draft) -> frozenset[int]:
+    """Return the lines of a redrawn song that were kept: empty lines may have become fewer, the others stand in order."""
+    stood = [line is not None for line in given if line is None or line.strip()]
+    places = [place for place, line in enumerate(draft.lines) if line.strip()]
+    kept = (place for place, fast in zip(places, stood, strict=False) if fast)
+    return frozenset(place for place in kept if place not in draft.twins)
 
 
 def _twins(form: str | None) -> dict[int, int]:
