@@ -31,7 +31,7 @@ _DENSE = 8_000  # bytes of one song's commonest n-grams as a dense block
 _NETWORK = 150 << 20  # what the training loop itself allocates
 _WEIGHT = 20  # bytes of a weight: itself, its gradient, two moments and their average
 _STATES = 24  # numbers kept for the gradient of each unit at each time step
-_LABELLED = 200  # bytes of a song's id, artist, label and split while its lyrics are on disk
+_LABELLED = 500  # bytes of a song whose lyrics are on disk: its id, artist, label and split, and its probabilities
 _BATCH = 16  # songs an update where nothing else is said, as in the schedule
 
 

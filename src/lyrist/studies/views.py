@@ -37,7 +37,7 @@ class View:
     target: str
     """The column that is to be told."""
     songs: pl.DataFrame
-    """id, title, artist, genre, cluster, ``label`` (never null), ``split`` and mostly lyrics, in the order of id."""
+    """id, artist, cluster, ``label`` (never null) and ``split``, and mostly title, genre and lyrics; in the order of id."""
     split_by: str
     """``song``, ``artist`` or ``column``: what stands on one side of the split together."""
     unlabelled: int
@@ -193,8 +193,8 @@ def view(
     corpus.check_target(target)
     if most is not None and most < 1:
         raise UsageError(f"--max-songs is the most training songs, 1 or more; {most} is not.")
-    texts = [LYRICS] if lyrics else []
-    columns = list(dict.fromkeys(["id", "title", "artist", "genre", *texts, "cluster", target, "split"]))
+    shown = ["title", "genre", LYRICS] if lyrics else []
+    columns = list(dict.fromkeys(["id", *shown, "artist", "cluster", target, "split"]))
     songs = corpus.songs(columns=columns).with_columns(label=pl.col(target).cast(pl.String))
     unlabelled = songs["label"].null_count()
     songs = songs.drop_nulls("label")
