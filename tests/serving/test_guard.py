@@ -119,6 +119,7 @@ def test_other_kinds_of_bodies_paths_and_methods(small: Running) -> None:
     problem(small.http.get("/v1/nothing"), 404)
     problem(small.http.get("/v1"), 404)
     problem(small.http.get("/nothing"), 404)
+    problem(small.http.post("/healthz"), 405)
     for path, allowed in (("/v1/completions", "POST"), ("/v1/models", "GET"), ("/healthz", "GET")):
         answer = small.http.delete(path)
         problem(answer, 405)

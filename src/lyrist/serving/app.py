@@ -188,7 +188,7 @@ class _Route(APIRoute):
 
         async def strict(request: Request) -> Response:
             request = _StrictRequest(request.scope, request.receive)
-            if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+            if self.body_field is not None and not _is_json(request.headers.get("content-type", "")):
                 raise Refused(415, "The body is JSON; send it with 'Content-Type: application/json'.")
             return await handle(request)
 
