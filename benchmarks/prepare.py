@@ -185,7 +185,7 @@ def page(found: dict[str, Any], command: str) -> str:
     head, *lines = table(found)
     markdown = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
     markdown += [f"| {' | '.join(line)} |" for line in lines]
-    text = ["# Benchmark: `lyrist prepare` against a notebook", "", f"Made by `{command}`; not written by hand.", ""]
+    text = ["# Benchmark: `prepare` against a notebook", "", f"Made by `{command}`; not written by hand.", ""]
     text += [_about(found), "", *markdown, "", _verdict(found), "", NOTES]
     return "\n".join(text)
 
@@ -221,7 +221,7 @@ def _verdict(found: dict[str, Any]) -> str:
         f" Of {len(found['ratios'])} runs, whose ratios were {ratios}, this is the median." if "," in ratios else ""
     )
     return (
-        f"`lyrist prepare` takes {1e6 * ours['cpu'] / found['rows']:,.0f} microseconds of CPU a song, the notebook "
+        f"`prepare` takes {1e6 * ours['cpu'] / found['rows']:,.0f} microseconds of CPU a song, the notebook "
         f"{found['ratio']:.1f} times as much ({found['ratio_400']:.1f} times where langdetect sees only 400 characters). "
         f"Peak memory: {ours['peak'] / 1e6:,.0f} MB on {found['rows']:,} rows against "
         f"{notebook_side['peak'] / 1e6:,.0f} MB on {found['notebook_rows']:,}.{several}"
