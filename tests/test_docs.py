@@ -5,9 +5,13 @@ import importlib
 import inspect
 import re
 import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lyrist import LISTINGS, VERBS
@@ -58,12 +62,30 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     write_songbook(tmp_path / "songs.csv")
     found = commands(README)
-    assert {command[0] for command in found} == VERBS.keys() - {"demo", "serve"}
+    assert {command[0] for command in found} == VERBS.keys() - {"demo"}
     for command in found:
-        assert run([*command, *QUICK.get(command[0], []), "--quiet"]) == 0, command
+        if command[0] == "serve":
+            assert_served(command)
+        else:
+            assert run([*command, *QUICK.get(command[0], []), "--quiet"]) == 0, command
     assert (tmp_path / "study" / "report.html").is_file()
     for code in blocks(README, "python"):
         exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own code
+
+
+def assert_served(command: list[str]) -> None:
+    """Assert that a server starts, names its runs, answers, and stops when it is told to."""
+    launch = [sys.executable, "-m", "lyrist", *command, "--port", "0"]
+    with subprocess.Popen(launch, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        line = server.stderr.readline()
+        told = re.fullmatch(r"lyrist: serving writer, char-svm at (http://127.0.0.1:\d+) \(Ctrl-C stops\)\n", line)
+        try:
+            assert told, line
+            assert httpx.get(told[1] + "/healthz", timeout=30).json()["models"] == 2
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
