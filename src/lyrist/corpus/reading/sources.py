@@ -18,6 +18,7 @@ from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
 from lyrist.corpus.reading import remote
 from lyrist.corpus.reading.addresses import STORES, WEB, Address, LostError, is_remote, told
 from lyrist.corpus.reading.delimited import shape_of
+from lyrist.corpus.reading.endings import is_table
 from lyrist.corpus.reading.streams import encoding_of, explained, head, seekable
 from lyrist.corpus.reading.streams import file as opened_file
 from lyrist.errors import LyristError, UsageError, nearest
@@ -28,8 +29,6 @@ FORMATS = (
     "Tables are read as CSV, TSV, JSON, JSONL (also .gz, .zst, .bz2, .xz or in a .zip) or Parquet, "
     "songs as a folder of .txt files"
 )
-_TABLES = (".csv", ".tsv", ".tab", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
-_PACKED = ("", ".gz", ".zst", ".bz2", ".xz")
 _OTHER = (
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
@@ -184,11 +183,6 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _refuse(error: OSError) -> None:
     raise error
-
-
-def is_table(name: str) -> bool:
-    """Return whether a file name ends as those of tables do."""
-    return name.casefold().endswith(tuple(ending + packed for ending in _TABLES for packed in _PACKED))
 
 
 def _sources(path: str) -> Iterator[Source]:

@@ -16,6 +16,7 @@ from typing import Any
 from pyarrow import fs
 
 from lyrist.corpus.reading.addresses import CREDENTIALS, Address, LostError
+from lyrist.corpus.reading.endings import is_table
 
 _PATTERN = re.compile(r"[*?\[]")
 _SAYS = {
@@ -129,8 +130,6 @@ def _hf(path: str) -> tuple[Any, str]:
 
 def listed(address: Address) -> Iterator[tuple[str, bool]]:
     """Yield the files that an address stands for, as `lyrist.corpus.reading.remote.expanded` does."""
-    from lyrist.corpus.reading.sources import is_table
-
     files, path = filesystem(address)
     start = address.real[: -len(path)] if path and address.real.endswith(path) else f"{address.scheme}://"
     if not _PATTERN.search(path):
