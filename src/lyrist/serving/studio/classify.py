@@ -35,16 +35,19 @@ const shrunk = async file => {
   canvas.getContext('2d').drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   return new Promise(done => canvas.toBlob(done, 'image/jpeg', 0.95));
 };
+let last = 0;
 const take = async file => {
   if (!file) return;
+  const mine = ++last;
   try { if (file.size > most) file = await shrunk(file); } catch { file = null; }
+  if (mine !== last) return;
   if (!file || file.size > most) { words.textContent = 'This file is too large, or no picture; choose another.'; return; }
   image.src = URL.createObjectURL(file);
   image.hidden = false;
   image.onerror = () => { image.hidden = true; };
   words.textContent = file.name || 'The picture, made smaller';
   const reader = new FileReader();
-  reader.onload = () => trigger('upload', {picture: String(reader.result).split(',')[1] || ''});
+  reader.onload = () => { if (mine === last) trigger('upload', {picture: String(reader.result).split(',')[1] || ''}); };
   reader.readAsDataURL(file);
 };
 input.addEventListener('change', () => { take(input.files[0]); input.value = ''; });
@@ -105,7 +108,9 @@ def build(desk: Desk) -> None:
         switched, chosen, [words, picture, artist, why, label, answer], show_progress="hidden", api_visibility="private"
     )
     label.click(told, [chosen, words, artist, why], answer, show_progress="hidden", api_visibility="private")
-    picture.upload(looked, chosen, answer, show_progress="hidden", api_visibility="private")
+    picture.upload(  # what is dropped while another one is looked at is looked at next
+        looked, chosen, answer, show_progress="hidden", api_visibility="private", trigger_mode="multiple"
+    )
 
 
 def _picture(event: gr.EventData) -> bytes:
