@@ -73,7 +73,7 @@ def test_kept_lines_go_to_the_writer_with_headers_and_twins() -> None:
     assert all(draft.toggled(line) == draft for line in (3, 6, -1, 10**9))
 
 
-anything = st.text(st.one_of(st.characters(), st.sampled_from("<>&\"'${}`\n \u202e\x1b")), max_size=80)
+anything = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("<>&\"'${}`\n \u202e\x1b")), max_size=80)
 
 
 @settings(max_examples=120, deadline=None)
