@@ -59,7 +59,11 @@ def test_frequencies_are_probabilities() -> None:
 
 
 def test_whole_numbers_are_taken() -> None:
-    Drawer(Sampling(temperature=2, repetition_penalty=2, top_p=1), NONE, NONE).draw(LOGITS, NO_HISTORY, torch.zeros(1))
+    whole, real = (
+        Drawer(Sampling(temperature=number, repetition_penalty=number, top_p=1), NONE, NONE) for number in (2, 2.0)
+    )
+    places = torch.tensor([0.6])
+    assert whole.draw(LOGITS, NO_HISTORY, places).tolist() == real.draw(LOGITS, NO_HISTORY, places).tolist()
 
 
 def test_greedy_takes_the_likeliest_whatever_the_number() -> None:

@@ -203,7 +203,7 @@ def learn(
     LyristError
         There are no tokens to learn from.
     """
-    blocks = [Tokens.of(part) for part in _blocks(songs)]
+    blocks = [Tokens.of(part) for part in parts(songs, BLOCK)]
     if not any(written[block.ids].any() for block in blocks):
         raise LyristError("There are no lyrics to count n-grams in: the training songs have no tokens.")
     single = np.sum([np.bincount(block.ids, minlength=vocabulary) for block in blocks], axis=0)
@@ -244,14 +244,14 @@ def memory(tokens: int, order: int, largest: int) -> int:
     return _TOKEN * tokens + _NGRAM * each * (order - 1) + _MERGED * each + _BLOCKED * min(tokens, BLOCK)
 
 
-def _blocks(songs: Sequence[NDArray[np.integer]]) -> Iterator[list[NDArray[np.integer]]]:
-    """Yield the songs in lists of about `BLOCK` tokens."""
+def parts(songs: Sequence[NDArray[np.integer]], most: int) -> Iterator[list[NDArray[np.integer]]]:
+    """Yield the songs, in order, in lists of about ``most`` tokens."""
     part: list[NDArray[np.integer]] = []
     size = 0
     for song in songs:
         part.append(song)
         size += len(song)
-        if size >= BLOCK:
+        if size >= most:
             yield part
             part, size = [], 0
     if part:

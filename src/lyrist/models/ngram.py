@@ -8,7 +8,7 @@ sorting (`token_losses`); token by token, a state holds what was read (`Reading`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ FITTED = 400_000
 """Tokens of validation songs that the weights are fitted to, at most."""
 
 Array = NDArray[np.float64]
+TOGETHER = 2**15
+"""Tokens that are looked up at once."""
+
 Songs = Sequence[NDArray[np.integer[Any]]]
 
 
@@ -209,7 +212,7 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
         prior = self._prior()
         if not len(songs):
             return np.repeat(prior[:, None], len(self.config.knots), axis=1)
-        found = [self._evidence(part) for part in batches(songs)]
+        found = [self._evidence(part) for part in kneserney.parts(songs, TOGETHER)]
         chances, group, share = (np.concatenate(each) for each in zip(*found, strict=True))
         return interpolation.fit(chances, group, share, prior)
 
@@ -317,20 +320,6 @@ def evenly(songs: Songs, most: int) -> Songs:
     sample = [len(songs[n]) for n in range(0, len(songs), max(1, len(songs) // 100))]
     every = -(-int(np.mean(sample) * len(songs)) // most) if sample else 1
     return [songs[n] for n in range(0, len(songs), max(1, every))]
-
-
-def batches(songs: Songs, size: int = 2**15) -> Iterator[Songs]:
-    """Yield songs in runs of about ``size`` tokens, in order."""
-    part: list[NDArray[np.integer[Any]]] = []
-    total = 0
-    for song in songs:
-        part.append(song)
-        total += len(song)
-        if total >= size:
-            yield part
-            part, total = [], 0
-    if part:
-        yield part
 
 
 def settings(options: Any, shape: WriterShape, recipe: str, config: type[NgramConfig]) -> dict[str, Any]:
