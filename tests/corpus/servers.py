@@ -32,6 +32,10 @@ class Shelf:
     answers: list[int] = field(default_factory=list)
     """Status codes that come in place of the next answers."""
     password: str = ""
+    token: bytes = b""
+    """What ``/token`` answers."""
+    shown: list[str] = field(default_factory=list)
+    """The credentials that came with each request."""
     signed: bool = False
     """Whether it is S3 and checks signatures."""
     version: int = 1
@@ -72,8 +76,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.answer(self.shelf.token, "application/json")
+
     def do_GET(self) -> None:
         shelf, path = self.shelf, unquote(urlsplit(self.path).path)
+        shelf.shown.append(self.headers["Authorization"] or "")
         wanted = self.headers["Range"] or ""
         shelf.asked.append(f"{self.command} {path} {wanted}".strip())
         if shelf.answers:

@@ -143,7 +143,7 @@ class Remote(io.RawIOBase):
                 if not block and self._place.size is not None:
                     raise EOFError(f"the connection was cut after {position:,} of {self._place.size:,} bytes")
                 return block
-            except (OSError, EOFError, http.client.HTTPException) as error:
+            except (*stores.FAILURES, EOFError, http.client.HTTPException) as error:
                 self._drop()
                 if pause is None or stores.is_final(error):
                     raise _broken(self._address, error) from error
@@ -190,7 +190,7 @@ def _told(address: Address) -> Iterator[None]:
         yield
     except LyristError:
         raise
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (*stores.FAILURES, http.client.HTTPException) as error:
         raise stores.sentence(address, error) from error
 
 

@@ -1,35 +1,44 @@
 """Object stores and the Hugging Face hub, through Arrow's file systems: what they hold, and what they say in a sentence.
 
-Credentials come from the environment: ``AWS_*``, ``GOOGLE_APPLICATIONCREDENTIALS``, ``AZURE_STORAGE_*``, ``HF_TOKEN``.
-Where there are none, a store is asked without.
+Credentials come from the environment: ``AWS_*``, ``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_STORAGE_*``, ``HF_TOKEN``.
+Where there are none, a store is asked without, and only when that is refused with those that the machine itself has.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyarrow import fs
 
+from lyrist.corpus.reading import azure
 from lyrist.corpus.reading.addresses import CREDENTIALS, Address, LostError
 from lyrist.corpus.reading.endings import is_table
+
+FAILURES = (OSError, ValueError, pa.ArrowException)
+"""What Arrow's file systems raise."""
 
 _PATTERN = re.compile(r"[*?\[]")
 _SAYS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "gs": "GOOGLE_APPLICATIONCREDENTIALS",
-    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY,",
     "hf": "HF_TOKEN",
 }
 _KIND = {"gcs": "gs", "abfs": "az", "abfss": "az"}
-_AWS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINERCREDENTIALS_RELATIVE_URI",
-        "AWS_CONTAINERCREDENTIALS_FULL_URI")  # fmt: skip
+_AWS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI")  # fmt: skip
 
-_DENIED = re.compile(r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|\b40[13]\b|Forbidden|Unauthorized|credential", re.I)
+_DENIED = re.compile(
+    r"(?:ACCESS|PERMISSION)_DENIED|UNAUTHENTICATED|INVALID_ACCESS_KEY|SIGNATURE|\b40[13]\b|Forbidden|Unauthorized|credential",
+    re.I,
+)
 _ABSENT = re.compile(r"NO_SUCH|RESOURCE_NOT_FOUND|Path does not exist|\b404\b|NotFound", re.IGNORECASE)
 _UNREACHED = re.compile(r"NETWORK_CONNECTION|resolve|connect|refused|timed? ?out|unreachable|DNS", re.IGNORECASE)
 
@@ -86,39 +95,64 @@ def _s3(path: str) -> tuple[Any, str]:
     options: dict[str, Any] = {"region": region or "us-east-1", "connect_timeout": 20, "request_timeout": 60}
     if endpoint:
         options |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
-    if any(os.environ.get(name) for name in _AWS) or Path("~/.aws").expanduser().exists():
-        return fs.S3FileSystem(**options), path
-    unsigned = fs.S3FileSystem(anonymous=True, **options)
-    try:
-        unsigned.get_file_info(path)
-    except OSError as error:
-        if _DENIED.search(str(error)):  # the machine itself may have a role that opens it
-            return fs.S3FileSystem(**options), path
-        raise
-    return unsigned, path
+    known = any(os.environ.get(name) for name in _AWS) or Path("~/.aws").expanduser().exists()
+    return _opened(lambda anonymous: fs.S3FileSystem(anonymous=anonymous, **options), path, known=known), path
 
 
 def _gs(path: str) -> tuple[Any, str]:
-    options: dict[str, Any] = {"retry_time_limit": timedelta(seconds=60)}
-    emulator = os.environ.get("STORAGE_EMULATOR_HOST")
-    if emulator:
-        scheme, _, host = emulator.rpartition("://")
-        options |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "http"}
-    known = Path("~/.config/gcloud/application_default_credentials.json").expanduser()
-    credentials = os.environ.get("GOOGLE_APPLICATIONCREDENTIALS") or known.exists()
-    return fs.GcsFileSystem(anonymous=bool(emulator) or not credentials, **options), path
+    given = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if given and not Path(given).is_file():
+        raise LostError(
+            f"GOOGLE_APPLICATION_CREDENTIALS names {given}, which is no file; set it to a file of credentials."
+        )
+    known = bool(given) or Path("~/.config/gcloud/application_default_credentials.json").expanduser().exists()
+    endpoint = (
+        os.environ.get("STORAGE_EMULATOR_HOST") or os.environ.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE") or ""
+    )
+    scheme, _, host = endpoint.rpartition("://")
+    place = {"endpoint_override": host.rstrip("/"), "scheme": scheme or "http"} if host else {}
+    known &= "STORAGE_EMULATOR_HOST" not in os.environ  # it asks for none, and is not to be given any
+
+    def made(anonymous: bool) -> Any:
+        limit = timedelta(seconds=60 if anonymous or known else 5)  # a machine without a role looks for one as long
+        return fs.GcsFileSystem(anonymous=anonymous, retry_time_limit=limit, **place)
+
+    return _opened(made, path, known=known), path
 
 
 def _az(path: str) -> tuple[Any, str]:
     container, slash, rest = path.partition("/")
-    container, at, host = container.partition("@")
-    account = host.partition(".")[0] if at else os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
-    if not account:
-        raise LostError("Set AZURE_STORAGE_ACCOUNT_NAME to the storage account that holds the container.")
-    token = os.environ.get("AZURE_STORAGE_SAS_TOKEN") or os.environ.get("AZURE_STORAGE_SAS_KEY")
-    key = os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
-    options = {"sas_token": token} if token and not key else {"account_key": key} if key else {}
-    return fs.AzureFileSystem(account, **options), f"{container}{slash}{rest}"
+    container, _, host = container.partition("@")
+    known = azure.credentials(host)
+    path = f"{container}{slash}{rest}"
+    has = "AccountKey" in known or "SharedAccessSignature" in known
+    return _opened(lambda anonymous: azure.filesystem(known, container, anonymous=anonymous), path, known=has), path
+
+
+def _opened(made: Callable[[bool], Any], path: str, *, known: bool) -> Any:
+    """Return the file system with the credentials that are known; without, if it lets everybody read; or the machine's own.
+
+    Parameters
+    ----------
+    made
+        Opens it, with True for anonymously.
+    known
+        Whether the environment has credentials.
+    """
+    if known:
+        return made(False)
+    unsigned = made(True)
+    try:
+        unsigned.get_file_info(path)
+    except FAILURES as error:
+        if not _DENIED.search(str(error)):
+            raise
+        with contextlib.suppress(*FAILURES):  # the machine itself may have a role that opens it
+            own = made(False)
+            own.get_file_info(path)
+            return own
+        raise
+    return unsigned
 
 
 def _hf(path: str) -> tuple[Any, str]:
@@ -180,7 +214,8 @@ def absent(address: Address, files: Any, path: str) -> LostError:
     """Return the error for a file that is not there, or for a bucket that is not."""
     bucket = path.partition("/")[0]
     if kind_of(address) != "hf" and files.get_file_info(bucket).type == fs.FileType.NotFound:
-        return LostError(f"There is no bucket '{bucket}' for {address}; check its name, region and endpoint.")
+        word = "container" if kind_of(address) == "az" else "bucket"
+        return LostError(f"There is no {word} '{bucket}' for {address}; check its name, region and endpoint.")
     return LostError(f"There is no {address}; check the address.")
 
 
@@ -211,4 +246,6 @@ def short(error: BaseException) -> str:
     found = re.search(r"AWS Error (\w+)", text)
     if found:
         return found[1].replace("_", " ").lower()
+    found = re.search(r"Azure Error: \[\w*\] (.+)|with a last message of (.+?)(?: error_info=|$)", text)
+    text = (found[1] or found[2]) if found else text
     return text if len(text) <= 120 else text[:119] + "…"
