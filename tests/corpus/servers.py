@@ -6,8 +6,12 @@ The S3 server checks the signature of each request (version 4) against the one s
 import hashlib
 import hmac
 import json
+import os
 import re
+import socket
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +20,45 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import psutil
+
 KEY, SECRET = "TESTKEYID", "test/secret+key"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(program: str, *options: str, port: int, **environment: str) -> Iterator[None]:
+    """Run a server in a process of its own, until the block ends; it and its children are ended then."""
+    process = subprocess.Popen(
+        [program, *options], env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        end = time.monotonic() + 60
+        while not answers(port):
+            assert process.poll() is None, f"{program} ended"
+            assert time.monotonic() < end, f"{program} does not listen"
+            time.sleep(0.1)
+        yield
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        process.wait()
+        for child in psutil.wait_procs(children, timeout=3)[1]:
+            child.kill()
+
+
+def answers(port: int) -> bool:
+    """Return whether something listens there."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from servers import free_port, running
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.engine import check_engine, over_shards
@@ -108,19 +109,57 @@ os._exit(code)
 def test_a_ray_cluster_gives_the_same_corpus_though_workers_are_killed(tmp_path: Path) -> None:
     """On a real cluster of three nodes, in a process of its own: a runner cannot be changed once it is set."""
     pytest.importorskip("ray")
-    tables = tmp_path / "tables"
-    tables.mkdir()
-    for number in range(10):
-        songs = songbook()[number::10] * (20 if number else 1)
-        columns = {name: [getattr(song, name) for song in songs] for name in ("artist", "title", "genre", "lyrics")}
-        pl.DataFrame(columns).write_csv(tables / f"{number}.csv")
+    tables = songs_in(tmp_path / "tables", count=10, times=20)
     script = [sys.executable, "-c", CLUSTER, str(tables), str(tmp_path / "ray")]
     environment = {**os.environ, "RAY_DEDUP_LOGS": "0", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(script, capture_output=True, text=True, timeout=280, env=environment)
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("killed")], done.stdout
-    local, ray = prepare(str(tables), out=str(tmp_path / "local")).corpus, Corpus.open(tmp_path / "ray")
+    are_the_same(tables, tmp_path / "ray")
+
+
+def songs_in(folder: Path, count: int, times: int = 1) -> Path:
+    """Write the songbook as so many tables; all but the first hold their songs so many times."""
+    folder.mkdir()
+    for number in range(count):
+        songs = songbook()[number::count] * (times if number else 1)
+        columns = {name: [getattr(song, name) for song in songs] for name in ("artist", "title", "genre", "lyrics")}
+        pl.DataFrame(columns).write_csv(folder / f"{number}.csv")
+    return folder
+
+
+def are_the_same(tables: Path, corpus: Path) -> None:
+    """Check a corpus that Ray made against that of this machine alone."""
+    local, ray = prepare(str(tables), out=str(corpus.with_name("local"))).corpus, Corpus.open(corpus)
     assert ray.ledger == local.ledger
     assert set(ray.songs().rows()) == set(local.songs().rows())
     assert set(ray.dropped().rows()) == set(local.dropped().rows())
     assert ray.fingerprint == local.fingerprint
+
+
+@pytest.mark.slow
+def test_a_cluster_at_an_address_gives_the_same_corpus(tmp_path: Path) -> None:
+    """As from a machine that is no part of the cluster: through Ray's client."""
+    pytest.importorskip("ray")
+    tables, port = songs_in(tmp_path / "tables", count=3), free_port()
+    options = [
+        "--head",
+        "--block",
+        "--port=0",
+        f"--ray-client-server-port={port}",
+        "--num-cpus=2",
+        "--include-dashboard=false",
+    ]
+    with running(str(Path(sys.executable).with_name("ray")), "start", *options, port=port, OMP_NUM_THREADS="1"):
+        command = [
+            "prepare",
+            str(tables),
+            "--out",
+            str(tmp_path / "ray"),
+            "--engine",
+            f"ray://127.0.0.1:{port}",
+            "--quiet",
+        ]
+        done = subprocess.run([sys.executable, "-m", "lyrist", *command], capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stderr
+    are_the_same(tables, tmp_path / "ray")

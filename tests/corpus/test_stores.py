@@ -7,12 +7,8 @@ import hmac
 import json
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +17,7 @@ from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 import pytest
-from servers import Shelf, served
+from servers import Shelf, free_port, running, served
 from test_remote import TABLES, described, refused
 
 from lyrist.corpus.prepare import prepare
@@ -39,13 +35,6 @@ class Store:
     put: Callable[[str, bytes], None]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No proxy, and no credentials of whoever runs the tests."""
@@ -55,31 +44,12 @@ def calm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
-@contextmanager
-def running(program: str, *options: str, port: int, **environment: str) -> Iterator[None]:
-    """Run an emulator in a process of its own: Arrow keeps Python's lock while it opens a file of Google's store."""
-    process = subprocess.Popen(
-        [program, *options], env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert process.poll() is None
-                assert time.monotonic() < end
-                time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @pytest.fixture(scope="session")
 def google() -> Iterator[str]:
-    """Return the address of an emulator of Google's store with a bucket, ``songs``."""
+    """Return the address of an emulator of Google's store with a bucket, ``songs``.
+
+    It is a process of its own since Arrow keeps Python's lock while it opens a file of that store.
+    """
     port, program = free_port(), str(Path(sys.executable).with_name("gcp-storage-emulator"))
     options = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory", "--default-bucket=songs"]
     with running(program, *options, port=port):

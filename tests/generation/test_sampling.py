@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
-from lyrist.generation.sampling import Drawer, Sampling, worn
+from lyrist.generation.sampling import Drawer, Sampling, leaning, worn
 
 NONE = torch.zeros(0, dtype=torch.long)
 NO_HISTORY = torch.zeros((1, 0), dtype=torch.long)
@@ -114,6 +114,8 @@ def test_a_repetition_penalty_spares_line_ends() -> None:
         ({"top_p": 1.1}, "--top-p"),
         ({"min_p": 1.0}, "--min-p"),
         ({"min_p": -0.1}, "--min-p"),
+        ({"style": -1.0}, "--style"),
+        ({"style": float("nan")}, "--style"),
         ({"repetition_penalty": 0.9}, "would reward repeating"),
         ({"max_repeats": -1}, "--max-repeats"),
         ({"no_repeat_ngram": -1}, "--no-repeat-ngram"),
@@ -128,3 +130,14 @@ def test_the_settings_are_told() -> None:
     assert "greedy" in Sampling(temperature=0).told()
     told = Sampling(0.8, 40, 0.9, 0.1, 1.2, 3).told()
     assert all(part in told for part in ("0.8", "top-k 40", "top-p 0.9", "min-p 0.1", "penalty 1.2", "3 tokens"))
+
+
+def test_logits_lean_to_what_is_usual() -> None:
+    lean = torch.tensor([0.5, -1.0])
+    found = leaning(LOGITS, lean, 2.0)
+    assert found[0, :2].tolist() == pytest.approx([float(LOGITS[0, 0]) + 1, float(LOGITS[0, 1]) - 2])
+    assert torch.equal(found[:, 2:], LOGITS[:, 2:])
+    assert leaning(LOGITS, None, 2.0) is LOGITS
+    assert leaning(LOGITS, lean, 0.0) is LOGITS
+    longer = torch.cat([torch.zeros(LOGITS.shape[1]), torch.ones(3)])  # conditions, which are never written
+    assert torch.equal(leaning(LOGITS, longer, 1.0), LOGITS)

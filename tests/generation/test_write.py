@@ -1,10 +1,12 @@
 """The verb: what it returns, writes and shows, and how it refuses."""
 
+import dataclasses
 import json
 import unicodedata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,20 @@ def test_a_planned_song_tells_what_was_met(run: FakeRun) -> None:
     for line in fresh:
         if line["rhyme_met"] is False:
             assert f"no rhyme: {line['text']}" in written.summary()
+
+
+@pytest.mark.parametrize("more", [{"max_tokens": 60}, {"form": "verse,chorus"}])
+def test_songs_lean_to_what_is_usual(run: FakeRun, writer: TinyWriter, more: dict[str, Any]) -> None:
+    usual = np.zeros(len(writer.tokenizer), dtype=np.float32)
+    usual[writer.encode(" river")] = 1.5
+    run.writer = dataclasses.replace(writer, usual={"rock": usual})
+
+    def rivers(**settings: Any) -> int:
+        return sum(song.text.count("river") for song in write("RUN", n=2, seed=3, **settings, **more).songs)
+
+    assert rivers(genre="rock", style=6) > 5 + 2 * rivers(genre="rock", style=0)
+    assert rivers(genre="rock", style=0) == rivers(genre="rock", style=0, temperature=0.9)
+    assert rivers(genre="folk", style=3) == rivers(genre="folk", style=0)
 
 
 def test_greedy_is_stated(run: FakeRun) -> None:

@@ -1,10 +1,12 @@
 """A tiny writer with random weights, and its corpus of a few lines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -34,6 +36,8 @@ class TinyWriter:
     tokenizer: Any
     context: int = 64
     seq2seq: bool = False
+    usual: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """How usual each token is, by genre."""
 
     def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
         for column, value in (given or {}).items():
@@ -43,6 +47,9 @@ class TinyWriter:
                 raise unknown("genre", value, GENRES)
         names = [f"<|genre:{value}|>" for value in (given or {}).values()]
         return [self.tokenizer.bos_token_id, *self.tokenizer.convert_tokens_to_ids(names)]
+
+    def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
+        return self.usual.get((given or {}).get("genre", ""))
 
     def encode(self, text: str) -> list[int]:
         found: list[int] = self.tokenizer.encode(text, add_special_tokens=False)

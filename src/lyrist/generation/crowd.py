@@ -22,7 +22,7 @@ from torch import Tensor
 from lyrist.generation.decoding import generator
 from lyrist.generation.prompts import Start, Vocabulary
 from lyrist.generation.reading import Reading
-from lyrist.generation.sampling import RUN, Drawer, Sampling
+from lyrist.generation.sampling import RUN, Drawer, Sampling, leaning
 from lyrist.generation.streaming import whole
 from lyrist.models import pasts
 
@@ -173,11 +173,11 @@ class Crowd:
     def _drawn(self, logits: Tensor, songs: Sequence[Song]) -> list[int]:
         """Return the next token of each song."""
         places = [song.dice.random() for song in songs]
-        tokens = [0] * len(songs)
+        tokens, leaned = [0] * len(songs), _leaned(logits, songs)
         for rows, history in _alike(songs, self.vocabulary.eos):
             drawer = self._drawer(songs[rows[0]].sampling)
             some = torch.tensor([places[row] for row in rows], dtype=torch.float64)
-            found = drawer.draw(logits if len(rows) == len(songs) else logits[rows], history, some)
+            found = drawer.draw(leaned if len(rows) == len(songs) else leaned[rows], history, some)
             for row, token in zip(rows, found.tolist(), strict=True):
                 tokens[row] = token
         _note(logits, songs, tokens)
@@ -232,6 +232,14 @@ def _alike(songs: Sequence[Song], filling: int) -> Iterator[tuple[list[int], Ten
         longest = max(len(songs[row].ids) for row in rows)
         history = [[filling] * (longest - len(songs[row].ids)) + songs[row].ids for row in rows]
         yield rows, torch.tensor(history, dtype=torch.long).reshape(len(rows), longest)
+
+
+def _leaned(logits: Tensor, songs: Sequence[Song]) -> Tensor:
+    """Return the logits of each song, leaning to what is usual for what it was given."""
+    if all(song.start.lean is None or not song.sampling.style for song in songs):
+        return logits
+    each = zip(logits, songs, strict=True)
+    return torch.stack([leaning(own.float(), song.start.lean, song.sampling.style) for own, song in each])
 
 
 def _note(logits: Tensor, songs: Sequence[Song], tokens: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lyrist.generation.prompts import Start, Vocabulary
-from lyrist.generation.sampling import Drawer, Sampling
+from lyrist.generation.sampling import Drawer, Sampling, leaning
 from lyrist.generation.streaming import whole
 
 BATCH = 32
@@ -97,7 +97,8 @@ def _batch(
     going = list(range(len(numbers)))
     for _ in range(max_tokens):
         places = torch.tensor([dice[song].random() for song in going], dtype=torch.float64)
-        tokens = drawer.draw(reading.logits, reading.ids, places)
+        logits = leaning(reading.logits, start.lean, sampling.style)
+        tokens = drawer.draw(logits, reading.ids, places)
         staying = []
         for row, (song, token) in enumerate(zip(going, tokens.tolist(), strict=True)):
             if token == vocabulary.eos:

@@ -19,7 +19,7 @@ from torch import Tensor
 from lyrist import text as texts
 from lyrist.generation.prompts import Vocabulary
 from lyrist.generation.reading import Reading
-from lyrist.generation.sampling import Drawer, Sampling
+from lyrist.generation.sampling import Drawer, Sampling, leaning
 from lyrist.generation.streaming import whole
 from lyrist.rhyme import Rhyme, last_word, line_syllables, rhymes
 
@@ -148,9 +148,15 @@ class LineWriter:
     """Writes single lines."""
 
     def __init__(
-        self, vocabulary: Vocabulary, sampling: Sampling, *, candidates: int = CANDIDATES, runs: Runs | None = None
+        self,
+        vocabulary: Vocabulary,
+        sampling: Sampling,
+        *,
+        candidates: int = CANDIDATES,
+        runs: Runs | None = None,
+        lean: Tensor | None = None,
     ) -> None:
-        self.vocabulary, self.sampling = vocabulary, sampling
+        self.vocabulary, self.sampling, self.lean = vocabulary, sampling, lean
         self.candidates = 1 if sampling.greedy else candidates
         self.runs = runs
         self._drawers = [Drawer(each, vocabulary.banned, vocabulary.spared) for each in _wilder(sampling)]
@@ -206,12 +212,13 @@ class LineWriter:
         worn = {} if wish.any_end else _runs(song.ids[0].tolist())
         for step in range(LONGEST):
             places = torch.tensor(dice.random(len(rows))[going])
-            scores = reading.logits.float().log_softmax(dim=-1)
+            leaned = leaning(reading.logits, self.lean, self.sampling.style)
+            scores = leaned.float().log_softmax(dim=-1)
             begun = [self._text(head + rows[i].ids) for i in going]
             if step or head:
                 found += self._ends_here(rows, going, scores, begun, wish)
                 endings += self._ends_with(rows, going, scores, begun, wish)
-            logits = _without(reading.logits, reading.ids, worn)
+            logits = _without(leaned, reading.ids, worn)
             tokens = drawer.draw(logits, reading.ids, places, self._not_now(wish, bool(step or head)))
             staying = []
             for place, token in enumerate(tokens.tolist()):
@@ -310,7 +317,8 @@ class LineWriter:
         padded = torch.tensor([[*e.ids, *[e.ids[-1]] * (length - len(e.ids))] for e in chosen])  # nothing looks ahead
         logits = song.fork(len(chosen)).feed(padded)
         last = torch.tensor([len(ending.ids) - 1 for ending in chosen])
-        scores = logits[torch.arange(len(chosen)), last].float().log_softmax(dim=-1)
+        logits = leaning(logits[torch.arange(len(chosen)), last], self.lean, self.sampling.style)
+        scores = logits.float().log_softmax(dim=-1)
         ends = scores[:, self.vocabulary.spared].logsumexp(dim=-1).tolist()
         goes_on = scores[:, self.vocabulary.continuing].exp().sum(dim=-1).tolist()
         return [

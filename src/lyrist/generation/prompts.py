@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
@@ -39,6 +41,9 @@ class Writing(Protocol):
     def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
         """Return the tokens before the lyrics."""
 
+    def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
+        """Return how usual each token is for the conditions; None where nothing is known."""
+
     def encode(self, text: str) -> list[int]:
         """Return the tokens of lyrics."""
 
@@ -57,6 +62,8 @@ class Start:
     """The tokens of the prompt."""
     encoding: Encoding | None = None
     """What the encoder of a sequence-to-sequence model reads."""
+    lean: Tensor | None = None
+    """How usual each token is for what is given, (vocabulary,); see `lyrist.training.style`."""
 
     @property
     def context(self) -> int:
@@ -86,11 +93,13 @@ def start(writer: Writing, given: Mapping[str, str], prompt: str | None) -> Star
         raise UsageError(
             f"The prompt has {len(ids):,} tokens, but this writer reads {room:,} at most; give its last lines only."
         )
+    usual = writer.lean(given)
+    lean = None if usual is None else torch.from_numpy(usual).to(writer.model.device)
     if not writer.seq2seq:
-        return Start(writer, tuple(prefix), text, tuple(ids))
+        return Start(writer, tuple(prefix), text, tuple(ids), lean=lean)
     first = int(writer.model.config.decoder_start_token_id)
     encoding = Encoding(tuple(prefix), (int(writer.tokenizer.eos_token_id),), room)
-    return Start(writer, (first,), text, tuple(ids), encoding)
+    return Start(writer, (first,), text, tuple(ids), encoding, lean)
 
 
 def _cleaned(prompt: str) -> str:

@@ -37,6 +37,8 @@ class Sampling:
     """At least 1: logits of tokens that were written are divided by it (Keskar and others, 2019); line ends are not."""
     no_repeat_ngram: int = 0
     """No run of so many tokens is written twice; 0: any may be."""
+    style: float = 2.5
+    """How far to lean to words that are usual for the genre or artist, at least 0; 0: not beyond what the model does."""
     max_repeats: int = 3
     """No run of `RUN` tokens stands in a song more than so many times; 0: no limit."""
 
@@ -60,7 +62,10 @@ class Sampling:
             raise UsageError(
                 f"--no-repeat-ngram is {self.no_repeat_ngram}; it is a number of tokens, or 0 for no limit."
             )
-
+        if not 0 <= self.style < float("inf"):
+            raise UsageError(
+                f"--style is {self.style:g}; it is at least 0 (0: the genre or artist is left to the writer alone)."
+            )
         if self.max_repeats < 0:
             raise UsageError(f"--max-repeats is {self.max_repeats}; it is a number of times, or 0 for no limit.")
 
@@ -78,6 +83,7 @@ class Sampling:
             drawn += f", top-k {self.top_k}" if self.top_k else ""
             drawn += f", top-p {self.top_p:g}" if self.top_p < 1 else ""
             drawn += f", min-p {self.min_p:g}" if self.min_p else ""
+        drawn += f", style {self.style:g}" if self.style != Sampling.style else ""
         drawn += f", repetition penalty {self.repetition_penalty:g}" if self.repetition_penalty > 1 else ""
         drawn += f", nothing more than {self.max_repeats} times" if self.max_repeats else ""
         return drawn + (f", no {self.no_repeat_ngram} tokens twice" if self.no_repeat_ngram else "")
@@ -121,6 +127,26 @@ class MinP(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return the scores, ``-inf`` for what is left out."""
         return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + self.least, -torch.inf)
+
+
+def leaning(logits: Tensor, lean: Tensor | None, style: float) -> Tensor:
+    """Return logits that lean to what is usual.
+
+    Parameters
+    ----------
+    logits
+        (songs, vocabulary), or of one song.
+    lean
+        (vocabulary,), perhaps of fewer or more tokens than the logits; see `lyrist.training.style`. None: to nothing.
+    style
+        How far; see `Sampling`.
+    """
+    if lean is None or not style:
+        return logits
+    both = min(lean.shape[-1], logits.shape[-1])
+    found = logits.float().clone()
+    found[..., :both] += style * lean[..., :both]
+    return found
 
 
 def _each(processors: Sequence[LogitsProcessor], history: Tensor, scores: Tensor) -> Tensor:

@@ -195,6 +195,7 @@ def write(
     top_k: int = Sampling.top_k,
     top_p: float = Sampling.top_p,
     min_p: float = Sampling.min_p,
+    style: float = Sampling.style,
     repetition_penalty: float = Sampling.repetition_penalty,
     no_repeat_ngram: int = Sampling.no_repeat_ngram,
     max_repeats: int = Sampling.max_repeats,
@@ -232,6 +233,8 @@ def write(
         Draw among the likeliest tokens that together have this probability.
     min_p
         Draw among tokens at least this times as likely as the likeliest.
+    style
+        How far to lean to words that are usual for the genre or artist; 0: the writer alone decides.
     repetition_penalty
         1 is none, 1.1 a little; line ends are spared.
     no_repeat_ngram
@@ -264,7 +267,9 @@ def write(
     LyristError
         The run is not there, damaged, or does not write.
     """
-    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram, max_repeats)
+    sampling = Sampling(
+        temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram, style=style, max_repeats=max_repeats
+    )
     wishes = Wishes(n, max_tokens, seed, form, rhyme, syllables, hook, original, candidates)
     path = Path(out) if out is not None else None
     kind = output.kind(path, format) if path is not None else None
@@ -370,7 +375,7 @@ def _by_lines(
     runs = None if index is None else index.extends_all
     asked = wishes.form or plan.scheme or plan.syllables
     candidates = wishes.candidates if asked else min(wishes.candidates, REDRAWN)
-    lines = LineWriter(vocabulary, sampling, candidates=candidates, runs=runs)
+    lines = LineWriter(vocabulary, sampling, candidates=candidates, runs=runs, lean=begin.lean)
     limit = wishes.max_tokens or (10**9 if plan.sections else MAX_TOKENS)
     composer = Composer(begin, vocabulary, lines, plan, limit)
     found = []

@@ -31,7 +31,7 @@ STOPS = 16
 SONGS = 64
 """Songs of one request, all its prompts together."""
 
-DRAWN = ("top_p", "top_k", "min_p", "repetition_penalty", "no_repeat_ngram", "max_repeats")
+DRAWN = ("top_p", "top_k", "min_p", "style", "repetition_penalty", "no_repeat_ngram", "max_repeats")
 
 log = logging.getLogger(__name__)
 

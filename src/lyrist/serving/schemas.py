@@ -42,6 +42,9 @@ class CompletionRequest(Strict):
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: Count | None = None
     min_p: float | None = Field(None, ge=0, lt=1)
+    style: float | None = Field(
+        None, ge=0, le=10, description="How far to lean to words that are usual for the genre or artist."
+    )
     repetition_penalty: float | None = Field(None, ge=1, le=10)
     no_repeat_ngram: int | None = Field(None, ge=0, le=64)
     max_repeats: Count | None = None

@@ -24,13 +24,14 @@ from lyrist.models import registry
 from lyrist.models.network import hushed
 from lyrist.models.pretrained import instruction
 from lyrist.models.writing import WriterShape
-from lyrist.training import packing, scoring, vocabularies
+from lyrist.training import packing, scoring, style, vocabularies
 from lyrist.training.continuations import Continuations
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome, continuation, language
 from lyrist.training.saved import opened, opened_tokenizer
 from lyrist.training.schedule import Schedule
 from lyrist.training.songtokens import SongTokens, tokenise
+from lyrist.training.style import Style
 
 MARKER = "writer.json"
 FORMAT = 1
@@ -56,6 +57,8 @@ class Writer:
     """Whether the rows of the tokens that were added to a pretrained model were trained."""
     outcome: Outcome | None = field(default=None, repr=False)
     """What its training in the loop was; None for models of counts and after `load`."""
+    style: Style = field(default_factory=Style, repr=False)
+    """What is usual for each condition; empty for writers that know none."""
     ledger: dict[str, Any] = field(default_factory=dict, repr=False)
     """Songs read, kept and dropped (by length) of each split that training read; empty after `load`."""
 
@@ -111,6 +114,10 @@ class Writer:
     def eos(self) -> int:
         """Return the token that ends a song."""
         return int(self.tokenizer.eos_token_id)
+
+    def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
+        """Return how usual each token is for the conditions, as `lyrist.training.style` has it, (vocabulary,)."""
+        return self.style.lean(self.checked(given), int(self.model.config.vocab_size))
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of lyrics; what looks like a special token in them is text."""
@@ -178,6 +185,7 @@ class Writer:
             "format": FORMAT, "recipe": self.recipe, "conditions": self.conditions, "context": self.context,
             "seq2seq": self.seq2seq, "trained": self.trained,
         }  # fmt: skip
+        self.style.save(folder)
         files.write_json(folder / MARKER, about)
 
     @classmethod
@@ -197,7 +205,7 @@ class Writer:
         model, tokenizer = opened(kind, folder), opened_tokenizer(folder)
         about["conditions"] = {column: tuple(values) for column, values in about["conditions"].items()}
         del about["format"]
-        writer = cls(model, tokenizer, **about)
+        writer = cls(model, tokenizer, **about, style=Style.load(folder))
         writer.model.eval()
         writer.check_tokenizer(str(folder))
         return writer
@@ -304,6 +312,7 @@ def fit_writer(
         model.learn(*(tokens.sequences(split, shape.bos, shape.eos) for split in ("train", "validation")))
     if hasattr(model, "merge_and_unload"):  # low-rank additions become part of the weights
         writer.model = model.merge_and_unload()
+    writer.style = style.learn(tokens)
     writer.model.eval()
     _describe(writer)
     return writer

@@ -40,6 +40,7 @@ class Controls:
     temperature: gr.Slider
     top_p: gr.Slider
     min_p: gr.Slider
+    style: gr.Slider
     penalty: gr.Slider
     seed: gr.Number
     renew: gr.Checkbox
@@ -53,13 +54,19 @@ def order_of(desk: Desk, values: tuple[Any, ...]) -> Order:
     """Return what the controls ask for; numbers that a client left out are as they are by default."""
     (
         writer, genre, artist, prompt, form, rhyme, syllables, original, max_tokens,
-        temperature, top_p, min_p, penalty, seed, renew,
+        temperature, top_p, min_p, style, penalty, seed, renew,
     ) = values  # fmt: skip
     conditions = desk.shelf.get(writer, "write").conditions
     given = {
         column: str(value) for column, value in (("genre", genre), ("artist", artist)) if value and column in conditions
     }
-    sampling = Sampling(float(temperature), top_p=float(top_p), min_p=float(min_p), repetition_penalty=float(penalty))
+    sampling = Sampling(
+        float(temperature),
+        top_p=float(top_p),
+        min_p=float(min_p),
+        style=float(style),
+        repetition_penalty=float(penalty),
+    )
     fixed = None if renew or seed is None else int(abs(seed)) % SEEDS
     return Order(
         writer, given, prompt or "", form or "", rhyme or "", int(syllables or 0), int(original or 0),
@@ -120,6 +127,14 @@ def controls(writers: list[Served], most: int) -> Controls:
             label="Min-p",
             info="leave out tokens this many times less likely than the likeliest",
         )
+        style = gr.Slider(
+            0,
+            5,
+            usual.style,
+            step=0.1,
+            label="Style",
+            info="lean to words that are usual for the genre or artist; 0: the writer alone decides",
+        )
         penalty = gr.Slider(
             1,
             1.5,
@@ -168,6 +183,7 @@ def controls(writers: list[Served], most: int) -> Controls:
         temperature,
         top_p,
         min_p,
+        style,
         penalty,
         seed,
         renew,

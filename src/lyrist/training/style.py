@@ -1,0 +1,153 @@
+"""What is usual in songs of a genre or an artist: the words that more of them have than songs at large.
+
+A small writer is told the genre before the first line and has forgotten it by the fourth; n-grams forget it within a few
+tokens. So `lyrist write` leans: what is drawn from is the model's distribution with the logit of each word raised or lowered
+by how usual the word is in songs of that kind. The writer itself, and every score of it, stays as it is.
+
+Songs are counted, not words: a word that one song sings forty times says little about its genre. Both the songs that have
+a word and those expected to have it are raised by `PRIOR`, so that what few songs say counts little (the shrunken ratio of
+DuMouchel, Bayesian data mining in large frequency tables, 1999). Reweighting a model's words by such ratios goes back to
+Kneser, Peters and Klakow, Language model adaptation using dynamic marginals, 1997.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lyrist import files
+from lyrist.errors import LyristError
+from lyrist.training.songtokens import SongTokens, Split
+
+NAME = "style.parquet"
+PRIOR = 5.0
+"""Songs that are added to those that have a word and to those that would be expected to."""
+STRONGEST = 512
+"""Words of each genre or artist that are kept: those that are the most unusual elsewhere, or here."""
+BLOCK = 20_000
+"""Songs that are counted at a time."""
+
+_SCHEMA = pl.Schema({"column": pl.String, "value": pl.String, "token": pl.Int32, "lean": pl.Float32})
+_MARKS = ("Ġ", "▁")  # how tokenizers write the space before a word
+
+
+@dataclass(frozen=True)
+class Style:
+    """How much more usual words are in songs of each genre, artist or other condition than at large.
+
+    Attributes
+    ----------
+    table : polars.DataFrame
+        ``column`` and ``value`` of the condition, ``token``, and ``lean``: the logarithm of how many times as many of its
+        songs have that word as would be expected.
+    """
+
+    table: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SCHEMA))
+
+    def lean(self, given: Mapping[str, str], size: int) -> NDArray[np.float32] | None:
+        """Return what is added to the logits of ``size`` tokens, shape (size,); the mean where several are given.
+
+        None where nothing is known of what is given.
+        """
+        kinds = [(pl.col("column") == column) & (pl.col("value") == value) for column, value in given.items()]
+        found = [each for each in (self.table.filter(kind) for kind in kinds) if len(each)]
+        if not found:
+            return None
+        lean = np.zeros(size, dtype=np.float32)
+        for each in found:
+            known = each.filter(pl.col("token").is_between(0, size, closed="left"))
+            lean[known["token"].to_numpy()] += known["lean"].to_numpy() / len(found)
+        return lean
+
+    def save(self, folder: Path) -> None:
+        """Write the table into a writer's folder; nothing where it is empty."""
+        if len(self.table):
+            with files.explained(folder / NAME):
+                self.table.write_parquet(folder / NAME)
+
+    @classmethod
+    def load(cls, folder: Path) -> Style:
+        """Open what `save` wrote; an empty one where there is nothing.
+
+        Raises
+        ------
+        LyristError
+            The file is damaged.
+        """
+        place = folder / NAME
+        if not place.exists():
+            return cls()
+        try:
+            table = pl.read_parquet(place, columns=list(_SCHEMA)).cast(_SCHEMA)
+            if table.null_count().sum_horizontal().item() or not table["lean"].is_finite().all():
+                raise ValueError("values are missing")
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise LyristError(f"{place} is damaged ({error}); train the writer again.") from None
+        return cls(table)
+
+
+def learn(tokens: SongTokens) -> Style:
+    """Count which words are usual in the training songs of each condition."""
+    split, size = tokens.splits["train"], tokens.lyrics
+    words = _words(tokens.tokenizer, size)
+    share = np.zeros(size)
+    by_column: dict[str, list[pl.DataFrame]] = {column: [] for column in tokens.conditions}
+    for first in range(0, len(split), BLOCK):
+        seen = _seen(split, first, min(first + BLOCK, len(split)))
+        share += np.bincount(seen["token"].to_numpy(), minlength=size)[:size]
+        for place, frames in enumerate(by_column.values()):
+            code = pl.Series("code", split.conditions[:, place])[seen["song"]]
+            frames.append(seen.with_columns(code).filter(pl.col("code") >= 0).group_by("code", "token").len())
+    share /= max(share.sum(), 1)
+    found = [
+        _leans(pl.concat(frames), share, words).select(
+            pl.lit(column).alias("column"),
+            pl.col("code").replace_strict(dict(enumerate(values)), return_dtype=pl.String).alias("value"),
+            "token",
+            "lean",
+        )
+        for (column, frames), values in zip(by_column.items(), tokens.conditions.values(), strict=True)
+    ]
+    return Style(pl.concat(found).cast(_SCHEMA)) if found else Style()
+
+
+def _seen(split: Split, first: int, last: int) -> pl.DataFrame:
+    """Return the different tokens of each song from ``first`` on, before ``last``: ``song`` and ``token``."""
+    starts = split.starts[first : last + 1]
+    song = np.repeat(np.arange(first, last), np.diff(starts))
+    token = np.asarray(split.ids[starts[0] : starts[-1]], dtype=np.int64)
+    return pl.DataFrame({"song": song, "token": token}).unique()
+
+
+def _leans(counted: pl.DataFrame, share: NDArray[np.float64], words: NDArray[np.bool_]) -> pl.DataFrame:
+    """Return ``code``, ``token`` and ``lean`` of the words that lean the most, for each code.
+
+    Parameters
+    ----------
+    counted
+        ``code``, ``token``, and ``len``: songs of that code that have the token; pairs may stand there several times.
+    share
+        Of each token, its share of all pairs of a song and a token in it.
+    words
+        Which tokens are words.
+    """
+    frames = []
+    for (code,), own in counted.group_by("code", "token").agg(pl.col("len").sum()).group_by("code"):
+        songs = np.bincount(own["token"].to_numpy(), weights=own["len"].to_numpy(), minlength=len(share))[: len(share)]
+        lean = np.where(words, np.log((songs + PRIOR) / (songs.sum() * share + PRIOR)), 0.0)
+        strongest = np.sort(np.argsort(-np.abs(lean), kind="stable")[:STRONGEST])
+        strongest = strongest[lean[strongest] != 0]
+        frames.append(pl.DataFrame({"token": strongest, "lean": lean[strongest]}).with_columns(code=pl.lit(code)))
+    return pl.concat(frames).sort("code", "token")
+
+
+def _words(tokenizer: Any, size: int) -> NDArray[np.bool_]:
+    """Return which tokens are a space and letters: to lean to pieces of words would make words of no language."""
+    names = tokenizer.convert_ids_to_tokens(list(range(size)))
+    return np.array([bool(name) and name[0] in _MARKS and name[1:].isalpha() for name in names])
