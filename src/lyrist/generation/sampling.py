@@ -83,7 +83,7 @@ class Sampling:
             drawn += f", top-k {self.top_k}" if self.top_k else ""
             drawn += f", top-p {self.top_p:g}" if self.top_p < 1 else ""
             drawn += f", min-p {self.min_p:g}" if self.min_p else ""
-        drawn += f", style {self.style:g}" if self.style != Sampling.style else ""
+        drawn += f", style {self.style:g}" if self.style else ""
         drawn += f", repetition penalty {self.repetition_penalty:g}" if self.repetition_penalty > 1 else ""
         drawn += f", nothing more than {self.max_repeats} times" if self.max_repeats else ""
         return drawn + (f", no {self.no_repeat_ngram} tokens twice" if self.no_repeat_ngram else "")

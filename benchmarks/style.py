@@ -1,0 +1,84 @@
+"""How far writers are to lean to what is usual for a genre (``lyrist write --style``): a judge tells what they wrote it for.
+
+    OMP_NUM_THREADS=1 python benchmarks/style.py RUN... [--style 0 2.5 3.5] [--songs 20] [--tokens 160]
+
+The judge is the one of the studies' reports (``lyrist.evaluation.obedience``), fitted to the training songs; the real songs
+beside are of validation, cut to the same lengths. Words are counted too: a writer could be told by a handful of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lyrist import progress
+from lyrist.corpus.corpus import Corpus
+from lyrist.evaluation.obedience import Judge, obedience
+from lyrist.generation.sampling import Sampling
+from lyrist.generation.write import Wishes, compose, open_writer
+from lyrist.text import words as words_of
+
+VALUES = 6
+"""Genres that are written for: the commonest."""
+
+
+def measured(run: Path, styles: list[float], songs: int, tokens: int, seed: int) -> list[dict[str, Any]]:
+    """Return what a writer wrote is told by, for each setting."""
+    opened = open_writer(run)
+    corpus, (column, *_) = Corpus.open(opened.info["corpus"]), opened.writer.conditions
+    counts = corpus.songs("train", [column]).drop_nulls()[column].cast(pl.String).value_counts(sort=True)
+    values = counts[column].head(VALUES).to_list()
+    judge = Judge.fit(corpus, column, values, split="validation", seed=seed)
+    found = []
+    for style in styles:
+        settings: dict[str, Any] = {"sampling": Sampling(style=style), "wishes": Wishes(songs, tokens, seed)}
+        written = {
+            value: [song.text for song in compose(opened.writer, given={column: value}, **settings)] for value in values
+        }
+        texts = [text for each in written.values() for text in each]
+        told = obedience(judge, texts, [value for value, each in written.items() for _ in each], seed=seed)
+        words = [word for text in texts for word in words_of(text)]
+        found.append({
+            "run": run.name, "recipe": opened.info["recipe"], "style": style, "songs": len(texts),
+            "written": told["written"]["accuracy"], "real": told["real"]["accuracy"], "guessing": told["guessing"],
+            "different_words_in_a_thousand": 1000 * len(set(words)) / max(len(words), 1),
+        })  # fmt: skip
+    return found
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """Return the figures as Markdown."""
+    lines = [
+        "| writer | style | recognised [95%] | real songs, cut alike | guessing | different words in 1,000 |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for one in found:
+        interval = "{value:.2f} [{low:.2f}, {high:.2f}]".format(**one["written"])
+        real, own = one["real"]["value"], one["different_words_in_a_thousand"]
+        lines.append(
+            f"| `{one['recipe']}` | {one['style']:g} | {interval} | {real:.2f} | {one['guessing']:.2f} | {own:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="writers that were trained with a condition")
+    parser.add_argument("--style", nargs="+", type=float, default=[0.0, Sampling.style, 3.5])
+    parser.add_argument("--songs", type=int, default=20, help="for each genre")
+    parser.add_argument("--tokens", type=int, default=160, help="of a song, at most")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    progress.quiet()
+    found = [one for run in given.runs for one in measured(run, given.style, given.songs, given.tokens, given.seed)]
+    print(json.dumps(found, indent=2) if given.json else table(found))
+
+
+if __name__ == "__main__":
+    main()

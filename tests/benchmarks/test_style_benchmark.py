@@ -1,0 +1,40 @@
+"""`benchmarks/style.py`, on next to nothing: that it measures what it says, not how good it is."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lyrist import progress
+from lyrist.studies.fitting import train
+
+FILE = Path(__file__).parents[2] / "benchmarks" / "style.py"
+
+
+def test_more_style_is_told_more_often(make_corpus: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("style_benchmark", FILE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    progress.quiet()
+    words = {"rap": "money", "pop": "love"}
+    songs = [
+        {
+            "genre": genre,
+            "lyrics": f"I was walking down the long road to you\nthere was {words[genre]} and the rain\n" * 3,
+        }
+        for genre in ("rap", "pop") * 30
+    ]
+    corpus = make_corpus(pl.DataFrame(songs))
+    run = tmp_path / "run"
+    train("ngram", str(corpus.path), out=str(run), target="lyrics", condition="genre", vocabulary="400")
+    module.main([str(run), "--style", "0", "20", "--songs", "8", "--tokens", "40", "--json"])
+    free, leaning = json.loads(capsys.readouterr().out)
+    assert (free["style"], leaning["style"], free["songs"], free["guessing"]) == (0, 20, 16, 0.5)
+    assert leaning["written"]["value"] > max(0.9, free["written"]["value"])
+    module.main([str(run), "--style", "1", "--songs", "1", "--tokens", "5"])
+    assert "| `ngram` | 1 | " in capsys.readouterr().out
