@@ -28,6 +28,12 @@ def test_it_learns_and_the_seed_alone_decides() -> None:
     np.testing.assert_array_equal(first.embedding_, second.embedding_)
 
 
+@pytest.mark.parametrize(("songs", "passes"), [(40, 25), (2_400, 25), (6_000, 10), (20_000, 3), (900_000, 1)])
+def test_many_songs_are_shown_less_often(songs: int, passes: int) -> None:
+    assert BagOfEmbeddings()._passes(songs) == passes
+    assert BagOfEmbeddings(epochs=7)._passes(songs) == 7
+
+
 def test_with_everything_left_out_it_still_answers() -> None:
     model = BagOfEmbeddings(size=4, epochs=2, dropout=0.99).fit(LYRICS, LABELS)
     assert np.isfinite(model.predict_proba(["", "tide"])).all()

@@ -7,6 +7,7 @@ out at random in each pass: small tables are soon learnt by heart otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
+from lyrist import progress
 from lyrist.models.features import NGrams
 from lyrist.models.labels import classes_and_index
 from lyrist.models.registry import option, register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import SongFeatures
+
+SHOWN = 60_000
+"""Songs that are shown in all passes together, where nothing else is asked for."""
+PASSES = 25
+"""Passes at most, then."""
 
 
 class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -35,7 +42,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     word_high
         Word n-grams of 1 to this have vectors.
     epochs
-        Passes over the songs.
+        Passes over the songs; 0: as many as show `SHOWN` songs in all, but from 1 to `PASSES`. More learn by heart.
     learning_rate
         Step of Adam, falling to 0 over the passes.
     dropout
@@ -65,7 +72,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         size: int = 64,
         word_high: int = 2,
-        epochs: int = 25,
+        epochs: int = 0,
         learning_rate: float = 0.02,
         dropout: float = 0.5,
         batch_size: int = 32,
@@ -96,9 +103,10 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         bias = torch.zeros(len(self.classes_), requires_grad=True)
         sparse = torch.optim.SparseAdam([vectors], lr=self.learning_rate)
         dense = torch.optim.Adam([weights, bias], lr=self.learning_rate)
-        target, total, step = torch.from_numpy(index), self.epochs * -(-len(index) // self.batch_size), 0
-        for _ in range(self.epochs):
-            for places in np.array_split(rng.permutation(len(index)), -(-len(index) // self.batch_size)):
+        target, passes = torch.from_numpy(index), self._passes(len(index))
+        total = passes * -(-len(index) // self.batch_size)
+        with progress.task("learning", "steps") as advance:
+            for step, places in enumerate(self._batches(len(index), passes, rng)):
                 ids, offsets = self._bags(rows[places], rng)
                 bags = functional.embedding_bag(ids, vectors, offsets, mode="mean", sparse=True)
                 loss = functional.cross_entropy(bags @ weights + bias, target[places])
@@ -109,11 +117,19 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 loss.backward()  # type: ignore[no-untyped-call]
                 sparse.step()  # type: ignore[no-untyped-call]
                 dense.step()
-                step += 1
+                advance(step + 1, total)
         self.embedding_ = vectors.detach().numpy()
         self.coef_, self.intercept_ = weights.detach().numpy(), bias.detach().numpy()
         self.n_features_in_ = 1
         return self
+
+    def _passes(self, songs: int) -> int:
+        return self.epochs or min(max(SHOWN // max(songs, 1), 1), PASSES)
+
+    def _batches(self, songs: int, passes: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Yield the places of the songs of each step."""
+        for _ in range(passes):
+            yield from np.array_split(rng.permutation(songs), -(-songs // self.batch_size))
 
     def _bags(self, rows: sp.csr_matrix, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the n-grams of some songs one after the other, some left out, and where each song begins."""
@@ -142,7 +158,7 @@ class BagOptions:
 
     size: int = option(64, "length of the vectors")
     word_high: int = option(2, "word n-grams of 1 to this have vectors")
-    epochs: int = option(25, "passes over the songs")
+    epochs: int = option(0, f"passes over the songs; 0: as many as show {SHOWN:,} songs in all, from 1 to {PASSES}")
     learning_rate: float = option(0.02, "step of Adam, falling to 0")
     dropout: float = option(0.5, "share of a song's n-grams left out in each pass")
     batch_size: int = option(32, "songs a step")
