@@ -16,6 +16,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.studies.fitting import budget, fit, fitted_before, majority, train
 from lyrist.studies.views import view
+from lyrist.training import checkpoints, runs
 
 TINY = {
     "hidden": "4",
@@ -185,3 +186,24 @@ def test_a_budget_means_nothing_to_a_recipe_that_is_fitted_in_one_go(given: dict
     with pytest.raises(UsageError, match=f"'nb-svm' is fitted on the CPU in one go, so {option} means nothing"):
         train("nb-svm", str(tmp_path), out=str(tmp_path / "run"), **given)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_was_begun_for_something_else_is_not_gone_on_with(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    asked = {"steps": 4, "out": str(tmp_path / "run"), "only": "ann, bob", **TINY}
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "save_model", killed)  # when all is trained and nothing is written
+        with pytest.raises(KeyboardInterrupt):
+            train("lstm", str(corpus.path), **asked)
+    for other, named in (({"dropout": "0.5"}, "dropout"), ({"only": "", "target": "genre"}, "only, songs, target")):
+        with pytest.raises(LyristError, match=rf"other settings \({named}\); give the same"):
+            train("lstm", str(corpus.path), resume=True, **{**asked, **other})
+    fitted: Any = train("lstm", str(corpus.path), resume=True, **asked, threads="1")
+    assert fitted.run.info["steps"] == 4
+    assert not (tmp_path / "run" / runs.ASKED).exists()

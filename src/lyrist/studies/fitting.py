@@ -192,24 +192,17 @@ def fit(
         before = fitted_before(out, recipe, options, seed, view)
         if before:
             return before
-    with runs.create(out, resume=resume) as folder:
+    asked = _asked(recipe, options, seed, view)
+    with runs.create(out, resume=resume, asked=asked) as folder:
         learnt = learn(view, recipe, options=options, seed=seed, folder=folder, resume=resume, name=name)
         estimator, judged, results = learnt.estimator, learnt.judged, learnt.results
         runs.save_model(estimator, folder)
         info = {
-            "recipe": recipe,
+            **asked,
             "name": name or recipe,
             "task": "classify",
-            "target": view.target,
-            "split_by": view.split_by,
-            "split_seed": view.seed,
-            "only": list(view.only),
-            "songs": {split: len(view.part(split)) for split in ("train", *HELD)},
             **({"songs_available": view.available} if view.available else {}),
-            "config": classifier.resolved(recipe, options, seed),
             "corpus": str(view.corpus.path.resolve()),
-            "fingerprint": view.corpus.fingerprint,
-            "seed": seed,
             "seconds": learnt.seconds,
             "cpu_seconds": learnt.cpu_seconds,
             **learnt.room.told(),
@@ -290,15 +283,25 @@ def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int,
     files.complete(out)
     if not (out / runs.MARKER).is_file():
         return None
-    run = runs.open_run(out)
-    same = {"recipe": recipe, "seed": seed, "fingerprint": view.corpus.fingerprint, "split_by": view.split_by}
-    same |= {"target": view.target, "split_seed": view.seed, "only": list(view.only)}
-    if run.info["songs"]["train"] != len(view.part("train")):
-        return None
-    same["config"] = _json_like(classifier.resolved(recipe, options, seed))
+    run, same = runs.open_run(out), _asked(recipe, options, seed, view)
     if any(run.info.get(key) != value for key, value in same.items()):
         return None
     return Fitted(run, {split: judged_before(run, split) for split in HELD})
+
+
+def _asked(recipe: str, options: Mapping[str, Any], seed: int, view: View) -> dict[str, Any]:
+    """Return what decides the outcome of a run, as ``run.json`` has it."""
+    return {
+        "recipe": recipe,
+        "target": view.target,
+        "split_by": view.split_by,
+        "split_seed": view.seed,
+        "only": list(view.only),
+        "songs": {split: len(view.part(split)) for split in ("train", *HELD)},
+        "config": _json_like(classifier.resolved(recipe, options, seed)),
+        "fingerprint": view.corpus.fingerprint,
+        "seed": seed,
+    }
 
 
 def judged_before(run: runs.Run, split: str) -> Judged:

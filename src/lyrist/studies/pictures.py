@@ -232,7 +232,7 @@ def fit(
         before = fitted_before(out, question, recipe, options, seed, source)
         if before:
             return before
-    with runs.create(out, resume=resume) as folder:
+    with runs.create(out, resume=resume, asked=_asked(question, recipe, options, seed, source)) as folder:
         model, cost = learn(
             question, recipe, options=options, seed=seed, folder=folder, resume=resume, name=name, source=source
         )
@@ -345,9 +345,13 @@ def fitted_before(
     files.complete(out)
     if not (out / runs.MARKER).is_file():
         return None
-    run = runs.open_run(out)
-    wanted = _described(question, recipe, options, seed, "", source)
-    ignored = ("name", "corpus")
-    if any(run.info.get(key) != value for key, value in wanted.items() if key not in ignored):
-        return None
-    return FittedPictures(run)
+    run, wanted = runs.open_run(out), _asked(question, recipe, options, seed, source)
+    return FittedPictures(run) if all(run.info.get(key) == value for key, value in wanted.items()) else None
+
+
+def _asked(
+    question: Question, recipe: str, options: Mapping[str, Any], seed: int, source: FittedPictures | None
+) -> dict[str, Any]:
+    """Return what decides the outcome of a run, wherever its pictures stand."""
+    described = _described(question, recipe, options, seed, "", source)
+    return {key: value for key, value in described.items() if key not in ("name", "corpus")}

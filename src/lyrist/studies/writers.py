@@ -224,7 +224,7 @@ def fit(
         if before:
             return before
     space = task.room(writer.configure(recipe, options, seed)[1])
-    with runs.create(out, resume=resume) as folder:
+    with runs.create(out, resume=resume, asked=_asked(recipe, options, seed, task)) as folder:
         started, cpu = time.monotonic(), time.process_time()
         fitted = writer.fit_writer(
             task.corpus, recipe, options, task.condition, seed=seed, folder=folder, resume=resume
@@ -282,7 +282,11 @@ def fitted_before(out: Path, recipe: str, options: Mapping[str, Any], seed: int,
     files.complete(out)
     if not (out / runs.MARKER).is_file():
         return None
-    run = runs.open_run(out)
-    same = {"recipe": recipe, "seed": seed, "fingerprint": task.corpus.fingerprint, "condition": list(task.condition)}
-    same["config"] = json.loads(json.dumps(writer.resolved(recipe, options, seed)))
+    run, same = runs.open_run(out), _asked(recipe, options, seed, task)
     return Written(run) if all(run.info.get(key) == value for key, value in same.items()) else None
+
+
+def _asked(recipe: str, options: Mapping[str, Any], seed: int, task: Task) -> dict[str, Any]:
+    """Return what decides the outcome of a run, as ``run.json`` has it."""
+    same = {"recipe": recipe, "seed": seed, "fingerprint": task.corpus.fingerprint, "condition": list(task.condition)}
+    return {**same, "config": json.loads(json.dumps(writer.resolved(recipe, options, seed)))}

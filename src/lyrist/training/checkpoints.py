@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 from transformers import Trainer
 
 from lyrist import files
+from lyrist.errors import LyristError
 
 CHECKPOINTS = "checkpoints"
 """The folder, inside a run's, that is there while the run is not finished."""
@@ -52,6 +54,14 @@ def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of a run, or None."""
     found = (folder / CHECKPOINTS).glob("checkpoint-*")
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def other_settings(folder: Path, changed: Iterable[str]) -> LyristError:
+    """Return what is said to who would go on with a run that was begun otherwise."""
+    return LyristError(
+        f"The interrupted run in {folder} had other settings ({', '.join(sorted(changed))}); "
+        "give the same ones, or start again without --resume."
+    )
 
 
 def _clear(home: Path) -> None:

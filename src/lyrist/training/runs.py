@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,8 +33,9 @@ from lyrist import files
 from lyrist._version import __version__
 from lyrist.errors import LyristError, UsageError
 from lyrist.training import journal
-from lyrist.training.checkpoints import CHECKPOINTS
+from lyrist.training.checkpoints import CHECKPOINTS, last_checkpoint, other_settings
 from lyrist.training.classifier import NeuralClassifier
+from lyrist.training.schedule import FREE
 from lyrist.training.writer import Writer
 
 FORMAT = 1
@@ -42,6 +44,8 @@ FORMAT = 1
 MARKER = "run.json"
 RESULTS = "results.json"
 MODEL = "model"
+ASKED = "asked"
+"""The folder, in a run that is not finished, that tells what it was begun for."""
 PREDICTIONS = "predictions"
 SKOPS = "model.skops"
 
@@ -52,7 +56,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "scikit-learn", "skops", "pol
 
 
 @contextlib.contextmanager
-def create(out: Path, *, resume: bool = False) -> Iterator[Path]:
+def create(out: Path, *, resume: bool = False, asked: Mapping[str, Any] | None = None) -> Iterator[Path]:
     """Build a run directory: yield where to write, and rename it to ``out`` when the block ends without an error.
 
     Under torchrun the first process owns the directory; the others get it to read from, and write nothing.
@@ -63,19 +67,40 @@ def create(out: Path, *, resume: bool = False) -> Iterator[Path]:
         Where the run shall stand. It must not exist, be empty, or hold an earlier run.
     resume
         Keep what an interrupted run left, so that training can go on.
+    asked
+        What decides the outcome, by name, the options under ``config``: an interrupted run of anything else is not gone
+        on with.
 
     Raises
     ------
     LyristError
-        ``out`` holds something else, or cannot be written.
+        ``out`` holds something else, or cannot be written, or was begun for something else.
     """
     if not is_main():
         yield files.staging_path(out.absolute())
         _meet()
         return
-    with files.staged(out, resume=resume, marker=MARKER, scaffold=(CHECKPOINTS,)) as building:
+    with files.staged(out, resume=resume, marker=MARKER, scaffold=(CHECKPOINTS, ASKED)) as building:
+        _begin(building, asked or {})
         yield building
     _meet()
+
+
+def _begin(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Note what a run is begun for; where there is something to go on with, compare.
+
+    A checkpoint tells the schedule and the sizes of the network, but not the target, or a share that is dropped.
+    """
+    note = folder / ASKED / "asked.json"
+    whole = {**asked, **{name: value for name, value in asked.get("config", {}).items() if name not in FREE}}
+    now = json.loads(json.dumps({name: value for name, value in whole.items() if name != "config"}))
+    if note.exists() and last_checkpoint(folder):
+        before = files.read_json(note, "a run")
+        if changed := {name for name in now if now[name] != before.get(name)}:
+            raise other_settings(folder, changed)
+    with files.explained(folder):
+        note.parent.mkdir(exist_ok=True)
+        files.write_json(note, now)
 
 
 def _meet() -> None:

@@ -14,6 +14,9 @@ from torch import nn
 from lyrist.errors import LyristError, UsageError
 from lyrist.models.registry import option
 
+FREE = ("device", "precision", "threads", "track")
+"""Settings that an interrupted run may go on without: they decide where it is computed, not what."""
+
 SMALL = 5_000_000
 """Weights below which a network is computed on one thread."""
 

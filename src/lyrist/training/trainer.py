@@ -31,7 +31,7 @@ from lyrist.training.checkpoints import Resumable, last_checkpoint
 from lyrist.training.journal import Journal, Tally, read_whole
 from lyrist.training.measuring import Measure, Outcome
 from lyrist.training.muon import Muon
-from lyrist.training.schedule import Schedule, half_precision
+from lyrist.training.schedule import FREE, Schedule, half_precision
 from lyrist.training.trackers import as_logged
 
 COSTLY = 8
@@ -320,10 +320,7 @@ class Loop(Resumable):
         saved = files.read_json(checkpoint / "lyrist.json", "a checkpoint")
         changed = {name for name, value in self._settings().items() if saved["settings"].get(name) != value}
         if changed:
-            raise LyristError(
-                f"The interrupted run in {self.folder} had other settings ({', '.join(sorted(changed))}); "
-                "give the same ones, or start again without --resume."
-            )
+            raise checkpoints.other_settings(self.folder, changed)
         step = int(checkpoint.name.rpartition("-")[2])
         self.stream.start = self.state.global_step = step
         self.before = saved["before"]
@@ -340,7 +337,7 @@ class Loop(Resumable):
     def _settings(self) -> dict[str, Any]:
         """Return what must not change between the start of a run and its end."""
         settings = dataclasses.asdict(self.schedule)
-        for name in ("device", "precision", "threads", "track"):
+        for name in FREE:
             del settings[name]
         lengths = self.stream.dataset.lengths
         shapes = [list(p.shape) for p in self.network.parameters()]
