@@ -8,6 +8,7 @@ from typing import Any
 
 from lyrist.models import registry
 from lyrist.studies.plans import plans
+from lyrist.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,17 @@ def studies() -> Listing:
 
 
 def _options(recipe: registry.Recipe) -> list[dict[str, Any]]:
+    """Return the options of a recipe, and those of the training loop for which it has a default of its own."""
+    own = getattr(recipe.options(), "schedule", {})
+    fields = [(field, field.default) for field in dataclasses.fields(recipe.options)]
+    fields += [(field, own[field.name]) for field in dataclasses.fields(Schedule) if field.name in own]
     return [
         {
             "name": "--" + field.name.replace("_", "-"),
-            "summary": f"{field.metadata.get('help', '')} [default: {_shown(field.default)}]",
-            "default": field.default,
+            "summary": f"{field.metadata.get('help', '')} [default: {_shown(default)}]",
+            "default": default,
         }
-        for field in dataclasses.fields(recipe.options)
+        for field, default in fields
     ]
 
 
