@@ -149,6 +149,19 @@ def test_original_songs(writer: TinyWriter, tmp_path: Path) -> None:
         compose(writer, wishes=wishes)
 
 
+def test_copies_are_not_looked_for_in_a_corpus_that_was_prepared_anew(
+    run: FakeRun, tmp_path: Path, make_corpus: Any
+) -> None:
+    import polars as pl
+
+    corpus = make_corpus(pl.DataFrame({"artist": ["x"] * 12, "lyrics": LINES[:12]}))
+    run.path, run.info["corpus"], run.info["fingerprint"] = tmp_path / "RUN", str(corpus.path), "another"
+    with pytest.raises(LyristError, match=r"other songs than those that .*RUN learnt from"):
+        write("RUN", original=4)
+    run.info["fingerprint"] = corpus.fingerprint
+    assert write("RUN", original=4, max_tokens=20).songs[0].copied is not None
+
+
 # Shown while written.
 
 

@@ -78,7 +78,14 @@ def make_writer(corpus: Corpus, recipe: str) -> Writer:
 
 
 def describe(run: Path, recipe: str, task: str, corpus: Corpus) -> None:
-    about = {"format": runs.FORMAT, "lyrist": "0", "recipe": recipe, "task": task, "corpus": str(corpus.path)}
+    about = {
+        "format": runs.FORMAT,
+        "lyrist": "0",
+        "recipe": recipe,
+        "task": task,
+        "corpus": str(corpus.path),
+        "fingerprint": corpus.fingerprint,
+    }
     files.write_json(run / "run.json", about)
 
 

@@ -275,7 +275,7 @@ def write(
     kind = output.kind(path, format) if path is not None else None
     opened = open_writer(run)
     given = {name: value for name, value in (("genre", genre), ("artist", artist)) if value is not None}
-    index = Index.of(Corpus.open(opened.info["corpus"])) if original is not None else None
+    index = index_of(opened) if original is not None else None
     began = time.perf_counter()
     songs = compose(opened.writer, given=given, prompt=prompt, sampling=sampling, wishes=wishes, index=index)
     settings = {"run": str(run), "recipe": opened.info["recipe"], **given, "prompt": prompt, **asdict(sampling)}
@@ -301,6 +301,23 @@ def open_writer(run: str | Path) -> Run:
             "train a writer: lyrist train ngram CORPUS --target lyrics --out RUN."
         )
     return opened
+
+
+def index_of(opened: Run) -> Index:
+    """Return the index of the songs that a writer learnt from.
+
+    Raises
+    ------
+    LyristError
+        Its corpus is not there any more, or another one stands in its place.
+    """
+    corpus = Corpus.open(opened.info["corpus"])
+    if corpus.fingerprint != opened.info["fingerprint"]:
+        raise LyristError(
+            f"{corpus.path} holds other songs than those that {opened.path} learnt from, so what is copied cannot be told; "
+            "prepare it again as it was, train the writer anew, or leave --original out."
+        )
+    return Index.of(corpus)
 
 
 def compose(

@@ -11,12 +11,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
 from lyrist.generation.sampling import Sampling
-from lyrist.generation.write import Wishes
+from lyrist.generation.write import Wishes, index_of
 from lyrist.serving import labelling, scoring
 from lyrist.serving.checks import check_count, check_text
 from lyrist.serving.counters import Counters
@@ -262,7 +261,7 @@ class Desk:
         return ticket
 
     def index(self, name: str) -> Index | None:
-        """Return the index of the songs that a writer learnt from; None where its corpus is not there any more.
+        """Return the index of the songs that a writer learnt from; None where its corpus is there no more.
 
         It is made where the corpus has none yet, which takes a minute for a million songs; then it is kept.
         """
@@ -270,7 +269,7 @@ class Desk:
         with self._indexing:
             if name not in self._indices:
                 try:
-                    self._indices[name] = Index.of(Corpus.open(served.run.info["corpus"]))
+                    self._indices[name] = index_of(served.run)
                 except LyristError:
                     self._indices[name] = None
             return self._indices[name]
