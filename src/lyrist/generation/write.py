@@ -224,7 +224,7 @@ def write(
     n
         How many songs.
     max_tokens
-        Tokens of a song at most: 300, or as many as the form needs.
+        Tokens of a song at most: 300, or as many as the form needs. The section, or the line, that gets so far is finished.
     temperature
         Less is safer, more is wilder; 0 takes the likeliest token always.
     top_k
