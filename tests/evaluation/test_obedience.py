@@ -85,9 +85,9 @@ def test_real_songs_count_in_the_mix_of_what_was_written(judge: Judge) -> None:
     assert (one["accuracy"]["low"], one["accuracy"]["high"]) == pytest.approx(wilson(20, 40))
 
 
-def test_rare_labels_are_as_likely_as_common_ones() -> None:
-    # To a judge who learnt from nine rap songs and one of pop, 0.8 for rap speaks for pop.
-    told = {"a": [0.2, 0.8], "b": [0.05, 0.95]}
+def test_it_is_made_up_for_how_rare_a_label_is() -> None:
+    # To a judge who learnt from nine rap songs and one of pop, 0.7 for rap speaks for pop: 0.3 by the root of 0.1 is more.
+    told = {"a": [0.3, 0.7], "b": [0.2, 0.8]}
     model = SimpleNamespace(predict_proba=lambda texts: np.array([told[text] for text in lyrics_of(texts)]))
     judge = Judge("genre", "fake", ("pop", "rap"), np.array([0.1, 0.9]), model, pl.DataFrame())
     assert judge.recognised(["a", "b"], ["pop", "pop"]) == [True, False]

@@ -3,7 +3,9 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,9 @@ from lyrist.training import checkpoints, journal, trackers
 from lyrist.training.batches import TokenExamples
 from lyrist.training.checkpoints import CHECKPOINTS, last_checkpoint
 from lyrist.training.loop import train
+from lyrist.training.pictures import Thaw
 from lyrist.training.schedule import Schedule
+from lyrist.training.trainer import Loop
 
 
 @pytest.fixture(autouse=True)
@@ -131,17 +135,17 @@ def test_a_budget_in_minutes_ends_in_time() -> None:
     schedule = Schedule(minutes=0.02, batch_size=8, evaluate_every=1000, precision="float32", device="cpu")
     outcome = train(network(), data(), data(seed=1), schedule)
     assert 1.0 < outcome.seconds < 10
-    assert outcome.steps > 5
+    assert outcome.steps > 1
     assert outcome.metrics[-1]["split"] == "validation"
 
 
 def test_a_budget_in_minutes_is_validated_on_the_way() -> None:
-    schedule = Schedule(minutes=0.03, batch_size=1, precision="float32", device="cpu")
-    examples = data(3000)  # far more updates than fit into two seconds
+    schedule = Schedule(minutes=0.06, batch_size=1, precision="float32", device="cpu")
+    examples = data(6000)  # far more updates than fit into four seconds
     outcome = train(network(), examples, data(seed=1), schedule)
     steps = [row["step"] for row in outcome.metrics if row["split"] == "validation"]
-    assert outcome.steps < 3000
-    assert 4 <= len(steps) <= 12
+    assert outcome.steps < 6000
+    assert 3 <= len(steps) <= 12
     assert steps[0] == 0
     assert steps[-1] == outcome.steps
 
@@ -185,7 +189,7 @@ def test_an_interrupted_run_ends_like_one_that_was_not(
     calm = network()
     expected = train(calm, data(), data(seed=1), schedule, folder=whole)
     with pytest.raises(KeyboardInterrupt):
-        train(network(), data(), data(seed=1), schedule, folder=broken, callbacks=(Kill(step),))
+        train(network(), data(), data(seed=1), schedule, folder=broken, callbacks=[lambda loop: Kill(step)])
     with (broken / journal.FILE).open("a") as handle:
         handle.write('{"step": 1')  # the kill came in the middle of a line
     resumed = network(seed=5)  # its weights come from the checkpoint, or from the seed where there is none
@@ -200,6 +204,27 @@ def test_an_interrupted_run_ends_like_one_that_was_not(
     )
     for name, value in calm.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name])
+
+
+def test_what_was_before_an_interruption_counts_towards_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features that were thawed before it are not frozen a second time."""
+    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+    schedule = Schedule(minutes=10, batch_size=8, precision="float32", device="cpu")
+    parts: list[Any] = [SimpleNamespace(frozen=None) for _ in range(2)]
+
+    def late(loop: Loop) -> TrainerCallback:
+        loop.before["seconds"] = 240.0  # as if four minutes had passed
+        return Kill(2)
+
+    for part, more in zip(parts, (late, lambda loop: Kill(3)), strict=True):
+        with pytest.raises(KeyboardInterrupt):
+            train(
+                network(), data(), data(seed=1), schedule, folder=tmp_path, resume=part is parts[1],
+                callbacks=[partial(Thaw, part, 0.3), more],
+            )  # fmt: skip
+    assert [part.frozen for part in parts] == [False, False]
 
 
 def test_a_finished_run_that_is_resumed_trains_no_more(tmp_path: Path) -> None:

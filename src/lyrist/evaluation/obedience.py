@@ -4,8 +4,8 @@ The judge is a classifier from the ladder, fitted to the real training songs. It
 short ones; so its accuracy on what was written stands beside its accuracy on held-out songs of the same labels, cut to the
 same lengths, and beside guessing. A writer that is recognised far more often than real songs are overdoes it.
 
-What is unusual: the judge knows what was asked for. It chooses among those labels alone, and takes each for as likely as any
-other, however rare its songs are; else a judge of a table of pop would take everything for pop. And the accuracy on real
+What is unusual: the judge knows what was asked for. It chooses among those labels alone, and makes up for how rare the songs
+of each are (by `EVENING`); else a judge of a table of pop would take everything for pop. And the accuracy on real
 songs is weighted by what was written, so that both are of one mix of labels.
 """
 
@@ -33,6 +33,10 @@ JUDGE = "char-svm"
 
 TRAINING = 6_000
 """Real songs that the judge learns from at most, drawn at random: its cost grows with their square."""
+
+EVENING = 0.5
+"""The power of a label's share of the training songs that its probability is divided by. With 0 the commonest label is taken
+too often; with 1 the rarest, since the judge's own probabilities favour rare labels already. See docs/log.md."""
 
 OTHERS = 9
 """Where all was written for one label, so many others, the commonest, are those that it could be taken for."""
@@ -110,10 +114,10 @@ class Judge:
         return cls(column, recipe, tuple(known), shares, model, held)
 
     def recognised(self, lyrics: Sequence[str], labels: Sequence[str]) -> list[bool]:
-        """Return of each text whether the judge, to whom all labels are alike beforehand, gives it its own."""
+        """Return of each text whether the judge gives it its own label."""
         if not lyrics:
             return []
-        likely = np.asarray(self.model.predict_proba(_inputs(list(lyrics))), dtype=np.float64) / self.shares
+        likely = np.asarray(self.model.predict_proba(_inputs(list(lyrics))), dtype=np.float64) / self.shares**EVENING
         return [self.labels[place] == label for place, label in zip(likely.argmax(axis=1), labels, strict=True)]
 
 

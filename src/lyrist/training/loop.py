@@ -17,7 +17,7 @@ import contextlib
 import os
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ def train(
     resume: bool = False,
     bucketed: bool = True,
     title: str = "training",
-    callbacks: tuple[TrainerCallback, ...] = (),
+    callbacks: Sequence[Callable[[Loop], TrainerCallback]] = (),
 ) -> Outcome:
     """Fit ``model`` in place and leave it, in evaluation mode on the CPU, with its best weights.
 
@@ -70,7 +70,7 @@ def train(
     title
         What the progress display says.
     callbacks
-        More callbacks of the Trainer, such as a tracker's.
+        Each makes a further callback of the Trainer for the loop that is at work.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def train(
         stream = _stream(examples, schedule, bucketed)
         loop = Loop(model, stream, validation, schedule, measure, device, place, keep=folder is not None)
         loop.advance = advance
-        for callback in (*callbacks, *tracker(schedule.track, place)):
+        for callback in (*(make(loop) for make in callbacks), *tracker(schedule.track, place)):
             loop.add_callback(callback)
         loop.run(resume)
         model.to("cpu").eval()  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome
 from lyrist.training.saved import opened
 from lyrist.training.schedule import Schedule, device_for, threads
+from lyrist.training.trainer import Loop
 
 PROCESSOR = "preprocessor_config.json"
 """How the image pipelines of `transformers` are to prepare a picture."""
@@ -231,9 +232,7 @@ def learn(
     with hushed(), seeded(schedule.seed):
         network: Any = entry.build(settings, material.shape(source.network if source else None))
     network.to(memory_format=torch.channels_last)
-    callbacks: tuple[TrainerCallback, ...] = ()
-    if isinstance(network, TransferClassifier):
-        callbacks = (Thaw(network, settings.frozen, schedule),)
+    callbacks = [partial(Thaw, network, settings.frozen)] if isinstance(network, TransferClassifier) else []
     outcome = train(
         network,
         PictureExamples(material.train, material.targets),
@@ -269,21 +268,16 @@ def resolved(recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, An
 class Thaw(TrainerCallback):
     """Keeps the features of a transfer as they are for a share of the budget, then lets them be tuned."""
 
-    def __init__(self, network: TransferClassifier, share: float, schedule: Schedule) -> None:
+    def __init__(self, network: TransferClassifier, share: float, loop: Loop) -> None:
         if share and int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise LyristError("Frozen features are trained by one process; start it without torchrun, or --frozen 0.")
-        self.network, self.share, self.minutes = network, share, schedule.minutes
-        self.started = time.monotonic()
+        self.network, self.share, self.loop = network, share, loop
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """Decide whether the coming step leaves the features alone."""
-        if self.minutes is None:
-            done = state.global_step / max(1, state.max_steps)
-        else:
-            done = (time.monotonic() - self.started) / (60 * self.minutes)
-        self.network.frozen = done < self.share
+        self.network.frozen = self.loop.done(state.global_step) < self.share
         return control
 
 

@@ -131,7 +131,7 @@ class Loop(Resumable):
             if self.schedule.schedule == "plateau":
                 made = kinds.ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
             else:
-                made = kinds.LambdaLR(optimizer, lambda step: self.schedule.rate(self._done(step)))
+                made = kinds.LambdaLR(optimizer, lambda step: self.schedule.rate(self.done(step)))
             self.lr_scheduler = made
             self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -250,8 +250,8 @@ class Loop(Resumable):
         if self.schedule.patience and self.stale >= self.schedule.patience:
             self.control.should_training_stop = True
 
-    def _done(self, step: int) -> float:
-        """Return the share of the budget that is used up."""
+    def done(self, step: int) -> float:
+        """Return the share of the budget that is used up, what was before an interruption included."""
         if self.schedule.minutes is not None:
             return self._clock() / (60 * self.schedule.minutes)
         return step / self.state.max_steps if self.state.max_steps else 0.0
