@@ -211,14 +211,14 @@ def test_what_was_before_an_interruption_counts_towards_the_budget(
 ) -> None:
     """Features that were thawed before it are not frozen a second time."""
     monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
-    schedule = Schedule(minutes=10, batch_size=8, precision="float32", device="cpu")
+    schedule = Schedule(minutes=10, batch_size=8, evaluate_every=1, precision="float32", device="cpu")
     parts: list[Any] = [SimpleNamespace(frozen=None) for _ in range(2)]
 
     def late(loop: Loop) -> TrainerCallback:
         loop.before["seconds"] = 240.0  # as if four minutes had passed
-        return Kill(2)
+        return Kill(4)
 
-    for part, more in zip(parts, (late, lambda loop: Kill(3)), strict=True):
+    for part, more in zip(parts, (late, lambda loop: Kill(6)), strict=True):
         with pytest.raises(KeyboardInterrupt):
             train(
                 network(), data(), data(seed=1), schedule, folder=tmp_path, resume=part is parts[1],
