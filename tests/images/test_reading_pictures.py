@@ -290,6 +290,18 @@ def test_the_split_of_folders_is_kept_and_archives_read_as_folders_do(tmp_path: 
         assert (other.fingerprint, other.classes) == (first.fingerprint, first.classes)
 
 
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    folders(tmp_path / "set", classes=5)
+    (tmp_path / "set" / "c4").rename(tmp_path / "set" / "train")
+    found = read(tmp_path / "set")
+    assert found.classes == ("c0", "c1", "c2", "c3", "train")
+    assert found.rejected == ()
+    folders(tmp_path / "split" / "train")
+    (tmp_path / "split" / "test").mkdir()
+    (tmp_path / "split" / "test" / "1.png").write_bytes(png())  # a test part without labels is no class
+    assert read(tmp_path / "split").rejected == (("test/1.png", "not in the folder of a class"),)
+
+
 @pytest.mark.parametrize("what", ["empty folder", "only bad files"])
 def test_a_class_without_a_picture_is_named(tmp_path: Path, what: str) -> None:
     folders(tmp_path)

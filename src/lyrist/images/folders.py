@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from lyrist.images.entries import Entry
 
 PARTS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2, "testing": 2}
 """What folders above those of the classes may be called, and which split each is: 0 train, 1 validation, 2 test."""
+
+Parts = Mapping[str, int]
 
 AHEAD = 256
 """Files in memory that wait for a core."""
@@ -98,9 +100,10 @@ class Gatherer:
                 f"There is no picture that can be read in {path}{told}; give a folder with a folder a class."
             )
         depth = _depth([*self._pixels, *self._folders])
+        parts = _parts(self._pixels, depth)
         kept, rejected = [], list(self._rejected)
         for name in sorted(self._pixels):
-            if _place(name, depth) is None:
+            if _place(name, depth, parts) is None:
                 rejected.append((name, "not in the folder of a class"))
             else:
                 kept.append(name)
@@ -108,9 +111,9 @@ class Gatherer:
             raise LyristError(
                 f"The pictures in {path} are not in folders; put those of each class in a folder of its own."
             )
-        places = [_place(name, depth) for name in kept]
+        places = [_place(name, depth, parts) for name in kept]
         classes = sorted({place[1] for place in places if place})
-        self._complain(path, depth, classes, rejected)
+        self._complain(path, depth, parts, classes, rejected)
         number = {label: place for place, label in enumerate(classes)}
         return Decoded(
             np.stack([self._pixels.pop(name) for name in kept]),
@@ -121,10 +124,14 @@ class Gatherer:
             tuple(sorted(rejected)),
         )
 
-    def _complain(self, path: Path, depth: int, classes: Sequence[str], rejected: list[tuple[str, str]]) -> None:
+    def _complain(
+        self, path: Path, depth: int, parts: Parts, classes: Sequence[str], rejected: list[tuple[str, str]]
+    ) -> None:
         """Raise where a class has no picture."""
-        inside = [place for name in self._folders if (place := _place(f"{name}/x", depth)) and place[1] not in classes]
-        inside += [place for name, _ in rejected if (place := _place(name, depth)) and place[1] not in classes]
+        inside = [
+            place for name in self._folders if (place := _place(f"{name}/x", depth, parts)) and place[1] not in classes
+        ]
+        inside += [place for name, _ in rejected if (place := _place(name, depth, parts)) and place[1] not in classes]
         if inside:
             raise LyristError(
                 f"The class '{inside[0][1]}' in {path} has no picture that can be read; put some in its folder or delete it."
@@ -143,10 +150,16 @@ def _depth(names: Sequence[str]) -> int:
         depth += 1
 
 
-def _place(name: str, depth: int) -> tuple[int, str] | None:
+def _parts(names: Iterable[str], depth: int) -> Parts:
+    """Return `PARTS` where some folder called so has folders with pictures in it; else they are classes (trains, say)."""
+    below = (name.split("/")[depth:] for name in names)
+    return PARTS if any(len(path) > 2 and path[0].lower() in PARTS for path in below) else {}
+
+
+def _place(name: str, depth: int, parts: Parts) -> tuple[int, str] | None:
     """Return split and class of the file at the path ``name``; None where it is in no class's folder."""
-    parts = name.split("/")[depth:]
-    split = PARTS.get(parts[0].lower(), -1) if len(parts) > 1 else -1
+    path = name.split("/")[depth:]
+    split = parts.get(path[0].lower(), -1) if len(path) > 1 else -1
     if split >= 0:
-        parts = parts[1:]
-    return (split, parts[0]) if len(parts) > 1 else None
+        path = path[1:]
+    return (split, path[0]) if len(path) > 1 else None
