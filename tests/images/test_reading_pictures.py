@@ -238,8 +238,9 @@ def test_a_link_out_of_an_archive_is_refused_and_one_inside_is_left_out(tmp_path
 @pytest.mark.parametrize("content", [b"", b"no archive at all", gzip.compress(b"abc" * 500)])
 def test_what_is_no_archive_is_told_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tar.gz").write_bytes(content)
-    with pytest.raises(LyristError, match=r"x\.tar\.gz"):
+    with pytest.raises(LyristError, match=r"x\.tar\.gz") as told:
         read(tmp_path / "x.tar.gz")
+    assert "\n" not in str(told.value)
 
 
 def test_a_cut_archive_is_damaged(tmp_path: Path) -> None:
@@ -249,6 +250,21 @@ def test_a_cut_archive_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "own.tar.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(LyristError, match="damaged"):
         read(tmp_path / "own.tar.gz")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_an_archive_that_is_damaged_in_its_midst_is_damaged_and_not_shorter(tmp_path: Path, mode: Any) -> None:
+    rng = np.random.default_rng(0)
+    with tarfile.open(tmp_path / "covers.tar", mode) as tar:
+        for number in range(16):
+            member, data = tarfile.TarInfo(f"c{number % 4}/{number}.bin"), rng.bytes(5_000)  # noise is stored as it is
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    whole = (tmp_path / "covers.tar").read_bytes()
+    place = 5_632 * 9 if mode == "w" else len(whole) // 2
+    (tmp_path / "covers.tar").write_bytes(whole[:place] + b"\xff" * 100 + whole[place + 100 :])
+    with pytest.raises(LyristError, match="is damaged"):
+        list(entries(tmp_path / "covers.tar"))
 
 
 # ------------------------------------------------------------------------------------------------------------- folders
@@ -288,6 +304,14 @@ def test_the_split_of_folders_is_kept_and_archives_read_as_folders_do(tmp_path: 
     assert first.classes == ("c0", "c1", "c2", "c3")
     for other in others:
         assert (other.fingerprint, other.classes) == (first.fingerprint, first.classes)
+
+
+@pytest.mark.parametrize("top", ["covers", "."])
+def test_an_archive_may_begin_with_a_dot(tmp_path: Path, top: str) -> None:
+    folders(tmp_path / "set" / "covers")
+    with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as tar:  # as `tar -C FOLDER -czf set.tar.gz .` does
+        tar.add(tmp_path / "set" / top, arcname=".")
+    assert read(tmp_path / "set.tar.gz").classes == ("c0", "c1", "c2", "c3")
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:

@@ -6,17 +6,24 @@ overwrite something. Nothing is written, so this is a second wall.
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lyrist.errors import LyristError
 
 LARGEST = 1 << 30
 """Bytes of one file at most."""
+
+_DAMAGED = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,13 +58,14 @@ def entries(path: Path) -> Iterator[Entry]:
 def _guarded(found: Iterator[Entry], path: Path) -> Iterator[Entry]:
     try:
         for entry in found:
-            if not _hidden(entry.name):
+            if entry.name and not _hidden(entry.name):  # an archive's own top, './', has no name
                 yield entry
     except tarfile.ReadError as error:
+        reason = str(error).partition("\n")[0].rstrip(":")  # then it lists what it tried
         raise LyristError(
-            f"{path} is no archive that can be read ({error}); give a folder, a .tar, a .tar.gz or a .zip."
+            f"{path} is no archive that can be read ({reason}); give a folder, a .tar, a .tar.gz or a .zip."
         ) from None
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
+    except _DAMAGED as error:
         reason = str(error) or type(error).__name__
         raise LyristError(f"{path} is damaged ({reason}); download it again.") from None
 
@@ -102,6 +110,17 @@ def _tar(path: Path) -> Iterator[Entry]:
             else:
                 handle = archive.extractfile(member)
                 yield Entry(name, handle.read() if handle else b"")
+        _check_end(archive)
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raise where an archive ends before its end mark: tarfile takes a damaged header in the midst for the end."""
+    stream: Any = archive.fileobj
+    stream.seek(archive.offset)
+    if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.TarError(f"no header at byte {archive.offset:,}")
+    while stream.read(1 << 20):  # to where a packed archive has its checksum
+        pass
 
 
 def _zip(path: Path) -> Iterator[Entry]:
