@@ -89,8 +89,16 @@ def test_what_cannot_be_served_is_told(
     assert "no address of this machine" in refusal(
         capsys, one, "--host", "no.such.host.invalid", "--token", "long-enough"
     )
-    assert "--limit-seconds is 0" in refusal(capsys, one, "--limit-seconds", "0")
-    assert "--threads is 0" in refusal(capsys, one, "--threads", "0")
+    for option in (
+        "--queue",
+        "--batch",
+        "--limit-seconds",
+        "--max-tokens",
+        "--max-characters",
+        "--max-bytes",
+        "--threads",
+    ):
+        assert f"{option} is 0" in refusal(capsys, one, option, "0")
 
 
 def test_without_the_extra_it_says_how_to_get_it(

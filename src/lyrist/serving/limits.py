@@ -8,6 +8,9 @@ from lyrist.errors import LyristError, UsageError
 
 MEBIBYTE = 2**20
 
+OPTIONS = {"seconds": "limit-seconds", "characters": "max-characters", "body": "max-bytes"}
+"""What limits are called on the command line, where that is another name."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -35,7 +38,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0 or value == float("inf"):
-                option = {"seconds": "limit-seconds"}.get(name, name.replace("_", "-"))
+                option = OPTIONS.get(name, name.replace("_", "-"))
                 raise UsageError(f"--{option} is {value:g}; it is a number above 0.")
 
 
