@@ -105,6 +105,13 @@ def test_a_plan_is_kept_and_streamed_by_lines(client: openai.OpenAI) -> None:
     assert "".join(chunk.choices[0].text for chunk in stream) == choice.text
 
 
+def test_a_free_song_can_be_asked_to_be_original(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": "ngram", "prompt": "", "max_tokens": 30, "seed": 1, "extra_body": {"original": 5}}
+    whole = client.completions.create(**asked).choices[0]
+    assert whole.text
+    assert "".join(p.choices[0].text for p in client.completions.create(**asked, stream=True)) == whole.text
+
+
 def test_errors_have_the_classes_of_the_client(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError):
         client.completions.create(model="gpt-5", prompt="x")

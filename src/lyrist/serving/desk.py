@@ -155,7 +155,8 @@ class Desk:
         plan = wishes.plan()
         if plan is None:
             return
-        check_count("lines of the form", sum(section.lines for section in plan.sections), LINES)
+        if plan.sections:  # none where all that is asked is to be original
+            check_count("lines of the form", sum(section.lines for section in plan.sections), LINES)
         if asked.stops or asked.top is not None:
             raise UsageError(
                 "Songs to a plan have no stop and no logprobs; leave those out, or form, rhyme and the like."
