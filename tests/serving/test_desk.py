@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from servekit import LINES, slowly
 
@@ -151,6 +152,28 @@ def test_a_request_has_so_many_seconds_and_can_be_given_up(shelf: Shelf) -> None
     with pytest.raises(Cancelled):
         ticket.result()
     _soon(lambda: desk.inside == 0)
+    desk.close()
+
+
+def test_scores_that_nobody_waits_for_any_more_hold_up_nobody(shelf: Shelf) -> None:
+    slow = slowly(shelf, "gpt", 0.0)
+    writer, scored = slow.items["gpt"].model, []
+
+    def losses(texts: list[str], *_: Any, **__: Any) -> Any:
+        scored.append(len(texts))
+        time.sleep(0.1)
+        return [np.ones(3) for _ in texts]
+
+    writer.losses = losses
+    desk = Desk(slow, Limits(texts=100), threads=1)
+    ticket = desk.ask_score("gpt", ["la " * 6_000] * 100)
+    _soon(lambda: len(scored) > 1)
+    ticket.give_up()
+    assert len(desk.score("gpt", [SONG])) == 1
+    assert sum(scored) < 50
+    scored.clear()
+    assert len(desk.score("gpt", ["la " * 6_000] * 8)) == 8
+    assert scored == [3, 3, 2]
     desk.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from lyrist.corpus.cleaning import clean
 from lyrist.errors import UsageError
 from lyrist.evaluation.originality import Copied, Index
 from lyrist.serving.lanes import Job
+
+SITTING = 2**16
+"""Characters that are scored at once: thirty songs or so, or three texts as long as they may be."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +41,45 @@ class Score:
 
 
 def work(writer: Any, index: Callable[[], Index | None], watch: Callable[[int], object]) -> Any:
-    """Return what a lane does: score the texts of all jobs together."""
+    """Return what a lane does: score the texts of all jobs together, a sitting of them at a time."""
 
-    def score(jobs: list[Job[Asked]]) -> None:
-        ready = [job for job in jobs if prepared(job)]
-        texts = [text for job in ready for text in job.state["texts"]]
-        if not texts:
-            return
+    def score(jobs: list[Job[Asked]]) -> list[Job[Asked]]:
+        ready = [job for job in jobs if "texts" in job.state or prepared(job)]
+        sitting = _sitting(ready)
+        if not sitting:
+            return []
+        texts = [text for _, text in sitting]
         watch(len(texts))
-        given = [job.asked.given for job in ready for _ in job.asked.texts]
-        losses = writer.losses(texts, given, device="cpu")
+        losses = writer.losses(texts, [job.asked.given for job, _ in sitting], device="cpu")
         known = index()
         copied = known.copied_all(texts) if known is not None else [None] * len(texts)
-        found = [
-            _score(text, float(math.fsum(nats)), len(nats), runs)
-            for text, nats, runs in zip(texts, losses, copied, strict=True)
-        ]
-        for job in ready:
-            count = len(job.asked.texts)
-            job.ticket.answer(found[:count])
-            found = found[count:]
+        for (job, text), nats, runs in zip(sitting, losses, copied, strict=True):
+            job.state.setdefault("scores", []).append(_score(text, float(math.fsum(nats)), len(nats), runs))
+        return [job for job in ready if not _answered(job)]
 
     return score
+
+
+def _sitting(jobs: Sequence[Job[Asked]]) -> list[tuple[Job[Asked], str]]:
+    """Return what is scored before it is looked again who still waits: texts without a score, at least one."""
+    found: list[tuple[Job[Asked], str]] = []
+    size = 0
+    for job in jobs:
+        for text in job.state["texts"][len(job.state.get("scores", ())) :]:
+            size += len(text)
+            if found and size > SITTING:
+                return found
+            found.append((job, text))
+    return found
+
+
+def _answered(job: Job[Asked]) -> bool:
+    """Answer a job of which all texts have scores; return whether it is one."""
+    scores = job.state.get("scores", [])
+    if len(scores) < len(job.state["texts"]):
+        return False
+    job.ticket.answer(scores)
+    return True
 
 
 def _score(text: str, nats: float, tokens: int, copied: Copied | None) -> Score:
