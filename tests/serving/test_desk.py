@@ -185,6 +185,19 @@ def test_closing_finishes_what_was_begun(shelf: Shelf) -> None:
     assert ticket.result()[0].tokens
 
 
+def test_what_does_not_end_is_waited_for_once_however_often_it_is_closed(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, waited = Desk(shelf, Limits(seconds=2), threads=1), []
+    monkeypatch.setattr(desk._gate, "wait", waited.append)
+    desk.refuse()
+    time.sleep(0.2)
+    desk.close()
+    time.sleep(0.1)
+    desk.close()
+    assert waited[1] + 0.1 <= waited[0] <= 2.8
+
+
 def test_an_error_in_the_model_fails_those_it_hit_and_nobody_after(shelf: Shelf) -> None:
     slow = slowly(shelf, "gpt", 0.0)
     model = slow.items["gpt"].model.model

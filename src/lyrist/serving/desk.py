@@ -8,6 +8,7 @@ places until the answer is there, and no client's string is ever the name of a f
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,7 @@ class Desk:
         self.shelf, self.limits, self.counters = shelf, limits or Limits(), counters or Counters()
         self._threads = threads
         self._gate = Gate(self.limits.queue)
+        self._until: float | None = None  # when what was begun must have ended, since nothing new is taken
         self.counters.inside(lambda: self._gate.inside)
         self._indices: dict[str, Index | None] = {}
         self._indexing = threading.Lock()
@@ -285,11 +287,13 @@ class Desk:
     def refuse(self) -> None:
         """Take nothing new from now on."""
         self._gate.close()
+        if self._until is None:
+            self._until = time.monotonic() + self.limits.seconds + 1
 
     def close(self) -> None:
         """Take nothing new, finish what was begun (no longer than a request may take), and end the threads."""
-        self._gate.close()
-        self._gate.wait(self.limits.seconds + 1)
+        self.refuse()
+        self._gate.wait(max(0.0, (self._until or 0.0) - time.monotonic()))
         for lane in self._lanes.values():
             lane.close()
         for scribe in self._scribes.values():
