@@ -203,11 +203,12 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> str:
 
 
 def test_pictures_are_labelled_from_base64(server: Running) -> None:
-    given = [picture(), picture("JPEG"), "data:image/png;base64," + picture()]
+    lines = base64.encodebytes(base64.b64decode(picture())).decode()
+    given = [picture(), picture("JPEG"), "data:image/png;base64," + picture(), lines]
     answer = server.http.post("/v1/classify", json={"model": "pictures", "pictures": given})
     found = answer.json()["data"]
     assert {each["label"] for each in found} <= {"day", "night"}
-    assert found[0]["probabilities"] == found[2]["probabilities"]
+    assert found[0]["probabilities"] == found[2]["probabilities"] == found[3]["probabilities"]
 
 
 def test_pictures_that_are_none_are_refused(server: Running) -> None:

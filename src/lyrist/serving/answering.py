@@ -65,7 +65,8 @@ async def _pictures(desk: Desk, request: Request, body: ClassifyRequest, picture
 
 def _bytes(number: int, text: str) -> bytes:
     try:
-        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
+        given = text.partition(",")[2] if text.startswith("data:") else text
+        return base64.b64decode("".join(given.split()), validate=True)  # many tools break it into lines
     except (binascii.Error, ValueError):
         raise Refused(400, f"Picture {number} is not base64.", param="pictures") from None
 
