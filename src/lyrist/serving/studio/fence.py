@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lyrist.serving.replies import Refused
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
@@ -88,4 +89,4 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, why: 
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return
-    await JSONResponse({"error": {"message": why}}, status)(scope, receive, send)
+    await Refused(status, why).response()(scope, receive, send)
