@@ -63,8 +63,9 @@ def test_another_host_needs_a_token(shelf: Shelf) -> None:
         with pytest.raises(UsageError, match="needs a --token"):
             Settings(host=host)
         assert not Settings(host=host, token="long-enough").loopback
-    with pytest.raises(UsageError, match="at least 8 characters"):
-        Settings(token="short")
+    for token in ("short", "long enough", "long-enough\r", "long-enough\n", "long-énough"):
+        with pytest.raises(UsageError, match="at least 8 characters"):
+            Settings(token=token)
     with pytest.raises(UsageError, match="--port"):
         Settings(port=70_000)
 

@@ -12,6 +12,7 @@ import base64
 import hmac
 import ipaddress
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,8 +42,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise UsageError(f"--port is {self.port}; it is from 0 (any that is free) to 65535.")
-        if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or " " in self.token):
-            raise UsageError("--token has at least 8 characters, all of them ASCII and none a space.")
+        if self.token is not None and not re.fullmatch(r"[!-~]{8,}", self.token):
+            raise UsageError("--token has at least 8 characters, all of them ASCII and none a space or a line end.")
         if self.token is None and not self.loopback:
             raise UsageError(
                 f"--host {self.host} lets other machines in, which needs a --token that they must know "
