@@ -245,6 +245,16 @@ def test_kept_columns_are_shown(make_corpus: Any) -> None:
     assert "link: 60 different values" in html_of(explored)
 
 
+def test_a_kept_column_may_be_called_as_what_is_measured(make_corpus: Any) -> None:
+    names = ["words", "lines", "tokens", "sections", "repetition", "songs", "share", "n", "general"]
+    songs = songs_of(60)
+    explored = explore(str(make_corpus(songs.with_columns(pl.lit("a").alias(name) for name in names)).path))
+    assert list(explored.found["columns"]) == names
+    for told in explored.found["columns"].values():
+        assert told["songs"] == [{"value": "a", "songs": 60, "share": 1.0}]
+    assert explored.found["lengths"] == find(make_corpus(songs), top=30)["lengths"]
+
+
 def test_years_far_off_do_not_stretch_the_picture(make_corpus: Any) -> None:
     songs = songs_of(500, year=[1] + [1990 + i % 20 for i in range(498)] + [9999])
     assert "2 songs of years outside stand at the ends." in html_of(explore(str(make_corpus(songs).path)))

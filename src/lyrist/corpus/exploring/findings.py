@@ -47,7 +47,8 @@ def find(corpus: Corpus, top: int) -> dict[str, Any]:
         "languages": _labels(songs, _counted(songs, "language"), "language"),
         "years": _years(songs),
         "columns": {
-            name: _labels(songs, _counted(songs, name), name) for name in corpus.info["settings"].get("keep", [])
+            name: _labels(songs, _counted(songs, measures.KEPT_AS.format(name)), "value")
+            for name in corpus.info["settings"].get("keep", [])
         },
         "lengths": _lengths(songs),
         "sections": {

@@ -35,14 +35,17 @@ HEADER = rf"(?m)^{KEPT}$"
 
 LABELS = ("artist", "genre", "language")
 
+KEPT_AS = "kept {}"
+"""What a kept column is called here: one called ``words`` or ``lines`` would be taken for what is measured."""
+
 
 @dataclass(frozen=True)
 class Measured:
     """What a pass over the corpus found."""
 
     songs: pl.DataFrame
-    """One row a song, by id: id, split, cluster, artist, genre, language, year, kept columns, words, lines, repetition,
-    sections. An artist is written in one way, the commonest."""
+    """One row a song, by id: id, split, cluster, artist, genre, language, year, kept columns (`KEPT_AS`), words, lines,
+    repetition, sections. An artist is written in one way, the commonest."""
     sections: dict[str, int]
     """Songs that have a section of each kind."""
     sample: pl.DataFrame
@@ -52,7 +55,7 @@ class Measured:
 
 def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
     """Measure all songs of ``corpus``; the sample holds songs of its ``top`` commonest artists for certain."""
-    kept = list(corpus.info["settings"].get("keep", []))
+    kept = {name: KEPT_AS.format(name) for name in corpus.info["settings"].get("keep", [])}
     labels = one_spelling(corpus.songs(columns=["id", "artist"]))
     drawn = draw(labels, top, seed)
     headers = corpus.info["settings"]["cleaning"]["sections"] == "keep"
@@ -65,9 +68,9 @@ def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
             for batch in corpus.batches(split, columns):
                 if headers:
                     _count_kinds(batch["lyrics"], kinds)
-                read = _measured(batch.with_columns(split=pl.lit(split)), headers)
+                read = _measured(batch.rename(kept).with_columns(split=pl.lit(split)), headers)
                 sampled.append(read.select("id", "tokens").filter(pl.col("id").is_in(drawn["id"].implode())))
-                parts.append(_narrow(read, kept))
+                parts.append(_narrow(read, kept.values()))
                 done += len(batch)
                 advance(done, len(labels))
     songs = pl.concat(parts).join(labels, on="id", how="left").sort("id")

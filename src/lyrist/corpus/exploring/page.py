@@ -207,7 +207,7 @@ def _other_columns(found: dict[str, Any]) -> list[Section]:
     blocks: list[Block] = []
     for name, told in found["columns"].items():
         if 1 < told["different"] <= max(50, found["corpus"]["songs"] // 20):
-            picture = figures.bars(_most(told, name), title=f"Songs by {name}", name=f"column-{len(blocks) + 1}")
+            picture = figures.bars(_most(told, "value"), title=f"Songs by {name}", name=f"column-{len(blocks) + 1}")
             blocks.append(picture)
         else:
             blocks.append(
