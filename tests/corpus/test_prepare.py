@@ -138,6 +138,23 @@ def test_balance_and_genres(table: tuple[Path, Planted], tmp_path: Path) -> None
     assert corpus.ledger.dropped["unwanted-genre"] > 80
 
 
+def test_any_label_can_balance_and_stratify(table: tuple[Path, Planted], tmp_path: Path) -> None:
+    songs = prepare(str(table[0]), out=str(tmp_path / "c"), balance="year", stratify="language").corpus.songs()
+    assert len(set(songs["year"].value_counts()["count"])) == 1
+    songs = prepare(str(table[0]), out=str(tmp_path / "c"), balance="language", stratify="year").corpus.songs()
+    assert len(set(songs["language"].value_counts()["count"])) == 1
+
+
+def test_a_kept_column_may_have_any_name_that_the_corpus_has_not(tmp_path: Path) -> None:
+    songs = pl.DataFrame(
+        [{"lyrics": song.lyrics, "key": "C#", "band_00": "x", "kind": "y"} for song in songbook()[:40]]
+    )
+    songs.write_csv(tmp_path / "songs.csv")
+    keep = ("key", "band_00", "kind")
+    corpus = prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "c"), keep=keep, stratify="key").corpus
+    assert set(corpus.songs(columns=keep).rows()) == {("C#", "x", "y")}
+
+
 def test_the_tables_own_split_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "split.csv"
     with path.open("w", newline="", encoding="utf-8") as handle:
@@ -220,7 +237,8 @@ def test_two_processes_on_one_output(
         ({"lyrics": "words"}, "words"),
         ({"test": 1.5}, "share"),
         ({"validation": 0.6, "test": 0.6}, "training"),
-        ({"balance": "mood"}, "mood"),
+        ({"balance": "mood"}, "--keep 'mood'"),
+        ({"stratify": "lyrics"}, "It has: artist"),
         ({"languages": "fr,de", "min_words": 500}, "No song is left"),
     ],
 )

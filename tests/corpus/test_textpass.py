@@ -66,7 +66,7 @@ def test_the_language_is_told_of_songs_that_stay_only() -> None:
 
 
 def test_a_shard_is_accounted_for_and_not_done_twice(tmp_path: Path) -> None:
-    for name in ("raw", "clean", "keys", "dropped", "counts"):
+    for name in ("raw", "clean", "keys", "signatures", "dropped", "counts"):
         (tmp_path / name).mkdir()
     shard = tmp_path / "raw" / "00000.parquet"
     table(lyrics=[SONG, None, "too short", SONG.upper()], mood=["a", "b", "c", "d"]).write_parquet(shard)
@@ -80,6 +80,8 @@ def test_a_shard_is_accounted_for_and_not_done_twice(tmp_path: Path) -> None:
     assert counts["read"] == 4 == counts["kept"] + sum(counts["reasons"].values())
     keys = pl.read_parquet(tmp_path / "keys" / "00000.parquet")
     assert keys["mood"].to_list() == ["a", "d"]
-    assert keys["key"].n_unique() == 1  # the same text but for case
+    signed = pl.read_parquet(tmp_path / "signatures" / "00000.parquet")
+    assert signed["id"].to_list() == keys["id"].to_list()
+    assert signed["key"].n_unique() == 1  # the same text but for case
     shard.unlink()
     assert clean_shard(str(shard), settings) == counts

@@ -18,8 +18,8 @@ from lyrist.text import printable
 ROLES = ("title", "artist", "genre", "lyrics", "language", "year")
 """What a column can be found for by its name; ``split`` is taken only when an option names it."""
 
-RESERVED = {"row", "id", "source", "cluster", "split", *ROLES}
-"""Names that every corpus has or that prepare needs on the way; a kept column cannot take them."""
+RESERVED = {"row", "id", "source", "cluster", "split", "reason", "detail", *ROLES}
+"""Names that every corpus has, in ``songs/`` or ``dropped/``; a kept column cannot take them."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "title": (
@@ -349,7 +349,9 @@ def _looks_like_lyrics(values: Sequence[str | None]) -> bool:
 def _kept(header: Sequence[str], keep: Sequence[str], source: str) -> tuple[str, ...]:
     for name in keep:
         if name in RESERVED:
-            raise UsageError(f"--keep {name}: every corpus has a column '{name}' of its own; leave it out.")
+            raise UsageError(
+                f"--keep {name}: every corpus has a column '{name}' of its own; leave it out, or rename the table's."
+            )
         if name not in header:
             raise unknown(f"column of {source} called", name, [_short(column) for column in header])
         _column(header, name, source)

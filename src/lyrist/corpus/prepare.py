@@ -25,6 +25,7 @@ from lyrist._version import __version__
 from lyrist.corpus import summary, verdicts
 from lyrist.corpus.assembling import write_dropped, write_songs
 from lyrist.corpus.cleaning import Cleaning
+from lyrist.corpus.columns import ROLES
 from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
 from lyrist.corpus.engine import check_engine, over_shards
 from lyrist.corpus.ingest import Tables, ingest
@@ -211,7 +212,7 @@ def prepare(
             genres=tuple(name.lower() for name in _listed(genres)),
             min_words=min_words,
             max_words=max_words,
-            labelled=tuple(dict.fromkeys([*([balance] if balance else []), *(["genre"] if genres else [])])),
+            labelled=_needed(balance, genres),
         ),
         Split(by=split_by, validation=validation, test=test, seed=seed, column=split_column, stratify=stratify),
         duplicates,
@@ -284,6 +285,12 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _needed(balance: str | None, genres: str) -> tuple[str, ...]:
+    """Return the columns without which a song is dropped; the language is told of every song, whatever the table says."""
+    asked = (balance if balance != "language" else None, "genre" if genres else None)
+    return tuple(dict.fromkeys(name for name in asked if name))
+
+
 def _stands(settings: Settings, out: Path) -> bool:
     """Return whether the corpus ``out`` is of these settings, and of tables that are as long as they were, if still there."""
     info = read_json(out / CORPUS, "a corpus")
@@ -312,7 +319,8 @@ def _same_settings(settings: Settings, path: Path) -> None:
 
 def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
     """Refuse options that speak of a column which no table has."""
-    have = {name for source in read["sources"] for name in source["columns"]} | set(settings.keep)
+    roles = {role for source in read["sources"] for role in source["columns"]} & set(ROLES) - {"lyrics"}
+    have = roles | {"language", *settings.keep}
     asked = {"--balance": settings.balance, "--stratify": settings.split.stratify}
     if settings.filters.genres:
         asked["--genres"] = "genre"
@@ -320,9 +328,10 @@ def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
         asked["--split-by artist"] = "artist"
     for option, column in asked.items():
         if column and column not in have:
+            way = f"name it with --{column} COLUMN" if column in ROLES else f"keep it with --keep '{column}'"
             raise LyristError(
-                f"{option} needs the column '{column}', which the table does not have; "
-                f"name it with --{column} COLUMN. It has: {', '.join(sorted(have - {'keep'}))}."
+                f"{option} needs the column '{column}', which the corpus would not have; {way}. "
+                f"It has: {', '.join(sorted(have))}."
             )
 
 
@@ -330,7 +339,7 @@ def _text_pass(
     settings: Settings, read: dict[str, Any], work: Path, engine: str, workers: int | None
 ) -> dict[str, Any]:
     """Clean all shards and add up their counts."""
-    for name in ("clean", "keys", "dropped", "counts"):
+    for name in ("clean", "keys", "signatures", "dropped", "counts"):
         (work / name).mkdir(exist_ok=True)
     shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
     given = {

@@ -1,7 +1,8 @@
 """The one pass over the text of a shard: clean, filter with reasons, tell the language, make the signatures.
 
-Kept songs go to ``clean/``, the keys by which duplicates are found to ``keys/``, dropped rows to ``dropped/``; each file
-has the number of its shard and is whole or absent, so that an interrupted pass goes on where it stood.
+Kept songs go to ``clean/``, their labels to ``keys/``, what tells copies of them to ``signatures/`` (apart, since a table
+may have a column of any name), dropped rows to ``dropped/``; each file has the number of its shard and is whole or absent, so
+that an interrupted pass goes on where it stood.
 """
 
 from __future__ import annotations
@@ -80,12 +81,13 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     clock.step("clean")
     songs = judge(songs, Filters(**_tuples(settings["filters"])), clock)
     kept = songs.filter(pl.col("reason").is_null())
-    keys = kept.select("id", "title", "artist", "genre", "split", *settings["keep"])
-    if settings["signatures"]:
-        keys = pl.concat([keys, signatures(kept["lyrics"])], how="horizontal")
+    keys = kept.select("id", "title", "artist", "genre", "year", "language", "split", *settings["keep"])
+    signed = signatures(kept["lyrics"]).insert_column(0, kept["id"]) if settings["signatures"] else None
     clock.step("signatures")
     with explained(work):
         _write(keys, work / "keys" / raw.name)
+        if signed is not None:
+            _write(signed, work / "signatures" / raw.name)
         _write(songs.filter(pl.col("reason").is_not_null()).select(DROPPED), work / "dropped" / raw.name)
         _write(kept.drop("reason", "detail"), work / "clean" / raw.name)
     clock.step("write")

@@ -29,7 +29,7 @@ def labels(work: Path, columns: Sequence[str]) -> pl.DataFrame:
     """Return ``id`` and some columns of every clean song, as categories, in the order of id."""
     return (
         pl.scan_parquet(work / "keys" / "*.parquet")
-        .select("id", *(pl.col(name).cast(pl.Categorical) for name in dict.fromkeys(columns)))
+        .select("id", *(pl.col(name).cast(pl.String).cast(pl.Categorical) for name in dict.fromkeys(columns)))
         .sort("id")
         .collect()
     )
@@ -49,7 +49,7 @@ def near_copies(work: Path, *, ignore: bool = False) -> pl.DataFrame:
     if ignore:
         return find_clusters(None, fetch)
     with progress.task("near-copies", "stages") as advance:
-        return find_clusters(pl.scan_parquet(work / "keys" / "*.parquet"), fetch, advance=advance)
+        return find_clusters(pl.scan_parquet(work / "signatures" / "*.parquet"), fetch, advance=advance)
 
 
 def names(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:
