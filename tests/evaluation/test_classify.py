@@ -56,6 +56,15 @@ def test_a_text_is_cleaned_as_the_corpus_was(runs: dict[str, str]) -> None:
     assert found.labels[0].text == "river river"
 
 
+def test_a_text_is_cleaned_by_the_rules_of_the_corpus(make_corpus: Any, tmp_path: Path) -> None:
+    songs = pl.DataFrame({"lyrics": ["the river", "the engine"] * 20, "genre": ["folk", "rock"] * 20})
+    cleaning = {"sections": "keep", "parentheses": "drop", "off": ["spaces"]}
+    corpus = make_corpus(songs, settings={"cleaning": cleaning})
+    train("char-svm", str(corpus.path), out=str(tmp_path / "run"), target="genre")
+    found: Any = classify(str(tmp_path / "run"), "[Chorus: All]\nriver   river (engine)")
+    assert found.labels[0].text == "[chorus]\nriver   river"
+
+
 def test_texts_come_from_a_file_and_from_standard_input(
     runs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

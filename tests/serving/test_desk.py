@@ -1,5 +1,6 @@
 """The desk: many at once get what each would get alone, places are bounded, and who goes away frees a place."""
 
+import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,19 @@ def test_explained_labels_name_the_words(desk: Desk) -> None:
     found = desk.classify("genres", [SONG, LINES[-1]], explain=True)
     assert all(each.explanation is not None and each.explanation.words for each in found)
     assert found[0].explanation.label == found[0].label  # type: ignore[union-attr]
+
+
+def test_texts_are_cleaned_by_the_rules_of_the_runs_corpus(shelf: Shelf) -> None:
+    items = {name: shelf.items[name] for name in ("genres", "ngram")}
+    for name, served in items.items():
+        info = {**served.run.info, "cleaning": {"parentheses": "drop"}}
+        items[name] = dataclasses.replace(served, run=dataclasses.replace(served.run, info=info))
+    desk = Desk(Shelf(items), Limits(), threads=1)
+    try:
+        assert desk.classify("genres", [f"{SONG} (ooh)"])[0].text == SONG
+        assert desk.score("ngram", [f"{SONG} (ooh)"], {})[0].text == SONG
+    finally:
+        desk.close()
 
 
 def test_one_bad_text_fails_alone(desk: Desk) -> None:

@@ -106,7 +106,7 @@ def classify(
     given = [*texts, *([_read(file)] if file else [])]
     if not given:
         raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")
-    cleaned = [clean(text) for text in given]
+    cleaned = [clean(text, opened.cleaning) for text in given]
     for number, text in enumerate(cleaned, 1):
         if not text.strip():
             raise LyristError(

@@ -324,14 +324,15 @@ class Desk:
             return lambda size: self.counters.computed(name, kind, size)
 
         if served.task == "classify":
-            work = labelling.texts(served.model, watch("classify"))
+            work = labelling.texts(served.model, served.run.cleaning, watch("classify"))
             self._lanes[name, "classify"] = Lane(f"classify {name}", work, most, threads)
         elif served.task == "picture":
             pictures = labelling.pictures(served.model, watch("picture"))
             self._lanes[name, "picture"] = Lane(f"picture {name}", pictures, most, threads)
         else:
             self._scribes[name] = Scribe(f"write {name}", served.model, most, threads, watch("write"))
-            score = scoring.work(own(served.model), lambda: self.index(name), watch("score"))
+            cleaning = served.run.cleaning
+            score = scoring.work(own(served.model), cleaning, lambda: self.index(name), watch("score"))
             self._lanes[name, "score"] = Lane(f"score {name}", score, most, threads)
             self._lanes[name, "compose"] = Lane(f"compose {name}", self._composing(name, own(served.model)), 1, threads)
 

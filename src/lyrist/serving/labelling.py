@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lyrist.corpus.cleaning import Cleaning
 from lyrist.errors import UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.explain import explain
@@ -37,13 +38,13 @@ class Texts:
     explain: bool
 
 
-def texts(model: Any, watch: Callable[[int], object]) -> Any:
+def texts(model: Any, cleaning: Cleaning, watch: Callable[[int], object]) -> Any:
     """Return what the lane of a classifier of lyrics does."""
     classes = [str(label) for label in model.classes_]
 
     def label(jobs: list[Job[Texts]]) -> list[Job[Texts]]:
         later = [job for job in jobs if "labels" in job.state]
-        new = [job for job in jobs if "labels" not in job.state and prepared(job)]
+        new = [job for job in jobs if "labels" not in job.state and prepared(job, cleaning)]
         if new:
             given = [text for job in new for text in job.state["texts"]]
             watch(len(given))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lyrist.corpus.cleaning import clean
+from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.errors import UsageError
 from lyrist.evaluation.originality import Copied, Index
 from lyrist.serving.lanes import Job
@@ -40,6 +40,7 @@ class Score:
     """What of it stands in the songs that the writer learnt from; None where these are not there any more."""
 
 
+<<<<<<< HEAD
 def work(writer: Any, index: Callable[[], Index | None], watch: Callable[[int], object]) -> Any:
     """Return what a lane does: score the texts of all jobs together, a sitting of them at a time."""
 
@@ -49,6 +50,16 @@ def work(writer: Any, index: Callable[[], Index | None], watch: Callable[[int], 
         if not sitting:
             return []
         texts = [text for _, text in sitting]
+=======
+def work(writer: Any, cleaning: Cleaning, index: Callable[[], Index | None], watch: Callable[[int], object]) -> Any:
+    """Return what a lane does: score the texts of all jobs together."""
+
+    def score(jobs: list[Job[Asked]]) -> None:
+        ready = [job for job in jobs if prepared(job, cleaning)]
+        texts = [text for job in ready for text in job.state["texts"]]
+        if not texts:
+            return
+>>>>>>> 1454394 (classify, serve: texts are cleaned as the run's corpus was, which run.json now tells; before, always by the default rules)
         watch(len(texts))
         losses = writer.losses(texts, [job.asked.given for job, _ in sitting], device="cpu")
         known = index()
@@ -87,9 +98,9 @@ def _score(text: str, nats: float, tokens: int, copied: Copied | None) -> Score:
     return Score(text, nats / math.log(2) / size, nats, tokens, size, copied)
 
 
-def prepared(job: Job[Any]) -> bool:
-    """Clean the texts of a job as those of a corpus; where one of them is empty then, tell so and return False."""
-    texts = [clean(text) for text in job.asked.texts]
+def prepared(job: Job[Any], cleaning: Cleaning) -> bool:
+    """Clean the texts of a job as those of the run's corpus; where one of them is empty then, tell so and return False."""
+    texts = [clean(text, cleaning) for text in job.asked.texts]
     for number, text in enumerate(texts, 1):
         if not text.strip():
             job.ticket.fail(UsageError(f"Text {number} is empty after cleaning; give a text with words."))

@@ -203,6 +203,7 @@ def fit(
             "task": "classify",
             **({"songs_available": view.available} if view.available else {}),
             "corpus": str(view.corpus.path.resolve()),
+            "cleaning": view.corpus.info["settings"]["cleaning"],
             "seconds": learnt.seconds,
             "cpu_seconds": learnt.cpu_seconds,
             **learnt.room.told(),

@@ -31,6 +31,7 @@ from scipy import sparse
 
 from lyrist import files
 from lyrist._version import __version__
+from lyrist.corpus.cleaning import Cleaning
 from lyrist.errors import LyristError, UsageError
 from lyrist.training import journal
 from lyrist.training.checkpoints import CHECKPOINTS, last_checkpoint, other_settings
@@ -150,6 +151,12 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Return the rows of ``metrics.jsonl``; none for a model that is not trained in steps."""
         return journal.read(self.path)
+
+    @property
+    def cleaning(self) -> Cleaning:
+        """Return how the songs were cleaned that the run was fitted on: so must be what it is asked about."""
+        told = self.info.get("cleaning", {})
+        return Cleaning(**{**told, "off": tuple(told.get("off", ()))})
 
     @cached_property
     def model(self) -> Any:
