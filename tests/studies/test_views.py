@@ -86,3 +86,13 @@ def test_a_run_tells_how_many_songs_it_learnt_from(corpus: Corpus, tmp_path: Pat
     assert whole.run.results["test"]["accuracy"]["value"] > 0.8
     some = np.array(fitted.run.model.predict_proba(["neon wire", "river tide"]))
     np.testing.assert_allclose(some.sum(axis=1), 1)
+
+
+def test_a_label_may_hold_commas(make_corpus: Any) -> None:
+    acts = ["Tyler, The Creator", "Tyler", "Earth, Wind & Fire", "Wind"]
+    songs = pl.DataFrame({"lyrics": [f"song {i}" for i in range(40)], "artist": acts * 10})
+    found = view(make_corpus(songs), "artist", ("Tyler", "Earth", "Wind & Fire", "Tyler", "The Creator"))
+    assert found.only == ("Tyler", "Earth, Wind & Fire", "Tyler, The Creator")
+    assert set(found.songs["label"]) == set(found.only)
+    with pytest.raises(UsageError, match="no artist 'The Creator'"):
+        view(make_corpus(songs), "artist", ("Wind", "The Creator"))

@@ -175,7 +175,7 @@ def view(
     target
         The column whose values are the labels.
     only
-        Labels to keep; empty for all.
+        Labels to keep; empty for all. Parts of one label that has commas in it are taken for that label.
     most
         The most training songs, drawn at random; None for all.
     seed
@@ -199,15 +199,26 @@ def view(
     unlabelled = songs["label"].null_count()
     songs = songs.drop_nulls("label")
     if only:
-        known = songs["label"].unique().sort().to_list()
-        for label in only:
-            if label not in known:
-                raise unknown(target, label, known)
+        only = _meant(only, songs["label"].unique().sort().to_list(), target)
         songs = songs.filter(pl.col("label").is_in(only))
     settings = corpus.info["settings"]["split"]
     by = "column" if settings["column"] else settings["by"]
     found = _checked(View(corpus, target, songs, by, unlabelled, settings["seed"], only))
     return found if most is None else _checked(found.at_most(most, seed))
+
+
+def _meant(parts: tuple[str, ...], known: list[str], target: str) -> tuple[str, ...]:
+    """Return the labels that were meant by a list that was split at its commas: "Tyler, The Creator" is one."""
+    whole = {tuple(part.strip() for part in label.split(",") if part.strip()): label for label in known}
+    whole |= {(label,): label for label in known}
+    found = []
+    while parts:
+        most = next((n for n in range(len(parts), 0, -1) if parts[:n] in whole), 0)
+        if not most:
+            raise unknown(target, parts[0], known)
+        found.append(whole[parts[:most]])
+        parts = parts[most:]
+    return tuple(found)
 
 
 def _checked(view: View) -> View:
