@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+import shlex
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +248,31 @@ def test_repeats_and_the_learning_curve(corpus: Path, tmp_path: Path) -> None:
     assert "Over several splits" in html
     assert "Learning curve" in html
     assert list((found.path / "scores").iterdir())  # so that --resume need not fit them again
+
+
+def test_the_report_tells_the_commands_that_do_it_again(corpus: Path) -> None:
+    plan, out = str(corpus.parent / "again.toml"), str(corpus.parent / "again")
+    Path(plan).write_text(
+        '[[recipes]]\nname = "all words"\nrecipe = "complement-nb"\n[[recipes]]\nrecipe = "majority"\n'
+    )
+    found = study(
+        plan,
+        str(corpus),
+        out=out,
+        target="genre",
+        only="rap,folk",
+        max_songs=60,
+        choose_by="macro_f1",
+        other_split=False,
+    )
+    page = (found.path / "report.html").read_text(encoding="utf-8").split("How to run it again")[-1]
+    lines = unescape(re.sub(r"</.*", "", page[page.index("lyrist study") :], flags=re.DOTALL)).strip().splitlines()
+    again, scored, labelled = map(shlex.split, lines)
+    assert again[:4] == ["lyrist", "study", plan, str(corpus)]
+    options = "--target genre --only rap,folk --max-songs 60 --choose-by macro_f1 --no-other-split --seed 0 --out"
+    assert again[4:] == [*options.split(), out]
+    assert Path(scored[2]).is_dir()
+    assert labelled[2] == scored[2]
 
 
 def test_some_labels_only(corpus: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ import numpy as np
 
 from lyrist.evaluation.classification import calibration_of, confusion, hardest
 from lyrist.reports import figures, heatmaps
-from lyrist.reports.blocks import Block, Code, Column, Details, Facts, Items, Page, Prose, Section, Table
+from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
 from lyrist.reports.pixels import Shot, sheet
 from lyrist.studies.curves import curves
 from lyrist.studies.pictures import PAINTED, UNITS, FittedPictures, Question
 from lyrist.studies.plans import Plan, directory
+from lyrist.studies.provenance import again_section
 from lyrist.studies.report import by_class
 
 SHOWN = 24
@@ -324,13 +324,8 @@ def _pictures(questions: Mapping[str, Question], results: Mapping[str, Any]) -> 
 
 
 def _again(plan: Plan, results: Mapping[str, Any], data: str, out: Path) -> Section:
-    run = out / "runs" / directory(results["picked"])
-    lines = [
-        shlex.join(["lyrist", "study", plan.name, data, "--seed", str(results["seed"]), "--out", str(out)]),
-        shlex.join(["lyrist", "evaluate", str(run), data]),
-        shlex.join(["lyrist", "classify", str(run), "PICTURE.png"]),
-    ]
-    return Section("How to run it again", [Code("\n".join(lines))])
+    run = str(out / "runs" / directory(results["picked"]))
+    return again_section(plan, ["lyrist", "evaluate", run, data], ["lyrist", "classify", run, "PICTURE.png"])
 
 
 def _span(interval: Mapping[str, float]) -> str:

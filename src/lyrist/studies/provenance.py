@@ -1,11 +1,13 @@
-"""Where the songs of a study came from: the section that every report ends with."""
+"""How a study came about: where its songs came from, and the commands that do it again. Every report ends with these."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 
 from lyrist.corpus.corpus import Corpus
-from lyrist.reports.blocks import Block, Items, Section, Table
+from lyrist.reports.blocks import Block, Code, Items, Section, Table
+from lyrist.studies.plans import Plan
 
 
 def corpus_section(corpus: Corpus, songs: Mapping[str, int], split_by: str, seed: int) -> Section:
@@ -36,3 +38,8 @@ def corpus_section(corpus: Corpus, songs: Mapping[str, int], split_by: str, seed
     if dropped:
         blocks.append(Table(("reason", "rows"), dropped, caption="What was dropped"))
     return Section("How the corpus was made", blocks)
+
+
+def again_section(plan: Plan, *further: Sequence[str]) -> Section:
+    """Return the section of the command that asks for this study again, and of further ones, a line each."""
+    return Section("How to run it again", [Code("\n".join(map(shlex.join, (plan.asked, *further))))])

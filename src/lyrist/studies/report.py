@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ from lyrist.corpus.corpus import SPLITS
 from lyrist.evaluation.classification import by_group, confusion
 from lyrist.evaluation.explain import telling_features
 from lyrist.reports import figures, heatmaps
-from lyrist.reports.blocks import Block, Code, Column, Details, Facts, Items, Page, Prose, Section, Table
+from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
 from lyrist.studies import evidence
 from lyrist.studies.comparing import Judged
 from lyrist.studies.curves import curves
 from lyrist.studies.fitting import Fitted
-from lyrist.studies.plans import Plan
-from lyrist.studies.provenance import corpus_section
+from lyrist.studies.plans import Plan, directory
+from lyrist.studies.provenance import again_section, corpus_section
 from lyrist.studies.views import View
 
 CLASSES_SHOWN = 40
@@ -53,7 +52,7 @@ def compose(plan: Plan, question: View, fitted: Mapping[str, Fitted], results: M
         Where the study will stand; the commands on the page name it.
     """
     picked = fitted[results["picked"]]
-    judged = picked.judged["test"]
+    judged, run = picked.judged["test"], str(out / "runs" / directory(results["picked"]))
     sections = [
         _comparison(results),
         *_other_split(results),
@@ -64,7 +63,11 @@ def compose(plan: Plan, question: View, fitted: Mapping[str, Fitted], results: M
         evidence.songs(picked, question),
         *_telling(fitted, results["picked"]),
         corpus_section(question.corpus, {p: len(question.part(p)) for p in SPLITS}, question.split_by, question.seed),
-        _again(plan, question, results, out),
+        again_section(
+            plan,
+            ["lyrist", "evaluate", run, str(question.corpus.path)],
+            ["lyrist", "classify", run, "--explain", "--file", "SONG.txt"],
+        ),
     ]
     return Page(
         title=f"Which {question.target} is it?",
@@ -315,14 +318,3 @@ def _telling(fitted: Mapping[str, Fitted], picked: str) -> list[Section]:
             table = Table(("class", "speaks for it, strongest first"), rows)
             return [Section("Words that decide", [table], f"The largest weights of {name} for each class.")]
     return []
-
-
-def _again(plan: Plan, question: View, results: Mapping[str, Any], out: Path) -> Section:
-    corpus = str(question.corpus.path)
-    command = ["lyrist", "study", plan.name, corpus, "--target", question.target, "--seed", str(results["seed"])]
-    lines = [
-        shlex.join([*command, "--out", str(out)]),
-        shlex.join(["lyrist", "evaluate", str(out / "runs" / results["picked"]), corpus]),
-        shlex.join(["lyrist", "classify", str(out / "runs" / results["picked"]), "--explain", "--file", "SONG.txt"]),
-    ]
-    return Section("How to run it again", [Code("\n".join(lines))])

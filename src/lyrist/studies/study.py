@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import inspect
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,7 +131,10 @@ def study(
     LyristError
         The corpus, the target, the study, a recipe or an option is not there or cannot be used.
     """
-    plan = load(study)
+    asked: dict[str, Any] = {"target": target, "condition": condition, "only": only, "max_songs": max_songs}
+    asked |= {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device, "choose_by": choose_by}
+    asked |= {"other_split": other_split, "repeats": repeats, "learning_curve": learning_curve}
+    plan = dataclasses.replace(load(study), asked=_command(study, data, out, seed, asked))
     given = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     if plan.task == "picture":
         refused = {"target": target, "condition": condition, "only": only, "other-split": other_split}
@@ -188,6 +193,19 @@ def study(
         files.write_text(building / "results.csv", _csv(results))
         page.write(report.compose(plan, question, fitted, results, final), building / "report.html")
     return Studied(final, results)
+
+
+def _command(name: str, data: str, out: str, seed: int, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the command that asks for just this study: every option that is not as it is where nobody gives it."""
+    usual = inspect.signature(study).parameters
+    words = ["lyrist", "study", name, data]
+    for option, value in options.items():
+        flag = option.replace("_", "-")
+        if value != usual[option].default:
+            words += (
+                [f"--{flag}"] if value is True else [f"--no-{flag}"] if value is False else [f"--{flag}", str(value)]
+            )
+    return (*words, "--seed", str(seed), "--out", out)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Everything on the page comes from what ``results.json`` holds and from the journ
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from lyrist.reports import figures
 from lyrist.reports.blocks import (
     Block,
     Cell,
-    Code,
     Column,
     Details,
     Facts,
@@ -30,7 +28,7 @@ from lyrist.reports.blocks import (
 )
 from lyrist.studies.curves import writer_curves
 from lyrist.studies.plans import Plan
-from lyrist.studies.provenance import corpus_section
+from lyrist.studies.provenance import again_section, corpus_section
 
 UNIT = "bits per byte"
 
@@ -392,9 +390,4 @@ def _reported(results: Mapping[str, Any]) -> list[Section]:
 def _again(plan: Plan, corpus: Corpus, results: Mapping[str, Any], out: Path) -> Section:
     run = str(out / "runs" / results["directories"][results["picked"]])
     ask = [word for column, values in results["conditions"].items() if values for word in (f"--{column}", values[0])]
-    lines = [
-        shlex.join(["lyrist", "study", plan.name, str(corpus.path), "--seed", str(results["seed"]), "--out", str(out)]),
-        shlex.join(["lyrist", "evaluate", run, str(corpus.path)]),
-        shlex.join(["lyrist", "write", run, *ask, "-n", "2"]),
-    ]
-    return Section("How to run it again", [Code("\n".join(lines))])
+    return again_section(plan, ["lyrist", "evaluate", run, str(corpus.path)], ["lyrist", "write", run, *ask, "-n", "2"])
