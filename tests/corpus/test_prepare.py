@@ -155,6 +155,18 @@ def test_a_kept_column_may_have_any_name_that_the_corpus_has_not(tmp_path: Path)
     assert set(corpus.songs(columns=keep).rows()) == {("C#", "x", "y")}
 
 
+def test_errors_and_summaries_tell_commands_that_can_be_typed(tmp_path: Path) -> None:
+    songs = pl.DataFrame([{"lyrics": f"{song.lyrics}  ", "mood": None} for song in songbook()[:40]])
+    songs[[*range(40), 0]].write_csv(tmp_path / "songs.csv")
+    prepared = prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "my corpus"), keep=("mood",))
+    assert f"--out '{tmp_path}/my corpus' --show-dropped exact-duplicate" in prepared.summary()
+    with pytest.raises(LyristError, match="--out 'no corpus'"):
+        Corpus.open("no corpus")
+    for target, way in (("mood", "choose another"), ("artist", "--artist COLUMN"), ("tempo", "--keep COLUMN")):
+        with pytest.raises(LyristError, match=way):
+            prepared.corpus.check_target(target)
+
+
 def test_the_tables_own_split_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "split.csv"
     with path.open("w", newline="", encoding="utf-8") as handle:

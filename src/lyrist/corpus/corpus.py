@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist.corpus.ledger import Ledger
-from lyrist.errors import LyristError, unknown
+from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.files import read_json, staging_path
 
 FORMAT = 1
@@ -56,7 +57,9 @@ class Corpus:
         if not path.is_dir():
             partial = staging_path(path)
             hint = f" An unfinished one is in {partial}: run prepare again with --resume." if partial.is_dir() else ""
-            raise LyristError(f"There is no corpus {path}; make one with: lyrist prepare TABLE --out {path}.{hint}")
+            raise LyristError(
+                f"There is no corpus {path}; make one with: lyrist prepare TABLE --out {quote(str(path))}.{hint}"
+            )
         info = read_json(path / "corpus.json", "a corpus")
         if not isinstance(info, dict) or info.get("format") != FORMAT:
             found = info.get("format") if isinstance(info, dict) else None
@@ -144,8 +147,9 @@ class Corpus:
         """Raise unless ``target`` is a column by which songs can be classified."""
         known = [name for name in self.columns if name not in ("id", "title", "lyrics", "cluster")]
         if target not in known:
-            raise unknown("target column", target, known)
+            error = unknown("target column", target, known)
+            raise UsageError(f"{error} Another column of the table is there after: lyrist prepare --keep COLUMN.")
         if not self.scan().select(pl.col(target).is_not_null().any()).collect().item():
-            raise LyristError(
-                f"No song in {self.path} has a {target}; name its column: lyrist prepare --{target} COLUMN."
-            )
+            kept = target in self.columns[len(COLUMNS) :]
+            way = "choose another" if kept else f"name the table's: lyrist prepare --{target} COLUMN"
+            raise LyristError(f"No song in {self.path} has a value in the column '{target}'; {way}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,7 @@ def of_corpus(corpus: Corpus) -> str:
         lines.append(f"  {count:>9,}  {reason:<18} {REASONS.get(reason, '')}")
     if ledger.dropped:
         commonest = max(ledger.dropped, key=ledger.dropped.__getitem__)
-        lines.append(f"  (see them: lyrist prepare --out {corpus.path} --show-dropped {commonest})")
+        lines.append(f"  (see them: lyrist prepare --out {quote(str(corpus.path))} --show-dropped {commonest})")
     if "invalid-utf8" in ledger.dropped:
         lines.append("  Rows are not valid UTF-8: if the table has another encoding, say so, as in --encoding cp1252.")
     lines += _unread(info)
@@ -35,7 +36,7 @@ def of_corpus(corpus: Corpus) -> str:
     changed = {rule: n for rule, n in counts["rules"].items() if n}
     if changed:
         told = sorted(changed.items(), key=lambda item: -item[1])[:6]
-        lines.append("cleaned: " + ", ".join(f"{rule} in {n:,} songs" for rule, n in told))
+        lines.append("cleaned: " + ", ".join(f"{rule} in {n:,} song{'s' if n > 1 else ''}" for rule, n in told))
     lines.append(f"corpus: {corpus.path}  (fingerprint {corpus.fingerprint}, {counts['seconds']['wall']:.1f} s)")
     return printable("\n".join(lines))
 
