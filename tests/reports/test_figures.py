@@ -229,3 +229,7 @@ def test_labels_keep_what_shapes_letters_and_show_what_hides() -> None:
     assert one_line("می\u200cخواهم 👩\u200d🎤") == "می\u200cخواهم 👩\u200d🎤"
     assert one_line("a\u202eb\u200bc\x07d\ufffe") == "a�b�c�d�"
     assert math.isclose(columns("日本語 e\u0301"), 8)
+
+
+def test_the_point_of_a_sure_and_right_model_is_not_cut_in_half() -> None:
+    assert not re.search(r'clip-path="[^"]*">\s*<use', figures.calibration([(0.5, 0.4, 9), (1.0, 1.0, 9)]).svg)

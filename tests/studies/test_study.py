@@ -110,6 +110,7 @@ def test_a_genre_study_reports_both_splits(studied: Studied) -> None:
 
 def test_the_report_is_self_contained_and_harmless(studied: Studied) -> None:
     html = (studied.path / "report.html").read_text(encoding="utf-8")
+    assert "Hardest: wrong, the truth held for least likely" in html
     assert "<script>alert" not in html
     assert "<b>more</b>" not in html
     for outside in ('src="http', "url(http", '<link rel="stylesheet"', "@import"):

@@ -158,7 +158,8 @@ def calibration(bins: Sequence[tuple[float, float, int]], *, height: int = 340, 
         axes.plot([0, 1], [0, 1], color=palette.SOFT, linewidth=1, linestyle=DOTTED)
         axes.plot([c for c, _, _ in shown], [a for _, a, _ in shown], color=palette.SERIES[0], linewidth=1.4)
         for confidence, accuracy, n in shown:
-            axes.plot([confidence], [accuracy], "o", color=palette.SERIES[0], markersize=4 + 8 * math.sqrt(n / largest))
+            size = 4 + 8 * math.sqrt(n / largest)
+            axes.plot([confidence], [accuracy], "o", color=palette.SERIES[0], markersize=size, clip_on=False)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
         grid(axes, label, "how sure", "how often right", percent="xy", vertical=True)

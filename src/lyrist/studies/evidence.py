@@ -25,11 +25,14 @@ def songs(picked: Fitted, question: View) -> Section:
     judged = picked.judged["test"]
     blocks: list[Block] = []
     for title, find in (
-        ("Hardest: most sure, and wrong", hardest),
-        ("Most telling: most sure, and right", most_telling),
+        ("Hardest: wrong, the truth held for least likely", hardest),
+        ("Most telling: right, and most sure", most_telling),
     ):
         places = find(judged.truth, judged.probabilities, judged.classes, SHOWN)
-        blocks += [Prose(f"{title}."), *(_song(picked, question, judged, place) for place in places)]
+        blocks += [
+            Prose(f"{title}{'' if places else ' (there is none)'}."),
+            *(_song(picked, question, judged, place) for place in places),
+        ]
     return Section("Songs", blocks, "Marked: the words that spoke for the answer, stronger where they weigh more.")
 
 

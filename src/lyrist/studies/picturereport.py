@@ -261,7 +261,7 @@ def _mistakes(part: str, question: Question, picked: FittedPictures) -> Section:
         lines = (judged.truth[place], f"{judged.answers[place]} {sure:.0%}")
         shots.append(Shot([there.pictures.pixels[int(judged.ids[place])]], lines))
     if shots:
-        title = "Hardest pictures: most sure, and wrong"
+        title = "Hardest pictures: wrong, the truth held for least likely"
         caption = "Under each: what it is, and what it was taken for."
         blocks.append(sheet(shots, title=title, caption=caption, name=f"hardest-{part}"))
     return Section(f"Where it errs, block {part}", blocks, f"Of {picked.run.info['name']}, the recipe that was picked.")
