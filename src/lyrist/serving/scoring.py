@@ -40,26 +40,15 @@ class Score:
     """What of it stands in the songs that the writer learnt from; None where these are not there any more."""
 
 
-<<<<<<< HEAD
-def work(writer: Any, index: Callable[[], Index | None], watch: Callable[[int], object]) -> Any:
+def work(writer: Any, cleaning: Cleaning, index: Callable[[], Index | None], watch: Callable[[int], object]) -> Any:
     """Return what a lane does: score the texts of all jobs together, a sitting of them at a time."""
 
     def score(jobs: list[Job[Asked]]) -> list[Job[Asked]]:
-        ready = [job for job in jobs if "texts" in job.state or prepared(job)]
+        ready = [job for job in jobs if "texts" in job.state or prepared(job, cleaning)]
         sitting = _sitting(ready)
         if not sitting:
             return []
         texts = [text for _, text in sitting]
-=======
-def work(writer: Any, cleaning: Cleaning, index: Callable[[], Index | None], watch: Callable[[int], object]) -> Any:
-    """Return what a lane does: score the texts of all jobs together."""
-
-    def score(jobs: list[Job[Asked]]) -> None:
-        ready = [job for job in jobs if prepared(job, cleaning)]
-        texts = [text for job in ready for text in job.state["texts"]]
-        if not texts:
-            return
->>>>>>> 1454394 (classify, serve: texts are cleaned as the run's corpus was, which run.json now tells; before, always by the default rules)
         watch(len(texts))
         losses = writer.losses(texts, [job.asked.given for job, _ in sitting], device="cpu")
         known = index()
