@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="writers that were trained with a condition")
-    parser.add_argument("--style", nargs="+", type=float, default=[0.0, Sampling.style, 3.5])
+    parser.add_argument("--style", nargs="+", type=float, default=[0.0, 2.5, Sampling.style])
     parser.add_argument("--songs", type=int, default=20, help="for each genre")
     parser.add_argument("--tokens", type=int, default=160, help="of a song, at most")
     parser.add_argument("--seed", type=int, default=1)

@@ -37,7 +37,7 @@ class Sampling:
     """At least 1: logits of tokens that were written are divided by it (Keskar and others, 2019); line ends are not."""
     no_repeat_ngram: int = 0
     """No run of so many tokens is written twice; 0: any may be."""
-    style: float = 2.5
+    style: float = 3.5
     """How far to lean to words that are usual for the genre or artist, at least 0; 0: not beyond what the model does."""
     max_repeats: int = 3
     """No run of `RUN` tokens stands in a song more than so many times; 0: no limit."""
