@@ -244,6 +244,23 @@ def test_lyricsgenius_by_song_and_by_artist(tmp_path: Path) -> None:
     assert readers(tmp_path / "Lyrics_TheBand.json")[0].columns.preset == "lyricsgenius"
 
 
+@pytest.mark.parametrize("orient", ["columns", "index", "list", "records"])
+def test_json_as_pandas_writes_it(tmp_path: Path, orient: str) -> None:
+    songs = [
+        {"artist": None, "title": "One", "lyrics": "first line"},
+        {"artist": "B", "title": "Two", "lyrics": "second line"},
+    ]
+    columns = {name: [song[name] for song in songs] for name in songs[0]}
+    forms = {
+        "columns": {name: {str(row): value for row, value in enumerate(each)} for name, each in columns.items()},
+        "index": {str(row): song for row, song in enumerate(songs)},
+        "list": columns,
+        "records": songs,
+    }
+    (tmp_path / "songs.json").write_text(json.dumps(forms[orient]))
+    assert [{name: song[name] for name in songs[0]} for song in rows(tmp_path / "songs.json")] == songs
+
+
 def test_json_larger_than_its_window(tmp_path: Path) -> None:
     songs = [{"title": str(i), "lyrics": f"{i} " * 200_000} for i in range(9)]
     (tmp_path / "songs.json").write_text(json.dumps(songs, indent=2))

@@ -1,7 +1,8 @@
 """JSON and JSON Lines: songs as objects, one by one, whatever the size of the file.
 
 An object with a list of objects called ``songs`` (as the package lyricsgenius saves an artist) stands for those songs,
-and so does one whose only list of objects has another name (``{"data": [...]}``).
+and so does one whose only list of objects has another name (``{"data": [...]}``), or that is a whole table as pandas
+writes it where nobody asks for records.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from lyrist.corpus.columns import NAMES, normal
+from lyrist.corpus.columns import has_lyrics
 from lyrist.corpus.reading.records import NOT_JSON, Item, Rejected, text_of
 from lyrist.corpus.reading.streams import DamageError
 
@@ -75,15 +76,15 @@ def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, A
     value
         The object.
     alone
-        Whether it is the whole text; then its list may have any name, and otherwise only ``songs``.
+        Whether it is the whole text; then its list may have any name, and otherwise only ``songs``, or it is a table.
     """
     lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
     if isinstance(value.get("songs"), list):
         songs = value["songs"]
-    elif alone and len(lists) == 1 and not any(normal(key) in NAMES["lyrics"] for key in value):
+    elif alone and len(lists) == 1 and not has_lyrics(list(value)):
         songs = lists[0]
     else:
-        yield value
+        yield from (alone and _rows(value)) or [value]
         return
     artist = text_of(value.get("artist") or value.get("name"))
     for song in songs:
@@ -93,6 +94,24 @@ def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, A
             yield song | {"artist": artist}
         else:
             yield song
+
+
+def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the songs of a table in one object, by columns or by the index of its rows; none of an object of another kind."""
+    first, *others = value.values() or (None,)
+    named = has_lyrics(list(value))
+    if (
+        isinstance(first, list)
+        and others
+        and named
+        and all(isinstance(o, list) and len(o) == len(first) for o in others)
+    ):
+        return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
+    if not isinstance(first, dict) or not all(isinstance(other, dict) for other in others):
+        return []
+    if named and all(other.keys() == first.keys() for other in others):
+        return [{name: column[row] for name, column in value.items()} for row in first]
+    return list(value.values()) if has_lyrics(list(first)) else []
 
 
 class _Stream:
