@@ -160,6 +160,7 @@ def test_errors_and_summaries_tell_commands_that_can_be_typed(tmp_path: Path) ->
     songs[[*range(40), 0]].write_csv(tmp_path / "songs.csv")
     prepared = prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "my corpus"), keep=("mood",))
     assert f"--out '{tmp_path}/my corpus' --show-dropped exact-duplicate" in prepared.summary()
+    assert "as in --artist COLUMN" in prepared.summary()
     with pytest.raises(LyristError, match="--out 'no corpus'"):
         Corpus.open("no corpus")
     for target, way in (("mood", "choose another"), ("artist", "--artist COLUMN"), ("tempo", "--keep COLUMN")):

@@ -29,6 +29,8 @@ def of_corpus(corpus: Corpus) -> str:
         lines.append(f"  (see them: lyrist prepare --out {quote(str(corpus.path))} --show-dropped {commonest})")
     if "invalid-utf8" in ledger.dropped:
         lines.append("  Rows are not valid UTF-8: if the table has another encoding, say so, as in --encoding cp1252.")
+    if not any("artist" in source["columns"] for source in info["sources"]):
+        lines.append("No column was taken for the artist: if the table has one, name it, as in --artist COLUMN.")
     lines += _unread(info)
     lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
     lines += [_clusters(counts), _splits(counts, info)]
