@@ -148,7 +148,8 @@ def sentence(first: str, second: str, test: Mapping[str, float]) -> str:
     """Say in words what the paired comparison of two writers found."""
     told = (
         f"On the same test songs {first} costs {abs(test['difference']):.3f} bits per byte "
-        f"{'less' if test['difference'] <= 0 else 'more'} than {second}, 95% interval {test['low']:+.3f} to {test['high']:+.3f}"
+        f"{'less' if test['difference'] <= 0 else 'more'} than {second} "
+        f"(difference {test['difference']:+.3f}, 95% interval {test['low']:+.3f} to {test['high']:+.3f})"
     )
     if test["low"] <= 0 <= test["high"]:
         return f"{told}: these songs cannot tell them apart."
