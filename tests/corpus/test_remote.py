@@ -29,7 +29,9 @@ from lyrist.sample.songbook import songbook
 def calm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No proxy, no credentials of whoever runs the tests, and short pauses."""
     for name in list(os.environ):
-        if name.startswith(("AWS_", "GOOGLE_", "HF_", "STORAGE_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "HF_", "STORAGE_")) or name.lower().endswith(
+            "_proxy"
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(remote, "PAUSES", (0.01, 0.01, 0.01))

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from servers import Shelf, free_port, running, served
-from test_remote import TABLES, described, refused
+from test_remote import TABLES, calm, described, refused  # noqa: F401 - `calm` is for every test here
 
 from lyrist.corpus.prepare import prepare
 from lyrist.corpus.reading import find_sources
@@ -33,15 +33,6 @@ class Store:
 
     root: str
     put: Callable[[str, bytes], None]
-
-
-@pytest.fixture(autouse=True)
-def calm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No proxy, and no credentials of whoever runs the tests."""
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "CLOUDSDK_", "GOOGLE_", "STORAGE_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture(scope="session")
