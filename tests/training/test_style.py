@@ -80,6 +80,19 @@ def test_several_conditions_are_averaged_and_unknown_ones_say_nothing(corpus: Co
     assert both == pytest.approx((genre + alone) / 2)
 
 
+def test_few_songs_say_nothing_of_what_is_usual(make_corpus: Any) -> None:
+    artists = ["A"] * 2 + ["B"] * 3 + [None] * 5
+    songs = {"lyrics": [f"oh my {'truck' if n < 5 else 'train'} is mine\n{ROAD}" for n in range(10)], "artist": artists}
+    found = leans(make_corpus(pl.DataFrame(songs).with_columns(split=pl.lit("train"))), "artist")
+    assert {artist for artist, _ in found} == {"B"}
+    tokens = tokenise(
+        make_corpus(pl.DataFrame(songs).head(2).with_columns(split=pl.lit("train"))),
+        WriterOptions(vocabulary=400),
+        ["artist"],
+    )
+    assert style.learn(tokens).lean({"artist": "A"}, 400) is None
+
+
 @pytest.fixture(scope="module")
 def saved(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Writer, Path]:
     writer = fit_writer(corpus, "ngram", {"vocabulary": 400}, ["genre"])

@@ -30,6 +30,8 @@ PRIOR = 5.0
 """Songs that are added to those that have a word and to those that would be expected to."""
 STRONGEST = 512
 """Words of each genre or artist that are kept: those that are the most unusual elsewhere, or here."""
+LEAST = 3
+"""Songs of a genre or artist at least: fewer say nothing of what is usual."""
 BLOCK = 20_000
 """Songs that are counted at a time."""
 
@@ -137,13 +139,18 @@ def _leans(counted: pl.DataFrame, share: NDArray[np.float64], words: NDArray[np.
     words
         Which tokens are words.
     """
-    frames = []
-    for (code,), own in counted.group_by("code", "token").agg(pl.col("len").sum()).group_by("code"):
+    frames = [pl.DataFrame(schema={"token": pl.Int64, "lean": pl.Float64, "code": counted["code"].dtype})]
+    summed = counted.group_by("code", "token").agg(pl.col("len").sum())
+    for (code,), own in summed.filter(pl.col("len").max().over("code") >= LEAST).group_by("code"):
         songs = np.bincount(own["token"].to_numpy(), weights=own["len"].to_numpy(), minlength=len(share))[: len(share)]
         lean = np.where(words, np.log((songs + PRIOR) / (songs.sum() * share + PRIOR)), 0.0)
         strongest = np.sort(np.argsort(-np.abs(lean), kind="stable")[:STRONGEST])
         strongest = strongest[lean[strongest] != 0]
-        frames.append(pl.DataFrame({"token": strongest, "lean": lean[strongest]}).with_columns(code=pl.lit(code)))
+        frames.append(
+            pl.DataFrame({"token": strongest, "lean": lean[strongest]}).with_columns(
+                code=pl.lit(code, counted["code"].dtype)
+            )
+        )
     return pl.concat(frames).sort("code", "token")
 
 
