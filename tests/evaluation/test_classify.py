@@ -28,6 +28,8 @@ def runs(make_corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     for name, options in (("plain", {}), ("artist", {"features": "artist"})):
         found[name] = str(folder / name)
         train("char-svm", str(corpus.path), out=found[name], target="genre", **options)
+    found["majority"] = str(folder / "majority")
+    train("majority", str(corpus.path), out=found["majority"], target="genre")
     return found
 
 
@@ -49,6 +51,12 @@ def test_what_decided_is_told(runs: dict[str, str]) -> None:
     assert dict(figures["words"])["river"] > 0 > dict(figures["words"])["engine"]
     assert "decided by (exact shares of the logit)" in found.summary()
     json.dumps(found.figures(), allow_nan=False)
+
+
+def test_where_no_word_decided_that_is_told(runs: dict[str, str]) -> None:
+    found: Any = classify(runs["majority"], "the river", explain=True)
+    assert "no word of it decided" in found.summary()
+    assert "decided by" not in found.summary()
 
 
 def test_a_text_is_cleaned_as_the_corpus_was(runs: dict[str, str]) -> None:

@@ -213,7 +213,7 @@ def _groups(group: Ints, ids: Ints, label: Ints, seed: int) -> Groups:
 
 
 def _too_few(groups: int, needed: int, by: str) -> str:
-    what, way = "different songs", "add songs"
+    what, way = "different song" + "s" * (groups != 1), "add songs"
     if by == "artist":
-        what, way = "groups of artists and near-copies", "use --split-by song"
+        what, way = "group" + "s" * (groups != 1) + " of artists and near-copies", "use --split-by song"
     return f"{groups} {what} cannot be dealt to {needed} splits; {way}, or leave a split out with --validation 0."

@@ -143,7 +143,9 @@ def _told(one: Label) -> str:
     lines = [f"{one.label}  {one.probabilities[one.label]:.1%}"]
     others = list(one.probabilities.items())[1:SHOWN]
     lines.append("  then " + ", ".join(f"{label} {p:.1%}" for label, p in others))
-    if one.explanation:
+    if one.explanation and not one.explanation.words and not one.explanation.lines:
+        lines.append("  no word of it decided")
+    elif one.explanation:
         lines.append(f"  decided by ({one.explanation.method}):")
         lines += [f"    {weight:+8.3f}  {'+' if weight > 0 else '-'} {word}" for word, weight in one.explanation.words]
         lines += [f"    {weight:+8.3f}  | {line}" for line, weight in one.explanation.lines[:3]]
