@@ -168,7 +168,7 @@ def lyrist(recipe: str, songs: Songs, settings: Settings, size: int, precision: 
 
     def run(number: int) -> Sample:
         plan, timer = schedule(recipe, settings, number, precision), Clock(settings.threads)
-        train(network(recipe, songs, size), songs.cut, None, plan, callbacks=(timer,))
+        train(network(recipe, songs, size), songs.cut, None, plan, callbacks=[lambda loop: timer])
         counted = [real_tokens(made) for made in stream(songs, settings, number)]
         return sample(counted, timer.ended - timer.began)
 

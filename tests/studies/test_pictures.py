@@ -34,7 +34,7 @@ recipe = "autoencoder-classifier"
 options = { source = "autoencoder", hidden = 8 }
 [[recipes]]
 recipe = "fast-resnet"
-options = { channels = [4, 6] }
+options = { channels = [64, 96] } # so wide that others have been validated by the time that it is done
 [[recipes]]
 name = "scratch"
 recipe = "cnn-relu"

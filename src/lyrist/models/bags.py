@@ -42,7 +42,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     word_high
         Word n-grams of 1 to this have vectors.
     epochs
-        Passes over the songs; 0: as many as show `SHOWN` songs in all, but from 1 to `PASSES`. More learn by heart.
+        Passes over the songs; None: as many as show `SHOWN` songs in all, but from 1 to `PASSES`. More learn by heart.
     learning_rate
         Step of Adam, falling to 0 over the passes.
     dropout
@@ -72,7 +72,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         size: int = 64,
         word_high: int = 2,
-        epochs: int = 0,
+        epochs: int | None = None,
         learning_rate: float = 0.02,
         dropout: float = 0.5,
         batch_size: int = 32,
@@ -158,7 +158,9 @@ class BagOptions:
 
     size: int = option(64, "length of the vectors")
     word_high: int = option(2, "word n-grams of 1 to this have vectors")
-    epochs: int = option(0, f"passes over the songs; 0: as many as show {SHOWN:,} songs in all, from 1 to {PASSES}")
+    epochs: int | None = option(
+        None, f"passes over the songs; by default as many as show {SHOWN:,} songs in all, from 1 to {PASSES}"
+    )
     learning_rate: float = option(0.02, "step of Adam, falling to 0")
     dropout: float = option(0.5, "share of a song's n-grams left out in each pass")
     batch_size: int = option(32, "songs a step")
