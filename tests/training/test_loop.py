@@ -132,10 +132,10 @@ def test_a_plateau_lowers_the_rate_and_no_validation_is_needed() -> None:
 
 
 def test_a_budget_in_minutes_ends_in_time() -> None:
-    schedule = Schedule(minutes=0.02, batch_size=8, evaluate_every=1000, precision="float32", device="cpu")
+    schedule = Schedule(minutes=0.05, batch_size=8, evaluate_every=1000, precision="float32", device="cpu")
     outcome = train(network(), data(), data(seed=1), schedule)
     assert 1.0 < outcome.seconds < 10
-    assert outcome.steps > 1
+    assert outcome.steps > 5
     assert outcome.metrics[-1]["split"] == "validation"
 
 
@@ -145,7 +145,7 @@ def test_a_budget_in_minutes_is_validated_on_the_way() -> None:
     outcome = train(network(), examples, data(seed=1), schedule)
     steps = [row["step"] for row in outcome.metrics if row["split"] == "validation"]
     assert outcome.steps < 6000
-    assert 3 <= len(steps) <= 12
+    assert 4 <= len(steps) <= 12
     assert steps[0] == 0
     assert steps[-1] == outcome.steps
 

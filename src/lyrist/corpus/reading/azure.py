@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 from typing import Any
+from urllib.parse import urlencode
 
 from pyarrow import fs
 
@@ -62,12 +63,10 @@ def filesystem(known: dict[str, str], container: str, *, anonymous: bool) -> Any
     if authority:
         hosts = {"blob_storage_authority": authority, "dfs_storage_authority": authority.replace(".blob.", ".dfs.", 1)}
     if anonymous:  # only an address can say that
-        asked = "&".join(f"{key}={value}" for key, value in hosts.items() if authority.startswith("."))
-        place = f"{container}@{name}.blob.core.windows.net" if authority.startswith(".") or not authority else (
-            f"{name}@{authority}/{container}"
-        )  # fmt: skip
-        tls = str(scheme == "https").lower()
-        return fs.FileSystem.from_uri(f"abfs://{place}?credential_kind=anonymous&enable_tls={tls}&{asked}")[0]
+        named = not authority or authority.startswith(".")  # the account's name leads the host
+        place = f"{container}@{name}.blob.core.windows.net" if named else f"{name}@{authority}/{container}"
+        asked = {"credential_kind": "anonymous", "enable_tls": str(scheme == "https").lower()}
+        return fs.FileSystem.from_uri(f"abfs://{place}?{urlencode(asked | (hosts if named else {}))}")[0]
     options = {**hosts, "blob_storage_scheme": scheme, "dfs_storage_scheme": scheme}
     if key := known.get("AccountKey"):
         options["account_key"] = key
