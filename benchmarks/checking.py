@@ -15,7 +15,7 @@ import polars as pl
 
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import artist_key
-from lyrist.sample.generating import truth_path
+from songtables.generating import truth_path
 
 SIMILAR = (0.9, 0.8, 0.7, 0.6, 0.5, 0.0)
 """Near-copies are told apart by their Jaccard similarity to the original: at least so much."""

@@ -23,7 +23,7 @@ from lyrist.generation.prompts import Start, Vocabulary, start
 from lyrist.generation.sampling import Sampling
 from lyrist.models import registry
 from lyrist.models.writing import WriterShape
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.training import vocabularies
 from lyrist.training.runs import open_run
 from lyrist.training.writer import Writer

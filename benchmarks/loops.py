@@ -25,14 +25,14 @@ from transformers import PreTrainedModel, TrainerCallback
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.models import registry
-from lyrist.sample import generate
-from lyrist.sample.planting import PLANTED
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.training import tokens
 from lyrist.training.batches import Batch, Stream, TokenExamples, real_tokens
 from lyrist.training.classifier import configure
 from lyrist.training.loop import seeded, train
 from lyrist.training.schedule import Schedule
+from songtables import generate
+from songtables.planting import PLANTED
 
 WARM = 2
 """Updates before the clock starts."""

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from lyrist import progress
 from lyrist.evaluation.originality import COLUMNS, Index
-from lyrist.sample import generate
+from songtables import generate
 
 
 def main() -> None:

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from measuring import Run, measure
 
 from lyrist import __version__
 from lyrist.files import write_text
-from lyrist.sample import Truth, generate
+from measuring import Run, measure
+from songtables import Truth, generate
 
 LIKE = 0.6
 """Planted copies from this Jaccard similarity on are expected to be found."""
@@ -192,7 +192,7 @@ def page(found: dict[str, Any], command: str) -> str:
 
 NOTES = f"""## How it is measured
 
-- Both sides run as processes of their own, one after the other, on the same CSV, which `lyrist.sample.generate` made for
+- Both sides run as processes of their own, one after the other, on the same CSV, which `benchmarks/generate.py` made for
   the run. CPU seconds are those of the process and all its children; memory is the sum over them, looked at ten times a
   second, with shared pages counted once.
 - The notebook is `benchmarks/notebook.py`: pandas with `apply` and `re`, langdetect on whole texts or on their first 400

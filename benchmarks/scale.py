@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from checking import SIMILAR, check
-from measuring import measure
-
 from lyrist import __version__
 from lyrist.corpus.corpus import Corpus
 from lyrist.files import read_json, staging_path, write_json, write_text
 from lyrist.reports.lines import curves
-from lyrist.sample import generate
+from measuring import measure
+from songtables import generate
 
 OPTIONS = ("--balance", "genre", "--split-by", "artist")
 WORKERS = 2

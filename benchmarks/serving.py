@@ -32,15 +32,15 @@ from typing import Any
 
 import httpx
 import psutil
-import soaking
 
 import lyrist
+import soaking
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.generation.write import Wishes, compose
 from lyrist.models import registry
 from lyrist.models.writing import WriterShape
-from lyrist.sample.songbook import write_songbook
+from lyrist.songbook import write_songbook
 from lyrist.training import runs, vocabularies
 from lyrist.training.writer import Writer, untuned
 

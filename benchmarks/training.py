@@ -19,8 +19,8 @@ from typing import Any
 
 import torch
 import transformers
-from loops import Sample, Settings, Songs, Way, bare, lyrist, network, read, reported
 
+from loops import Sample, Settings, Songs, Way, bare, lyrist, network, read, reported
 from lyrist import __version__
 from lyrist.files import write_text
 from lyrist.models import registry

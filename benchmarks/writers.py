@@ -25,8 +25,8 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.files import write_text
-from lyrist.sample import generate
 from lyrist.training.writer import Writer, fit_writer
+from songtables import generate
 
 REPORTED = {
     "hidden": 128, "layers": 2, "dense": 64, "tied": False, "embedding_size": 128, "dropout": 0.0, "average": 0.0,

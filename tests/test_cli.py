@@ -13,7 +13,7 @@ import pytest
 
 from lyrist import LISTINGS, VERBS
 from lyrist.cli import HELP, run
-from lyrist.sample.songbook import songbook, write_songbook
+from lyrist.songbook import songbook, write_songbook
 
 
 @pytest.fixture(scope="module")

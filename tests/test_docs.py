@@ -20,7 +20,7 @@ from lyrist.corpus.cleaning import RULES
 from lyrist.corpus.columns import PRESETS
 from lyrist.corpus.ledger import REASONS
 from lyrist.models.registry import get, recipes
-from lyrist.sample.songbook import write_songbook
+from lyrist.songbook import write_songbook
 from lyrist.studies.plans import plans
 from lyrist.training import writer
 from lyrist.training.classifier import make_estimator

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lyrist.sample.songbook import write_songbook
+from lyrist.songbook import write_songbook
 from nursing import Nursery
 
 TINY = ["--hidden", "8", "--embedding-size", "8", "--steps", "2", "--evaluate-every", "1", "--threads", "1"]

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1] / "src" / "lyrist"
 FLOORS = [
     {"errors", "text", "_version"},
     {"files", "progress", "rhyme"},
-    {"reports", "models", "sample"},
+    {"reports", "models", "songbook"},
     {"corpus", "images"},
     {"training"},
     {"evaluation"},

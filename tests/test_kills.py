@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 
 from lyrist.files import staging_path
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from nursing import Event, Nursery
 
 MANY = int(os.environ.get("LYRIST_KILLS", "0"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lyrist.cli import run
-from lyrist.sample.songbook import write_songbook
+from lyrist.songbook import write_songbook
 
 HOLDER = """
 import fcntl, sys

@@ -19,7 +19,7 @@ from lyrist import text
 from lyrist.corpus import duplicates
 from lyrist.corpus.duplicates import BAND_NAMES, FOUND_SCHEMA, SIGNATURE_SCHEMA, covers, find_clusters, signatures
 from lyrist.corpus.shingles import ShingleSets, normalised, shingle_hashes
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 
 DATA = Path(os.environ.get("LYRIST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "songs"
 

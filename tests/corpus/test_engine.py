@@ -15,7 +15,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.engine import check_engine, over_shards
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 
 
 def measure(shard: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.corpus.reading import Reader, find_sources, sniff
 from lyrist.errors import LyristError
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 
 
 def frame(part: int) -> pl.DataFrame:

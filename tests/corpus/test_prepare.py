@@ -20,7 +20,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import staging_path
-from lyrist.sample.songbook import Planted, songbook, write_songbook
+from lyrist.songbook import Planted, songbook, write_songbook
 
 
 @pytest.fixture(scope="module")

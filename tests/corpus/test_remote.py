@@ -22,7 +22,7 @@ from lyrist.corpus.reading import find_sources, remote
 from lyrist.corpus.reading.addresses import Address, told
 from lyrist.errors import LyristError
 from lyrist.files import staging_path
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 
 
 @pytest.fixture(autouse=True)

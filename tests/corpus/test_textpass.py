@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.textpass import Filters, clean_shard, judge
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.text import words
 
 SONG = songbook()[0].lyrics

@@ -19,7 +19,7 @@ from lyrist.evaluation.evaluate import evaluate
 from lyrist.evaluation.language import song_losses
 from lyrist.evaluation.writing import EvaluatedWriter
 from lyrist.files import read_json, write_json
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.training.runs import FORMAT
 from lyrist.training.scoring import from_logits
 from lyrist.training.writer import Writer, fit_writer

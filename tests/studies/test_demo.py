@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lyrist.errors import LyristError
-from lyrist.sample.songbook import Planted
+from lyrist.songbook import Planted
 from lyrist.studies.demo import demo
 
 

@@ -17,7 +17,7 @@ from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.evaluation.classify import classify
 from lyrist.evaluation.evaluate import evaluate
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.studies import study as module
 from lyrist.studies.compare import compare
 from lyrist.studies.fitting import train

@@ -13,7 +13,7 @@ from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.evaluation.language import song_losses
 from lyrist.models import registry
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.studies import writers as module
 from lyrist.studies.compare import compare
 from lyrist.studies.fitting import train

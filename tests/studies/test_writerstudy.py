@@ -11,7 +11,7 @@ import pytest
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.models import registry
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.studies import criticism, writers
 from lyrist.studies.criticism import samples, span
 from lyrist.studies.plans import Entry, Plan, load, plans

@@ -18,7 +18,7 @@ from lyrist.generation.sampling import Sampling
 from lyrist.generation.write import Wishes, compose
 from lyrist.reports import page
 from lyrist.reports.blocks import Code, Facts, Links, Lyrics, Page, Prose, Section
-from lyrist.sample.songbook import songbook, write_songbook
+from lyrist.songbook import songbook, write_songbook
 from lyrist.studies.criticism import note, span
 from lyrist.studies.fitting import train
 from lyrist.studies.study import Studied, study

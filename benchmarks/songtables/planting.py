@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lyrist.sample.artists import GENRES, OTHER_GENRE, SHARES, SIGNAL, SLOTS, WORDS, even_tables, make_artists
-from lyrist.sample.copies import AMOUNTS, changed, jaccard
-from lyrist.sample.debris import DEBRIS, EMPTY, INSTRUMENTAL, SHORT
-from lyrist.sample.foreign import FOREIGN
-from lyrist.sample.layouts import LAYOUTS
-from lyrist.sample.sinks import FEWER, INVALID, MORE
-from lyrist.sample.verses import Songs, sing, titles
-from lyrist.sample.vocabulary import Ints, english, foreign
+from songtables.artists import GENRES, OTHER_GENRE, SHARES, SIGNAL, SLOTS, WORDS, even_tables, make_artists
+from songtables.copies import AMOUNTS, changed, jaccard
+from songtables.debris import DEBRIS, EMPTY, INSTRUMENTAL, SHORT
+from songtables.foreign import FOREIGN
+from songtables.layouts import LAYOUTS
+from songtables.sinks import FEWER, INVALID, MORE
+from songtables.verses import Songs, sing, titles
+from songtables.vocabulary import Ints, english, foreign
 
 PLANTED: dict[str, float] = {
     "exact": 0.015,
@@ -99,7 +99,7 @@ class Chunks:
     Parameters
     ----------
     seed, artists
-        As in `lyrist.sample.generate`.
+        As in `benchmarks/generate.py`.
     shares
         Share of each kind of `PLANTED`.
     layout

@@ -1,8 +1,8 @@
 """The built-in songbook: original songs by four invented acts, and the table that the demo prepares.
 
-The songs stand in ``songbook/*.txt``, one file an act, and are dedicated to the public domain (CC0). `write_songbook`
-puts them into a CSV such as one finds in the wild: section headers in, and a few rows planted that a good preparation
-must find.
+The songs are in the ``.txt`` files of this folder, one file for each act, and are dedicated to the public domain (CC0).
+`write_songbook` writes them to a CSV as people download it: with section headers, and with a few planted rows that a good
+preparation must find.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ FOREIGN = (
 
 def songbook() -> list[Song]:
     """Return all songs of the songbook, act by act."""
-    folder = files("lyrist.sample") / "songbook"
+    folder = files("lyrist.songbook")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".txt"))
     return [song for name in names for song in _parse((folder / name).read_text(encoding="utf-8"))]
 

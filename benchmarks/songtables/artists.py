@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lyrist.sample.verses import HABITS, Tables
-from lyrist.sample.vocabulary import COMMON_DRAWS, DRAWS, Ints, Vocabulary, drawn
+from songtables.verses import HABITS, Tables
+from songtables.vocabulary import COMMON_DRAWS, DRAWS, Ints, Vocabulary, drawn
 
 GENRES = ("pop", "rap", "rock", "rb", "misc", "country")
 SHARES = np.array([0.43, 0.33, 0.155, 0.04, 0.025, 0.02])

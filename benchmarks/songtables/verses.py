@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lyrist.sample.vocabulary import (
+from songtables.vocabulary import (
     CLOSINGS,
     COMMON_DRAWS,
     DRAWS,

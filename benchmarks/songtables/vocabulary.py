@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lyrist.sample.foreign import FOREIGN
-from lyrist.sample.songbook import songbook
+from lyrist.songbook import songbook
 from lyrist.text import lines, words
+from songtables.foreign import FOREIGN
 
 Ints = npt.NDArray[np.int64]
 

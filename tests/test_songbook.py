@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lyrist.sample.songbook import Planted, Song, songbook, write_songbook
+from lyrist.songbook import Planted, Song, songbook, write_songbook
 from lyrist.text import lines, words
 
 
@@ -48,7 +48,7 @@ def test_titles_differ_and_years_are_sensible(songs: list[Song]) -> None:
 
 
 def test_the_songs_are_dedicated_to_the_public_domain() -> None:
-    text = (files("lyrist.sample") / "songbook" / "README.md").read_text(encoding="utf-8")
+    text = (files("lyrist.songbook") / "README.md").read_text(encoding="utf-8")
     assert "CC0 1.0" in text
 
 

@@ -1,4 +1,4 @@
-"""``python -m lyrist.sample ROWS PATH``: write a large test table."""
+"""``python benchmarks/generate.py ROWS PATH``: write a large test table."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 import sys
 
 from lyrist.errors import LyristError
-from lyrist.sample.generating import generate
+from songtables.generating import generate
 
 
 def main() -> int:
     """Write the table that the arguments ask for; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m lyrist.sample", description="Write a large table of invented songs."
+        prog="python benchmarks/generate.py", description="Write a large table of invented songs."
     )
     parser.add_argument("rows", type=int)
     parser.add_argument("path", help="ends in .csv, .jsonl (also .gz, .zst) or .parquet")

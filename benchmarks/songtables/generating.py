@@ -18,8 +18,8 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.errors import UsageError, unknown
-from lyrist.sample.planting import PLANTED, TRUTH_SCHEMA, Chunks
-from lyrist.sample.sinks import format_of, sink
+from songtables.planting import PLANTED, TRUTH_SCHEMA, Chunks
+from songtables.sinks import format_of, sink
 
 CHUNK = 8192
 """Rows made at a time: some 80 MB of memory."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lyrist.sample.vocabulary import Ints
 from lyrist.text import KEY_PATTERN
+from songtables.vocabulary import Ints
 
 AMOUNTS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18)
 """Shares of the words that are changed; 0.0 stands for a single word."""

@@ -1,5 +1,5 @@
 """The built-in songbook, and a generator of large test tables."""
 
-from lyrist.sample.generating import Truth, generate
+from songtables.generating import Truth, generate
 
 __all__ = ["Truth", "generate"]
