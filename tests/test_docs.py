@@ -117,7 +117,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_index_names_every_page() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    assert all(f"]({page.name})" in index for page in PAGES if page.parent.name == "docs" and page.name != "index.md")
+    assert all(f"]({page.name})" in index for page in PAGES if page.parent == ROOT / "docs" and page.name != "index.md")
 
 
 @pytest.mark.parametrize("verb", VERBS)
