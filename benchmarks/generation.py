@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from lyrist.generation.decoding import sample
-from lyrist.generation.prompts import Start, Vocabulary, start
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.batching import sample
+from lyrist.generation.prompts import SongStart, Vocabulary, start
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.models import registry
 from lyrist.models.writing import WriterShape
 from lyrist.songbook import songbook
@@ -54,10 +54,12 @@ def built(recipe: str, given: Mapping[str, Any] | None = None) -> Writer:
     return Writer(model, tokenizer, {}, recipe, options.context)
 
 
-def rate(begin: Start, vocabulary: Vocabulary, tokens: int, songs: int, *, cached: bool) -> float:
+def rate(begin: SongStart, vocabulary: Vocabulary, tokens: int, songs: int, *, cached: bool) -> float:
     """Return tokens a CPU second."""
     began = time.process_time()
-    drafts = sample(begin, vocabulary, Sampling(max_repeats=0), songs, max_tokens=tokens, batch=songs, cached=cached)
+    drafts = sample(
+        begin, vocabulary, SamplingOptions(max_repeats=0), songs, max_tokens=tokens, batch=songs, cached=cached
+    )
     return sum(draft.tokens for draft in drafts) / (time.process_time() - began)
 
 

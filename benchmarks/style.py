@@ -18,7 +18,7 @@ import polars as pl
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.obedience import Judge, obedience
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.generation.write import Wishes, compose, open_writer
 from lyrist.text import words as words_of
 
@@ -35,7 +35,7 @@ def measured(run: Path, styles: list[float], songs: int, tokens: int, seed: int)
     judge = Judge.fit(corpus, column, values, split="validation", seed=seed)
     found = []
     for style in styles:
-        settings: dict[str, Any] = {"sampling": Sampling(style=style), "wishes": Wishes(songs, tokens, seed)}
+        settings: dict[str, Any] = {"sampling": SamplingOptions(style=style), "wishes": Wishes(songs, tokens, seed)}
         written = {
             value: [song.text for song in compose(opened.writer, given={column: value}, **settings)] for value in values
         }
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="writers that were trained with a condition")
-    parser.add_argument("--style", nargs="+", type=float, default=[0.0, 2.5, Sampling.style])
+    parser.add_argument("--style", nargs="+", type=float, default=[0.0, 2.5, SamplingOptions.style])
     parser.add_argument("--songs", type=int, default=20, help="for each genre")
     parser.add_argument("--tokens", type=int, default=160, help="of a song, at most")
     parser.add_argument("--seed", type=int, default=1)

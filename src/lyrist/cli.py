@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from lyrist import LISTINGS, VERBS, __version__, progress
 from lyrist.errors import LyristError, unknown
-from lyrist.generation import streaming
+from lyrist.generation import output
 from lyrist.text import printable
 
 HELP = {
@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     try:
         if arguments and not arguments[0].startswith("-") and arguments[0] not in HELP:
             raise unknown("verb", arguments[0], HELP)
-        with streaming.shown(_live if "--json" not in flags and sys.stdout.isatty() else None):
+        with output.shown(_live if "--json" not in flags and sys.stdout.isatty() else None):
             answer = _app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         if answer is not None and os.environ.get("RANK", "0") == "0":  # of torchrun's processes, one speaks
             _say(_json(answer.figures()) if "--json" in flags else printable(answer.summary()))

@@ -9,24 +9,24 @@ from tinywriter import LINES, TinyWriter
 
 from lyrist import rhyme, text
 from lyrist.errors import LyristError, UsageError
-from lyrist.generation.composing import Composer, Plan, Song
+from lyrist.generation.batching import DecodingState
+from lyrist.generation.constrained import ComposedSong, Composer, LineSpec, LineWriter, Runs, SongPlan
 from lyrist.generation.form import counts, parse, partners
-from lyrist.generation.lines import LineWriter, Runs, Wish
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.sampling import SamplingOptions
 
 
 def composed(
-    writer: TinyWriter, plan: Plan, prompt: str | None = None, *, seed: int = 0, runs: Runs | None = None,
+    writer: TinyWriter, plan: SongPlan, prompt: str | None = None, *, seed: int = 0, runs: Runs | None = None,
     temperature: float = 1.0, limit: int = 10**6, number: int = 0,
-) -> Song:  # fmt: skip
+) -> ComposedSong:  # fmt: skip
     vocabulary = Vocabulary(writer)
-    lines = LineWriter(vocabulary, Sampling(temperature=temperature), candidates=12, runs=runs)
+    lines = LineWriter(vocabulary, SamplingOptions(temperature=temperature), candidates=12, runs=runs)
     return Composer(start(writer, {}, prompt), vocabulary, lines, plan, limit).write(number, seed)
 
 
 def test_the_plan_is_kept_and_the_chorus_repeated(writer: TinyWriter) -> None:
-    song = composed(writer, Plan(parse("verse:3,chorus:2,verse,chorus")))
+    song = composed(writer, SongPlan(parse("verse:3,chorus:2,verse,chorus")))
     sections = [part.split("\n") for part in song.text.split("\n\n")]
     assert [len(lines) for lines in sections] == [3, 2, 3, 2]
     assert sections[1] == sections[3]
@@ -39,7 +39,7 @@ def test_the_plan_is_kept_and_the_chorus_repeated(writer: TinyWriter) -> None:
 
 @pytest.mark.parametrize("scheme", ["AABB", "ABAB"])
 def test_what_is_said_of_rhymes_and_syllables_is_true(writer: TinyWriter, scheme: str) -> None:
-    song = composed(writer, Plan(parse("verse,chorus,chorus"), scheme, 8))
+    song = composed(writer, SongPlan(parse("verse,chorus,chorus"), scheme, 8))
     wanted = partners(scheme, 4)
     for number, line in enumerate(song.lines):
         assert line.syllables == rhyme.line_syllables(line.text)
@@ -57,7 +57,7 @@ def test_what_is_said_of_rhymes_and_syllables_is_true(writer: TinyWriter, scheme
 
 
 def test_wishes_are_met_far_more_often_than_by_chance(writer: TinyWriter) -> None:
-    plan = Plan(parse("verse:8"), "AABB", 10)
+    plan = SongPlan(parse("verse:8"), "AABB", 10)
     asked = [line for seed in range(2) for line in composed(writer, plan, seed=seed).lines]
     met = counts(asked)
     assert met["rhymes"]["met"] >= 0.8 * met["rhymes"]["wanted"]
@@ -67,7 +67,7 @@ def test_wishes_are_met_far_more_often_than_by_chance(writer: TinyWriter) -> Non
 
 
 def test_a_song_depends_on_its_seed_and_number_alone(writer: TinyWriter) -> None:
-    plan = Plan(parse("verse:2"), "AA")
+    plan = SongPlan(parse("verse:2"), "AA")
     song = composed(writer, plan)
     assert composed(writer, plan) == song
     assert composed(writer, plan, seed=1).text != song.text
@@ -76,17 +76,17 @@ def test_a_song_depends_on_its_seed_and_number_alone(writer: TinyWriter) -> None
 
 
 def test_a_prompt_takes_the_first_lines_and_goes_on(writer: TinyWriter) -> None:
-    song = composed(writer, Plan(parse("verse,chorus"), "AABB"), f"{LINES[0]}\\nthe river")
+    song = composed(writer, SongPlan(parse("verse,chorus"), "AABB"), f"{LINES[0]}\\nthe river")
     assert song.lines[0].text == LINES[0]
     assert [line.given for line in song.lines] == [True] + [False] * 7
     assert song.lines[1].text.startswith("the river")
     assert len(song.lines) == 8
     with pytest.raises(UsageError, match="longer form"):
-        composed(writer, Plan(parse("verse:1")), "one\\ntwo\\n")
+        composed(writer, SongPlan(parse("verse:1")), "one\\ntwo\\n")
 
 
 def test_the_hook_opens_the_chorus(writer: TinyWriter) -> None:
-    song = composed(writer, Plan(parse("verse,chorus,chorus"), "AABB", None, "Carry me over the sea"))
+    song = composed(writer, SongPlan(parse("verse,chorus,chorus"), "AABB", None, "Carry me over the sea"))
     assert song.text.count("Carry me over the sea") == 2
     assert song.lines[4].given
     assert song.lines[8].repeated
@@ -96,14 +96,14 @@ def test_a_line_is_drawn_again_where_it_copies(writer: TinyWriter) -> None:
     def runs(texts: list[str]) -> list[int]:
         return [5 if "silver" in each or "river" in each else 0 for each in (t[-40:] for t in texts)]
 
-    kept = [composed(writer, Plan(most_copied=4), seed=seed, runs=runs, limit=40) for seed in range(2)]
+    kept = [composed(writer, SongPlan(most_copied=4), seed=seed, runs=runs, limit=40) for seed in range(2)]
     copied = [line.copied for song in kept for line in song.lines]
     assert all(count is not None for count in copied)
     assert np.mean([count > 4 for count in copied if count is not None]) < 0.1
 
 
 def test_a_song_without_a_plan_ends_where_the_writer_ends_it_or_is_cut(writer: TinyWriter) -> None:
-    songs = [composed(writer, Plan(most_copied=50), seed=seed, limit=60) for seed in range(2)]
+    songs = [composed(writer, SongPlan(most_copied=50), seed=seed, limit=60) for seed in range(2)]
     assert {song.ended for song in songs} <= {"end", "length"}
     for song in songs:
         shown = [line for line in song.text.split("\n") if line]
@@ -118,9 +118,11 @@ def test_finished_lines_end_in_rhymes_of_the_writers_own_words(writer: TinyWrite
     assert "night" not in {vocabulary.words[i] for i in ids.tolist()}
     assert (grades >= rhyme.Rhyme.SLANT).all()
     assert (beats >= 1).all()
-    song = start(writer, {}, LINES[0] + "\\n").reading()
+    song = DecodingState.of(start(writer, {}, LINES[0] + "\\n"))
     before = song.ids.clone()
-    chosen = LineWriter(vocabulary, Sampling()).write(song, np.random.default_rng(0), Wish(rhyme="light", syllables=8))
+    chosen = LineWriter(vocabulary, SamplingOptions()).write(
+        song, np.random.default_rng(0), LineSpec(rhyme="light", syllables=8)
+    )
     assert rhyme.rhymes(rhyme.last_word(chosen.line.text), "light")
     assert torch.equal(song.ids, before), "what was read stays as it is"
     assert writer.decode(list(chosen.line.ids)) == chosen.line.text
@@ -131,10 +133,10 @@ def test_a_writer_without_line_ends(writer: TinyWriter) -> None:
     vocabulary = Vocabulary(writer)
     vocabulary.line_ends = vocabulary.line_ends[:0]
     with pytest.raises(LyristError, match="no line end"):
-        Composer(start(writer, {}, None), vocabulary, LineWriter(vocabulary, Sampling()), Plan(), 10)
+        Composer(start(writer, {}, None), vocabulary, LineWriter(vocabulary, SamplingOptions()), SongPlan(), 10)
 
 
 def test_the_context_is_outgrown_line_by_line(writer: TinyWriter) -> None:
     small = dataclasses.replace(writer, context=24)
-    song = composed(small, Plan(parse("verse:8"), "AABB", 8))
+    song = composed(small, SongPlan(parse("verse:8"), "AABB", 8))
     assert len(song.lines) == 8

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
-from lyrist.generation.form import REPEATED, SECTIONS, Line, counts, parse, partners, rhyme_scheme
+from lyrist.generation.form import REPEATED, SECTIONS, SongLine, counts, parse, partners, rhyme_scheme
 from lyrist.rhyme import Rhyme
 
 
@@ -53,12 +53,12 @@ def test_schemes_that_are_refused(scheme: str) -> None:
 
 def test_what_was_met_is_counted_once_and_only_where_it_was_wanted() -> None:
     lines = [
-        Line("one", 0, 8, 8),
-        Line("two", 0, 9, 8, 0, Rhyme.SLANT),
-        Line("three", 0, 10, 8, 1, Rhyme.NONE),
-        Line("four", 0, 8, 8, 2, Rhyme.PERFECT),
-        Line("four", 1, 8, 8, 2, Rhyme.PERFECT, repeated=True),
-        Line("five", 1, 20, 8, 2, Rhyme.NONE, given=True),
+        SongLine("one", 0, 8, 8),
+        SongLine("two", 0, 9, 8, 0, Rhyme.SLANT),
+        SongLine("three", 0, 10, 8, 1, Rhyme.NONE),
+        SongLine("four", 0, 8, 8, 2, Rhyme.PERFECT),
+        SongLine("four", 1, 8, 8, 2, Rhyme.PERFECT, repeated=True),
+        SongLine("five", 1, 20, 8, 2, Rhyme.NONE, given=True),
     ]
     assert counts(lines) == {
         "rhymes": {"wanted": 3, "met": 2, "perfect": 1},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyrist.generation.lines import faults
+from lyrist.generation.constrained import faults
 
 
 @pytest.mark.parametrize(

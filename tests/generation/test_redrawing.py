@@ -5,15 +5,15 @@ from tinywriter import LINES, TinyWriter
 
 from lyrist import rhyme, text
 from lyrist.errors import UsageError
-from lyrist.generation.sampling import Sampling
-from lyrist.generation.write import Lyrics, Wishes, compose
+from lyrist.generation.sampling import SamplingOptions
+from lyrist.generation.write import Wishes, WrittenSong, compose
 
 SHEET = (LINES[0], None, None, LINES[3], "", None, LINES[5], LINES[6], None)
 
 
-def redrawn(writer: TinyWriter, sheet: tuple[str | None, ...] = SHEET, **wishes: object) -> Lyrics:
+def redrawn(writer: TinyWriter, sheet: tuple[str | None, ...] = SHEET, **wishes: object) -> WrittenSong:
     wished = Wishes(sheet=sheet, **{"candidates": 12, "seed": 0, **wishes})  # type: ignore[arg-type]
-    return compose(writer, sampling=Sampling(temperature=1.0), wishes=wished)[0]
+    return compose(writer, sampling=SamplingOptions(temperature=1.0), wishes=wished)[0]
 
 
 def test_lines_that_stand_fast_stay_and_the_others_are_written(writer: TinyWriter) -> None:

@@ -9,13 +9,12 @@ import torch
 from tinywriter import TinyWriter
 from transformers import GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
 
-from lyrist.generation.crowd import Crowd, Song
-from lyrist.generation.decoding import sample
+from lyrist.generation.batching import BatchScheduler, SongSequence, sample
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.models import pasts
 
-FREE = Sampling(temperature=1.0, min_p=0.0)
+FREE = SamplingOptions(temperature=1.0, min_p=0.0)
 PROMPTS = [None, "the river", "come down come down the water to the sea\nthe morning bird is", "a bee"]
 
 
@@ -43,29 +42,29 @@ def test_songs_are_the_same_together_and_alone(writer: TinyWriter, kind: str) ->
     vocabulary = Vocabulary(own)
     begun = [start(own, {"genre": "rock"} if i % 2 else {}, PROMPTS[i % 4]) for i in range(4)]
     alone = [sample(each, vocabulary, FREE, 2, max_tokens=45, seed=i) for i, each in enumerate(begun)]
-    crowd = Crowd(own, vocabulary)
-    songs = [[Song(each, FREE, 45, i, number) for number in (0, 1)] for i, each in enumerate(begun)]
+    scheduler = BatchScheduler(own, vocabulary)
+    songs = [[SongSequence(each, FREE, 45, i, number) for number in (0, 1)] for i, each in enumerate(begun)]
     for two in songs:
-        crowd.join(two)
+        scheduler.join(two)
         for _ in range(3):
-            crowd.step()
-    while len(crowd):
-        crowd.step()
+            scheduler.step()
+    while len(scheduler):
+        scheduler.step()
     assert [[song.text for song in two] for two in songs] == [[draft.text for draft in two] for two in alone]
 
 
 def test_columns_that_nobody_needs_are_given_back(writer: TinyWriter) -> None:
-    crowd = Crowd(writer, Vocabulary(writer))
-    long = Song(start(writer, {}, PROMPTS[2]), Sampling(temperature=0), 40)
-    short = Song(start(writer, {}, None), Sampling(temperature=0), 40)
-    crowd.join([long, short])
-    crowd.step()
-    [part] = crowd._parts
+    scheduler = BatchScheduler(writer, Vocabulary(writer))
+    long = SongSequence(start(writer, {}, PROMPTS[2]), SamplingOptions(temperature=0), 40)
+    short = SongSequence(start(writer, {}, None), SamplingOptions(temperature=0), 40)
+    scheduler.join([long, short])
+    scheduler.step()
+    [part] = scheduler._parts
     before = pasts.columns(part.past)  # type: ignore[union-attr]
-    crowd.leave([long])
+    scheduler.leave([long])
     after = pasts.columns(part.past)  # type: ignore[union-attr]
     assert before is not None
     assert after is not None
     assert after < before - 8
-    crowd.step()
-    assert len(crowd) == 1
+    scheduler.step()
+    assert len(scheduler) == 1

@@ -15,7 +15,7 @@ from tinywriter import LINES, TinyWriter
 from lyrist import rhyme
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Index
-from lyrist.generation import output, streaming
+from lyrist.generation import output
 from lyrist.generation import write as write_module
 from lyrist.generation.write import Wishes, compose, write
 
@@ -168,19 +168,19 @@ def test_copies_are_not_looked_for_in_a_corpus_that_was_prepared_anew(
 def test_what_is_shown_is_what_was_written(run: FakeRun) -> None:
     for wishes in ({"n": 3, "max_tokens": 25}, {"n": 2, "rhyme": "AABB", "form": "verse"}):
         shown: list[str] = []
-        with streaming.shown(shown.append):
+        with output.shown(shown.append):
             written = write("RUN", **wishes)  # type: ignore[arg-type]
-        expected = streaming.together([song.text for song in written.songs])
+        expected = output.together([song.text for song in written.songs])
         assert "".join(shown).split() == expected.split()
         assert len(shown) > 5
         assert written.songs[0].text not in written.summary(), "told once"
-    assert not streaming.listening()
+    assert not output.listening()
 
 
 def test_songs_appear_in_order_and_by_whole_words() -> None:
     shown: list[str] = []
-    with streaming.shown(shown.append):
-        stage = streaming.Stage(2)
+    with output.shown(shown.append):
+        stage = output.Stage(2)
         stage.say(1, "second so")
         stage.say(0, "the riv")
         assert "".join(shown) == "--- 1 ---\nthe "
@@ -193,8 +193,8 @@ def test_songs_appear_in_order_and_by_whole_words() -> None:
 @given(st.lists(st.text(max_size=6), max_size=6))
 def test_nothing_shown_can_move_the_cursor(parts: list[str]) -> None:
     shown: list[str] = []
-    with streaming.shown(shown.append):
-        stage = streaming.Stage(1)
+    with output.shown(shown.append):
+        stage = output.Stage(1)
         for end in range(len(parts)):
             stage.say(0, "".join(parts[: end + 1]))
         stage.say(0, "".join(parts), True)

@@ -11,7 +11,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
 from lyrist.models.vision import PictureShape
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.training import runs
 from lyrist.training.classifier import make_estimator
 from lyrist.training.pictures import PictureModel
@@ -52,11 +52,11 @@ def saved(corpus: Corpus, writers: dict[str, Writer], tmp_path_factory: pytest.T
 
 
 @pytest.fixture(scope="session")
-def shelf(saved: dict[str, Path]) -> Shelf:
-    return Shelf.open(saved[name] for name in ("ngram", "gpt", "genres", "pictures"))
+def models(saved: dict[str, Path]) -> ModelRegistry:
+    return ModelRegistry.open(saved[name] for name in ("ngram", "gpt", "genres", "pictures"))
 
 
 @pytest.fixture(scope="module")
-def server(shelf: Shelf) -> Iterator[Running]:
-    with serving(shelf) as running:
+def server(models: ModelRegistry) -> Iterator[Running]:
+    with serving(models) as running:
         yield running

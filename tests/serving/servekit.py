@@ -19,12 +19,12 @@ from lyrist import files
 from lyrist.corpus.corpus import Corpus
 from lyrist.models import registry
 from lyrist.models.writing import WriterShape
+from lyrist.serving.access import ServerSettings
 from lyrist.serving.app import build
-from lyrist.serving.desk import Desk
-from lyrist.serving.guard import Settings
-from lyrist.serving.limits import Limits
+from lyrist.serving.inferenceengine import InferenceEngine
+from lyrist.serving.modelregistry import ModelRegistry, ServedModel
+from lyrist.serving.requests import Limits
 from lyrist.serving.serve import _server
-from lyrist.serving.shelf import Served, Shelf
 from lyrist.training import runs, vocabularies
 from lyrist.training.writer import Writer
 
@@ -48,11 +48,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def songs() -> pl.DataFrame:
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     rows = []
     for number in range(60):
         genre = list(GENRES)[number % 2]
-        lines = dice.choice(LINES[:6] if number % 2 else LINES[4:], 8)
+        lines = rng.choice(LINES[:6] if number % 2 else LINES[4:], 8)
         rows.append({"title": f"Song {number}", "artist": GENRES[genre], "genre": genre, "lyrics": "\n".join(lines)})
     return pl.DataFrame(rows)
 
@@ -89,7 +89,7 @@ def describe(run: Path, recipe: str, task: str, corpus: Corpus) -> None:
     files.write_json(run / "run.json", about)
 
 
-class Slow:
+class SlowModel:
     """A model that takes its time, ends no song, and counts how many songs are computed together."""
 
     def __init__(self, model: Any, seconds: float) -> None:
@@ -108,25 +108,25 @@ class Slow:
         return found
 
 
-def slowly(shelf: Shelf, name: str, seconds: float) -> Shelf:
+def slowed(models: ModelRegistry, name: str, seconds: float) -> ModelRegistry:
     """The shelf with one writer alone, which takes so long for each token."""
-    served = shelf.items[name]
+    served = models.items[name]
     writer = copy.copy(served.model)
-    writer.model = Slow(writer.model, seconds)
-    return Shelf({name: Served(name, served.path, served.run, "write", served.conditions, (), writer)})
+    writer.model = SlowModel(writer.model, seconds)
+    return ModelRegistry({name: ServedModel(name, served.path, served.run, "write", served.conditions, (), writer)})
 
 
 class Running:
     """A server that runs."""
 
-    def __init__(self, shelf: Shelf, limits: Limits, settings: Settings) -> None:
-        self.desk = Desk(shelf, limits, threads=1)
-        self.app = build(self.desk, settings)
+    def __init__(self, models: ModelRegistry, limits: Limits, settings: ServerSettings) -> None:
+        self.engine = InferenceEngine(models, limits, threads=1)
+        self.app = build(self.engine, settings)
         place = socket.create_server((settings.host, 0))
         self.url = f"http://{settings.host}:{place.getsockname()[1]}"
         started = threading.Event()
         config = uvicorn.Config(self.app, log_config=None, log_level="critical", timeout_graceful_shutdown=2)
-        self.server = _server(uvicorn, config, self.desk, started.set)
+        self.server = _server(uvicorn, config, self.engine, started.set)
         self._thread = threading.Thread(target=lambda: self._serve(place), daemon=True)
         self._thread.start()
         assert started.wait(20)
@@ -145,8 +145,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(shelf: Shelf, settings: Settings | None = None, **limits: Any) -> Iterator[Running]:
-    running = Running(shelf, Limits(**limits), settings or Settings(studio=False))
+def serving(models: ModelRegistry, settings: ServerSettings | None = None, **limits: Any) -> Iterator[Running]:
+    running = Running(models, Limits(**limits), settings or ServerSettings(studio=False))
     try:
         yield running
     finally:

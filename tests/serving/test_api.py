@@ -10,11 +10,11 @@ from typing import Any
 import openai
 import pytest
 from PIL import Image
-from servekit import LINES, Running, serving, slowly
+from servekit import LINES, Running, serving, slowed
 
 from lyrist.generation.write import Wishes, compose
-from lyrist.serving.guard import Settings
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.access import ServerSettings
+from lyrist.serving.modelregistry import ModelRegistry
 
 TOKEN = "a-token-of-some-length"
 
@@ -35,15 +35,15 @@ def test_models_are_listed_and_told(client: openai.OpenAI) -> None:
     assert error.value.code == "model_not_found"
 
 
-def test_completions_are_the_songs_of_the_verb(client: openai.OpenAI, shelf: Shelf) -> None:
+def test_completions_are_the_songs_of_the_verb(client: openai.OpenAI, models: ModelRegistry) -> None:
     found = client.completions.create(
         model="ngram", prompt="the river", n=2, max_tokens=25, seed=7, temperature=0.8, top_p=0.9,
         extra_body={"genre": "folk"},
     )  # fmt: skip
-    from lyrist.generation.sampling import Sampling
+    from lyrist.generation.sampling import SamplingOptions
 
     songs = compose(
-        shelf.items["ngram"].model, given={"genre": "folk"}, prompt="the river", sampling=Sampling(0.8, top_p=0.9),
+        models.items["ngram"].model, given={"genre": "folk"}, prompt="the river", sampling=SamplingOptions(0.8, top_p=0.9),
         wishes=Wishes(2, 25, 7),
     )  # fmt: skip
     assert ["the river" + choice.text for choice in found.choices] == [song.text for song in songs]
@@ -138,18 +138,18 @@ def test_what_openai_has_and_changes_nothing_is_taken(client: openai.OpenAI) -> 
     )  # fmt: skip
 
 
-def test_a_busy_server_says_when_to_come_again_and_a_slow_one_that_it_was_late(shelf: Shelf) -> None:
-    slow = slowly(shelf, "gpt", 0.03)
+def test_a_busy_server_says_when_to_come_again_and_a_slow_one_that_it_was_late(models: ModelRegistry) -> None:
+    slow = slowed(models, "gpt", 0.03)
     with (
         serving(slow, queue=1, seconds=1.5) as running,
         openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as client,
     ):
-        inside = running.desk.ask_write("gpt", wishes=Wishes(max_tokens=500))
+        inside = running.engine.submit_write("gpt", wishes=Wishes(max_tokens=500))
         with pytest.raises(openai.RateLimitError) as error:
             client.completions.create(model="gpt", prompt="I")
         assert int(error.value.response.headers["retry-after"]) >= 1
         inside.give_up()
-        while running.desk.inside:
+        while running.engine.inside:
             time.sleep(0.01)
         with pytest.raises(openai.APIError, match=r"longer than the 1\.5 seconds"):
             for _ in client.completions.create(model="gpt", prompt="I", max_tokens=500, stream=True):
@@ -162,9 +162,9 @@ def test_a_busy_server_says_when_to_come_again_and_a_slow_one_that_it_was_late(s
         assert patient.completions.create(model="gpt", prompt="I", max_tokens=3).choices
 
 
-def test_a_token_is_asked_for(shelf: Shelf) -> None:
-    only = Shelf({"genres": shelf.items["genres"]})
-    with serving(only, Settings(token=TOKEN, studio=False)) as running:
+def test_a_token_is_asked_for(models: ModelRegistry) -> None:
+    only = ModelRegistry({"genres": models.items["genres"]})
+    with serving(only, ServerSettings(token=TOKEN, studio=False)) as running:
         for wrong in ("none", TOKEN[:-1], TOKEN + "x"):
             with (
                 openai.OpenAI(base_url=f"{running.url}/v1", api_key=wrong, max_retries=0) as client,

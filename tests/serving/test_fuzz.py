@@ -52,7 +52,7 @@ def test_every_answer_is_one_that_is_described(server: Running, path: str) -> No
 
     ask()
     assert 200 in statuses, "nothing that was tried was good"
-    assert server.desk.inside == 0
+    assert server.engine.inside == 0
 
 
 def _reasonable(body: dict[str, Any], model: str) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from lyrist.cli import run
 from lyrist.serving import serve as verb
-from lyrist.serving.logs import aside
+from lyrist.serving.serve import background_logging
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -109,7 +109,7 @@ def test_without_the_extra_it_says_how_to_get_it(
 
 
 def test_the_answer_is_one_line_and_json() -> None:
-    stopped = verb.Stopped("http://127.0.0.1:1", ("a",), {"answered": 3, "refused": 1}, 12.34)
+    stopped = verb.ServeResult("http://127.0.0.1:1", ("a",), {"answered": 3, "refused": 1}, 12.34)
     assert stopped.summary() == "http://127.0.0.1:1 stopped after 12 s; requests: 3 answered, 1 refused"
     assert stopped.figures()["requests"] == {"answered": 3, "refused": 1}
 
@@ -121,7 +121,7 @@ def test_a_log_that_nobody_reads_holds_up_nobody(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(sys, "stderr", Unread())
     began = time.monotonic()
-    with aside():
+    with background_logging():
         for number in range(3_000):
             logging.getLogger("some.library").warning("entry %d", number)
         assert time.monotonic() - began < 3

@@ -13,7 +13,7 @@ import pytest
 from servekit import LINES, serving
 
 from lyrist.generation.write import Wishes, compose
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.modelregistry import ModelRegistry
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "soaking.py"
 SECONDS = 6.0
@@ -30,12 +30,14 @@ def soaking() -> Any:
 
 
 @pytest.mark.slow
-def test_every_good_request_is_served_its_own_answer(soaking: Any, shelf: Shelf) -> None:
-    writer, classifier = shelf.items["ngram"].model, shelf.items["genres"].model
+def test_every_good_request_is_served_its_own_answer(soaking: Any, models: ModelRegistry) -> None:
+    writer, classifier = models.items["ngram"].model, models.items["genres"].model
     wishes = [Wishes(max_tokens=soaking.TOKENS, seed=seed) for seed in range(40)]
     songs = {each.seed: compose(writer, prompt=soaking.PROMPT, wishes=each)[0].text for each in wishes}
     labels = {line: str(classifier.predict([line])[0]) for line in LINES}
-    with serving(Shelf({name: shelf.items[name] for name in ("ngram", "genres")}), body=200_000, queue=256) as server:
+    with serving(
+        ModelRegistry({name: models.items[name] for name in ("ngram", "genres")}), body=200_000, queue=256
+    ) as server:
         port = int(server.url.rpartition(":")[2])
         clients = soaking.Clients(port, {"write": "ngram", "classify": "genres"}, songs, labels)
         clients.run(SECONDS / 3)
@@ -47,7 +49,7 @@ def test_every_good_request_is_served_its_own_answer(soaking: Any, shelf: Shelf)
         assert all(count > 5 for count in clients.counts.values()), clients.counts
         assert grown < 40 * 2**20, f"{grown / 2**20:.0f} MiB more"
         until = time.monotonic() + 10
-        while server.desk.inside:
+        while server.engine.inside:
             assert time.monotonic() < until
             time.sleep(0.02)
         assert server.http.get("/healthz").json()["inside"] == 0

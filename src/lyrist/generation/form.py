@@ -29,7 +29,7 @@ _ENTRY = re.compile(r"([a-z-]+)(?::([0-9]+))?")
 
 
 @dataclass(frozen=True)
-class Section:
+class FormSection:
     """A section of a plan."""
 
     name: str
@@ -39,7 +39,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Line:
+class SongLine:
     """A line of a song that was written to a plan, and whether it met it."""
 
     text: str
@@ -85,7 +85,7 @@ class Line:
         }
 
 
-def parse(form: str) -> tuple[Section, ...]:
+def parse(form: str) -> tuple[FormSection, ...]:
     """Return the plan that ``form`` tells.
 
     Raises
@@ -93,7 +93,7 @@ def parse(form: str) -> tuple[Section, ...]:
     UsageError
         A part of it is no section, or has no sensible number of lines.
     """
-    found: list[Section] = []
+    found: list[FormSection] = []
     first: dict[str, int] = {}
     for number, part in enumerate(form.lower().split(",")):
         match = _ENTRY.fullmatch(part.strip())
@@ -112,7 +112,7 @@ def parse(form: str) -> tuple[Section, ...]:
             raise UsageError(
                 f"--form has '{part.strip()}' after one of {found[repeats].lines} lines; it is repeated as it is."
             )
-        found.append(Section(name, lines, repeats))
+        found.append(FormSection(name, lines, repeats))
         first.setdefault(name, number)
     return tuple(found)
 
@@ -137,9 +137,9 @@ def stanzas(sheet: Sequence[str | None]) -> list[list[str | None]]:
     return found
 
 
-def as_they_stand(parts: Sequence[Sequence[str | None]]) -> tuple[Section, ...]:
+def as_they_stand(parts: Sequence[Sequence[str | None]]) -> tuple[FormSection, ...]:
     """Return the plan of a song that has sections of these lines already."""
-    return tuple(Section("verse", len(part)) for part in parts)
+    return tuple(FormSection("verse", len(part)) for part in parts)
 
 
 def rhyme_scheme(given: str | None) -> str:
@@ -177,7 +177,7 @@ def partners(scheme: str, lines: int) -> list[int | None]:
     return found
 
 
-def counts(lines: Sequence[Line]) -> dict[str, Any]:
+def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
     """Return how much of what was wanted was met, over lines that were written, each once.
 
     Returns

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.errors import UsageError
-from lyrist.generation.reading import Encoding, Reading
 from lyrist.rhyme import Rhyme, rhymes, syllables
 
 ENDLESS = sys.maxsize
@@ -30,7 +29,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _MARKS = ("Ġ", "▁")  # how byte-level and SentencePiece tokenizers write the space before a word
 
 
-class Writing(Protocol):
+class WriterProtocol(Protocol):
     """What is needed of a writer; `lyrist.training.writer.Writer` has it."""
 
     model: Any
@@ -52,15 +51,25 @@ class Writing(Protocol):
 
 
 @dataclass(frozen=True)
-class Start:
+class EncoderInput:
+    """The input of the encoder of a sequence-to-sequence model: an instruction, the song so far, and the end token."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    most: int
+    """Tokens of the song that the encoder reads, counted from its end."""
+
+
+@dataclass(frozen=True)
+class SongStart:
     """Where every song starts: what is read before it, and the words that are given."""
 
-    writer: Writing
+    writer: WriterProtocol
     prefix: tuple[int, ...]
     prompt: str
     ids: tuple[int, ...]
     """The tokens of the prompt."""
-    encoding: Encoding | None = None
+    encoding: EncoderInput | None = None
     """What the encoder of a sequence-to-sequence model reads."""
     lean: Tensor | None = None
     """How usual each token is for what is given, (vocabulary,); see `lyrist.training.style`."""
@@ -70,14 +79,8 @@ class Start:
         """Tokens that the model reads at once."""
         return self.writer.context or ENDLESS
 
-    def reading(self, *, cached: bool = True) -> Reading:
-        """Return one song as far as it is given."""
-        return Reading(
-            self.writer.model, self.prefix, self.context, ids=self.ids, cached=cached, encoding=self.encoding
-        )
 
-
-def start(writer: Writing, given: Mapping[str, str], prompt: str | None) -> Start:
+def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) -> SongStart:
     """Check what is given and return where the songs start.
 
     Raises
@@ -96,10 +99,10 @@ def start(writer: Writing, given: Mapping[str, str], prompt: str | None) -> Star
     usual = writer.lean(given)
     lean = None if usual is None else torch.from_numpy(usual).to(writer.model.device)
     if not writer.seq2seq:
-        return Start(writer, tuple(prefix), text, tuple(ids), lean=lean)
+        return SongStart(writer, tuple(prefix), text, tuple(ids), lean=lean)
     first = int(writer.model.config.decoder_start_token_id)
-    encoding = Encoding(tuple(prefix), (int(writer.tokenizer.eos_token_id),), room)
-    return Start(writer, (first,), text, tuple(ids), encoding, lean)
+    encoding = EncoderInput(tuple(prefix), (int(writer.tokenizer.eos_token_id),), room)
+    return SongStart(writer, (first,), text, tuple(ids), encoding, lean)
 
 
 def _cleaned(prompt: str) -> str:
@@ -116,7 +119,7 @@ def _cleaned(prompt: str) -> str:
 class Vocabulary:
     """Which tokens of a writer end a line, begin a word, are a word, or are never written."""
 
-    def __init__(self, writer: Writing) -> None:
+    def __init__(self, writer: WriterProtocol) -> None:
         self.writer = writer
         tokenizer = writer.tokenizer
         self.size = int(writer.model.config.vocab_size)

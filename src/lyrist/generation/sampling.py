@@ -22,7 +22,7 @@ from lyrist.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingOptions:
     """How tokens are drawn; the defaults were chosen by reading what they write."""
 
     temperature: float = 0.9
@@ -93,7 +93,7 @@ RUN = 6
 """Tokens of a run whose repetitions are counted."""
 
 
-def worn(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[int, int]]:
+def overused(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[int, int]]:
     """Yield (song, token) where that token would complete a run of `RUN` tokens that the song has ``times`` times.
 
     A song repeats itself: a refrain, *la la la*. A loop that a model cannot leave is something else, and small models and
@@ -129,7 +129,7 @@ class MinP(LogitsProcessor):
         return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + self.least, -torch.inf)
 
 
-def leaning(logits: Tensor, lean: Tensor | None, style: float) -> Tensor:
+def add_style_bias(logits: Tensor, lean: Tensor | None, style: float) -> Tensor:
     """Return logits that lean to what is usual.
 
     Parameters
@@ -139,7 +139,7 @@ def leaning(logits: Tensor, lean: Tensor | None, style: float) -> Tensor:
     lean
         (vocabulary,), perhaps of fewer or more tokens than the logits; see `lyrist.training.style`. None: to nothing.
     style
-        How far; see `Sampling`.
+        How far; see `SamplingOptions`.
     """
     if lean is None or not style:
         return logits
@@ -156,10 +156,10 @@ def _each(processors: Sequence[LogitsProcessor], history: Tensor, scores: Tensor
     return scores
 
 
-class Drawer:
+class TokenSampler:
     """Draws next tokens for some songs at once."""
 
-    def __init__(self, sampling: Sampling, banned: Tensor, spared: Tensor) -> None:
+    def __init__(self, sampling: SamplingOptions, banned: Tensor, spared: Tensor) -> None:
         """Prepare the warpers.
 
         Parameters
@@ -210,7 +210,7 @@ class Drawer:
             scores = _each(self._history, history, scores)
             scores[:, self.spared] = kept
         if self.sampling.max_repeats:
-            for song, token in worn(history.cpu().numpy(), self.sampling.max_repeats):
+            for song, token in overused(history.cpu().numpy(), self.sampling.max_repeats):
                 scores[song, token] = -torch.inf
             self._no_gap(scores, history)
         return _each(self._warpers, history, scores)

@@ -18,12 +18,11 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Copied, Index
 from lyrist.generation import form as forms
-from lyrist.generation import output, streaming
-from lyrist.generation.composing import Composer, Plan, Song
-from lyrist.generation.decoding import Draft, sample
-from lyrist.generation.lines import CANDIDATES, LineWriter
-from lyrist.generation.prompts import Start, Vocabulary, Writing, start
-from lyrist.generation.sampling import Sampling
+from lyrist.generation import output
+from lyrist.generation.batching import Draft, sample
+from lyrist.generation.constrained import CANDIDATES, ComposedSong, Composer, LineWriter, SongPlan
+from lyrist.generation.prompts import SongStart, Vocabulary, WriterProtocol, start
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.training.runs import Run, open_run
 
 MAX_TOKENS = 300
@@ -34,14 +33,14 @@ REDRAWN = 8
 
 
 @dataclass(frozen=True)
-class Lyrics:
+class WrittenSong:
     """A song that was written."""
 
     text: str
     tokens: int
     ended: str
     """``"end"``: by the writer, ``"plan"``: the plan is met, ``"length"``: by --max-tokens."""
-    lines: tuple[forms.Line, ...] = ()
+    lines: tuple[forms.SongLine, ...] = ()
     """Its lines, where it was written line by line."""
     copied: Copied | None = None
     """What of it stands in the training songs, where that was looked up."""
@@ -62,13 +61,13 @@ class Lyrics:
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """What `write` wrote."""
 
-    songs: tuple[Lyrics, ...]
+    songs: tuple[WrittenSong, ...]
     settings: dict[str, Any]
     """All that decides what was written."""
-    sampling: Sampling
+    sampling: SamplingOptions
     seconds: float
     out: Path | None = None
     shown: bool = False
@@ -83,7 +82,7 @@ class Written:
         ]
         told += self._met()
         told += [f"written: {self.out}"] if self.out else []
-        texts = [] if self.shown else [streaming.together([song.text for song in self.songs]) + "\n"]
+        texts = [] if self.shown else [output.together([song.text for song in self.songs]) + "\n"]
         return "\n".join([*texts, *told])
 
     def _met(self) -> list[str]:
@@ -152,7 +151,7 @@ class Wishes:
             raise UsageError(f"--syllables is {self.syllables}; nobody sings so long a line: it is at most 40.")
         self.plan()
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> SongPlan | None:
         """Return the plan, or None where songs are written freely."""
         scheme = forms.rhyme_scheme(self.rhyme)
         if self.sheet:
@@ -164,9 +163,9 @@ class Wishes:
             return None
         sections = forms.parse(self.form or forms.DEFAULT) if shaped else ()
         hook = " ".join(self.hook.split()) if self.hook else ""
-        return Plan(sections, scheme, self.syllables, hook, self.original)
+        return SongPlan(sections, scheme, self.syllables, hook, self.original)
 
-    def _redrawn(self, scheme: str) -> Plan:
+    def _redrawn(self, scheme: str) -> SongPlan:
         """Return the plan of a song of which some lines stand fast."""
         stanzas = forms.stanzas(self.sheet)
         lines = tuple(line for stanza in stanzas for line in stanza)
@@ -180,7 +179,9 @@ class Wishes:
             sections = forms.parse(self.form)
             if [section.lines for section in sections] != [len(stanza) for stanza in stanzas]:
                 raise UsageError(f"The sheet's sections have other lengths than those of '{self.form}'.")
-        return Plan(sections, scheme, self.syllables, "", self.original, lines, frozenset(map(texts.key, self.refused)))
+        return SongPlan(
+            sections, scheme, self.syllables, "", self.original, lines, frozenset(map(texts.key, self.refused))
+        )
 
 
 def write(
@@ -191,14 +192,14 @@ def write(
     prompt: str | None = None,
     n: Annotated[int, Parameter(alias="-n")] = 1,
     max_tokens: int | None = None,
-    temperature: float = Sampling.temperature,
-    top_k: int = Sampling.top_k,
-    top_p: float = Sampling.top_p,
-    min_p: float = Sampling.min_p,
-    style: float = Sampling.style,
-    repetition_penalty: float = Sampling.repetition_penalty,
-    no_repeat_ngram: int = Sampling.no_repeat_ngram,
-    max_repeats: int = Sampling.max_repeats,
+    temperature: float = SamplingOptions.temperature,
+    top_k: int = SamplingOptions.top_k,
+    top_p: float = SamplingOptions.top_p,
+    min_p: float = SamplingOptions.min_p,
+    style: float = SamplingOptions.style,
+    repetition_penalty: float = SamplingOptions.repetition_penalty,
+    no_repeat_ngram: int = SamplingOptions.no_repeat_ngram,
+    max_repeats: int = SamplingOptions.max_repeats,
     seed: int = 0,
     form: str | None = None,
     rhyme: str | None = None,
@@ -208,7 +209,7 @@ def write(
     candidates: int = CANDIDATES,
     out: str | None = None,
     format: str | None = None,  # noqa: A002 - the option's name
-) -> Written:
+) -> WriteResult:
     r"""Write lyrics with a saved writer.
 
     Parameters
@@ -267,7 +268,7 @@ def write(
     LyristError
         The run is not there, damaged, or does not write.
     """
-    sampling = Sampling(
+    sampling = SamplingOptions(
         temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram, style=style, max_repeats=max_repeats
     )
     wishes = Wishes(n, max_tokens, seed, form, rhyme, syllables, hook, original, candidates)
@@ -280,7 +281,7 @@ def write(
     songs = compose(opened.writer, given=given, prompt=prompt, sampling=sampling, wishes=wishes, index=index)
     settings = {"run": str(run), "recipe": opened.info["recipe"], **given, "prompt": prompt, **asdict(sampling)}
     settings |= {name: value for name, value in asdict(wishes).items() if value != ()}
-    written = Written(songs, settings, sampling, time.perf_counter() - began, path, streaming.listening())
+    written = WriteResult(songs, settings, sampling, time.perf_counter() - began, path, output.listening())
     if path is not None and kind is not None:
         output.write_songs(path, kind, [song.figures() for song in songs], settings)
     return written
@@ -321,15 +322,15 @@ def index_of(opened: Run) -> Index:
 
 
 def compose(
-    writer: Writing,
+    writer: WriterProtocol,
     *,
     given: Mapping[str, str] | None = None,
     prompt: str | None = None,
-    sampling: Sampling | None = None,
+    sampling: SamplingOptions | None = None,
     wishes: Wishes | None = None,
     index: Index | None = None,
     say: Callable[[int, str, bool], object] | None = None,
-) -> tuple[Lyrics, ...]:
+) -> tuple[WrittenSong, ...]:
     """Write songs with an opened writer: what `write` does, for those who hold one already.
 
     Parameters
@@ -348,15 +349,15 @@ def compose(
         Of the training songs; needed where ``wishes.original`` is set.
     say
         ``say(song, text, ended)`` is called with the text of a song so far, as it is written; only what
-        `streaming.whole` returns of it is sure to stay. By default it goes to who listens with `streaming.shown`.
+        `output.whole` returns of it is sure to stay. By default it goes to who listens with `output.shown`.
     """
-    sampling, wishes = sampling or Sampling(), wishes or Wishes()
+    sampling, wishes = sampling or SamplingOptions(), wishes or Wishes()
     if wishes.sheet and prompt is not None:
         raise UsageError("A prompt is the beginning of a new song; put its lines into the sheet.")
     if wishes.original is not None and index is None:
         raise UsageError("To keep copied runs out, the index of the training songs is needed.")
-    if say is None and streaming.listening():
-        say = streaming.Stage(wishes.songs).say
+    if say is None and output.listening():
+        say = output.Stage(wishes.songs).say
     writer.model.eval()
     begin, vocabulary, plan = start(writer, given or {}, prompt), Vocabulary(writer), wishes.plan()
     if plan is None:
@@ -367,9 +368,9 @@ def compose(
 
 
 def _sampled(
-    begin: Start,
+    begin: SongStart,
     vocabulary: Vocabulary,
-    sampling: Sampling,
+    sampling: SamplingOptions,
     wishes: Wishes,
     say: Callable[[int, str, bool], object] | None,
 ) -> list[Draft]:
@@ -381,14 +382,14 @@ def _sampled(
 
 
 def _by_lines(
-    begin: Start,
+    begin: SongStart,
     vocabulary: Vocabulary,
-    sampling: Sampling,
+    sampling: SamplingOptions,
     wishes: Wishes,
-    plan: Plan,
+    plan: SongPlan,
     index: Index | None,
     say: Callable[[int, str, bool], object] | None,
-) -> list[Lyrics]:
+) -> list[WrittenSong]:
     runs = None if index is None else index.extends_all
     asked = wishes.form or plan.scheme or plan.syllables
     candidates = wishes.candidates if asked else min(wishes.candidates, REDRAWN)
@@ -409,18 +410,18 @@ def _by_lines(
 
 def _progress() -> AbstractContextManager[progress.Advance]:
     """Return the progress of writing; none where the songs themselves are shown, which is progress enough."""
-    return nullcontext(lambda *_: None) if streaming.listening() else progress.task("writing", "songs")
+    return nullcontext(lambda *_: None) if output.listening() else progress.task("writing", "songs")
 
 
-def _freely(draft: Draft) -> Lyrics:
-    return Lyrics(draft.text, draft.tokens, draft.ended)
+def _freely(draft: Draft) -> WrittenSong:
+    return WrittenSong(draft.text, draft.tokens, draft.ended)
 
 
-def _lined(song: Song) -> Lyrics:
-    return Lyrics(song.text, song.tokens, song.ended, song.lines)
+def _lined(song: ComposedSong) -> WrittenSong:
+    return WrittenSong(song.text, song.tokens, song.ended, song.lines)
 
 
-def _looked_up(song: Lyrics, index: Index | None) -> Lyrics:
+def _looked_up(song: WrittenSong, index: Index | None) -> WrittenSong:
     if index is None:
         return song
-    return Lyrics(song.text, song.tokens, song.ended, song.lines, index.copied(song.text))
+    return WrittenSong(song.text, song.tokens, song.ended, song.lines, index.copied(song.text))

@@ -1,7 +1,9 @@
-"""The application: the API at /v1, what operators ask at /healthz and /metrics, and the studio, if wanted, at all else."""
+"""The application."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,12 +21,26 @@ from starlette.responses import JSONResponse
 
 from lyrist._version import __version__
 from lyrist.errors import LyristError
-from lyrist.serving import answering, schemas
-from lyrist.serving.completions import complete
-from lyrist.serving.counters import CONTENT_TYPE
-from lyrist.serving.desk import Desk
-from lyrist.serving.guard import Guard, Settings
-from lyrist.serving.replies import Refused, loads, phrase, refused
+from lyrist.evaluation.classify import Label
+from lyrist.evaluation.originality import Copied
+from lyrist.serving import schemas
+from lyrist.serving.access import AccessControl, ServerSettings
+from lyrist.serving.completions import complete, conditions
+from lyrist.serving.inferenceengine import CONTENT_TYPE, InferenceEngine
+from lyrist.serving.modelregistry import ServedModel
+from lyrist.serving.responses import ApiError, answers, as_api_error, loads, phrase
+from lyrist.serving.schemas import (
+    Classified,
+    ClassifyRequest,
+    Labelled,
+    Model,
+    Originality,
+    Scored,
+    ScoreRequest,
+    Scores,
+    SongFound,
+)
+from lyrist.serving.workers import TextScore
 
 STUDIO = "lyrist.serving.studio"
 LARGE = 2**16
@@ -34,7 +50,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 ERRORS = (400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503, 504)
 
 
-def build(desk: Desk, settings: Settings | None = None) -> FastAPI:
+def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> FastAPI:
     """Return the application that serves a desk, which is closed with it.
 
     Parameters
@@ -44,49 +60,49 @@ def build(desk: Desk, settings: Settings | None = None) -> FastAPI:
     settings
         Where the server listens and to whom.
     """
-    settings = settings or Settings()
+    settings = settings or ServerSettings()
     app = FastAPI(
         title="Lyrist", version=__version__, summary="Lyrics written, labelled and scored.", docs_url=None, redoc_url=None,
-        redirect_slashes=False, lifespan=_closing(desk),
+        redirect_slashes=False, lifespan=_closing(engine),
         responses={status: {"model": schemas.Problems, "description": phrase(status)} for status in ERRORS},
     )  # fmt: skip
     app.router.route_class = _Route
-    app.state.desk, app.state.settings = desk, settings
-    _add_api(app, desk)
-    _add_operations(app, desk)
-    for kind in (RequestValidationError, HTTPException, LyristError, Refused):
+    app.state.engine, app.state.settings = engine, settings
+    _add_api(app, engine)
+    _add_operations(app, engine)
+    for kind in (RequestValidationError, HTTPException, LyristError, ApiError):
         app.add_exception_handler(kind, _answered)
     _fence(app)
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
     if settings.studio and find_spec(STUDIO) is not None:
-        app = getattr(import_module(STUDIO), "mount", lambda app, *_: app)(app, desk, settings) or app
-    limits = desk.limits
+        app = getattr(import_module(STUDIO), "mount", lambda app, *_: app)(app, engine, settings) or app
+    limits = engine.limits
     app.add_middleware(
-        Guard, settings=settings, most=limits.body, seconds=limits.seconds, responded=desk.counters.responded
+        AccessControl, settings=settings, most=limits.body, seconds=limits.seconds, responded=engine.metrics.responded
     )
     return app
 
 
-def _closing(desk: Desk) -> Any:
+def _closing(engine: InferenceEngine) -> Any:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await run_in_threadpool(desk.close)
+        await run_in_threadpool(engine.close)
 
     return lifespan
 
 
-def _add_api(app: FastAPI, desk: Desk) -> None:
+def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
     @app.get("/v1/models", operation_id="listModels", tags=["models"])
     async def models() -> schemas.Models:
         """List the runs that are served."""
-        return schemas.Models(data=[answering.model(served) for served in desk.shelf.items.values()])
+        return schemas.Models(data=[model_entry(served) for served in engine.models.items.values()])
 
     @app.get("/v1/models/{name:path}", operation_id="retrieveModel", tags=["models"])
     async def model(name: str) -> schemas.Model:
         """Tell of one run."""
-        _known(desk, name)
-        return answering.model(desk.shelf.items[name])
+        _known(engine, name)
+        return model_entry(engine.models.items[name])
 
     @app.post(
         "/v1/completions", operation_id="createCompletion", tags=["writing"], response_model=schemas.Completion,
@@ -94,27 +110,27 @@ def _add_api(app: FastAPI, desk: Desk) -> None:
     )  # fmt: skip
     async def completions(body: schemas.CompletionRequest, request: Request) -> Any:
         """Write songs, freely or to a plan; with `stream`, piece by piece as server-sent events."""
-        _known(desk, body.model)
-        return await complete(desk, request, body)
+        _known(engine, body.model)
+        return await complete(engine, request, body)
 
     @app.post("/v1/classify", operation_id="classify", tags=["labels"])
     async def classify(body: schemas.ClassifyRequest, request: Request) -> schemas.Classified:
         """Label lyrics or pictures, and tell what decided."""
-        _known(desk, body.model)
-        return await answering.classify(desk, request, body)
+        _known(engine, body.model)
+        return await classify_items(engine, request, body)
 
     @app.post("/v1/score", operation_id="score", tags=["scores"])
     async def score(body: schemas.ScoreRequest, request: Request) -> schemas.Scores:
         """Tell how well a writer foresees lyrics, and what of them it may have read."""
-        _known(desk, body.model)
-        return await answering.score(desk, request, body)
+        _known(engine, body.model)
+        return await score_texts(engine, request, body)
 
 
-def _add_operations(app: FastAPI, desk: Desk) -> None:
+def _add_operations(app: FastAPI, engine: InferenceEngine) -> None:
     @app.get("/healthz", operation_id="health", tags=["operations"])
     async def healthz() -> schemas.Health:
         """Tell whether the server serves."""
-        return schemas.Health(models=len(desk.shelf.items), inside=desk.inside)
+        return schemas.Health(models=len(engine.models.items), inside=engine.inside)
 
     @app.get(
         "/metrics", operation_id="metrics", tags=["operations"], response_class=Response,
@@ -122,13 +138,13 @@ def _add_operations(app: FastAPI, desk: Desk) -> None:
     )  # fmt: skip
     async def metrics() -> Response:
         """Return the counters in Prometheus' text format."""
-        return Response(desk.counters.text(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(engine.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _known(desk: Desk, name: str) -> None:
-    if name not in desk.shelf.items:
+def _known(engine: InferenceEngine, name: str) -> None:
+    if name not in engine.models.items:
         shown = name.encode("utf-8", "replace").decode()[:100]
-        raise Refused(
+        raise ApiError(
             404,
             f"There is no model '{shown}'; GET /v1/models lists those there are.",
             param="model",
@@ -137,7 +153,7 @@ def _known(desk: Desk, name: str) -> None:
 
 
 async def _answered(_: Request, error: Exception) -> JSONResponse:
-    return refused(error).response()
+    return as_api_error(error).response()
 
 
 def _fence(app: FastAPI) -> None:
@@ -161,13 +177,13 @@ def _fence(app: FastAPI) -> None:
 def _wrong_method(allowed: Sequence[str]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         message = f"{request.url.path} takes {' or '.join(allowed)}."
-        raise Refused(405, message, headers={"Allow": ", ".join(allowed)})
+        raise ApiError(405, message, headers={"Allow": ", ".join(allowed)})
 
     return answer
 
 
 async def _nowhere(request: Request) -> Response:
-    raise Refused(404, "There is nothing at this path; GET /openapi.json describes what there is.")
+    raise ApiError(404, "There is nothing at this path; GET /openapi.json describes what there is.")
 
 
 class _StrictRequest(Request):
@@ -189,7 +205,7 @@ class _Route(APIRoute):
         async def strict(request: Request) -> Response:
             request = _StrictRequest(request.scope, request.receive)
             if self.body_field is not None and not _is_json(request.headers.get("content-type", "")):
-                raise Refused(415, "The body is JSON; send it with 'Content-Type: application/json'.")
+                raise ApiError(415, "The body is JSON; send it with 'Content-Type: application/json'.")
             return await handle(request)
 
         return strict
@@ -211,3 +227,81 @@ def _described(app: FastAPI) -> dict[str, Any]:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def model_entry(served: ServedModel) -> Model:
+    """Return what is told of a run."""
+    return Model(
+        id=served.name, created=int((served.path / "run.json").stat().st_mtime), task=served.task,
+        recipe=served.recipe, conditions={c: list(values) for c, values in served.conditions.items()},
+        labels=list(served.labels),
+    )  # fmt: skip
+
+
+async def classify_items(engine: InferenceEngine, request: Request, body: ClassifyRequest) -> Classified:
+    """Label lyrics or pictures."""
+    if (body.texts is None) == (body.pictures is None):
+        raise ApiError(400, "Give either texts or pictures.", param="texts")
+    if body.pictures is not None:
+        return await _pictures(engine, request, body, body.pictures)
+    texts = [body.texts] if isinstance(body.texts, str) else body.texts or []
+    asked = engine.submit_classify(body.model, texts, artist=body.artist, explain=bool(body.explain))
+    [labels] = await answers(request, [asked])
+    return Classified(model=body.model, data=[_labelled(*each, body.top) for each in enumerate(labels)])
+
+
+async def _pictures(
+    engine: InferenceEngine, request: Request, body: ClassifyRequest, pictures: list[str]
+) -> Classified:
+    if body.artist or body.explain:
+        raise ApiError(400, "Pictures have no words; leave artist and explain out.", param="pictures")
+    engine.models.get(body.model, "picture")
+    files = await run_in_threadpool(lambda: [_bytes(number, text) for number, text in enumerate(pictures, 1)])
+    [found] = await answers(request, [engine.submit_pictures(body.model, files)])
+    data = [
+        Labelled(index=i, label=next(iter(each)), probabilities=_top(each, body.top)) for i, each in enumerate(found)
+    ]
+    return Classified(model=body.model, data=data)
+
+
+def _bytes(number: int, text: str) -> bytes:
+    try:
+        given = text.partition(",")[2] if text.startswith("data:") else text
+        return base64.b64decode("".join(given.split()), validate=True)  # many tools break it into lines
+    except (binascii.Error, ValueError):
+        raise ApiError(400, f"Picture {number} is not base64.", param="pictures") from None
+
+
+def _labelled(index: int, one: Label, top: int | None) -> Labelled:
+    told = one.explanation
+    found = Labelled(index=index, label=one.label, probabilities=_top(one.probabilities, top))
+    if told is not None:
+        found.words, found.lines, found.method = told.words, told.lines, told.method
+    return found
+
+
+def _top(probabilities: dict[str, float], top: int | None) -> dict[str, float]:
+    return dict(list(probabilities.items())[:top])
+
+
+async def score_texts(engine: InferenceEngine, request: Request, body: ScoreRequest) -> Scores:
+    """Score lyrics."""
+    texts = [body.texts] if isinstance(body.texts, str) else body.texts
+    [scores] = await answers(request, [engine.submit_score(body.model, texts, conditions(body))])
+    return Scores(model=body.model, data=[_scored(index, each) for index, each in enumerate(scores)])
+
+
+def _scored(index: int, one: TextScore) -> Scored:
+    return Scored(
+        index=index, bits_per_byte=one.bits_per_byte, tokens=one.tokens, bytes=one.bytes,
+        originality=None if one.copied is None else _originality(one.copied),
+    )  # fmt: skip
+
+
+def _originality(copied: Copied) -> Originality:
+    song: Any = copied.song
+    return Originality(
+        longest_run=copied.longest_run, words=copied.words,
+        song=None if song is None else SongFound(id=song.id, title=song.title, artist=song.artist),
+        shares={str(n): share for n, share in copied.shares.items()},
+    )  # fmt: skip

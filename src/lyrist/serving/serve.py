@@ -1,25 +1,29 @@
-"""`serve`: saved runs over one port, until it is told to stop; then what was begun is finished."""
+"""Serve."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import logging
 import os
+import queue
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lyrist import progress
 from lyrist.errors import LyristError, UsageError
-from lyrist.serving.logs import aside
 
 if TYPE_CHECKING:
-    from lyrist.serving.guard import Settings
+    from lyrist.serving.access import ServerSettings
+
 
 MISSING = "serve needs packages that are not installed ({name}); 'pip install lyrist[serve]' brings them."
 REST = 2
@@ -27,7 +31,7 @@ REST = 2
 
 
 @dataclass(frozen=True)
-class Stopped:
+class ServeResult:
     """What a server did until it was stopped."""
 
     url: str
@@ -61,7 +65,7 @@ def serve(
     max_bytes: int = 4 * 2**20,
     threads: int | None = None,
     studio: bool = True,
-) -> Stopped:
+) -> ServeResult:
     """Serve saved runs: an HTTP API for programs, and a studio for people.
 
     Parameters
@@ -99,13 +103,13 @@ def serve(
         A run is not there or damaged, the port is taken, or the extra `serve` is not installed.
     """
     _check_installed()
+    from lyrist.serving.access import ServerSettings
     from lyrist.serving.app import build
-    from lyrist.serving.desk import Desk
-    from lyrist.serving.guard import Settings
-    from lyrist.serving.limits import Limits
-    from lyrist.serving.shelf import Shelf
+    from lyrist.serving.inferenceengine import InferenceEngine
+    from lyrist.serving.modelregistry import ModelRegistry
+    from lyrist.serving.requests import Limits
 
-    settings = Settings(host, port, token or os.environ.get("LYRIST_TOKEN") or None, studio)
+    settings = ServerSettings(host, port, token or os.environ.get("LYRIST_TOKEN") or None, studio)
     if threads is not None and threads < 1:
         raise UsageError(f"--threads is {threads}; it is at least 1.")
     limits = Limits(
@@ -117,16 +121,16 @@ def serve(
         body=max_bytes,
     )
     with _bound(settings) as place:
-        shelf = Shelf.open(runs)
-        settings = Settings(host, place.getsockname()[1], settings.token, studio)
+        models = ModelRegistry.open(runs)
+        settings = ServerSettings(host, place.getsockname()[1], settings.token, studio)
         progress.quiet()  # what is done for clients is not this terminal's business
-        desk = Desk(shelf, limits, threads=threads or _threads(shelf))
-        app = build(desk, settings)
+        engine = InferenceEngine(models, limits, threads=threads or _threads(models))
+        app = build(engine, settings)
         began = time.monotonic()
         _listen(place, settings)
-        names = ", ".join(shelf.items)
-        _run(app, place, desk, lambda: _say(f"lyrist: serving {names} at {settings.url} (Ctrl-C stops)"))
-    return Stopped(settings.url, tuple(shelf.items), desk.counters.outcomes(), time.monotonic() - began)
+        names = ", ".join(models.items)
+        _run(app, place, engine, lambda: _say(f"lyrist: serving {names} at {settings.url} (Ctrl-C stops)"))
+    return ServeResult(settings.url, tuple(models.items), engine.metrics.outcomes(), time.monotonic() - began)
 
 
 def _check_installed() -> None:
@@ -144,7 +148,7 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _threads(shelf: Any) -> int | None:
+def _threads(models: Any) -> int | None:
     """Return 1 where all models are small: more threads would wait for each other; else what PyTorch takes."""
     from torch.nn import Module
 
@@ -154,10 +158,10 @@ def _threads(shelf: Any) -> int | None:
         networks = (getattr(model, name, None) for name in ("network", "model", "model_"))
         return sum(w.numel() for network in networks if isinstance(network, Module) for w in network.parameters())
 
-    return 1 if all(size(served.model) < SMALL for served in shelf.items.values()) else None
+    return 1 if all(size(served.model) < SMALL for served in models.items.values()) else None
 
 
-def _bound(settings: Settings) -> socket.socket:
+def _bound(settings: ServerSettings) -> socket.socket:
     """Return a socket at the address, which does not listen yet."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -175,14 +179,14 @@ def _bound(settings: Settings) -> socket.socket:
     return place
 
 
-def _listen(place: socket.socket, settings: Settings) -> None:
+def _listen(place: socket.socket, settings: ServerSettings) -> None:
     try:
         place.listen(1_024)
     except OSError as error:  # somebody else bound it too, and was faster
         raise _unbound(settings, error) from None
 
 
-def _unbound(settings: Settings, error: OSError) -> LyristError:
+def _unbound(settings: ServerSettings, error: OSError) -> LyristError:
     if error.errno == errno.EADDRINUSE:
         return LyristError(
             f"Port {settings.port} of {settings.host} is taken by another server; give another --port, or --port 0 for any."
@@ -190,22 +194,22 @@ def _unbound(settings: Settings, error: OSError) -> LyristError:
     return LyristError(f"This machine cannot listen at {settings.host}, port {settings.port}: {error.strerror}.")
 
 
-def _run(app: Any, place: socket.socket, desk: Any, started: Callable[[], object]) -> None:
+def _run(app: Any, place: socket.socket, engine: Any, started: Callable[[], object]) -> None:
     import uvicorn
 
     config = uvicorn.Config(
         app, log_config=None, log_level="critical", access_log=False, server_header=False, lifespan="on",
         timeout_graceful_shutdown=REST, timeout_keep_alive=30,
     )  # fmt: skip
-    server = _server(uvicorn, config, desk, started)
-    with aside():
+    server = _server(uvicorn, config, engine, started)
+    with background_logging():
         try:
             asyncio.run(server.serve([place]))
         finally:
-            desk.close()
+            engine.close()
 
 
-def _server(uvicorn: Any, config: Any, desk: Any, started: Callable[[], object]) -> Any:
+def _server(uvicorn: Any, config: Any, engine: Any, started: Callable[[], object]) -> Any:
     class Server(uvicorn.Server):  # type: ignore[misc]
         """A server that, told to stop, takes nothing new and finishes what was begun; told twice, it stops at once."""
 
@@ -220,13 +224,57 @@ def _server(uvicorn: Any, config: Any, desk: Any, started: Callable[[], object])
             if self.until is not None and sig == signal.SIGINT:
                 self.force_exit = self.should_exit = True
                 return
-            self.until = time.monotonic() + desk.limits.seconds + 1
-            desk.refuse()
+            self.until = time.monotonic() + engine.limits.seconds + 1
+            engine.refuse()
 
         async def on_tick(self, counter: int) -> bool:
-            if self.until is not None and (not desk.inside or time.monotonic() > self.until):
+            if self.until is not None and (not engine.inside or time.monotonic() > self.until):
                 self.should_exit = True
             stop: bool = await super().on_tick(counter)
             return stop
 
     return Server(config)
+
+
+LINES = 1_000
+"""Entries that wait to be written; what comes then is lost."""
+
+
+class BackgroundLogHandler(logging.Handler):
+    """Hands what is logged to a thread, and never waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("lyrist: %(levelname)s: %(message)s"))
+        self._entries: queue.Queue[str | None] = queue.Queue(LINES)
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take an entry."""
+        with contextlib.suppress(queue.Full):
+            self._entries.put_nowait(self.format(record))
+
+    def close(self) -> None:
+        """Wait a moment for what was taken to be written."""
+        with contextlib.suppress(queue.Full):
+            self._entries.put_nowait(None)
+        self._thread.join(1)
+        super().close()
+
+    def _write(self) -> None:
+        while (entry := self._entries.get()) is not None:
+            sys.stderr.write(entry + "\n")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def background_logging() -> Iterator[None]:
+    """Have all that is logged in this block written by a thread."""
+    root, handler = logging.getLogger(), BackgroundLogHandler()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()

@@ -23,9 +23,9 @@ from lyrist.errors import LyristError
 from lyrist.evaluation.obedience import Judge, obedience
 from lyrist.evaluation.originality import Index, originality
 from lyrist.evaluation.songcraft import beside, cut_alike
-from lyrist.generation.decoding import sample
+from lyrist.generation.batching import sample
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.studies.writers import LYRICS, Task
 from lyrist.training.writer import Writer
 
@@ -43,7 +43,7 @@ REAL = 300
 TOKENS = 200
 """Tokens of a written song at most: a verse and a chorus."""
 
-DRAWN = Sampling()
+DRAWN = SamplingOptions()
 """How songs are drawn: as `lyrist write` does."""
 
 HOW = f"Drawn with {DRAWN.told()}, at most {TOKENS} tokens."

@@ -12,9 +12,9 @@ from lyrist.corpus.exploring import explore
 from lyrist.corpus.prepare import Prepared, prepare
 from lyrist.errors import LyristError
 from lyrist.evaluation.originality import Index
-from lyrist.generation import streaming
+from lyrist.generation import output
 from lyrist.generation.form import counts
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.generation.write import Wishes, compose
 from lyrist.reports import page
 from lyrist.reports.blocks import Code, Facts, Links, Lyrics, Page, Prose, Section
@@ -31,7 +31,7 @@ WRITER = "ngram"
 
 SONGS = "songs.html"
 
-SAMPLING = Sampling(temperature=0.75, min_p=0.1, no_repeat_ngram=6)
+SAMPLING = SamplingOptions(temperature=0.75, min_p=0.1, no_repeat_ngram=6)
 """How the demo's songs are drawn: with 140 songs to count in, only near what was counted are there sentences."""
 
 WISHES = Wishes(form="verse,chorus,verse,chorus", rhyme="AABB", seed=1)
@@ -115,7 +115,7 @@ def _songs(written: Written, prepared: Prepared) -> Page:
     """Return the page of what the writer wrote: a song for each genre, to a plan, each line that was to rhyme counted."""
     writer, index = written.run.writer, Index.of(prepared.corpus)
     sections = []
-    with streaming.shown(None):
+    with output.shown(None):
         for genre in writer.conditions["genre"]:
             (song,) = compose(writer, given={"genre": genre}, sampling=SAMPLING, wishes=WISHES)
             met, copied = counts(song.lines)["rhymes"], index.copied(song.text)

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image, ImageDraw
-from servekit import LINES, Running, serving, slowly, songs
+from servekit import LINES, Running, serving, slowed, songs
 from studiokit import HOSTILE, KIND, Visit
 
 import lyrist
 from lyrist.corpus.corpus import Corpus
-from lyrist.serving.guard import Settings
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.access import ServerSettings
+from lyrist.serving.modelregistry import ModelRegistry
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def served(studied: Corpus, drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+def served(studied: Corpus, drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
     """A writer, one that takes its time, two classifiers (one of them in a study), and one of pictures."""
     folder = tmp_path_factory.mktemp("served")
     study = folder / "study"
@@ -56,14 +56,14 @@ def served(studied: Corpus, drawings: Path, tmp_path_factory: pytest.TempPathFac
     lyrist.train("cnn-relu", str(drawings), out=str(folder / "colours"), steps=6, channels=[4, 6, 8], hidden=8)
     (study / "report.html").write_text("<h1>What the study found</h1><script>window.hit=1</script>")
     (study / "results.json").write_text("{}")
-    shelf = Shelf.open([folder / "poet", folder / "<i>singers", study / "runs" / "genres", folder / "colours"])
-    slow = dataclasses.replace(slowly(shelf, "poet", 0.03).items["poet"], name="slow")
-    return Shelf({**shelf.items, "slow": slow})
+    models = ModelRegistry.open([folder / "poet", folder / "<i>singers", study / "runs" / "genres", folder / "colours"])
+    slow = dataclasses.replace(slowed(models, "poet", 0.03).items["poet"], name="slow")
+    return ModelRegistry({**models.items, "slow": slow})
 
 
 @pytest.fixture(scope="session")
-def running(served: Shelf) -> Iterator[Running]:
-    with serving(served, Settings(studio=True)) as found:
+def running(served: ModelRegistry) -> Iterator[Running]:
+    with serving(served, ServerSettings(studio=True)) as found:
         yield found
 
 

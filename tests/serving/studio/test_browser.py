@@ -10,8 +10,8 @@ from PIL import Image
 from servekit import LINES, Running, serving
 from studiokit import HOSTILE, KIND, Visit
 
-from lyrist.serving.guard import Settings
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.access import ServerSettings
+from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.text import printable
 
 READABLE = printable(HOSTILE)
@@ -94,17 +94,17 @@ def test_it_streams_and_stops_and_nobody_sees_another_ones_song(visits: Callable
     assert "stopped" in page.locator("#song-sheet .how").inner_text()
     assert text
     page.wait_for_timeout(300)
-    assert running.desk.inside == 0, "the writer was stopped too"
+    assert running.engine.inside == 0, "the writer was stopped too"
     page.locator("#keep-draft").click()
     page.wait_for_selector("#drafts .draft")
     third = visits()
     third.pick("Writer", "slow")
     third.page.locator("#write-song").click()
     third.page.wait_for_selector("#song-sheet .caret")
-    assert running.desk.inside == 1
+    assert running.engine.inside == 1
     third.page.goto("about:blank")
     page.wait_for_timeout(1500)
-    assert running.desk.inside == 0, "who goes away in the midst of it needs no more of it"
+    assert running.engine.inside == 0, "who goes away in the midst of it needs no more of it"
     third.wrong = [told for told in third.wrong if "abort" not in told.lower() and "Connection errored" not in told]
     other.page.reload()
     other.page.wait_for_selector("#song-sheet .empty")
@@ -250,9 +250,9 @@ def test_all_of_it_can_be_done_by_keyboard(visit: Visit) -> None:
     assert unnamed == []
 
 
-def test_with_a_token_the_browser_asks_for_it(chromium: Any, served: Shelf) -> None:
-    only = Shelf({"poet": served.items["poet"]})
-    with serving(only, Settings(token="a-secret-token")) as running:
+def test_with_a_token_the_browser_asks_for_it(chromium: Any, served: ModelRegistry) -> None:
+    only = ModelRegistry({"poet": served.items["poet"]})
+    with serving(only, ServerSettings(token="a-secret-token")) as running:
         assert running.http.get("/", headers={"Authorization": ""}).status_code == 401
         visit = Visit(chromium, running.url, http_credentials={"username": "me", "password": "a-secret-token"})
         visit.page.get_by_label("Form").fill("verse:1")

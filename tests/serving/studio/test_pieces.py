@@ -18,13 +18,13 @@ from studiokit import HOSTILE, KIND
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Passage, Song
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.reports.page import fragment
-from lyrist.serving.desk import Desk
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.inferenceengine import InferenceEngine
+from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.serving.studio import browse, sheet, shown
 from lyrist.serving.studio.compare import _table
-from lyrist.serving.studio.drafting import Desks, Order, shape
+from lyrist.serving.studio.drafting import Order, WritingSessions, shape
 from lyrist.serving.studio.sheet import Draft, rhymes
 
 COUPLETS = "the light\nthe night\nthe sea\nthe tree\n\nalone\nthe stone\nthe end"
@@ -137,7 +137,7 @@ def test_a_song_is_found_wherever_the_words_stand(studied: Corpus) -> None:
     assert browse.song(studied, 10**9) is None
 
 
-def test_the_corpora_of_the_served_runs_are_known_once(served: Shelf, studied: Corpus) -> None:
+def test_the_corpora_of_the_served_runs_are_known_once(served: ModelRegistry, studied: Corpus) -> None:
     (found,) = browse.corpora(served)
     assert found.path == studied.path
     assert set(found.runs) == {"poet", "slow", "genres", "<i>singers"}
@@ -152,18 +152,19 @@ def test_a_form_tells_how_many_lines_will_come() -> None:
         shape(Order("poet", form="x"), None)
 
 
-def test_only_who_writes_can_stop_it_and_what_came_stays(served: Shelf) -> None:
-    desk = Desk(Shelf({"slow": served.items["slow"]}), threads=1)
-    desks, order = Desks(desk), Order("slow", sampling=Sampling(), seed=1)
+def test_only_who_writes_can_stop_it_and_what_came_stays(served: ModelRegistry) -> None:
+    engine = InferenceEngine(ModelRegistry({"slow": served.items["slow"]}), threads=1)
+    sessions, order = WritingSessions(engine), Order("slow", sampling=SamplingOptions(), seed=1)
     found: dict[str, Any] = {}
     people = {
-        who: threading.Thread(target=lambda who=who: found.update({who: list(desks.write(who, order))})) for who in "ab"
+        who: threading.Thread(target=lambda who=who: found.update({who: list(sessions.write(who, order))}))
+        for who in "ab"
     }
     for person in people.values():
         person.start()
     time.sleep(1.0)
-    desks.stop("a")
-    desks.stop("nobody")
+    sessions.stop("a")
+    sessions.stop("nobody")
     people["a"].join(5)
     assert not people["a"].is_alive()
     assert people["b"].is_alive()
@@ -171,25 +172,28 @@ def test_only_who_writes_can_stop_it_and_what_came_stays(served: Shelf) -> None:
     assert (where, draft.ended) == ("done", "stopped")
     assert draft.text
     assert any(0 < len(early.text) < len(draft.text) for early, _ in found["a"]), "it was seen as it grew"
-    desks.stop("b")
+    sessions.stop("b")
     people["b"].join(5)
-    desk.close()
-    assert desks._stops == {}
+    engine.close()
+    assert sessions._stops == {}
 
 
-def test_the_same_seed_writes_the_same_and_a_new_one_is_drawn_else(served: Shelf) -> None:
-    desk = Desk(Shelf({"poet": served.items["poet"]}), threads=1)
-    texts = [list(Desks(desk).write("a", Order("poet", seed=seed, max_tokens=40)))[-1][0].text for seed in (7, 7, None)]
-    desk.close()
+def test_the_same_seed_writes_the_same_and_a_new_one_is_drawn_else(served: ModelRegistry) -> None:
+    engine = InferenceEngine(ModelRegistry({"poet": served.items["poet"]}), threads=1)
+    texts = [
+        list(WritingSessions(engine).write("a", Order("poet", seed=seed, max_tokens=40)))[-1][0].text
+        for seed in (7, 7, None)
+    ]
+    engine.close()
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_kept_lines_stay_kept_where_empty_lines_are_lost(served: Shelf) -> None:
-    desk = Desk(Shelf({"poet": served.items["poet"]}), threads=1)
+def test_kept_lines_stay_kept_where_empty_lines_are_lost(served: ModelRegistry) -> None:
+    engine = InferenceEngine(ModelRegistry({"poet": served.items["poet"]}), threads=1)
     draft = Draft(f"\n{LINES[0]}\n\n\n{LINES[1]}\n{LINES[2]}").toggled(5)
     assert draft.sheet() == ("", None, "", "", None, LINES[2])
-    new, _ = list(Desks(desk).write("a", Order("poet", seed=1), draft))[-1]
-    desk.close()
+    new, _ = list(WritingSessions(engine).write("a", Order("poet", seed=1), draft))[-1]
+    engine.close()
     assert [bool(line) for line in new.lines] == [True, False, True, True]
     assert new.lines[3] == LINES[2]
     assert new.locked == {3}
@@ -239,10 +243,10 @@ def test_the_page_names_no_other_machine_to_load_from(running: Running) -> None:
     assert "fonts.googleapis" not in page + running.http.get("/theme.css").text
 
 
-def test_a_run_without_scores_hides_no_other(served: Shelf, tmp_path: Path) -> None:
+def test_a_run_without_scores_hides_no_other(served: ModelRegistry, tmp_path: Path) -> None:
     shutil.copytree(served.items["poet"].path, tmp_path / "bare")
     (tmp_path / "bare" / "results.json").unlink()
-    (bare,) = Shelf.open([tmp_path / "bare"]).items.values()
+    (bare,) = ModelRegistry.open([tmp_path / "bare"]).items.values()
     html = fragment(_table("write", [served.items["poet"], bare]))
     assert "<bdi>poet</bdi>" in html
     assert "bare is not a whole run" in html

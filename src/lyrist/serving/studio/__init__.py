@@ -16,7 +16,7 @@ from lyrist.serving.studio.shown import shown as escaped
 if TYPE_CHECKING:
     import gradio as gr
 
-    from lyrist.serving.desk import Desk
+    from lyrist.serving.inferenceengine import InferenceEngine
     from lyrist.serving.studio.reading import Pages
 
 __all__ = ["mount"]
@@ -32,7 +32,7 @@ _QUIET = {
 """Gradio's statistics: nothing is sent anywhere, and nothing is kept."""
 
 
-def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
+def mount(app: FastAPI, engine: InferenceEngine, settings: Any) -> None:
     """Put the studio at ``/`` of an app, behind every route that the app has already.
 
     Parameters
@@ -49,24 +49,24 @@ def mount(app: FastAPI, desk: Desk, settings: Any) -> None:
         raise LyristError("The studio needs gradio: 'pip install lyrist[serve]' brings it; or serve with --no-studio.")
 
     async def built() -> None:
-        _mount(app, desk)
+        _mount(app, engine)
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         asyncio.run(built())  # outside of a loop Gradio makes some, and closes none
     else:
-        _mount(app, desk)
+        _mount(app, engine)
 
 
-def _mount(app: FastAPI, desk: Desk) -> None:
+def _mount(app: FastAPI, engine: InferenceEngine) -> None:
     import gradio as gr
 
     from lyrist.serving.studio import fence, reading, theme
 
-    found = reading.pages(desk.shelf)
+    found = reading.pages(engine.models)
     found.serve(app)
-    demo = _page(desk, found)
+    demo = _page(engine, found)
     gr.mount_gradio_app(
         app,
         demo,
@@ -84,21 +84,21 @@ def _mount(app: FastAPI, desk: Desk) -> None:
     mounted.app = fence.Fence(mounted.app)  # type: ignore[attr-defined]
 
 
-def _page(desk: Desk, found: Pages) -> gr.Blocks:
+def _page(engine: InferenceEngine, found: Pages) -> gr.Blocks:
     import gradio as gr
 
     from lyrist.serving.studio import classify, compare, corpus, write
 
     demo: gr.Blocks = gr.Blocks(title="Lyrist studio", analytics_enabled=False, fill_width=True)
     with demo:
-        gr.HTML(_masthead(desk), apply_default_css=False, padding=False)
+        gr.HTML(_masthead(engine), apply_default_css=False, padding=False)
         with gr.Tabs():
             with gr.Tab("Write", id="write"):
-                write.build(desk, demo)
+                write.build(engine, demo)
             with gr.Tab("Classify", id="classify"):
-                classify.build(desk)
+                classify.build(engine)
             with gr.Tab("Compare", id="compare"):
-                compare.build(desk.shelf, found, demo)
+                compare.build(engine.models, found, demo)
             with gr.Tab("Corpus", id="corpus"):
                 corpus.build(found, demo)
     demo.queue(default_concurrency_limit=16, max_size=256)
@@ -106,8 +106,8 @@ def _page(desk: Desk, found: Pages) -> gr.Blocks:
     return demo
 
 
-def _masthead(desk: Desk) -> str:
-    runs = desk.shelf.items.values()
+def _masthead(engine: InferenceEngine) -> str:
+    runs = engine.models.items.values()
     told = [
         f"{len(of)} {name}{'s' if len(of) != 1 else ''}"
         for task, name in (("write", "writer"), ("classify", "classifier"), ("picture", "picture model"))

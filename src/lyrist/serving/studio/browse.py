@@ -11,7 +11,7 @@ import polars as pl
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.modelregistry import ModelRegistry
 
 PAGE = 25
 """Songs of one page of results."""
@@ -66,10 +66,10 @@ class Found:
     """Whether there are others after these."""
 
 
-def corpora(shelf: Shelf) -> list[Shelved]:
+def corpora(models: ModelRegistry) -> list[Shelved]:
     """Return the corpora of the runs that are served, each once, named by their directories."""
     runs: dict[Path, list[str]] = {}
-    for served in shelf.of("classify", "write"):
+    for served in models.of("classify", "write"):
         runs.setdefault(Path(served.run.info["corpus"]), []).append(served.name)
     short = [path.name for path in runs]
     return [

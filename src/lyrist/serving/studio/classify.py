@@ -12,8 +12,8 @@ from lyrist.errors import UsageError
 from lyrist.evaluation.classify import Label, spans
 from lyrist.reports.blocks import Lyrics
 from lyrist.reports.page import fragment
-from lyrist.serving.desk import Desk
-from lyrist.serving.shelf import Served
+from lyrist.serving.inferenceengine import InferenceEngine
+from lyrist.serving.modelregistry import ServedModel
 from lyrist.serving.studio.shown import empty, failed, note, plain, short, shown
 from lyrist.serving.studio.widgets import panel
 
@@ -61,9 +61,9 @@ drop.addEventListener('drop', event => {
 server with every decoder that there is; here the desk does, with the few that are safe."""
 
 
-def build(desk: Desk) -> None:
+def build(engine: InferenceEngine) -> None:
     """Put the tab's controls where Gradio stands, and say what they do."""
-    runs = desk.shelf.of("classify", "picture")
+    runs = engine.models.of("classify", "picture")
     if not runs:
         panel(
             empty(
@@ -72,7 +72,7 @@ def build(desk: Desk) -> None:
             )
         )
         return
-    first, most = runs[0], (desk.limits.body - 2**14) * 3 // 4
+    first, most = runs[0], (engine.limits.body - 2**14) * 3 // 4
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=300):
             chosen = gr.Dropdown([(_told(each), each.name) for each in runs], value=first.name, label="Run")
@@ -82,7 +82,7 @@ def build(desk: Desk) -> None:
             answer = panel(NO_PICTURE if first.task == "picture" else NOTHING, elem_classes="page", elem_id="answer")
 
     def switched(name: str) -> tuple[Any, ...]:
-        served = desk.shelf.get(name, "classify", "picture")
+        served = engine.models.get(name, "classify", "picture")
         reads = served.task == "picture"
         return (*_inputs(served, most), gr.Button(visible=not reads), NO_PICTURE if reads else NOTHING)
 
@@ -92,15 +92,15 @@ def build(desk: Desk) -> None:
             return
         yield note("Labelling." if not explain else "Labelling, and looking for the words that decided.", "busy")
         try:
-            sings = (singer or "").strip() if takes_artist(desk.shelf.get(name, "classify")) else ""
-            yield _answer(desk.classify(name, [text], artist=sings or None, explain=explain)[0])
+            sings = (singer or "").strip() if takes_artist(engine.models.get(name, "classify")) else ""
+            yield _answer(engine.classify(name, [text], artist=sings or None, explain=explain)[0])
         except Exception as error:
             yield failed(error)
 
     def looked(name: str, event: gr.EventData) -> Iterator[str]:
         yield note("Looking at it.", "busy")
         try:
-            yield _bars(desk.classify_picture(name, _picture(event)))
+            yield _bars(engine.classify_picture(name, _picture(event)))
         except Exception as error:
             yield failed(error)
 
@@ -123,19 +123,19 @@ def _picture(event: gr.EventData) -> bytes:
         raise UsageError("The picture did not arrive whole; drop it again.") from None
 
 
-def takes_artist(served: Served) -> bool:
+def takes_artist(served: ServedModel) -> bool:
     """Return whether a run was fitted with the artist as a feature."""
     config = served.run.info.get("config")
     features = config.get("features", "") if isinstance(config, dict) else ""
     return "artist" in str(features)
 
 
-def _told(served: Served) -> str:
+def _told(served: ServedModel) -> str:
     what = "pictures" if served.task == "picture" else str(served.run.info.get("target", "label"))
     return f"{plain(served.name, 40)} — {what}, {served.recipe}"
 
 
-def _inputs(served: Served, most: int) -> tuple[gr.Textbox, gr.HTML, gr.Textbox, gr.Checkbox]:
+def _inputs(served: ServedModel, most: int) -> tuple[gr.Textbox, gr.HTML, gr.Textbox, gr.Checkbox]:
     """Return what a run is given: words (and who sings them), or a picture."""
     reads = served.task == "picture"
     words = gr.Textbox(

@@ -13,7 +13,7 @@ from lyrist.evaluation.classification import confusion
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Column, Facts, Items, Prose, Table
 from lyrist.reports.page import fragment
-from lyrist.serving.shelf import Served, Shelf
+from lyrist.serving.modelregistry import ModelRegistry, ServedModel
 from lyrist.serving.studio.reading import Pages, draw, framed
 from lyrist.serving.studio.shown import empty, failed, note, plain
 from lyrist.serving.studio.widgets import panel
@@ -25,14 +25,14 @@ CLASSES = 40
 """Classes of a confusion matrix: those that most test songs have."""
 
 
-def build(shelf: Shelf, pages: Pages, demo: gr.Blocks) -> None:
+def build(models: ModelRegistry, pages: Pages, demo: gr.Blocks) -> None:
     """Put the tab's controls where Gradio stands, and say what they do."""
     panel(
         '<p class="lede">How good each run was on songs that it had not seen, how sure that is, and how it learnt.</p>'
     )
     table = panel(elem_classes="page", elem_id="runs")
     panel('<h2 class="heading">One run, closely</h2>')
-    names = list(shelf.items)
+    names = list(models.items)
     chosen = gr.Dropdown([(plain(name), name) for name in names], value=names[0], label="Run")
     closely = panel(elem_classes="page", elem_id="run")
     report = panel(elem_id="report")
@@ -40,11 +40,11 @@ def build(shelf: Shelf, pages: Pages, demo: gr.Blocks) -> None:
 
     def together() -> str:
         if "" not in made:
-            made[""] = _together(shelf)
+            made[""] = _together(models)
         return made[""]
 
     def one(name: str) -> Iterator[tuple[str, str]]:
-        served = shelf.items[name]
+        served = models.items[name]
         address = pages.report(served)
         framed_ = framed(address, "the report of its study") if address else ""
         if name not in made:
@@ -61,11 +61,11 @@ def build(shelf: Shelf, pages: Pages, demo: gr.Blocks) -> None:
         event(one, chosen, [closely, report], show_progress="hidden", api_visibility="private")
 
 
-def _together(shelf: Shelf) -> str:
+def _together(models: ModelRegistry) -> str:
     """Return all runs, those of one kind in one table."""
     pieces = []
     for task, title in KINDS.items():
-        runs = [served for served in shelf.items.values() if served.task == task]
+        runs = [served for served in models.items.values() if served.task == task]
         if not runs:
             continue
         try:
@@ -76,7 +76,7 @@ def _together(shelf: Shelf) -> str:
     return "".join(pieces) or empty("No run", "Start the server with runs: lyrist serve RUN RUN.")
 
 
-def _table(task: str, runs: Sequence[Served]) -> list[Block]:
+def _table(task: str, runs: Sequence[ServedModel]) -> list[Block]:
     writes = task == "write"
     key, spec = ("bits_per_byte", ".3f") if writes else ("accuracy", ".1%")
     rows: list[list[Any]] = []
@@ -106,7 +106,7 @@ def _table(task: str, runs: Sequence[Served]) -> list[Block]:
     return [drawn, Table(head, rows), *_beware(good), *(Prose(told, "warning") for told in notes)]
 
 
-def _row(served: Served, key: str, spec: str) -> tuple[list[Any], tuple[str, float, float, float]]:
+def _row(served: ServedModel, key: str, spec: str) -> tuple[list[Any], tuple[str, float, float, float]]:
     """Return a run's cells, and its figure with the interval."""
     info, test = served.run.info, served.run.results["test"]
     a = test[key]
@@ -118,7 +118,7 @@ def _row(served: Served, key: str, spec: str) -> tuple[list[Any], tuple[str, flo
     return [*cells, span, test["n"], *more], (served.name, a["value"], a["low"], a["high"])
 
 
-def _beware(runs: Sequence[Served]) -> list[Block]:
+def _beware(runs: Sequence[ServedModel]) -> list[Block]:
     """Return what `compare` says of the runs: what keeps them from being comparable, and whether two can be told apart."""
     if len(runs) < 2:
         return []
@@ -130,14 +130,14 @@ def _beware(runs: Sequence[Served]) -> list[Block]:
     return [Items([_named(line, runs) for line in told])] if told else []
 
 
-def _named(text: str, runs: Sequence[Served]) -> str:
+def _named(text: str, runs: Sequence[ServedModel]) -> str:
     """Return a sentence with the runs' names in place of their paths."""
     for served in sorted(runs, key=lambda each: -len(str(each.path))):
         text = text.replace(str(served.path), served.name)
     return text
 
 
-def _closely(served: Served) -> str:
+def _closely(served: ServedModel) -> str:
     info = served.run.info
     told = [("recipe", served.recipe, f"seed {info.get('seed', 0)}")]
     told.append(("parameters", f"{info['parameters']:,}", ""))
@@ -167,7 +167,7 @@ def _closely(served: Served) -> str:
         return fragment(blocks)
 
 
-def _confusion(served: Served) -> list[Block]:
+def _confusion(served: ServedModel) -> list[Block]:
     try:
         found = served.run.predictions("test")
     except LyristError as error:

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from lyrist.generation.sampling import Sampling
-from lyrist.serving.desk import Desk
-from lyrist.serving.shelf import Served
+from lyrist.generation.sampling import SamplingOptions
+from lyrist.serving.inferenceengine import InferenceEngine
+from lyrist.serving.modelregistry import ServedModel
 from lyrist.serving.studio.drafting import SEEDS, Order
 from lyrist.serving.studio.shown import plain
 
@@ -50,17 +50,17 @@ class Controls:
         return list(vars(self).values())
 
 
-def order_of(desk: Desk, values: tuple[Any, ...]) -> Order:
+def order_of(engine: InferenceEngine, values: tuple[Any, ...]) -> Order:
     """Return what the controls ask for; numbers that a client left out are as they are by default."""
     (
         writer, genre, artist, prompt, form, rhyme, syllables, original, max_tokens,
         temperature, top_p, min_p, style, penalty, seed, renew,
     ) = values  # fmt: skip
-    conditions = desk.shelf.get(writer, "write").conditions
+    conditions = engine.models.get(writer, "write").conditions
     given = {
         column: str(value) for column, value in (("genre", genre), ("artist", artist)) if value and column in conditions
     }
-    sampling = Sampling(
+    sampling = SamplingOptions(
         float(temperature),
         top_p=float(top_p),
         min_p=float(min_p),
@@ -74,7 +74,7 @@ def order_of(desk: Desk, values: tuple[Any, ...]) -> Order:
     )  # fmt: skip
 
 
-def controls(writers: list[Served], most: int) -> Controls:
+def controls(writers: list[ServedModel], most: int) -> Controls:
     """Put the controls where Gradio stands."""
     first = writers[0]
     writer = gr.Dropdown([(plain(each.name), each.name) for each in writers], value=first.name, label="Writer")
@@ -102,7 +102,7 @@ def controls(writers: list[Served], most: int) -> Controls:
         )
     syllables = gr.Slider(0, 16, 0, step=1, label="Syllables of a line", info="0: as they come")
     with gr.Accordion("Dials", open=False):
-        usual = Sampling()
+        usual = SamplingOptions()
         temperature = gr.Slider(
             0,
             2,
@@ -190,7 +190,7 @@ def controls(writers: list[Served], most: int) -> Controls:
     )
 
 
-def conditions_of(served: Served) -> tuple[gr.Dropdown, gr.Dropdown]:
+def conditions_of(served: ServedModel) -> tuple[gr.Dropdown, gr.Dropdown]:
     """Return the choice of what the song is to be like; hidden where the writer was told nothing of it."""
     found = []
     for column in ("genre", "artist"):

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lyrist.generation import form as forms
-from lyrist.generation.sampling import Sampling
-from lyrist.generation.streaming import whole
-from lyrist.generation.write import Lyrics, Wishes
-from lyrist.serving.checks import check_text
-from lyrist.serving.desk import Desk
-from lyrist.serving.limits import Cancelled
+from lyrist.generation.output import whole
+from lyrist.generation.sampling import SamplingOptions
+from lyrist.generation.write import Wishes, WrittenSong
+from lyrist.serving.inferenceengine import InferenceEngine
+from lyrist.serving.requests import Cancelled, check_text
 from lyrist.serving.studio.sheet import Draft
 from lyrist.serving.studio.shown import plain
 
@@ -39,7 +38,7 @@ class Order:
     """0: copied runs are not kept out."""
     max_tokens: int = 300
     """Of a song that has no form."""
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
     seed: int | None = None
     """None: a new one."""
 
@@ -66,10 +65,10 @@ class Order:
 
 
 @dataclass
-class Desks:
+class WritingSessions:
     """The songs that are being written, by the session of who asked: so that each can be stopped, and by nobody else."""
 
-    desk: Desk
+    engine: InferenceEngine
     _stops: dict[str, set[threading.Event]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -108,27 +107,27 @@ class Desks:
             latest[0] = text
             fresh.set()
 
-        ticket = self.desk.ask_write(
+        pending = self.engine.submit_write(
             order.writer, given=order.given, prompt=order.prompt.strip("\n") or None if draft is None else None,
             sampling=order.sampling, wishes=wishes, say=say, cancelled=stop,
         )  # fmt: skip
-        ticket.future.add_done_callback(lambda _: fresh.set())
+        pending.future.add_done_callback(lambda _: fresh.set())
         begun = Draft(
             "", _title(order), rhyme=wishes.rhyme, syllables=wishes.syllables, given=tuple(order.given.items())
         )
         yield begun, "writing"
-        while not ticket.future.done() and not stop.is_set() and ticket.left:
+        while not pending.future.done() and not stop.is_set() and pending.left:
             if fresh.wait(0.5):
                 fresh.clear()
                 yield replace(begun, text=whole(latest[0]).rstrip("\n")), "writing"
                 time.sleep(FRAME)
-        found = _result(ticket, stop, latest)
+        found = _result(pending, stop, latest)
         done = _finished(begun, found, wishes, order, time.monotonic() - began)
         yield done, "looking"
         yield replace(done, passages=self._passages(order.writer, done.text)), "done"
 
     def _passages(self, writer: str, text: str) -> Any:
-        index = self.desk.index(writer)
+        index = self.engine.index(writer)
         return None if index is None else tuple(index.passages(text))
 
 
@@ -148,15 +147,15 @@ def shape(order: Order, draft: Draft | None) -> tuple[bool, ...]:
     return tuple(words for section in sections for words in [*[True] * section.lines, False])[:-1]
 
 
-def _result(ticket: Any, stop: threading.Event, latest: list[str]) -> Lyrics:
+def _result(pending: Any, stop: threading.Event, latest: list[str]) -> WrittenSong:
     """Return the song; where it was stopped, as far as it came."""
-    stopped = Lyrics(
+    stopped = WrittenSong(
         whole(latest[0] + "\n").rstrip() if latest[0].endswith("\n") else whole(latest[0]).rstrip(), 0, "stopped"
     )
-    if stop.is_set() and not ticket.future.done():
+    if stop.is_set() and not pending.future.done():
         return stopped
     try:
-        song: Lyrics = ticket.result()[0]
+        song: WrittenSong = pending.result()[0]
     except Cancelled:
         if stop.is_set():
             return stopped
@@ -164,7 +163,7 @@ def _result(ticket: Any, stop: threading.Event, latest: list[str]) -> Lyrics:
     return song
 
 
-def _finished(begun: Draft, song: Lyrics, wishes: Wishes, order: Order, seconds: float) -> Draft:
+def _finished(begun: Draft, song: WrittenSong, wishes: Wishes, order: Order, seconds: float) -> Draft:
     entire = song.ended == "plan"
     form = wishes.form if entire else None
     draft = replace(
@@ -204,7 +203,7 @@ def _title(order: Order) -> str:
     return " · ".join([plain(order.writer, 40), *like])
 
 
-def _told(song: Lyrics, wishes: Wishes, order: Order, seconds: float) -> str:
+def _told(song: WrittenSong, wishes: Wishes, order: Order, seconds: float) -> str:
     """Return how a song was written, in a line."""
     told = [order.sampling.told(), f"seed {wishes.seed}"]
     if song.ended == "stopped":

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lyrist.serving.replies import Refused
+from lyrist.serving.responses import ApiError
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
@@ -89,4 +89,4 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, why: 
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return
-    await Refused(status, why).response()(scope, receive, send)
+    await ApiError(status, why).response()(scope, receive, send)

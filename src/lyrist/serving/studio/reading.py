@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse, Response
 from lyrist.corpus.exploring.findings import find
 from lyrist.corpus.exploring.page import page_of
 from lyrist.reports import page
-from lyrist.serving.shelf import Served, Shelf
+from lyrist.serving.modelregistry import ModelRegistry, ServedModel
 from lyrist.serving.studio.browse import Shelved, corpora
 
 PREFIX = "/studio"
@@ -41,7 +41,7 @@ class Pages:
     """Pages about corpora that were made, by their number."""
     _making: threading.Lock = field(default_factory=threading.Lock)
 
-    def report(self, served: Served) -> str | None:
+    def report(self, served: ServedModel) -> str | None:
         """Return the address of the report of the study that a run belongs to; None where there is none."""
         path = _report(served)
         return f"{PREFIX}/reports/{self.reports.index(path)}" if path in self.reports else None
@@ -72,13 +72,13 @@ class Pages:
             return _gone() if html is None else Response(html, media_type="text/html", headers=HEADERS)
 
 
-def pages(shelf: Shelf) -> Pages:
+def pages(models: ModelRegistry) -> Pages:
     """Return the pages that there are for the runs that are served."""
-    found = dict.fromkeys(path for served in shelf.items.values() if (path := _report(served)) is not None)
-    return Pages(tuple(found), corpora(shelf))
+    found = dict.fromkeys(path for served in models.items.values() if (path := _report(served)) is not None)
+    return Pages(tuple(found), corpora(models))
 
 
-def _report(served: Served) -> Path | None:
+def _report(served: ServedModel) -> Path | None:
     """Return the report of the study that a run belongs to."""
     study = served.path.parent.parent
     report = study / "report.html"

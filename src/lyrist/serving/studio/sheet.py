@@ -44,7 +44,7 @@ class Draft:
     settings: str = ""
     """How it was written, in a line."""
     ended: str = "end"
-    """As in `lyrist.generation.write.Lyrics`; ``"stopped"``: by the person."""
+    """As in `lyrist.generation.write.WrittenSong`; ``"stopped"``: by the person."""
     form: str | None = None
     """The form that it has, where it was written to one and is whole."""
     rhyme: str | None = None

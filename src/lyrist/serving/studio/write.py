@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from lyrist.errors import UsageError
-from lyrist.serving.desk import Desk
+from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.studio import sheet
 from lyrist.serving.studio.controls import conditions_of, controls, order_of
-from lyrist.serving.studio.drafting import Desks, Order, shape
+from lyrist.serving.studio.drafting import Order, WritingSessions, shape
 from lyrist.serving.studio.sheet import Draft
 from lyrist.serving.studio.shown import empty, failed, note, shown
 from lyrist.serving.studio.widgets import PRESSED, QUIET, panel, pressed
@@ -31,22 +31,22 @@ NOT_LOOKED_UP = '<p class="copies none">Copied runs were not looked for: the tra
 class Writing:
     """What the buttons of the tab do."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.desks = desk, Desks(desk)
+    def __init__(self, engine: InferenceEngine) -> None:
+        self.engine, self.sessions = engine, WritingSessions(engine)
 
     def begin(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Write a new song."""
         try:
-            order = order_of(self.desk, values)
+            order = order_of(self.engine, values)
         except Exception as error:
             yield failed(error), *[gr.skip()] * 6
             return
-        yield from _frames(self.desks, request, order, None)
+        yield from _frames(self.sessions, request, order, None)
 
     def again(self, request: gr.Request, draft: Draft | None, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Write the lines of a draft anew that are not kept."""
         try:
-            order = order_of(self.desk, values)
+            order = order_of(self.engine, values)
             if draft is None:
                 raise UsageError("Nothing is written yet; write a song first.")
             if None not in draft.sheet():
@@ -54,11 +54,11 @@ class Writing:
         except Exception as error:
             yield failed(error), *[gr.skip()] * 6
             return
-        yield from _frames(self.desks, request, order, draft)
+        yield from _frames(self.sessions, request, order, draft)
 
     def halt(self, request: gr.Request) -> None:
         """Stop what is being written for this session."""
-        self.desks.stop(_session(request))
+        self.sessions.stop(_session(request))
 
     def touched(self, draft: Draft | None, event: gr.EventData) -> tuple[Any, Any]:
         """Keep a line, or let it go."""
@@ -89,20 +89,20 @@ class Writing:
 
     def conditions(self, name: str) -> tuple[gr.Dropdown, gr.Dropdown]:
         """Return what a writer can be told."""
-        return conditions_of(self.desk.shelf.get(name, "write"))
+        return conditions_of(self.engine.models.get(name, "write"))
 
 
-def build(desk: Desk, demo: gr.Blocks) -> None:
+def build(engine: InferenceEngine, demo: gr.Blocks) -> None:
     """Put the tab's controls where Gradio stands, and say what they do."""
-    writers = desk.shelf.of("write")
+    writers = engine.models.of("write")
     if not writers:
         way = "Train one with: lyrist train ngram CORPUS --target lyrics --out POET, and serve POET too."
         panel(empty("No writer is served", way))
         return
-    writing = Writing(desk)
+    writing = Writing(engine)
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
-            asked = controls(writers, desk.limits.max_tokens)
+            asked = controls(writers, engine.limits.max_tokens)
             with gr.Row():
                 write = gr.Button("Write", variant="primary", min_width=120, elem_id="write-song")
                 stop = gr.Button("Stop", variant="stop", min_width=80, interactive=False, elem_id="stop-song")
@@ -132,7 +132,9 @@ def _session(request: gr.Request) -> str:
     return str(request.session_hash)
 
 
-def _frames(desks: Desks, request: gr.Request, order: Order, draft: Draft | None) -> Iterator[tuple[Any, ...]]:
+def _frames(
+    sessions: WritingSessions, request: gr.Request, order: Order, draft: Draft | None
+) -> Iterator[tuple[Any, ...]]:
     """Yield what the tab shows while a song is written: message, song, the draft, and which buttons can be pressed."""
     same = [gr.skip()] * 5
     off, on = gr.Button(interactive=False), gr.Button(interactive=True)
@@ -140,7 +142,7 @@ def _frames(desks: Desks, request: gr.Request, order: Order, draft: Draft | None
     new = None
     try:
         lines = shape(order, draft)
-        for new, where in desks.write(_session(request), order, draft):
+        for new, where in sessions.write(_session(request), order, draft):
             if where == "writing":
                 yield gr.skip(), _page(new, busy=True, lines=lines), *same
             elif where == "looking":

@@ -12,25 +12,25 @@ from typing import Any
 import torch
 
 from lyrist.evaluation.originality import Index
-from lyrist.generation.crowd import Crowd, Likely, Song
-from lyrist.generation.prompts import Start, Vocabulary, start
-from lyrist.generation.sampling import Sampling
-from lyrist.generation.write import MAX_TOKENS, Lyrics, Wishes, compose
-from lyrist.serving.tickets import Ticket
+from lyrist.generation.batching import BatchScheduler, SongSequence, TokenLogprob
+from lyrist.generation.prompts import SongStart, Vocabulary, start
+from lyrist.generation.sampling import SamplingOptions
+from lyrist.generation.write import MAX_TOKENS, Wishes, WrittenSong, compose
+from lyrist.serving.requests import PendingRequest
 
 Say = Callable[[int, str, bool], object]
 """``say(song, text, ended)``: the text of a song so far, prompt included; called in the thread that writes."""
 
 
 @dataclass(frozen=True)
-class Written(Lyrics):
+class ServedSong(WrittenSong):
     """A song as it is served."""
 
     prompt: str = ""
     """What ``text`` begins with: the prompt, cleaned as the corpus was."""
     prompt_tokens: int = 0
     """Tokens that were read before it: what stands before every song, conditions, and the prompt."""
-    likely: tuple[Likely, ...] = ()
+    likely: tuple[TokenLogprob, ...] = ()
     """What the model thought of each token, where that was asked for."""
     pieces: tuple[str, ...] = ()
     """The texts of the tokens in ``likely``."""
@@ -39,12 +39,12 @@ class Written(Lyrics):
 
 
 @dataclass(frozen=True)
-class Asked:
+class GenerationRequest:
     """What songs are asked for."""
 
     given: Mapping[str, str]
     prompt: str | None
-    sampling: Sampling
+    sampling: SamplingOptions
     wishes: Wishes
     stops: tuple[str, ...] = ()
     top: int | None = None
@@ -60,14 +60,14 @@ def own(writer: Any) -> Any:
 
 @dataclass(eq=False)
 class _Request:
-    ticket: Ticket[tuple[Written, ...]]
-    asked: Asked
-    songs: list[Song] = field(default_factory=list)
-    waiting: list[Song] = field(default_factory=list)
+    pending: PendingRequest[tuple[ServedSong, ...]]
+    payload: GenerationRequest
+    songs: list[SongSequence] = field(default_factory=list)
+    waiting: list[SongSequence] = field(default_factory=list)
     """Those of its songs that have not joined the crowd."""
 
 
-class Scribe:
+class GenerationWorker:
     """Writes songs freely, those of many requests at once."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Scribe:
         """
         self._writer, self._most, self._threads, self._watch = own(writer), most, threads, watch
         self._vocabulary = Vocabulary(self._writer)
-        self._crowd = Crowd(self._writer, self._vocabulary)
+        self._scheduler = BatchScheduler(self._writer, self._vocabulary)
         self._new: deque[_Request] = deque()
         self._inside: list[_Request] = []
         self._change = threading.Condition()
@@ -103,10 +103,10 @@ class Scribe:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, ticket: Ticket[tuple[Written, ...]], asked: Asked) -> None:
+    def put(self, pending: PendingRequest[tuple[ServedSong, ...]], payload: GenerationRequest) -> None:
         """Let a request wait for its turn."""
         with self._change:
-            self._new.append(_Request(ticket, asked))
+            self._new.append(_Request(pending, payload))
             self._change.notify()
 
     def close(self) -> None:
@@ -123,13 +123,13 @@ class Scribe:
             self._drop()
             self._let_in()
             try:
-                if len(self._crowd):
-                    self._watch(len(self._crowd))
-                    self._crowd.step()
+                if len(self._scheduler):
+                    self._watch(len(self._scheduler))
+                    self._scheduler.step()
             except Exception as error:  # whatever it was, those who wait must hear of it, and others be served
                 for request in self._inside:
-                    request.ticket.fail(error)
-                self._inside, self._crowd = [], Crowd(self._writer, self._vocabulary)
+                    request.pending.fail(error)
+                self._inside, self._scheduler = [], BatchScheduler(self._writer, self._vocabulary)
             self._hand_out()
 
     def _wait(self) -> bool:
@@ -141,44 +141,44 @@ class Scribe:
     def _drop(self) -> None:
         """Take out requests that nobody waits for, or that took too long."""
         for request in list(self._inside):
-            reason = request.ticket.over()
+            reason = request.pending.over()
             if reason is not None:
-                self._crowd.leave(request.songs)
+                self._scheduler.leave(request.songs)
                 self._inside.remove(request)
-                request.ticket.fail(reason)
+                request.pending.fail(reason)
 
     def _let_in(self) -> None:
         """Let in songs while there is room: those of requests that have begun first, then the next in the queue."""
         for request in self._inside:
             self._join(request)
-        while len(self._crowd) < self._most:
+        while len(self._scheduler) < self._most:
             with self._change:
                 if not self._new:
                     return
                 request = self._new.popleft()
-            if request.ticket.taken():
+            if request.pending.taken():
                 try:
                     self._begin(request)
                 except Exception as error:  # told to who asked
-                    request.ticket.fail(error)
+                    request.pending.fail(error)
                     continue
                 self._inside.append(request)
                 self._join(request)
 
     def _join(self, request: _Request) -> None:
-        room = self._most - len(self._crowd)
+        room = self._most - len(self._scheduler)
         if room > 0 and request.waiting:
-            self._crowd.join(request.waiting[:room])
+            self._scheduler.join(request.waiting[:room])
             request.waiting = request.waiting[room:]
 
     def _begin(self, request: _Request) -> None:
-        asked, wishes = request.asked, request.asked.wishes
-        begin = start(self._writer, asked.given, asked.prompt)
-        request.ticket.begins = begin.prompt
+        payload, wishes = request.payload, request.payload.wishes
+        begin = start(self._writer, payload.given, payload.prompt)
+        request.pending.begins = begin.prompt
         request.songs = [
-            Song(
-                begin, asked.sampling, wishes.max_tokens or MAX_TOKENS, wishes.seed, number, asked.stops, asked.top,
-                _saying(asked.say, number),
+            SongSequence(
+                begin, payload.sampling, wishes.max_tokens or MAX_TOKENS, wishes.seed, number, payload.stops, payload.top,
+                _saying(payload.say, number),
             )
             for number in range(wishes.songs)
         ]  # fmt: skip
@@ -190,14 +190,14 @@ class Scribe:
             if all(song.ended for song in request.songs):
                 self._inside.remove(request)
                 try:
-                    request.ticket.answer(tuple(self._written(song) for song in request.songs))
+                    request.pending.answer(tuple(self._written(song) for song in request.songs))
                 except Exception as error:  # told to who asked
-                    request.ticket.fail(error)
+                    request.pending.fail(error)
 
-    def _written(self, song: Song) -> Written:
+    def _written(self, song: SongSequence) -> ServedSong:
         begin, decode = song.start, self._writer.decode
         others = {token for each in song.likely for token, _ in each.top}
-        return Written(
+        return ServedSong(
             song.text, song.tokens, song.ended, prompt=begin.prompt, prompt_tokens=_read(begin),
             likely=tuple(song.likely), pieces=tuple(decode([each.id]) for each in song.likely),
             others={number: decode([number]) for number in sorted(others)},
@@ -208,12 +208,14 @@ def _saying(say: Say | None, number: int) -> Callable[[str], object] | None:
     return None if say is None else lambda text: say(number, text, False)
 
 
-def _read(begin: Start) -> int:
+def _read(begin: SongStart) -> int:
     """Return how many tokens are read before the first is written."""
     return len(begin.encoding.before if begin.encoding else begin.prefix) + len(begin.ids)
 
 
-def composed(writer: Any, asked: Asked, ticket: Ticket[Any], index: Index | None) -> tuple[Written, ...]:
+def composed(
+    writer: Any, payload: GenerationRequest, pending: PendingRequest[Any], index: Index | None
+) -> tuple[ServedSong, ...]:
     """Write songs line by line, to a plan; the ticket is looked at after each line.
 
     Raises
@@ -223,28 +225,28 @@ def composed(writer: Any, asked: Asked, ticket: Ticket[Any], index: Index | None
     """
 
     def say(song: int, text: str, ended: bool) -> None:
-        reason = ticket.over()
+        reason = pending.over()
         if reason is not None:
             raise reason
-        if asked.say is not None and not ended:
-            asked.say(song, text, ended)
+        if payload.say is not None and not ended:
+            payload.say(song, text, ended)
 
-    begin = start(writer, asked.given, asked.prompt)
-    ticket.begins = begin.prompt
+    begin = start(writer, payload.given, payload.prompt)
+    pending.begins = begin.prompt
     songs = compose(
         writer,
-        given=asked.given,
-        prompt=asked.prompt,
-        sampling=asked.sampling,
-        wishes=asked.wishes,
+        given=payload.given,
+        prompt=payload.prompt,
+        sampling=payload.sampling,
+        wishes=payload.wishes,
         index=index,
         say=say,
     )
     return tuple(_planned(song, begin) for song in songs)
 
 
-def _planned(song: Lyrics, begin: Start) -> Written:
+def _planned(song: WrittenSong, begin: SongStart) -> ServedSong:
     prompt = begin.prompt if song.text.startswith(begin.prompt) else ""
-    return Written(
+    return ServedSong(
         song.text, song.tokens, song.ended, song.lines, song.copied, prompt=prompt, prompt_tokens=_read(begin)
     )

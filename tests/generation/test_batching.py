@@ -8,13 +8,12 @@ from tinywriter import TinyWriter
 from transformers import GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
 
 from lyrist.errors import UsageError
-from lyrist.generation.decoding import sample
+from lyrist.generation.batching import DecodingState, sample
+from lyrist.generation.output import whole
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.reading import Reading
-from lyrist.generation.sampling import Sampling
-from lyrist.generation.streaming import whole
+from lyrist.generation.sampling import SamplingOptions
 
-FREE = Sampling(temperature=1.0, min_p=0.0)
+FREE = SamplingOptions(temperature=1.0, min_p=0.0)
 
 
 def written(writer: TinyWriter, songs: int = 4, **given: object) -> list[str]:
@@ -39,7 +38,7 @@ def test_the_cache_changes_nothing(writer: TinyWriter) -> None:
 
 def test_greedy_is_what_transformers_writes(writer: TinyWriter) -> None:
     begin = start(writer, {"genre": "folk"}, "The ferryman")
-    [draft] = sample(begin, Vocabulary(writer), Sampling(temperature=0, max_repeats=0), 1, max_tokens=12)
+    [draft] = sample(begin, Vocabulary(writer), SamplingOptions(temperature=0, max_repeats=0), 1, max_tokens=12)
     ids = torch.tensor([[*begin.prefix, *begin.ids]])
     theirs = writer.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
     assert writer.decode(theirs[0].tolist()).startswith(draft.text)
@@ -60,12 +59,12 @@ class Unending(Vocabulary):
 
 def test_a_window_keeps_the_beginning_and_the_last_words(writer: TinyWriter) -> None:
     prefix = writer.prefix({"genre": "rock"})
-    reading = Reading(writer.model, prefix, 20)
+    reading = DecodingState(writer.model, prefix, 20)
     ids = torch.arange(10, 45)[None]
     for token in ids.T:
         reading.feed(token[None])
     assert reading.ids.shape == (1, 35)
-    again = Reading(writer.model, prefix, 64)
+    again = DecodingState(writer.model, prefix, 64)
     held = reading.ids.shape[1] - reading._from
     assert 9 <= held <= 18
     again.feed(ids[:, -held:])
@@ -76,7 +75,7 @@ def test_nothing_special_and_no_broken_word_is_written(writer: TinyWriter) -> No
     says: list[str] = []
     begin = start(writer, {}, None)
     drafts = sample(
-        begin, Vocabulary(writer), Sampling(temperature=3.0, min_p=0.0), 3, max_tokens=40,
+        begin, Vocabulary(writer), SamplingOptions(temperature=3.0, min_p=0.0), 3, max_tokens=40,
         say=lambda song, text, ended: says.append(whole(text)) if song == 0 else None,
     )  # fmt: skip
     for draft in drafts:
@@ -140,7 +139,7 @@ def test_a_sequence_to_sequence_model(writer: TinyWriter) -> None:
     begin = start(other, {"genre": "rock"}, "the river")
     assert begin.encoding is not None
     read = [*other.prefix({"genre": "rock"}), *begin.ids, 2]
-    [draft] = sample(begin, Vocabulary(other), Sampling(temperature=0, max_repeats=0), 1, max_tokens=10)
+    [draft] = sample(begin, Vocabulary(other), SamplingOptions(temperature=0, max_repeats=0), 1, max_tokens=10)
     theirs = other.model.generate(torch.tensor([read]), max_new_tokens=10, do_sample=False)
     assert draft.text.startswith("the river")
     assert ("the river" + other.decode(theirs[0].tolist())).startswith(draft.text)
@@ -154,12 +153,12 @@ def test_a_decoder_goes_on_from_what_its_encoder_reads(writer: TinyWriter) -> No
     )  # fmt: skip
     other = TinyWriter(T5ForConditionalGeneration(config).eval(), writer.tokenizer, context=16, seq2seq=True)
     assert written(other, 3, max_tokens=60) == written(other, 3, max_tokens=60, cached=False)
-    reading = start(other, {}, "the river").reading()
+    reading = DecodingState.of(start(other, {}, "the river"))
     ids = torch.arange(20, 60)[None]
     for token in ids.T:
         reading.feed(token[None])
     encoding = reading.encoding
     assert encoding is not None
-    late = Reading(other.model, [0], 16, ids=reading.ids[0, : reading._from].tolist(), encoding=encoding)
+    late = DecodingState(other.model, [0], 16, ids=reading.ids[0, : reading._from].tolist(), encoding=encoding)
     late.feed(reading.ids[:, reading._from :])
     assert torch.allclose(reading.logits, late.logits, atol=1e-5)

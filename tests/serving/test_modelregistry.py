@@ -7,16 +7,16 @@ import pytest
 
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.modelregistry import ModelRegistry
 
 
-def test_runs_of_every_task_are_opened(shelf: Shelf) -> None:
-    assert {name: served.task for name, served in shelf.items.items()} == {
+def test_runs_of_every_task_are_opened(models: ModelRegistry) -> None:
+    assert {name: served.task for name, served in models.items.items()} == {
         "ngram": "write", "gpt": "write", "genres": "classify", "pictures": "picture",
     }  # fmt: skip
-    assert shelf.items["ngram"].conditions == {"genre": ("folk", "rock")}
-    assert shelf.items["genres"].labels == ("folk", "rock")
-    assert [served.name for served in shelf.of("write")] == ["ngram", "gpt"]
+    assert models.items["ngram"].conditions == {"genre": ("folk", "rock")}
+    assert models.items["genres"].labels == ("folk", "rock")
+    assert [served.name for served in models.of("write")] == ["ngram", "gpt"]
 
 
 def test_runs_of_one_name_are_told_apart_and_one_given_twice_is_served_once(
@@ -25,29 +25,29 @@ def test_runs_of_one_name_are_told_apart_and_one_given_twice_is_served_once(
     for parent in ("one", "two"):
         shutil.copytree(saved["ngram"], tmp_path / parent / "runs" / "ngram")
     given = [tmp_path / "one" / "runs" / "ngram", tmp_path / "two" / "runs" / "ngram", saved["genres"], saved["genres"]]
-    assert list(Shelf.open(given).items) == ["one/runs/ngram", "two/runs/ngram", "genres"]
+    assert list(ModelRegistry.open(given).items) == ["one/runs/ngram", "two/runs/ngram", "genres"]
 
 
-def test_a_name_that_is_not_there_or_does_something_else(shelf: Shelf) -> None:
+def test_a_name_that_is_not_there_or_does_something_else(models: ModelRegistry) -> None:
     with pytest.raises(UsageError, match=r"no model 'ngrm'\. Did you mean 'ngram'\?"):
-        shelf.get("ngrm")
+        models.get("ngrm")
     with pytest.raises(UsageError, match="'genres' labels lyrics; it is not one that writes lyrics"):
-        shelf.get("genres", "write")
+        models.get("genres", "write")
 
 
 def test_what_cannot_be_served_says_so_in_a_sentence(saved: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="serve needs a run"):
-        Shelf.open([])
+        ModelRegistry.open([])
     with pytest.raises(LyristError, match="There is no run directory"):
-        Shelf.open([tmp_path / "nothing"])
+        ModelRegistry.open([tmp_path / "nothing"])
     with pytest.raises(LyristError, match="autoencoder, which names no class"):
-        Shelf.open([saved["painter"]])
+        ModelRegistry.open([saved["painter"]])
     broken = tmp_path / "broken"
     shutil.copytree(saved["ngram"], broken)
     (broken / "model" / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(LyristError, match="damaged"):
-        Shelf.open([broken])
+        ModelRegistry.open([broken])
     shutil.copytree(saved["genres"], tmp_path / "odd")
     files.write_json(tmp_path / "odd" / "run.json", {"format": 1, "task": "dance", "recipe": "x"})
     with pytest.raises(LyristError, match="task 'dance'"):
-        Shelf.open([tmp_path / "odd"])
+        ModelRegistry.open([tmp_path / "odd"])

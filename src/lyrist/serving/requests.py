@@ -1,4 +1,4 @@
-"""A request on its way: when it must be answered, whether anybody still waits for it, and the place that it takes up."""
+"""Requests."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from lyrist.serving.limits import Busy, Cancelled, Closing, TimedOut
+from lyrist.errors import LyristError, UsageError
 
 Answer = TypeVar("Answer")
 
 
-class Ticket(Generic[Answer]):
+class PendingRequest(Generic[Answer]):
     """A request that was let in, and its answer to come."""
 
     def __init__(self, seconds: float, cancelled: threading.Event | None = None) -> None:
@@ -84,7 +85,7 @@ class Ticket(Generic[Answer]):
             self.future.set_exception(error)
 
 
-class Gate:
+class AdmissionGate:
     """Lets in so many requests at once."""
 
     def __init__(self, places: int) -> None:
@@ -93,7 +94,7 @@ class Gate:
         self._empty = threading.Condition(self._lock)
         self._took: deque[float] = deque(maxlen=64)
 
-    def enter(self, ticket: Ticket[Answer], then: Callable[[float], object] = lambda seconds: None) -> None:
+    def enter(self, pending: PendingRequest[Answer], then: Callable[[float], object] = lambda seconds: None) -> None:
         """Let a request in; it has left when it is answered or given up, and ``then`` is told how long it took.
 
         Raises
@@ -111,7 +112,7 @@ class Gate:
             self.inside += 1
 
         def leave(_: Future[Answer]) -> None:
-            took = time.monotonic() - ticket.began
+            took = time.monotonic() - pending.began
             with self._lock:
                 self.inside -= 1
                 self._took.append(took)
@@ -119,7 +120,7 @@ class Gate:
                     self._empty.notify_all()
             then(took)
 
-        ticket.future.add_done_callback(leave)
+        pending.future.add_done_callback(leave)
 
     def close(self) -> None:
         """Let nothing in any more."""
@@ -134,3 +135,92 @@ class Gate:
     def _again(self) -> int:
         """Return after how many seconds a place is likely free: half of what requests took of late, 1 to 30."""
         return int(min(30, max(1, round(statistics.median(self._took or [2.0]) / 2))))
+
+
+MEBIBYTE = 2**20
+
+OPTIONS = {"seconds": "limit-seconds", "characters": "max-characters", "body": "max-bytes"}
+"""What limits are called on the command line, where that is another name."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for, and how many are served at once; checked when made."""
+
+    queue: int = 128
+    """Requests that are inside at once, those that are being answered included; the next is told to come again."""
+    batch: int = 32
+    """Songs that a writer writes at once, and texts that a classifier labels at once."""
+    seconds: float = 60.0
+    """Seconds that a request may take, its wait included."""
+    max_tokens: int = 2_048
+    """Tokens of a song."""
+    songs: int = 8
+    """Songs for one prompt (``n``)."""
+    texts: int = 64
+    """Texts, prompts or pictures of a request."""
+    explained: int = 8
+    """Texts of a request that asks for the words that decided."""
+    characters: int = 20_000
+    """Characters of one text or prompt."""
+    body: int = 4 * MEBIBYTE
+    """Bytes of a request."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0 or value == float("inf"):
+                option = OPTIONS.get(name, name.replace("_", "-"))
+                raise UsageError(f"--{option} is {value:g}; it is a number above 0.")
+
+
+class Busy(LyristError):  # noqa: N818 - what it says, not that something is wrong
+    """Too many requests are inside."""
+
+    def __init__(self, again: int) -> None:
+        super().__init__(f"All places are taken; come again in {again} seconds.")
+        self.again = again
+        """Seconds after which a place may be free."""
+
+
+class Closing(LyristError):  # noqa: N818
+    """The server is shutting down and takes nothing new."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down; what it has begun is finished, and nothing new is taken.")
+
+
+class Cancelled(LyristError):  # noqa: N818
+    """Who asked has gone away."""
+
+    def __init__(self) -> None:
+        super().__init__("The request was given up by who made it.")
+
+
+class TimedOut(LyristError):  # noqa: N818
+    """A request took longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"This took longer than the {seconds:g} seconds that a request may; ask for less, "
+            "or start the server with a larger --limit-seconds."
+        )
+
+
+def check_count(what: str, count: int, most: int) -> None:
+    """Raise a `UsageError` where there are none or too many of something."""
+    if not 1 <= count <= most:
+        raise UsageError(f"{what} is {count:,}; this server takes from 1 to {most:,}.")
+
+
+def check_text(what: str, text: str, most: int) -> None:
+    """Raise a `UsageError` where a text is too long, or holds what no text can hold."""
+    if len(text) > most:
+        raise UsageError(f"{what} has {len(text):,} characters; this server takes {most:,} at most.")
+    if "\x00" in text:
+        raise UsageError(f"{what} holds a NUL character, which no text does; leave it out.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{what} holds half of a surrogate pair (character {error.start + 1:,}), which is no text; send whole characters."
+        ) from None

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from servekit import Running, serving, slowly
+from servekit import Running, serving, slowed
 
 from lyrist.errors import UsageError
 from lyrist.generation.write import Wishes
-from lyrist.serving.guard import Settings
-from lyrist.serving.shelf import Shelf
+from lyrist.serving.access import ServerSettings
+from lyrist.serving.modelregistry import ModelRegistry
 
 
 @pytest.fixture(scope="module")
-def small(shelf: Shelf) -> Iterator[Running]:
-    with serving(Shelf({"ngram": shelf.items["ngram"]}), body=2_000, seconds=1.0) as running:
+def small(models: ModelRegistry) -> Iterator[Running]:
+    with serving(ModelRegistry({"ngram": models.items["ngram"]}), body=2_000, seconds=1.0) as running:
         yield running
 
 
@@ -58,16 +58,16 @@ def test_pages_of_other_origins_are_refused_and_told_nothing(small: Running) -> 
     assert same.status_code == 200
 
 
-def test_another_host_needs_a_token(shelf: Shelf) -> None:
+def test_another_host_needs_a_token(models: ModelRegistry) -> None:
     for host in ("0.0.0.0", "::", "192.168.1.5", "music.example"):  # noqa: S104 - refused
         with pytest.raises(UsageError, match="needs a --token"):
-            Settings(host=host)
-        assert not Settings(host=host, token="long-enough").loopback
+            ServerSettings(host=host)
+        assert not ServerSettings(host=host, token="long-enough").loopback
     for token in ("short", "long enough", "long-enough\r", "long-enough\n", "long-énough"):
         with pytest.raises(UsageError, match="at least 8 characters"):
-            Settings(token=token)
+            ServerSettings(token=token)
     with pytest.raises(UsageError, match="--port"):
-        Settings(port=70_000)
+        ServerSettings(port=70_000)
 
 
 def test_bodies_are_limited_with_a_length_and_without(small: Running) -> None:
@@ -127,8 +127,8 @@ def test_other_kinds_of_bodies_paths_and_methods(small: Running) -> None:
         assert allowed in answer.headers["allow"]
 
 
-def test_a_defect_says_nothing_of_itself(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
-    slow = slowly(shelf, "gpt", 0.0)
+def test_a_defect_says_nothing_of_itself(models: ModelRegistry, caplog: pytest.LogCaptureFixture) -> None:
+    slow = slowed(models, "gpt", 0.0)
     slow.items["gpt"].model.model._seconds = "never"
     with serving(slow) as running:
         body = {"model": "gpt", "prompt": "I"}
@@ -140,32 +140,32 @@ def test_a_defect_says_nothing_of_itself(shelf: Shelf, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_who_goes_away_frees_a_place(shelf: Shelf, stream: bool, caplog: pytest.LogCaptureFixture) -> None:
-    with serving(slowly(shelf, "gpt", 0.02), queue=2) as running:
+def test_who_goes_away_frees_a_place(models: ModelRegistry, stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(slowed(models, "gpt", 0.02), queue=2) as running:
         body = json.dumps({"model": "gpt", "prompt": "I", "max_tokens": 2_000, "stream": stream}).encode()
         head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         lines = [socket.create_connection(running.server.servers[0].sockets[0].getsockname()) for _ in range(2)]
         for line in lines:
             line.sendall(head % len(body) + body)
-        wait(lambda: running.desk.inside == 2)
+        wait(lambda: running.engine.inside == 2)
         assert running.http.post("/v1/completions", json={"model": "gpt"}).status_code == 429
         for line in lines:
             line.close()
-        wait(lambda: running.desk.inside == 0)
+        wait(lambda: running.engine.inside == 0)
         assert running.http.post("/v1/completions", json={"model": "gpt", "max_tokens": 1}).status_code == 200
     gc.collect()
     assert not caplog.records, "nothing of it is worth a line in the log"
 
 
-def test_who_goes_away_while_waiting_to_be_streamed_frees_a_place(shelf: Shelf) -> None:
-    with serving(slowly(shelf, "gpt", 0.02), batch=1) as running:
-        first = running.desk.ask_write("gpt", wishes=Wishes(max_tokens=2_000))
+def test_who_goes_away_while_waiting_to_be_streamed_frees_a_place(models: ModelRegistry) -> None:
+    with serving(slowed(models, "gpt", 0.02), batch=1) as running:
+        first = running.engine.submit_write("gpt", wishes=Wishes(max_tokens=2_000))
         body = json.dumps({"model": "gpt", "stream": True}).encode()
         head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         with socket.create_connection(running.server.servers[0].sockets[0].getsockname()) as line:
             line.sendall(head % len(body) + body)
-            wait(lambda: running.desk.inside == 2)
-        wait(lambda: running.desk.inside == 1)
+            wait(lambda: running.engine.inside == 2)
+        wait(lambda: running.engine.inside == 1)
         first.give_up()
 
 

@@ -21,7 +21,7 @@ DOES = {"classify": "labels lyrics", "write": "writes lyrics", "picture": "label
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedModel:
     """A run that is served."""
 
     name: str
@@ -43,13 +43,13 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ModelRegistry:
     """The runs that are served, by name, in the order in which they were given."""
 
-    items: dict[str, Served]
+    items: dict[str, ServedModel]
 
     @classmethod
-    def open(cls, paths: Iterable[str | Path]) -> Shelf:
+    def open(cls, paths: Iterable[str | Path]) -> ModelRegistry:
         """Open runs; a directory that is given twice is served once.
 
         Raises
@@ -64,7 +64,7 @@ class Shelf:
             raise UsageError("serve needs a run: lyrist serve RUN...; 'lyrist train' makes one.")
         return cls({name: _opened(name, path) for name, path in zip(_names(folders), folders, strict=True)})
 
-    def get(self, name: str, *tasks: Task) -> Served:
+    def get(self, name: str, *tasks: Task) -> ServedModel:
         """Return a run by its name.
 
         Raises
@@ -81,27 +81,27 @@ class Shelf:
             )
         return found
 
-    def of(self, *tasks: Task) -> list[Served]:
+    def of(self, *tasks: Task) -> list[ServedModel]:
         """Return the runs of some tasks."""
         return [served for served in self.items.values() if served.task in tasks]
 
 
-def _opened(name: str, path: Path) -> Served:
+def _opened(name: str, path: Path) -> ServedModel:
     run = open_run(path)
     task = run.info["task"]
     if task == "write":
         writer = run.writer
         writer.model.eval()
-        return Served(name, path, run, "write", dict(writer.conditions), (), writer)
+        return ServedModel(name, path, run, "write", dict(writer.conditions), (), writer)
     if task == "picture":
         model = open_pictures(run)
         if model.paints:
             raise LyristError(
                 f"{path} is an autoencoder, which names no class; serve an autoencoder-classifier that was trained on it."
             )
-        return Served(name, path, run, "picture", {}, tuple(model.classes_), model)
+        return ServedModel(name, path, run, "picture", {}, tuple(model.classes_), model)
     if task == "classify":
-        return Served(name, path, run, "classify", {}, tuple(str(c) for c in run.model.classes_), run.model)
+        return ServedModel(name, path, run, "classify", {}, tuple(str(c) for c in run.model.classes_), run.model)
     raise LyristError(f"{path} is a run of the task '{task}', which this version of Lyrist cannot serve.")
 
 

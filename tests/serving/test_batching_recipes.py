@@ -6,18 +6,17 @@ from typing import Any
 
 import pytest
 
-from lyrist.generation.crowd import Crowd, Song
-from lyrist.generation.decoding import sample
+from lyrist.generation.batching import BatchScheduler, SongSequence, sample
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import Sampling
+from lyrist.generation.sampling import SamplingOptions
 from lyrist.training.writer import Writer
 
 PROMPTS = [None, "the river", "come down come down the water to the sea\nthe morning bird", "I"]
 SETTINGS = [
-    Sampling(temperature=1.0, min_p=0.0),
-    Sampling(temperature=0.7, top_p=0.9, top_k=40),
-    Sampling(repetition_penalty=1.3, no_repeat_ngram=4),
-    Sampling(temperature=0.0),
+    SamplingOptions(temperature=1.0, min_p=0.0),
+    SamplingOptions(temperature=0.7, top_p=0.9, top_k=40),
+    SamplingOptions(repetition_penalty=1.3, no_repeat_ngram=4),
+    SamplingOptions(temperature=0.0),
 ]
 
 
@@ -34,19 +33,19 @@ def begun(writer: Writer, number: int) -> Any:
 
 @pytest.mark.parametrize("recipe", ["ngram", "gru", "gpt", "mixture"])
 def test_a_song_is_the_same_alone_and_among_others_that_come_and_go(writers: dict[str, Writer], recipe: str) -> None:
-    writer, dice = exact(writers[recipe]), random.Random(1)
+    writer, rng = exact(writers[recipe]), random.Random(1)
     vocabulary = Vocabulary(writer)
     alone = [sample(begun(writer, i), vocabulary, SETTINGS[i % 4], 2, max_tokens=20 + 9 * i, seed=i) for i in range(8)]
-    crowd, steps = Crowd(writer, vocabulary), 0
-    songs: list[list[Song]] = []
-    while len(songs) < 8 or len(crowd):
-        if len(songs) < 8 and dice.random() < 0.3:
+    scheduler, steps = BatchScheduler(writer, vocabulary), 0
+    songs: list[list[SongSequence]] = []
+    while len(songs) < 8 or len(scheduler):
+        if len(songs) < 8 and rng.random() < 0.3:
             number = len(songs)
             songs.append(
-                [Song(begun(writer, number), SETTINGS[number % 4], 20 + 9 * number, number, n) for n in (0, 1)]
+                [SongSequence(begun(writer, number), SETTINGS[number % 4], 20 + 9 * number, number, n) for n in (0, 1)]
             )
-            crowd.join(songs[-1])
-        crowd.step()
+            scheduler.join(songs[-1])
+        scheduler.step()
         steps += 1
     assert [[song.text for song in two] for two in songs] == [[draft.text for draft in two] for two in alone]
     assert [[song.ended for song in two] for two in songs] == [[draft.ended for draft in two] for two in alone]
@@ -59,16 +58,16 @@ def test_who_leaves_changes_nothing_for_who_stays(writers: dict[str, Writer]) ->
     writer = writers["gpt"]
     vocabulary = Vocabulary(writer)
     [alone] = sample(begun(writer, 1), vocabulary, SETTINGS[0], 1, max_tokens=40, seed=5)
-    crowd = Crowd(writer, vocabulary)
-    stays = Song(begun(writer, 1), SETTINGS[0], 40, 5)
-    longer = [Song(begun(writer, 2), SETTINGS[0], 99, 6), Song(begun(writer, 2), SETTINGS[1], 99, 7)]
-    crowd.join([*longer, stays])
+    scheduler = BatchScheduler(writer, vocabulary)
+    stays = SongSequence(begun(writer, 1), SETTINGS[0], 40, 5)
+    longer = [SongSequence(begun(writer, 2), SETTINGS[0], 99, 6), SongSequence(begun(writer, 2), SETTINGS[1], 99, 7)]
+    scheduler.join([*longer, stays])
     for _ in range(8):
-        crowd.step()
-    crowd.leave(longer)
-    assert len(crowd) == 1
-    while len(crowd):
-        crowd.step()
+        scheduler.step()
+    scheduler.leave(longer)
+    assert len(scheduler) == 1
+    while len(scheduler):
+        scheduler.step()
     assert stays.text == alone.text
     assert not any(song.ended for song in longer)
 
@@ -76,11 +75,11 @@ def test_who_leaves_changes_nothing_for_who_stays(writers: dict[str, Writer]) ->
 def test_a_stop_ends_a_song_before_it(writers: dict[str, Writer]) -> None:
     writer = writers["ngram"]
     vocabulary = Vocabulary(writer)
-    free, stopped = (Song(begun(writer, 0), SETTINGS[0], 60, 3, stops=stops) for stops in ((), ("\n", "zzz")))
-    crowd = Crowd(writer, vocabulary)
-    crowd.join([free, stopped])
-    while len(crowd):
-        crowd.step()
+    free, stopped = (SongSequence(begun(writer, 0), SETTINGS[0], 60, 3, stops=stops) for stops in ((), ("\n", "zzz")))
+    scheduler = BatchScheduler(writer, vocabulary)
+    scheduler.join([free, stopped])
+    while len(scheduler):
+        scheduler.step()
     assert stopped.ended == "stop"
     assert stopped.text == free.text.split("\n")[0]
     assert stopped.tokens < free.tokens
@@ -88,11 +87,11 @@ def test_a_stop_ends_a_song_before_it(writers: dict[str, Writer]) -> None:
 
 def test_what_the_model_thought_is_noted(writers: dict[str, Writer]) -> None:
     writer = writers["gpt"]
-    crowd = Crowd(writer, Vocabulary(writer))
-    song = Song(begun(writer, 1), Sampling(temperature=0, max_repeats=0), 12, top=3)
-    crowd.join([song, Song(begun(writer, 2), SETTINGS[0], 12)])
-    while len(crowd):
-        crowd.step()
+    scheduler = BatchScheduler(writer, Vocabulary(writer))
+    song = SongSequence(begun(writer, 1), SamplingOptions(temperature=0, max_repeats=0), 12, top=3)
+    scheduler.join([song, SongSequence(begun(writer, 2), SETTINGS[0], 12)])
+    while len(scheduler):
+        scheduler.step()
     assert [each.id for each in song.likely][: song.tokens] == song.ids[len(song.start.ids) :]
     assert all(len(each.top) == 3 and each.top[0] == (each.id, each.logprob) for each in song.likely if each.top)
     nats = writer.losses([writer.decode(song.ids)])[0][len(song.start.ids) : len(song.ids)]

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lyrist.errors import UsageError
-from lyrist.serving.replies import Refused, refused
+from lyrist.serving.responses import ApiError, as_api_error
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ OPEN = ("/healthz",)
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """Where the server listens, and to whom; checked when made."""
 
     host: str = "127.0.0.1"
@@ -72,13 +72,13 @@ def local(host: str) -> bool:
         return False
 
 
-class Guard:
+class AccessControl:
     """Middleware: checks each request, limits its body, and turns what went wrong into an answer."""
 
     def __init__(
         self,
         app: ASGIApp,
-        settings: Settings,
+        settings: ServerSettings,
         most: int,
         seconds: float,
         responded: Callable[[int], object] = lambda status: None,
@@ -115,23 +115,23 @@ class Guard:
                 raise wrong
             await self.app(scope, _Body(receive, self.most, self.seconds).receive, answer.send)
         except Exception as error:
-            told = refused(error)
+            told = as_api_error(error)
             if told.status == 500:
                 log.exception("A request failed: %s %r", scope["method"], scope["path"])
             if not answer.begun:
                 await told.response()(scope, receive, answer.send)
 
-    def _wrong(self, scope: Scope) -> Refused | None:
+    def _wrong(self, scope: Scope) -> ApiError | None:
         """Return why a request may not come in; None where it may."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.settings.token is None and not self._known(host):
-            return Refused(403, "This server answers to localhost only; use http://localhost or http://127.0.0.1.")
+            return ApiError(403, "This server answers to localhost only; use http://localhost or http://127.0.0.1.")
         if origin is not None and scope.get("method") not in ("GET", "HEAD") and urlsplit_host(origin) != host:
-            return Refused(403, "Pages of other origins may not use this server.", code="other_origin")
+            return ApiError(403, "Pages of other origins may not use this server.", code="other_origin")
         if self.settings.token is not None and scope["path"] not in OPEN and not self._may(headers):
             scheme = "Bearer" if scope["path"].startswith("/v1/") else 'Basic realm="Lyrist", charset="UTF-8"'
-            return Refused(
+            return ApiError(
                 401, "The token is missing or wrong; send it as 'Authorization: Bearer TOKEN'.",
                 headers={"WWW-Authenticate": scheme},
             )  # fmt: skip
@@ -153,16 +153,16 @@ class Guard:
         token = self.settings.token or ""
         return hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
 
-    def _too_large(self, scope: Scope) -> Refused | None:
+    def _too_large(self, scope: Scope) -> ApiError | None:
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self.most):
                 return too_large(self.most)
         return None
 
 
-def too_large(most: int) -> Refused:
+def too_large(most: int) -> ApiError:
     """Return the answer to a body with too many bytes."""
-    return Refused(413, f"The body has more than {most:,} bytes, the most that this server takes.")
+    return ApiError(413, f"The body has more than {most:,} bytes, the most that this server takes.")
 
 
 def urlsplit_name(host: str) -> str | None:
@@ -195,7 +195,7 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
         except TimeoutError:
-            raise Refused(408, "The body did not arrive in time; send it again.") from None
+            raise ApiError(408, "The body did not arrive in time; send it again.") from None
         if message["type"] == "http.request":
             self._seen += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)

@@ -1,0 +1,583 @@
+"""Decoding songs in batches."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutput
+
+from lyrist.generation.output import whole
+from lyrist.generation.prompts import EncoderInput, SongStart, Vocabulary
+from lyrist.generation.sampling import RUN, SamplingOptions, TokenSampler, add_style_bias
+from lyrist.models import pasts
+
+PIECE = 128
+"""Tokens of newcomers' beginnings that are read between two steps of the songs that are being written."""
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token that was written, with what the model thought of it before any setting was applied."""
+
+    id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+    """The likeliest tokens there, and their log-probabilities."""
+
+
+@dataclass(eq=False)
+class SongSequence:
+    """A song while it is written."""
+
+    start: SongStart
+    sampling: SamplingOptions
+    limit: int
+    """Tokens at most, the prompt not counted."""
+    seed: int = 0
+    number: int = 0
+    """Which of the songs of its seed it is."""
+    stops: tuple[str, ...] = ()
+    """It ends where one of these would stand in it, without it."""
+    top: int | None = None
+    """How many of the likeliest tokens are noted at each place; None: nothing is noted."""
+    say: Callable[[str], object] | None = None
+    """Called with its whole text after each token."""
+    ids: list[int] = field(init=False)
+    """Its tokens, those of the prompt first."""
+    since: int = field(default=0, init=False)
+    """Where in ``ids`` the window begins that the model reads."""
+    ended: str = field(default="", init=False)
+    """``"end"``: by the writer, ``"stop"``: by one of ``stops``, ``"length"``: by ``limit``."""
+    text: str = field(default="", init=False)
+    """All of it, the prompt included, once it has ended."""
+    likely: list[TokenLogprob] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.ids = list(self.start.ids)
+        self.rng = generator(self.seed, self.number)
+
+    @property
+    def tokens(self) -> int:
+        """Return how many tokens were written."""
+        return len(self.ids) - len(self.start.ids)
+
+    @property
+    def window(self) -> list[int]:
+        """Return what the model reads of it: what stands before every song, and its last tokens."""
+        return [*self.start.prefix, *self.ids[self.since :]]
+
+    def add(self, token: int, eos: int) -> None:
+        """Write a token, and see whether the song has ended with it."""
+        if token == eos:
+            self._end("end", self._text())
+            return
+        self.ids.append(token)
+        text = self._text() if self.stops or self.say is not None else ""
+        found = [place for stop in self.stops if (place := text.find(stop, len(self.start.prompt))) >= 0]
+        if found:
+            self._end("stop", text[: min(found)])
+        elif self.tokens >= self.limit:
+            text = text or self._text()
+            self._end("length", whole(text) if len(whole(text)) >= len(self.start.prompt) else text)
+        elif self.say is not None:
+            self.say(text)
+
+    def _end(self, how: str, text: str) -> None:
+        self.ended, self.text = how, text.rstrip()
+
+    def _text(self) -> str:
+        return self.start.writer.decode(self.ids)
+
+
+class BatchScheduler:
+    """Songs of one writer that are written together."""
+
+    def __init__(self, writer: Any, vocabulary: Vocabulary) -> None:
+        self.writer, self.vocabulary, self.model = writer, vocabulary, writer.model
+        self._samplers: dict[SamplingOptions, TokenSampler] = {}
+        self._parts: list[_Padded | _Alike] = []
+        self._prefills: list[_Prefill] = []
+
+    def __len__(self) -> int:
+        return sum(len(part.songs) for part in self._parts) + sum(len(each.songs) for each in self._prefills)
+
+    def join(self, songs: Sequence[SongSequence]) -> None:
+        """Let songs in; they are written from the next step on, or when their beginnings have been read."""
+        by_start: dict[tuple[int, ...], list[SongSequence]] = defaultdict(list)
+        for song in songs:
+            by_start[tuple(song.window)].append(song)
+        for window, alike in by_start.items():
+            if self.writer.seq2seq:
+                self._parts.append(_Alike(alike))
+            else:
+                self._prefills.append(_Prefill(alike, list(window)))
+
+    def leave(self, songs: Sequence[SongSequence]) -> None:
+        """Take songs out, wherever they are."""
+        gone = set(map(id, songs))
+        for each in [*self._prefills, *self._parts]:
+            if any(id(song) in gone for song in each.songs):
+                each.keep([row for row, song in enumerate(each.songs) if id(song) not in gone])
+        self._tidy()
+
+    @torch.inference_mode()
+    def step(self) -> list[SongSequence]:
+        """Write a token of every song that can be gone on with; return those that ended with it."""
+        self._let_in()
+        ended: list[SongSequence] = []
+        for part in list(self._parts):
+            ended += self._write(part)
+        self._tidy()
+        return ended
+
+    def _write(self, part: _Padded | _Alike) -> list[SongSequence]:
+        tokens = self._drawn(part.logits, part.songs)
+        for song, token in zip(part.songs, tokens, strict=True):
+            song.add(token, self.vocabulary.eos)
+        ended = [song for song in part.songs if song.ended]
+        staying = [row for row, song in enumerate(part.songs) if not song.ended]
+        if isinstance(part, _Padded):
+            moved = [part.songs[row] for row in staying if self._slides(part.songs[row])]
+            staying = [row for row in staying if part.songs[row] not in moved]
+            self.join(moved)
+        if len(staying) < len(part.songs):
+            part.keep(staying)
+            tokens = [tokens[row] for row in staying]
+        if staying:
+            part.feed(self.model, tokens)
+        return ended
+
+    def _slides(self, song: SongSequence) -> bool:
+        """Return whether a song has outgrown what the model reads at once, and move its window if so."""
+        context, before = song.start.context, len(song.start.prefix)
+        if before + len(song.ids) - song.since <= context:
+            return False
+        song.since = len(song.ids) - max((context - before) // 2, 1)
+        return True
+
+    def _drawn(self, logits: Tensor, songs: Sequence[SongSequence]) -> list[int]:
+        """Return the next token of each song."""
+        places = [song.rng.random() for song in songs]
+        tokens, leaned = [0] * len(songs), _leaned(logits, songs)
+        for rows, history in _alike(songs, self.vocabulary.eos):
+            sampler = self._drawer(songs[rows[0]].sampling)
+            some = torch.tensor([places[row] for row in rows], dtype=torch.float64)
+            found = sampler.draw(leaned if len(rows) == len(songs) else leaned[rows], history, some)
+            for row, token in zip(rows, found.tolist(), strict=True):
+                tokens[row] = token
+        _note(logits, songs, tokens)
+        return tokens
+
+    def _drawer(self, sampling: SamplingOptions) -> TokenSampler:
+        if sampling not in self._samplers:
+            if len(self._samplers) >= 256:  # clients choose the settings
+                self._samplers.clear()
+            self._samplers[sampling] = TokenSampler(sampling, self.vocabulary.banned, self.vocabulary.spared)
+        return self._samplers[sampling]
+
+    def _let_in(self) -> None:
+        """Read of newcomers' beginnings as much as may be read at once, and let in whom that suffices."""
+        budget = PIECE
+        while self._prefills and budget > 0:
+            first = self._prefills[0]
+            left = len(first.window) - first.read
+            if left > PIECE:
+                first.go_on(self.model, PIECE)
+                return
+            same = [each for each in self._prefills if not each.read and len(each.window) == left]
+            batch = [first] if first.read else same[: max(1, PIECE // left)]
+            self._prefills = [each for each in self._prefills if each not in batch]
+            self._settle(_read(self.model, batch))
+            budget -= left * len(batch)
+
+    def _settle(self, part: _Padded) -> None:
+        """Put newcomers beside the others, where the model's state allows it."""
+        others = [each for each in self._parts if isinstance(each, _Padded)]
+        if others and pasts.joinable(part.past):
+            others[0].join(part)
+        else:
+            self._parts.append(part)
+
+    def _tidy(self) -> None:
+        self._parts = [part for part in self._parts if part.songs]
+        self._prefills = [each for each in self._prefills if each.songs]
+
+
+def _alike(songs: Sequence[SongSequence], filling: int) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield rows of songs that can be drawn for together, and what was written of each, (songs, time).
+
+    Shorter songs are filled up on the left with the end, which stands in no song and which no penalty is for: beyond a few
+    tokens, the settings that look back cannot tell. With fewer, songs of one length are taken together.
+    """
+    groups: dict[tuple[SamplingOptions, int], list[int]] = defaultdict(list)
+    for row, song in enumerate(songs):
+        few = max(RUN, song.sampling.no_repeat_ngram)
+        groups[song.sampling, min(len(song.ids), few)].append(row)
+    for rows in groups.values():
+        longest = max(len(songs[row].ids) for row in rows)
+        history = [[filling] * (longest - len(songs[row].ids)) + songs[row].ids for row in rows]
+        yield rows, torch.tensor(history, dtype=torch.long).reshape(len(rows), longest)
+
+
+def _leaned(logits: Tensor, songs: Sequence[SongSequence]) -> Tensor:
+    """Return the logits of each song, leaning to what is usual for what it was given."""
+    if all(song.start.lean is None or not song.sampling.style for song in songs):
+        return logits
+    each = zip(logits, songs, strict=True)
+    return torch.stack([add_style_bias(own.float(), song.start.lean, song.sampling.style) for own, song in each])
+
+
+def _note(logits: Tensor, songs: Sequence[SongSequence], tokens: Sequence[int]) -> None:
+    """Note what the model thought, for the songs that want it."""
+    for row, song in enumerate(songs):
+        if song.top is None:
+            continue
+        shares = logits[row].float().log_softmax(dim=-1)
+        values, ids = shares.topk(song.top) if song.top else (shares[:0], torch.tensor([], dtype=torch.long))
+        top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
+        song.likely.append(TokenLogprob(tokens[row], float(shares[tokens[row]]), top))
+
+
+@dataclass(eq=False)
+class _Prefill:
+    """Songs that begin alike, whose beginning is yet to be read."""
+
+    songs: list[SongSequence]
+    window: list[int]
+    read: int = 0
+    past: Any = None
+
+    def keep(self, rows: Sequence[int]) -> None:
+        self.songs = [self.songs[row] for row in rows]
+
+    def go_on(self, model: Any, count: int) -> None:
+        piece = torch.tensor([self.window[self.read : self.read + count]])
+        self.past = _forward(model, piece, self.past, None)[1]
+        self.read += count
+
+
+def _read(model: Any, batch: Sequence[_Prefill]) -> _Padded:
+    """Read what is left of beginnings of one length, and return the songs, each with a past of its own."""
+    ids = torch.tensor([each.window[each.read :] for each in batch])
+    logits, past = _forward(model, ids, batch[0].past, None)
+    rows = torch.tensor([row for row, each in enumerate(batch) for _ in each.songs])
+    if len(rows) > len(batch):
+        past.batch_select_indices(rows)
+        logits = logits[rows]
+    songs = [song for each in batch for song in each.songs]
+    return _Padded(songs, past, logits, [len(batch[0].window)] * len(songs))
+
+
+class _Padded:
+    """Songs of any lengths with one past, the shorter ones padded on the left where it has columns."""
+
+    def __init__(self, songs: list[SongSequence], past: Any, logits: Tensor, lengths: list[int]) -> None:
+        self.songs, self.past, self.logits, self.lengths = songs, past, logits, lengths
+
+    def join(self, other: _Padded) -> None:
+        pasts.join(self.past, other.past)
+        self.logits = torch.cat([self.logits, other.logits])
+        self.songs, self.lengths = self.songs + other.songs, self.lengths + other.lengths
+
+    def keep(self, rows: Sequence[int]) -> None:
+        self.songs, self.lengths = [self.songs[row] for row in rows], [self.lengths[row] for row in rows]
+        kept = torch.tensor(rows, dtype=torch.long)
+        self.logits = self.logits[kept]
+        if not rows:
+            return
+        self.past.batch_select_indices(kept)
+        if (pasts.columns(self.past) or 0) > max(self.lengths):
+            pasts.trim(self.past, max(self.lengths))
+
+    def feed(self, model: Any, tokens: Sequence[int]) -> None:
+        ids = torch.tensor(tokens)[:, None]
+        width = pasts.columns(self.past)
+        mask = None
+        if width is not None and any(length < width for length in self.lengths):
+            mask = (torch.arange(width + 1) >= width - torch.tensor(self.lengths)[:, None]).long()
+        self.logits, self.past = _forward(model, ids, self.past, mask)
+        self.lengths = [length + 1 for length in self.lengths]
+
+
+class _Alike:
+    """Songs that began alike, for a model with an encoder, which nothing else can be put beside."""
+
+    def __init__(self, songs: list[SongSequence]) -> None:
+        self.songs = songs
+        self.reading: DecodingState = DecodingState.of(songs[0].start).fork(len(songs))
+
+    @property
+    def logits(self) -> Tensor:
+        return self.reading.logits
+
+    def keep(self, rows: Sequence[int]) -> None:
+        self.songs = [self.songs[row] for row in rows]
+        if rows:
+            self.reading.keep(torch.tensor(rows))
+
+    def feed(self, model: Any, tokens: Sequence[int]) -> None:
+        self.reading.feed(torch.tensor(tokens)[:, None])
+
+
+def _forward(model: Any, ids: Tensor, past: Any, mask: Tensor | None) -> tuple[Tensor, Any]:
+    """Return what the model says of the next token of each song, (songs, vocabulary), and what it carries on."""
+    device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
+    given: dict[str, Any] = {"input_ids": ids.to(device), "past_key_values": past, "use_cache": True}
+    knows = inspect.signature(model.forward).parameters
+    if "logits_to_keep" in knows:
+        given["logits_to_keep"] = 1
+    if mask is not None:
+        given["attention_mask"] = mask.to(device)
+        if "position_ids" in knows:
+            given["position_ids"] = (mask.sum(dim=1, keepdim=True) - 1).to(device)
+    found = model(**given)
+    return found.logits[:, -1], found.past_key_values
+
+
+class DecodingState:
+    """The songs read so far by one model, and what it says of the token that follows each."""
+
+    def __init__(
+        self,
+        model: Any,
+        prefix: Sequence[int],
+        context: int,
+        *,
+        ids: Sequence[int] = (),
+        cached: bool = True,
+        encoding: EncoderInput | None = None,
+    ) -> None:
+        """Begin to read.
+
+        Parameters
+        ----------
+        model
+            A causal model of `transformers`, or a sequence-to-sequence one.
+        prefix
+            The tokens that every song begins with and that stay when the window slides; of a sequence-to-sequence model,
+            those that its decoder begins with.
+        context
+            Tokens that the model (the decoder) reads at once.
+        ids
+            The first tokens of the song.
+        cached
+            Carry keys and values on; without, everything is computed anew for each token (for comparison only).
+        encoding
+            For a sequence-to-sequence model.
+        """
+        self.model, self.prefix, self.context, self.cached = model, list(prefix), context, cached
+        self.encoding = encoding
+        self.device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
+        self.ids = torch.tensor([list(ids)], dtype=torch.long, device=self.device)
+        """(songs, tokens): what was read after the prefix."""
+        self.logits: Tensor
+        """(songs, vocabulary): what the model says of the next token of each."""
+        self._past: Any = None
+        self._from = 0 if encoding is None else len(ids)
+        self._encoded: Tensor | None = None
+        with torch.inference_mode():
+            self._begin()
+
+    @classmethod
+    def of(cls, start: SongStart, *, cached: bool = True) -> DecodingState:
+        """Return the state of one song at its start."""
+        model, encoding = start.writer.model, start.encoding
+        return cls(model, start.prefix, start.context, ids=start.ids, cached=cached, encoding=encoding)
+
+    def __len__(self) -> int:
+        return self.ids.shape[0]
+
+    @torch.inference_mode()
+    def feed(self, tokens: Tensor) -> Tensor:
+        """Read more of each song: ``tokens`` (songs, n); return the logits after each of them, (songs, n, vocabulary)."""
+        self.ids = torch.cat([self.ids, tokens.to(self.device)], dim=1)
+        new = tokens.shape[1]
+        if len(self.prefix) + self.ids.shape[1] - self._from > self.context:
+            kept = (self.context - len(self.prefix)) // 2 if self.encoding is None else 0
+            self._from, self._encoded = self.ids.shape[1] - max(kept, new), None
+            return self._begin()[:, -new:]
+        if not self.cached:
+            return self._begin()[:, -new:]
+        logits = self._forward(tokens.to(self.device))
+        self.logits = logits[:, -1]
+        return logits
+
+    def _begin(self) -> Tensor:
+        """Read anew: the prefix, and each song from the place where its window begins."""
+        prefix = self._same(self.prefix)
+        self._past = None
+        if self.encoding is not None and self._encoded is None:
+            self._encoded = self._encode(self.encoding)
+        logits = self._forward(torch.cat([prefix, self.ids[:, self._from :]], dim=1))
+        self.logits = logits[:, -1]
+        return logits
+
+    def _encode(self, encoding: EncoderInput) -> Tensor:
+        """Have the encoder read the songs up to where the decoder's window begins; return its (songs, time, size)."""
+        songs = self.ids[:, max(0, self._from - encoding.most) : self._from]
+        given = torch.cat([self._same(encoding.before), songs, self._same(encoding.after)], dim=1)
+        hidden: Tensor = self.model.get_encoder()(input_ids=given).last_hidden_state
+        return hidden
+
+    def _same(self, ids: Sequence[int]) -> Tensor:
+        """Return the same tokens for each song."""
+        return torch.tensor([list(ids)], dtype=torch.long, device=self.device).expand(len(self), -1)
+
+    def _forward(self, ids: Tensor) -> Tensor:
+        given: dict[str, Any] = {"past_key_values": self._past, "use_cache": self.cached}
+        if self._encoded is None:
+            given["input_ids"] = ids
+        else:
+            given |= {"decoder_input_ids": ids, "encoder_outputs": BaseModelOutput(last_hidden_state=self._encoded)}
+        found = self.model(**given)
+        self._past = found.past_key_values if self.cached else None
+        logits: Tensor = found.logits
+        return logits
+
+    @torch.inference_mode()
+    def keep(self, rows: Tensor) -> None:
+        """Keep these songs, in this order; a number may stand there more than once."""
+        self.ids, self.logits = self.ids[rows], self.logits[rows]
+        if self._encoded is not None:
+            self._encoded = self._encoded[rows]
+        if self._past is not None:
+            self._past.batch_select_indices(rows)
+
+    @torch.inference_mode()
+    def fork(self, times: int) -> DecodingState:
+        """Return a reading of its own in which each song stands ``times`` times, one copy beside the other."""
+        other = copy.copy(self)
+        other._past = copy.deepcopy(self._past)
+        other.keep(torch.arange(len(self), device=self.device).repeat_interleave(times))
+        return other
+
+
+BATCH = 32
+"""Songs that are written at once."""
+
+Say = Callable[[int, str, bool], object]
+"""``say(song, text, ended)``: a song's whole text so far; called for each token where somebody listens."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A song as it was drawn."""
+
+    text: str
+    tokens: int
+    """How many were written, the prompt not counted."""
+    ended: str
+    """``"end"``: by the writer; ``"length"``: by --max-tokens, after the last whole word."""
+
+
+def generator(seed: int, song: int) -> np.random.Generator:
+    """Return the random numbers of one song: they depend on the seed and on its number, and on nothing else."""
+    return np.random.default_rng([seed, song])
+
+
+def sample(
+    start: SongStart,
+    vocabulary: Vocabulary,
+    sampling: SamplingOptions,
+    songs: int,
+    *,
+    max_tokens: int,
+    seed: int = 0,
+    batch: int = BATCH,
+    cached: bool = True,
+    say: Say | None = None,
+) -> list[Draft]:
+    """Write songs.
+
+    Parameters
+    ----------
+    start
+        Where they start.
+    vocabulary
+        Of the same writer.
+    sampling
+        How tokens are drawn.
+    songs
+        How many.
+    max_tokens
+        Tokens of each at most, the prompt not counted.
+    seed
+        Song i of the same seed is the same whatever ``songs`` and ``batch`` are (but for rounding in the last bit, which
+        may once in many songs tip a draw).
+    batch
+        Songs written at once.
+    cached
+        Carry keys and values on; off for comparison only.
+    say
+        Called with each song's text so far after each token.
+    """
+    found: list[Draft] = []
+    for first in range(0, songs, batch):
+        numbers = range(first, min(first + batch, songs))
+        found += _batch(start, vocabulary, sampling, numbers, max_tokens, seed, cached, say)
+    return found
+
+
+@torch.inference_mode()
+def _batch(
+    start: SongStart,
+    vocabulary: Vocabulary,
+    sampling: SamplingOptions,
+    numbers: Sequence[int],
+    max_tokens: int,
+    seed: int,
+    cached: bool,
+    say: Say | None,
+) -> list[Draft]:
+    sampler = TokenSampler(sampling, vocabulary.banned, vocabulary.spared)
+    rng = [generator(seed, number) for number in numbers]
+    written: list[list[int]] = [[] for _ in numbers]
+    drafts: dict[int, Draft] = {}
+    reading = DecodingState.of(start, cached=cached).fork(len(numbers))
+    going = list(range(len(numbers)))
+    for _ in range(max_tokens):
+        places = torch.tensor([rng[song].random() for song in going], dtype=torch.float64)
+        logits = add_style_bias(reading.logits, start.lean, sampling.style)
+        tokens = sampler.draw(logits, reading.ids, places)
+        staying = []
+        for row, (song, token) in enumerate(zip(going, tokens.tolist(), strict=True)):
+            if token == vocabulary.eos:
+                drafts[song] = _draft(start, written[song], "end")
+            else:
+                written[song].append(token)
+                staying.append(row)
+            if say is not None:
+                say(numbers[song], _text(start, written[song]), song in drafts)
+        if not staying:
+            break
+        if len(staying) < len(going):
+            rows = torch.tensor(staying)
+            reading.keep(rows)
+            tokens, going = tokens[rows], [going[row] for row in staying]
+        reading.feed(tokens[:, None])
+    for song in range(len(numbers)):
+        if song not in drafts:
+            drafts[song] = _draft(start, written[song], "length")
+            if say is not None:
+                say(numbers[song], drafts[song].text, True)
+    return [drafts[song] for song in range(len(numbers))]
+
+
+def _text(start: SongStart, ids: Sequence[int]) -> str:
+    return start.writer.decode([*start.ids, *ids])
+
+
+def _draft(start: SongStart, ids: Sequence[int], ended: str) -> Draft:
+    """Return the song: the prompt and what follows; of one that was cut, the words that are whole."""
+    text = _text(start, ids)
+    if ended == "length" and len(whole(text)) >= len(start.prompt):
+        text = whole(text)
+    return Draft(text.rstrip(), len(ids), ended)

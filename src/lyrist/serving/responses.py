@@ -1,0 +1,215 @@
+"""Responses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from lyrist.errors import LyristError
+from lyrist.serving.requests import Busy, Cancelled, Closing, PendingRequest, TimedOut
+
+TYPES = {
+    400: ("invalid_request_error", "invalid_value"),
+    401: ("authentication_error", "invalid_api_key"),
+    403: ("permission_error", "forbidden"),
+    404: ("invalid_request_error", "not_found"),
+    405: ("invalid_request_error", "method_not_allowed"),
+    408: ("invalid_request_error", "request_timeout"),
+    413: ("invalid_request_error", "request_too_large"),
+    415: ("invalid_request_error", "unsupported_media_type"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+    499: ("invalid_request_error", "cancelled"),
+    500: ("server_error", "server_error"),
+    503: ("server_error", "shutting_down"),
+    504: ("server_error", "timeout"),
+}
+"""Status to the type and code of the error."""
+
+_OPTION = re.compile(r"(?<!\w)--?([a-z][a-z-]*)")
+
+
+class ApiError(HTTPException):
+    """A request that is answered with an error; FastAPI lets such ones pass wherever they come up."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, headers)
+        self.status, self.message, self.param, self.code = status, message, param, code
+
+    def body(self) -> dict[str, Any]:
+        """Return the error for JSON."""
+        kind, code = TYPES.get(self.status, ("invalid_request_error" if self.status < 500 else "server_error", "error"))
+        message = self.message.encode("utf-8", "replace").decode()  # it may quote what the client sent
+        return {"error": {"message": message, "type": kind, "param": self.param, "code": self.code or code}}
+
+    def response(self) -> JSONResponse:
+        """Return the response."""
+        return JSONResponse(self.body(), self.status, self.headers)
+
+
+def as_api_error(error: BaseException) -> ApiError:
+    """Return the answer to any error; what nobody foresaw tells nothing of itself."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, Busy):
+        return ApiError(429, str(error), headers={"Retry-After": str(error.again)})
+    if isinstance(error, Closing):
+        return ApiError(503, str(error), headers={"Retry-After": "5"})
+    if isinstance(error, TimedOut):
+        return ApiError(504, str(error))
+    if isinstance(error, Cancelled):
+        return ApiError(499, str(error))
+    if isinstance(error, LyristError):
+        return ApiError(400, _OPTION.sub(lambda found: found[1].replace("-", "_"), str(error)))
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        return ApiError(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    return ApiError(500, "This is a defect of the server, not of the request; its log says more.")
+
+
+def _invalid(error: RequestValidationError) -> ApiError:
+    """Return the first of what is wrong with a body."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "str", "list[str]")]
+    param = ".".join(place).encode("utf-8", "replace").decode() or None
+    said = str(first["msg"]).removeprefix("Value error, ")
+    message = f"{param}: {said}" if param else said
+    return ApiError(400, message, param=param, code=str(first["type"]))
+
+
+def loads(body: bytes) -> Any:
+    """Return what a JSON body says: UTF-8, and no NaN or Infinity, which are no JSON.
+
+    Raises
+    ------
+    Refused
+        It is no JSON.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_never, parse_float=_finite)
+    except RecursionError:
+        raise ApiError(400, "The body is nested too deeply.", code="invalid_json") from None
+    except UnicodeDecodeError as error:
+        raise ApiError(400, f"The body is not UTF-8 (byte {error.start}).", code="invalid_json") from None
+    except ValueError as error:  # numbers of thousands of digits, too
+        raise ApiError(400, f"The body is not JSON: {str(error)[:200]}.", code="invalid_json") from None
+
+
+def _never(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON's")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:40]} is beyond what a number can hold")
+    return number
+
+
+def phrase(status: int) -> str:
+    """Return what a status means."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+
+
+Answer = TypeVar("Answer")
+
+
+async def answers(request: Request, pending_requests: Sequence[PendingRequest[Answer]]) -> list[Answer]:
+    """Return the answers to all tickets.
+
+    Raises
+    ------
+    Cancelled
+        The client went away.
+    TimedOut
+        One took too long.
+    """
+    try:
+        return await unless_gone(request, asyncio.gather(*(arrived(pending) for pending in pending_requests)))
+    finally:
+        for pending in pending_requests:
+            pending.give_up()  # nothing where it was answered
+
+
+async def unless_gone(request: Request, waiting: Awaitable[Answer]) -> Answer:
+    """Return what is waited for; raises `Cancelled` where the client goes away before."""
+    found, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(_gone(request.receive))
+    try:
+        both: set[asyncio.Future[Any]] = {found, gone}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not found.done():
+            raise Cancelled
+        return await found
+    finally:
+        found.cancel()
+        gone.cancel()
+        await asyncio.gather(found, gone, return_exceptions=True)
+
+
+async def arrived(pending: PendingRequest[Answer]) -> Answer:
+    """Return the answer to a ticket; raises as `PendingRequest.result`."""
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(pending.future), pending.left + 0.05)
+    except TimeoutError:
+        pending.give_up()
+        raise TimedOut(pending.seconds) from None
+    except asyncio.CancelledError:
+        if pending.future.cancelled() and pending.cancelled.is_set():
+            raise Cancelled from None
+        raise
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class Events(Response):
+    """Server-sent events, each a JSON object, until there are no more or the client goes away."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[dict[str, Any]]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        sending, gone = asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_gone(receive))
+        try:
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                await sending
+        finally:
+            for task in (sending, gone):
+                task.cancel()
+            await asyncio.gather(sending, gone, return_exceptions=True)  # so that `_send` lets go of what it asked for
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async for event in self._events:
+                text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+                await send({"type": "http.response.body", "body": f"data: {text}\n\n".encode(), "more_body": True})
+            await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+        finally:
+            await self._events.aclose()  # type: ignore[attr-defined]
