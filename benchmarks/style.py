@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/style.py RUN... [--style 0 2.5 3.5] [--songs 20] [--tokens 160]
 
-The judge is the one of the studies' reports (``lyrist.evaluation.obedience``), fitted to the training songs; the real songs
+The judge is the one of the studies' reports (``lyrist.evaluation.conditioning``), fitted to the training songs; the real songs
 beside are of validation, cut to the same lengths. Words are counted too: a writer could be told by a handful of them.
 """
 
@@ -17,7 +17,7 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
-from lyrist.evaluation.obedience import Judge, obedience
+from lyrist.evaluation.conditioning import Judge, obedience
 from lyrist.generation.sampling import SamplingOptions
 from lyrist.generation.write import Wishes, compose, open_writer
 from lyrist.text import words as words_of

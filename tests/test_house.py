@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "lyrist"
 FLOORS = [
     {"errors", "text", "_version"},
-    {"files", "progress", "rhyme"},
-    {"reports", "models", "songbook"},
+    {"files", "progress"},
+    {"reports", "metrics", "models", "songbook"},
     {"corpus", "images"},
     {"training"},
     {"evaluation"},

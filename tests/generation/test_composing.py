@@ -7,13 +7,14 @@ import pytest
 import torch
 from tinywriter import LINES, TinyWriter
 
-from lyrist import rhyme, text
+from lyrist import text
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation.batching import DecodingState
 from lyrist.generation.constrained import ComposedSong, Composer, LineSpec, LineWriter, Runs, SongPlan
 from lyrist.generation.form import counts, parse, partners
 from lyrist.generation.prompts import Vocabulary, start
 from lyrist.generation.sampling import SamplingOptions
+from lyrist.text import rhyme
 
 
 def composed(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
 from lyrist.generation.form import REPEATED, SECTIONS, SongLine, counts, parse, partners, rhyme_scheme
-from lyrist.rhyme import Rhyme
+from lyrist.text.rhyme import Rhyme
 
 
 def test_a_plan() -> None:

@@ -3,10 +3,11 @@
 import pytest
 from tinywriter import LINES, TinyWriter
 
-from lyrist import rhyme, text
+from lyrist import text
 from lyrist.errors import UsageError
 from lyrist.generation.sampling import SamplingOptions
 from lyrist.generation.write import Wishes, WrittenSong, compose
+from lyrist.text import rhyme
 
 SHEET = (LINES[0], None, None, LINES[3], "", None, LINES[5], LINES[6], None)
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinywriter import LINES, TinyWriter
 
-from lyrist import rhyme
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Index
 from lyrist.generation import output
 from lyrist.generation import write as write_module
 from lyrist.generation.write import Wishes, compose, write
+from lyrist.text import rhyme
 
 
 class FakeRun:

@@ -11,7 +11,7 @@ import pytest
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
-from lyrist.evaluation.language import song_losses
+from lyrist.metrics.language_modelling import song_losses
 from lyrist.models import registry
 from lyrist.songbook import songbook
 from lyrist.studies import writers as module

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from lyrist.errors import LyristError
-from lyrist.evaluation.language import SongLosses, figures
+from lyrist.metrics.language_modelling import SongLosses, figures
 
 ORDER = 24
 """Bytes of context. Measured on 5,266 songs: 1.72 bits a byte at order 6, 1.43 at 12, 1.34 at 24."""

@@ -12,9 +12,9 @@ import polars as pl
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.classification import score
+from lyrist.evaluation.evaluate_writer import EvaluatedWriter, evaluate_writer
 from lyrist.evaluation.pictures import EvaluatedPictures, evaluate_pictures
-from lyrist.evaluation.writing import EvaluatedWriter, evaluate_writer
+from lyrist.metrics.classification import score
 from lyrist.models.inputs import songs as as_input
 from lyrist.training.classifier import NeuralClassifier
 from lyrist.training.runs import open_run

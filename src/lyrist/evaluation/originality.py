@@ -24,8 +24,8 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
 from lyrist.evaluation.hashedwords import BREAK, Hashes, hashed_words, plain
 from lyrist.evaluation.hashedwords import places as places_of
-from lyrist.evaluation.intervals import bootstrap_mean, bootstrap_ratio
 from lyrist.evaluation.phrases import LONGEST, SHORTEST, Phrases, write_order
+from lyrist.metrics.intervals import bootstrap_mean, bootstrap_ratio
 
 FORMAT = 1
 LENGTHS = tuple(range(SHORTEST, LONGEST + 1))

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.classification import score, top_k
-from lyrist.evaluation.intervals import bootstrap_mean, wilson
 from lyrist.images.blocks import block, split
 from lyrist.images.decoding import UndecodableError, careful, decode
 from lyrist.images.pictures import SPLITS, Pictures, read
+from lyrist.metrics.images import describe, score_pictures, score_reconstructions
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Page, Section
 from lyrist.reports.pixels import Shot, sheet
@@ -24,48 +23,6 @@ from lyrist.training.runs import MODEL, Run
 
 SHOWN = 5
 """Labels shown for each picture."""
-
-
-def score_pictures(truth: Sequence[str], probabilities: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
-    """Return what `score` returns, and ``top5``: value, low and high of the 95% interval by Wilson.
-
-    Parameters
-    ----------
-    truth
-        The labels of n pictures.
-    probabilities
-        (n, k), rows sum to 1.
-    classes
-        The k labels.
-    """
-    found = score(truth, probabilities, classes)
-    share = top_k(truth, probabilities, classes, 5)
-    low, high = wilson(round(share * len(truth)), len(truth))
-    return {**found, "top5": {"value": share, "low": low, "high": high}}
-
-
-def score_paintings(pictures: NDArray[np.uint8], painted: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return how far an autoencoder's pictures are from the true ones.
-
-    Returns
-    -------
-    dict
-        ``n``; ``mse``: mean squared error of values from 0 to 1, with ``low`` and ``high`` of its 95% interval over
-        pictures; ``psnr``: the same in decibels below the full range; ``mean_mse``: the error of always painting the mean
-        picture, to be beaten.
-    """
-    if not len(pictures):
-        raise LyristError("There is no picture to score.")
-    true, made = (x.reshape(len(x), -1).astype(np.float64) / 255 for x in (pictures, painted))
-    each = ((true - made) ** 2).mean(axis=1)
-    low, high = bootstrap_mean(each)
-    mean = float(each.mean())
-    return {
-        "n": len(pictures),
-        "mse": {"value": mean, "low": low, "high": high},
-        "psnr": float(-10 * np.log10(max(mean, 1e-10))),
-        "mean_mse": float(true.var(axis=0).mean()),
-    }
 
 
 def open_pictures(run: Run) -> PictureModel:
@@ -86,7 +43,7 @@ class EvaluatedPictures:
 
     def summary(self) -> str:
         """Return the figures with their intervals, and the note."""
-        lines = [f"{self.run} on the {self.split} split of {self.data}", f"  {told(self.scores)}"]
+        lines = [f"{self.run} on the {self.split} split of {self.data}", f"  {describe(self.scores)}"]
         if self.scores.get("unseen_labels"):
             lines.append(f"  not in training, so counted as wrong: {', '.join(self.scores['unseen_labels'][:8])}")
         return "\n".join([*lines, *([self.note] if self.note else [])])
@@ -94,21 +51,6 @@ class EvaluatedPictures:
     def figures(self) -> dict[str, Any]:
         """Return the scores for ``--json``."""
         return {"run": str(self.run), "data": str(self.data), "split": self.split, "note": self.note, **self.scores}
-
-
-def told(scores: Mapping[str, Any]) -> str:
-    """Return the figures of one split as text."""
-    if "mse" in scores:
-        error = scores["mse"]
-        return (
-            f"mean squared error {error['value']:.4f} [{error['low']:.4f}, {error['high']:.4f}] (n = {scores['n']:,}), "
-            f"{scores['psnr']:.1f} dB; the mean picture {scores['mean_mse']:.4f}"
-        )
-    top1, top5 = scores["accuracy"], scores["top5"]
-    return (
-        f"top-1 {top1['value']:.3f} [{top1['low']:.3f}, {top1['high']:.3f}], top-5 {top5['value']:.3f} "
-        f"[{top5['low']:.3f}, {top5['high']:.3f}] (n = {scores['n']:,}), loss {scores['loss']:.3f}"
-    )
 
 
 def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: int) -> EvaluatedPictures:
@@ -137,7 +79,7 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
     same = pictures.fingerprint == info["fingerprint"]
     pixels, labels = _own(pictures, info, split_name) if same else _others(pictures, info, split_name)
     if model.paints:
-        scores = score_paintings(pixels, model.reconstruct(pixels, batch_size))
+        scores = score_reconstructions(pixels, model.reconstruct(pixels, batch_size))
     else:
         scores = score_pictures(labels, model.predict_proba(pixels, batch_size), model.classes_)
     note = "" if same else "These are not the pictures the run was fitted on: some may be copies of them."

@@ -20,8 +20,8 @@ from scipy import stats
 
 from lyrist import text
 from lyrist.errors import LyristError
-from lyrist.evaluation.intervals import bootstrap_mean
-from lyrist.rhyme import Rhyme, last_word, line_syllables, rhymes
+from lyrist.metrics.intervals import bootstrap_mean
+from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes
 
 NEAR = 4
 """A line rhymes if its last word rhymes with that of a line of its section at most so many lines away."""

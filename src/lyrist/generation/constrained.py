@@ -18,7 +18,7 @@ from lyrist.generation.form import FormSection, SongLine, partners
 from lyrist.generation.output import whole
 from lyrist.generation.prompts import SongStart, Vocabulary
 from lyrist.generation.sampling import SamplingOptions, TokenSampler, add_style_bias
-from lyrist.rhyme import Rhyme, last_word, line_syllables, rhymes
+from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes
 
 CANDIDATES = 24
 """Lines that are drawn for each line."""

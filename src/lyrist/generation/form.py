@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lyrist.errors import UsageError
-from lyrist.rhyme import Rhyme
+from lyrist.text.rhyme import Rhyme
 
 REPEATED = ("chorus", "hook", "refrain")
 SECTIONS = ("verse", "chorus", "hook", "refrain", "bridge", "intro", "outro", "pre-chorus", "post-chorus", "interlude")

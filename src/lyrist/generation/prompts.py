@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.errors import UsageError
-from lyrist.rhyme import Rhyme, rhymes, syllables
+from lyrist.text.rhyme import Rhyme, rhymes, syllables
 
 ENDLESS = sys.maxsize
 """The context of a model that reads any number of tokens."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lyrist.errors import LyristError
-from lyrist.evaluation.language import common, paired
+from lyrist.metrics.language_modelling import common, paired
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Block, Column, Items, Page, Section, Table
 from lyrist.studies.writers import losses, scored, sentence

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lyrist.evaluation.intervals import holm, mcnemar, paired_bootstrap_macro_f1
+from lyrist.metrics.intervals import holm, mcnemar, paired_bootstrap_macro_f1
 from lyrist.models import registry
 
 Scores = Mapping[str, Any]

@@ -20,7 +20,7 @@ import polars as pl
 
 from lyrist import files, progress
 from lyrist.errors import LyristError
-from lyrist.evaluation.obedience import Judge, obedience
+from lyrist.evaluation.conditioning import Judge, obedience
 from lyrist.evaluation.originality import Index, originality
 from lyrist.evaluation.songcraft import beside, cut_alike
 from lyrist.generation.batching import sample

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from lyrist.evaluation.classification import calibration_of, hardest, most_telling
 from lyrist.evaluation.classify import spans
 from lyrist.evaluation.explain import explain
+from lyrist.metrics.classification import calibration_of, hardest, most_telling
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Details, Figure, Lyrics, Prose, Section
 from lyrist.studies.comparing import Judged

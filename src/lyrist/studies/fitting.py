@@ -14,8 +14,8 @@ import polars as pl
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import UsageError
-from lyrist.evaluation.classification import score
-from lyrist.evaluation.intervals import wilson
+from lyrist.metrics.classification import score
+from lyrist.metrics.intervals import wilson
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
 from lyrist.studies import pictures, writers

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lyrist.evaluation.intervals import mcnemar
+from lyrist.metrics.intervals import mcnemar
 from lyrist.studies.pictures import FittedPictures
 
 

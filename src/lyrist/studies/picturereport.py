@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lyrist.evaluation.classification import calibration_of, confusion, hardest
+from lyrist.metrics.classification import calibration_of, confusion, hardest
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
 from lyrist.reports.pixels import Shot, sheet

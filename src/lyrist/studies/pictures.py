@@ -15,11 +15,12 @@ import numpy as np
 
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.intervals import wilson
-from lyrist.evaluation.pictures import open_pictures, score_paintings, score_pictures, told
+from lyrist.evaluation.pictures import open_pictures
 from lyrist.images.blocks import Block, block
 from lyrist.images.copies import Copies, find
 from lyrist.images.pictures import read
+from lyrist.metrics.images import describe, score_pictures, score_reconstructions
+from lyrist.metrics.intervals import wilson
 from lyrist.studies.cards import picture_card
 from lyrist.studies.comparing import Judged
 from lyrist.studies.curves import beside, curves
@@ -100,7 +101,7 @@ class FittedPictures:
             f"{info['recipe']} on {len(info['block_classes'])} classes (block {info['block']}): {info['parameters']:,} "
             f"parameters, {info['seconds']:.1f} s, {info['pictures_per_second']:,.0f} pictures/s"
         ]
-        lines += [f"  {split:<11} {told(results[split])}" for split in HELD]
+        lines += [f"  {split:<11} {describe(results[split])}" for split in HELD]
         if not self.paints:
             best = results["majority"]
             lines.append(f"  majority    top-1 {best['accuracy']['value']:.3f} (always '{best['label']}')")
@@ -324,7 +325,7 @@ def _results(question: Question, model: PictureModel, folder: Path) -> dict[str,
     for part in HELD:
         pixels, truth = there.pixels(part), there.labels(part)
         if model.paints:
-            found[part] = score_paintings(pixels, model.reconstruct(pixels))
+            found[part] = score_reconstructions(pixels, model.reconstruct(pixels))
             continue
         probabilities = model.predict_proba(pixels)
         found[part] = score_pictures(truth, probabilities, model.classes_)

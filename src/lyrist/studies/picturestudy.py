@@ -12,9 +12,9 @@ from typing import Any
 from lyrist import files, progress
 from lyrist._version import __version__
 from lyrist.errors import UsageError
-from lyrist.evaluation.pictures import score_pictures, told
 from lyrist.images.blocks import block
 from lyrist.images.pictures import Pictures, read
+from lyrist.metrics.images import describe, score_pictures
 from lyrist.reports import page
 from lyrist.studies import comparing, picturereport
 from lyrist.studies.comparing import ChooseBy, Judged
@@ -51,7 +51,7 @@ class StudiedPictures:
                 if line["block"] == part:
                     mark = "*" if line["name"] == found["picked"] else " "
                     lines.append(
-                        f"{mark} {line['name']:<{width}}  {line['seconds']:>6.1f} s  test {told(line['test'])}"
+                        f"{mark} {line['name']:<{width}}  {line['seconds']:>6.1f} s  test {describe(line['test'])}"
                     )
         lines += [f"* picked by {results['chosen_by']}", *results["findings"], *results["notes"]]
         return "\n".join([*lines, f"report: {self.path / 'report.html'}"])

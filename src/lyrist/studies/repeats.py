@@ -11,7 +11,7 @@ from typing import Any
 
 from lyrist import files, progress
 from lyrist.errors import LyristError
-from lyrist.evaluation.intervals import corrected_resampled_t, mean_sd
+from lyrist.metrics.intervals import corrected_resampled_t, mean_sd
 from lyrist.studies import comparing
 from lyrist.studies.comparing import ChooseBy
 from lyrist.studies.fitting import Fitted, learn

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from lyrist.corpus.corpus import SPLITS
-from lyrist.evaluation.classification import by_group, confusion
 from lyrist.evaluation.explain import telling_features
+from lyrist.metrics.classification import by_group, confusion
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
 from lyrist.studies import evidence

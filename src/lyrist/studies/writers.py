@@ -20,8 +20,8 @@ from lyrist import files
 from lyrist._version import __version__
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.errors import UsageError
-from lyrist.evaluation.language import SongLosses, figures, read_losses, song_losses, write_losses
-from lyrist.evaluation.writing import held
+from lyrist.evaluation.evaluate_writer import held
+from lyrist.metrics.language_modelling import SongLosses, figures, read_losses, song_losses, write_losses
 from lyrist.models import registry
 from lyrist.studies.cards import writer_card
 from lyrist.studies.curves import beside, writer_curves

@@ -19,9 +19,9 @@ from lyrist._version import __version__
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.compression import ppmd
-from lyrist.evaluation.intervals import holm
-from lyrist.evaluation.language import paired
-from lyrist.evaluation.reported import as_reported
+from lyrist.evaluation.legacy_metrics import as_reported
+from lyrist.metrics.intervals import holm
+from lyrist.metrics.language_modelling import paired
 from lyrist.models import registry
 from lyrist.reports import page
 from lyrist.studies import writerreport, writers

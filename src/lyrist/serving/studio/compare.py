@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from lyrist.errors import LyristError
-from lyrist.evaluation.classification import confusion
+from lyrist.metrics.classification import confusion
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Column, Facts, Items, Prose, Table
 from lyrist.reports.page import fragment

@@ -11,13 +11,13 @@ import gradio as gr
 from lyrist.reports.blocks import Facts
 from lyrist.reports.labels import visible
 from lyrist.reports.page import fragment
-from lyrist.rhyme import line_syllables
 from lyrist.serving.studio import browse
 from lyrist.serving.studio.browse import Found, Shelved
 from lyrist.serving.studio.reading import Pages, framed
 from lyrist.serving.studio.shown import empty, failed, isolated, note, plain, short, shown
 from lyrist.serving.studio.widgets import PRESSED, QUIET, panel, pressed
 from lyrist.text import lines, repetition, words
+from lyrist.text.rhyme import line_syllables
 
 TO_SONG = """() => {
   const song = document.getElementById('opened');

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from lyrist.corpus.cleaning.headers import KEPT
 from lyrist.evaluation.originality import Passage
 from lyrist.reports.labels import visible
-from lyrist.rhyme import line_syllables, scheme
 from lyrist.serving.studio.shown import isolated, short, shown
 from lyrist.text import WORD, key
+from lyrist.text.rhyme import line_syllables, scheme
 
 COLOURS = 8
 """Colours that rhymes have; their letters tell them apart as well."""

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
-from lyrist.evaluation.intervals import wilson
 from lyrist.evaluation.songcraft import cut_alike
+from lyrist.metrics.intervals import wilson
 from lyrist.models.inputs import songs as as_input
 from lyrist.training.classifier import make_estimator
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lyrist import progress
 from lyrist.errors import LyristError
-from lyrist.evaluation.language import known_values, perplexity
+from lyrist.metrics.language_modelling import known_values, perplexity
 from lyrist.models.writing import IMPOSSIBLE, SLICE
 
 WIDTH = 300

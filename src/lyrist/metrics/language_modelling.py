@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lyrist import files, progress
 from lyrist.errors import LyristError
-from lyrist.evaluation.intervals import bootstrap_ratio, paired_bootstrap_ratio
+from lyrist.metrics.intervals import bootstrap_ratio, paired_bootstrap_ratio
 
 BATCHES_AT_ONCE = 16
 """Batches that are given to the writer in one go, so that it can put songs of like length together."""

@@ -13,9 +13,9 @@ import polars as pl
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
 from lyrist.evaluation.compression import PRIMER, Read, read_by_ppmd
-from lyrist.evaluation.language import SongLosses, figures, paired, song_losses
-from lyrist.evaluation.reported import as_reported as count_as_reported
-from lyrist.evaluation.reported import table
+from lyrist.evaluation.legacy_metrics import as_reported as count_as_reported
+from lyrist.evaluation.legacy_metrics import table
+from lyrist.metrics.language_modelling import SongLosses, figures, paired, song_losses
 from lyrist.training.runs import Run
 
 LARGEST = 2_000
@@ -33,13 +33,13 @@ class EvaluatedWriter:
     corpus: Path
     split: str
     scores: dict[str, Any]
-    """As `lyrist.evaluation.language.figures`."""
+    """As `lyrist.metrics.language_modelling.figures`."""
     ppmd: dict[str, Any]
     """As `lyrist.evaluation.compression.ppmd`, on the same songs; and ``against``: the writer less PPMd, in pairs."""
     note: str
     """What a reader must know about these figures; may be empty."""
     reported: dict[str, Any] | None = None
-    """As `lyrist.evaluation.reported.as_reported`, where that was asked for."""
+    """As `lyrist.evaluation.legacy_metrics.as_reported`, where that was asked for."""
     written: Mapping[str, Any] = field(default_factory=dict)
     """What the run's ``results.json`` says of lyrics that were written: originality, songcraft, obedience."""
 

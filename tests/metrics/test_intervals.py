@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import confusion_matrix, f1_score
 
-from lyrist.evaluation import intervals
+from lyrist.metrics import intervals
 
 
 def test_wilson_agrees_with_scipy_and_with_the_book() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss, top_k_accuracy_score
 
 from lyrist.errors import LyristError
-from lyrist.evaluation import classification
+from lyrist.metrics import classification
 
 CLASSES = ["folk", "pop", "rap", "soul"]
 

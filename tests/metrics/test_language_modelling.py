@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lyrist.errors import LyristError
-from lyrist.evaluation import language
-from lyrist.evaluation.intervals import bootstrap_ratio, paired_bootstrap_ratio
+from lyrist.metrics import language_modelling as language
+from lyrist.metrics.intervals import bootstrap_ratio, paired_bootstrap_ratio
 
 
 class Letters:

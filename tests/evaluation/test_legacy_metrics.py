@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from lyrist.errors import LyristError
-from lyrist.evaluation import reported
-from lyrist.evaluation.reported import as_reported, table
+from lyrist.evaluation import legacy_metrics as reported
+from lyrist.evaluation.legacy_metrics import as_reported, table
 from lyrist.models.writing import IMPOSSIBLE
 
 PAD, BOS, EOS, RAP = 0, 1, 2, 7

@@ -2,7 +2,7 @@
 
 How a word sounds is looked up in the CMU Pronouncing Dictionary where the package ``pronouncing`` is installed (the
 extra ``lyrist[rhyme]``); a word that is not in it, and every word without it, is sounded by spelling rules
-(`lyrist.rhyme.spelling`). A word never rhymes with itself: to end two lines alike is a refrain, not a rhyme.
+(`lyrist.text.pronunciation`). A word never rhymes with itself: to end two lines alike is a refrain, not a rhyme.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from lyrist import text
-from lyrist.rhyme import spelling
+from lyrist.text import pronunciation as spelling
 
 Sounds = tuple[str, ...]
 """ARPAbet phonemes without stress: ``("AY", "T")``."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lyrist.errors import LyristError
-from lyrist.evaluation.intervals import bootstrap_macro_f1, macro_f1, wilson
+from lyrist.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
 
 FLOOR = 1e-7
 """The least probability that a loss is taken of, 16.1 nats: what a float32 can tell from 0 beside 1. A label that

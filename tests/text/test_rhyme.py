@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyrist import rhyme, text
-from lyrist.rhyme import Rhyme, spelling
+from lyrist import text
+from lyrist.text import pronunciation as spelling
+from lyrist.text import rhyme
+from lyrist.text.rhyme import Rhyme
 
 GRADES = [
     ("night", "light", Rhyme.PERFECT),

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from lyrist.errors import LyristError
-from lyrist.evaluation import obedience as module
-from lyrist.evaluation.intervals import wilson
-from lyrist.evaluation.obedience import Judge, obedience
+from lyrist.evaluation import conditioning as module
+from lyrist.evaluation.conditioning import Judge, obedience
+from lyrist.metrics.intervals import wilson
 from lyrist.models.inputs import lyrics_of
 
 WORDS = {

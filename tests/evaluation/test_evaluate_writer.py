@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation import writing
+from lyrist.evaluation import evaluate_writer as writing
 from lyrist.evaluation.evaluate import evaluate
-from lyrist.evaluation.language import song_losses
-from lyrist.evaluation.writing import EvaluatedWriter
+from lyrist.evaluation.evaluate_writer import EvaluatedWriter
 from lyrist.files import read_json, write_json
+from lyrist.metrics.language_modelling import song_losses
 from lyrist.songbook import songbook
 from lyrist.training.runs import FORMAT
 from lyrist.training.scoring import from_logits
