@@ -14,7 +14,7 @@ from lyrist.models.opening import install
 VERBS = {
     "prepare": "lyrist.corpus.prepare",
     "explore": "lyrist.corpus.exploring",
-    "train": "lyrist.studies.fitting",
+    "train": "lyrist.training.train",
     "study": "lyrist.studies.study",
     "evaluate": "lyrist.evaluation.evaluate",
     "classify": "lyrist.evaluation.classify",

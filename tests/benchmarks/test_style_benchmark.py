@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from lyrist import progress
-from lyrist.studies.fitting import train
+from lyrist.training.train import train
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "style.py"
 

@@ -11,7 +11,7 @@ import pytest
 from lyrist import progress
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import classify, spans
-from lyrist.studies.fitting import train
+from lyrist.training.train import train
 
 
 @pytest.fixture(scope="module")

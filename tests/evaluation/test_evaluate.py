@@ -11,7 +11,7 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.evaluate import evaluate
-from lyrist.studies.fitting import train
+from lyrist.training.train import train
 
 
 def songs(words: tuple[str, ...] = ("river", "engine", "dance")) -> pl.DataFrame:

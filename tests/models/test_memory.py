@@ -14,10 +14,10 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.models import registry
 from lyrist.models.margins import GRAM_LIMIT, MANY_GRAM_LIMIT
 from lyrist.models.memory import memory_estimate
-from lyrist.studies import room as module
-from lyrist.studies.fitting import train
-from lyrist.studies.room import Room, available, room, room_to_count
 from lyrist.studies.study import study
+from lyrist.training import memoryguard as module
+from lyrist.training.memoryguard import Room, available, room, room_to_count
+from lyrist.training.train import train
 
 KNOWN = [recipe.name for recipe in registry.recipes("classify") if recipe.name != "encoder"]
 

@@ -16,9 +16,9 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.models import registry
 from lyrist.studies import picturestudy
 from lyrist.studies.picturefindings import transfer_gains
-from lyrist.studies.pictures import FittedPictures
 from lyrist.studies.picturestudy import StudiedPictures
 from lyrist.studies.plans import load
+from lyrist.training.trainpictures import FittedPictures
 
 PLAN = """
 name = "tiny"

@@ -11,9 +11,9 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
 from lyrist.studies import repeats as module
-from lyrist.studies.fitting import fit
 from lyrist.studies.repeats import check, learning_curve, repeated, summarised
-from lyrist.studies.views import View, view
+from lyrist.training.dataset import View, view
+from lyrist.training.train import fit
 
 LINES: Any = [("majority", "majority", {}), ("words", "complement-nb", {})]
 

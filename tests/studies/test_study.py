@@ -20,8 +20,8 @@ from lyrist.evaluation.evaluate import evaluate
 from lyrist.songbook import songbook
 from lyrist.studies import study as module
 from lyrist.studies.compare import compare
-from lyrist.studies.fitting import train
 from lyrist.studies.study import Studied, study
+from lyrist.training.train import train
 
 PLAN = """
 summary = "Quick ones."

@@ -9,9 +9,9 @@ import pytest
 from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.songcraft import MEASURES
 from lyrist.reports.page import render
-from lyrist.studies.curves import writer_curves
 from lyrist.studies.plans import Entry, Plan
 from lyrist.studies.writerreport import compose
+from lyrist.training.curves import writer_curves
 
 HOSTILE = "<script>alert(1)</script> & \u202eevil"
 

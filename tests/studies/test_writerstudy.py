@@ -12,12 +12,12 @@ from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.models import registry
 from lyrist.songbook import songbook
-from lyrist.studies import criticism, writers
-from lyrist.studies.criticism import samples, span
+from lyrist.studies import samples as sampling
 from lyrist.studies.plans import Entry, Plan, load, plans
+from lyrist.studies.samples import samples, span
 from lyrist.studies.study import study
 from lyrist.studies.writerstudy import StudiedWriters, options_of
-from lyrist.training import writer
+from lyrist.training import trainwriter, writer
 
 SIZES = "hidden = 8, embedding_size = 8, vocabulary = 300, context = 64, threads = 1"
 PLAN = f"""
@@ -37,8 +37,8 @@ STEPS = {"steps": 3}
 def short() -> Any:
     """Have writers write little."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(criticism, "SONGS", 4)
-        patch.setattr(criticism, "TOKENS", 24)
+        patch.setattr(sampling, "SONGS", 4)
+        patch.setattr(sampling, "TOKENS", 24)
         yield
 
 
@@ -113,7 +113,7 @@ def test_the_report_is_self_contained_and_harmless(studied: StudiedWriters) -> N
 def test_an_interrupted_study_fits_only_what_is_missing(
     corpus: Path, studied: StudiedWriters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, fitted = writers.fit, []
+    real, fitted = trainwriter.fit, []
 
     def counting(asked: Any, recipe: str, *a: Any, **k: Any) -> Any:
         fitted.append(recipe)
@@ -121,7 +121,7 @@ def test_an_interrupted_study_fits_only_what_is_missing(
             raise KeyboardInterrupt
         return real(asked, recipe, *a, **k)
 
-    monkeypatch.setattr(writers, "fit", counting)
+    monkeypatch.setattr(trainwriter, "fit", counting)
     plan, out = str(corpus.parent / "quick.toml"), str(tmp_path / "s")
     with pytest.raises(KeyboardInterrupt):
         study(plan, str(corpus), out=out, **STEPS)
@@ -135,14 +135,14 @@ def test_an_interrupted_study_fits_only_what_is_missing(
 def test_a_line_whose_weights_are_not_there_is_left_out_with_a_note(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = writers.fit
+    real = trainwriter.fit
 
     def missing(asked: Any, recipe: str, *a: Any, **k: Any) -> Any:
         if recipe == "lstm-lm":
             raise LyristError("There are no weights; get them from <i>the hub</i>.")
         return real(asked, recipe, *a, **k)
 
-    monkeypatch.setattr(writers, "fit", missing)
+    monkeypatch.setattr(trainwriter, "fit", missing)
     plan = tmp_path / "p.toml"
     plan.write_text(PLAN)
     with pytest.raises(LyristError, match="no weights"):

@@ -11,15 +11,12 @@ import numpy as np
 import polars as pl
 
 from lyrist.corpus.corpus import Corpus
-from lyrist.errors import LyristError
 from lyrist.evaluation.compression import PRIMER, Read, read_by_ppmd
 from lyrist.evaluation.legacy_metrics import as_reported as count_as_reported
 from lyrist.evaluation.legacy_metrics import table
 from lyrist.metrics.language_modelling import SongLosses, figures, paired, song_losses
 from lyrist.training.runs import Run
-
-LARGEST = 2_000
-"""Songs of a split that are scored at most: the interval is narrow by then, and a million songs would take days."""
+from lyrist.training.trainwriter import LARGEST, held
 
 OF_WRITTEN = ("originality", "songcraft", "obedience")
 """What ``results.json`` says of the lyrics that were written when the run was made, if any were."""
@@ -106,27 +103,6 @@ def evaluate_writer(
         count_as_reported(writer, songs) if as_reported else None,
         {name: opened.results[name] for name in OF_WRITTEN if name in opened.results},
     )
-
-
-def held(corpus: Corpus, split: str, columns: list[str]) -> pl.DataFrame:
-    """Return id, lyrics and those ``columns`` that there are of the songs by which writers are scored, in the order of id.
-
-    Raises
-    ------
-    LyristError
-        There is none.
-    """
-    known = [column for column in columns if column in corpus.columns]
-    songs = corpus.songs(split, list(dict.fromkeys(["id", "lyrics", *known])))
-    if songs.is_empty():
-        raise LyristError(
-            f"The {split} split of {corpus.path} has no song; choose another --split, or prepare with a larger share."
-        )
-    if len(songs) > LARGEST:
-        seed = int(corpus.info["settings"]["split"]["seed"])
-        drawn = songs.select("id").with_columns(chance=pl.col("id").hash(seed)).sort("chance", "id")
-        songs = songs.filter(pl.col("id").is_in(drawn["id"].head(LARGEST).to_list()))
-    return songs
 
 
 def _some(corpus: Corpus) -> list[str]:

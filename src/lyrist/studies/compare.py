@@ -9,10 +9,10 @@ from typing import Any
 from lyrist.errors import LyristError, UsageError
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Block, Page, Prose, Section, Table
-from lyrist.studies import comparing
+from lyrist.studies import comparison
 from lyrist.studies.comparewriters import ComparedWriters, compare_writers
-from lyrist.studies.fitting import judged_before, scored
 from lyrist.training.runs import Run, open_run
+from lyrist.training.train import judged_before, scored
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Compared:
     def paired(self) -> str:
         """Say whether the first two runs can be told apart on the test songs that both answered."""
         first, second = (judged_before(run, "test") for run in self.runs[:2])
-        test = comparing.against(first, {"second": second})["second"]
-        return comparing.sentence(str(self.runs[0].path), str(self.runs[1].path), test)
+        test = comparison.against(first, {"second": second})["second"]
+        return comparison.sentence(str(self.runs[0].path), str(self.runs[1].path), test)
 
     def figures(self) -> list[dict[str, Any]]:
         """Return cost and scores of each run for ``--json``."""

@@ -10,8 +10,8 @@ from lyrist.errors import LyristError
 from lyrist.metrics.language_modelling import common, paired
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Block, Column, Items, Page, Section, Table
-from lyrist.studies.writers import losses, scored, sentence
 from lyrist.training.runs import Run
+from lyrist.training.trainwriter import losses, scored, sentence
 
 
 @dataclass(frozen=True)

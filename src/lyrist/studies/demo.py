@@ -19,10 +19,10 @@ from lyrist.generation.write import Wishes, compose
 from lyrist.reports import page
 from lyrist.reports.blocks import Code, Facts, Links, Lyrics, Page, Prose, Section
 from lyrist.songbook import songbook, write_songbook
-from lyrist.studies.criticism import note, span
-from lyrist.studies.fitting import train
+from lyrist.studies.samples import note, span
 from lyrist.studies.study import Studied, study
-from lyrist.studies.writers import Written
+from lyrist.training.train import train
+from lyrist.training.trainwriter import Written
 
 INDEX = "index.html"
 TABLE = "songbook.csv"

@@ -9,9 +9,8 @@ from lyrist.evaluation.explain import explain
 from lyrist.metrics.classification import calibration_of, hardest, most_telling
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Details, Figure, Lyrics, Prose, Section
-from lyrist.studies.comparing import Judged
-from lyrist.studies.fitting import Fitted
-from lyrist.studies.views import View
+from lyrist.training.dataset import Predictions, View
+from lyrist.training.train import Fitted
 
 SHOWN = 4
 """Songs of each kind."""
@@ -36,7 +35,7 @@ def songs(picked: Fitted, question: View) -> Section:
     return Section("Songs", blocks, "Marked: the words that spoke for the answer, stronger where they weigh more.")
 
 
-def _song(picked: Fitted, question: View, judged: Judged, place: int) -> Details:
+def _song(picked: Fitted, question: View, judged: Predictions, place: int) -> Details:
     song = question.songs.row(by_predicate=pl.col("id") == int(judged.ids[place]), named=True)
     text = (song["lyrics"] or "")[:LONGEST]
     answer, sure = judged.answers[place], float(judged.probabilities[place].max())
@@ -46,7 +45,7 @@ def _song(picked: Fitted, question: View, judged: Judged, place: int) -> Details
     return Details(said, [Lyrics(text, spans(text, explanation.words), note=f"By {explanation.method}.")])
 
 
-def calibration(judged: Judged) -> Figure:
+def calibration(judged: Predictions) -> Figure:
     """Return the picture of how often the model was right against how sure it was."""
     found = calibration_of(judged.truth, judged.probabilities, judged.classes)
     bins = [(b["confidence"], b["accuracy"], b["n"]) for b in found["bins"]]

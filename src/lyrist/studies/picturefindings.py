@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lyrist.metrics.intervals import mcnemar
-from lyrist.studies.pictures import FittedPictures
+from lyrist.training.trainpictures import FittedPictures
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from lyrist.metrics.classification import calibration_of, confusion, hardest
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
 from lyrist.reports.pixels import Shot, sheet
-from lyrist.studies.curves import curves
-from lyrist.studies.pictures import PAINTED, UNITS, FittedPictures, Question
 from lyrist.studies.plans import Plan, directory
 from lyrist.studies.provenance import again_section
 from lyrist.studies.report import by_class
+from lyrist.training.curves import curves
+from lyrist.training.trainpictures import PAINTED, UNITS, FittedPictures, Question
 
 SHOWN = 24
 """Pictures on a sheet."""

@@ -16,12 +16,13 @@ from lyrist.images.blocks import block
 from lyrist.images.pictures import Pictures, read
 from lyrist.metrics.images import describe, score_pictures
 from lyrist.reports import page
-from lyrist.studies import comparing, picturereport
-from lyrist.studies.comparing import ChooseBy, Judged
+from lyrist.studies import comparison, picturereport
+from lyrist.studies.comparison import ChooseBy
 from lyrist.studies.picturefindings import Line, equal_time, order, transfer_gains
-from lyrist.studies.pictures import FittedPictures, Question, fit, fitted_before, learn, limited, refuse
 from lyrist.studies.plans import Entry, Plan, directory
 from lyrist.training import pictures as training
+from lyrist.training.dataset import Predictions
+from lyrist.training.trainpictures import FittedPictures, Question, fit, fitted_before, learn, limited, refuse
 
 MARKER = "results.json"
 SIZES = (50, 500)
@@ -215,12 +216,12 @@ def _point(line: Line, question: Question, fitted: Mapping[str, FittedPictures],
     there = question.block
     truth, probabilities = there.labels("test"), model.predict_proba(there.pixels("test"))
     test = score_pictures(truth, probabilities, model.classes_)
-    answers = Judged(there.rows("test"), truth, probabilities, model.classes_)
+    answers = Predictions(there.rows("test"), truth, probabilities, model.classes_)
     return _told(line, question.per_class or 0, len(there.rows("train")), cost["seconds"], test, answers)
 
 
 def _told(
-    line: Line, size: int, pictures: int, seconds: float, test: Mapping[str, Any], answers: Judged
+    line: Line, size: int, pictures: int, seconds: float, test: Mapping[str, Any], answers: Predictions
 ) -> dict[str, Any]:
     return {
         "name": line.name,
@@ -303,10 +304,10 @@ def _block(
         "tests": {},
     }
     if here:
-        picked = comparing.pick({name: one.run.results["validation"] for name, one in here.items()}, choose_by)
+        picked = comparison.pick({name: one.run.results["validation"] for name, one in here.items()}, choose_by)
         tested = {name: one.judged("test") for name, one in here.items()}
         others = {name: judged for name, judged in tested.items() if name != picked}
-        told_ |= {"picked": picked, "tests": {"first": picked, "against": comparing.against(tested[picked], others)}}
+        told_ |= {"picked": picked, "tests": {"first": picked, "against": comparison.against(tested[picked], others)}}
     return told_
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from lyrist import files, progress
 from lyrist.errors import LyristError
 from lyrist.metrics.intervals import corrected_resampled_t, mean_sd
-from lyrist.studies import comparing
-from lyrist.studies.comparing import ChooseBy
-from lyrist.studies.fitting import Fitted, learn
-from lyrist.studies.views import View
+from lyrist.studies import comparison
+from lyrist.studies.comparison import ChooseBy
+from lyrist.training.dataset import View
+from lyrist.training.train import Fitted, learn
 
 SHARES = (0.1, 0.25, 0.5)
 """Shares of the training songs in a learning curve; all of them are the study itself."""
@@ -111,16 +111,16 @@ def summarised(
         correction.
     """
     names = list(scores[0])
-    models = list(comparing.models({name: {} for name in names}, first))
-    picks = [comparing.pick({name: found[name]["validation"] for name in models}, choose_by) for found in scores]
+    models = list(comparison.models({name: {} for name in names}, first))
+    picks = [comparison.pick({name: found[name]["validation"] for name in models}, choose_by) for found in scores]
     values = {
         name: {
-            key: [comparing.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")
+            key: [comparison.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")
         }
         for name in names
     }
     picked = {
-        key: [comparing.figure(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)]
+        key: [comparison.figure(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)]
         for key in ("accuracy", "macro_f1")
     }
     best = max(names, key=lambda name: mean_sd(values[name]["accuracy"])[0])
@@ -132,8 +132,8 @@ def summarised(
                 **corrected_resampled_t(_less(ours["accuracy"], theirs["accuracy"]), n_train, n_test),
                 "macro_f1": corrected_resampled_t(_less(ours["macro_f1"], theirs["macro_f1"]), n_train, n_test),
             }
-    comparing.correct(list(tests.values()))
-    comparing.correct([test["macro_f1"] for test in tests.values()])
+    comparison.correct(list(tests.values()))
+    comparison.correct([test["macro_f1"] for test in tests.values()])
     return {
         "n": len(scores),
         "recipes": [

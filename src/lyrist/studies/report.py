@@ -14,12 +14,11 @@ from lyrist.metrics.classification import by_group, confusion
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
 from lyrist.studies import evidence
-from lyrist.studies.comparing import Judged
-from lyrist.studies.curves import curves
-from lyrist.studies.fitting import Fitted
 from lyrist.studies.plans import Plan, directory
 from lyrist.studies.provenance import again_section, corpus_section
-from lyrist.studies.views import View
+from lyrist.training.curves import curves
+from lyrist.training.dataset import Predictions, View
+from lyrist.training.train import Fitted
 
 CLASSES_SHOWN = 40
 """Rows of the table of classes."""
@@ -269,7 +268,7 @@ def _training(fitted: Mapping[str, Fitted]) -> list[Section]:
     return [Section("Training", blocks, intro)] if blocks else []
 
 
-def _mistakes(judged: Judged, question: View) -> Section:
+def _mistakes(judged: Predictions, question: View) -> Section:
     classes = sorted({*judged.classes, *judged.truth})
     matrix = np.asarray(confusion(judged.truth, judged.answers, classes))
     blocks: list[Block] = [heatmaps.confusion(matrix, classes, title="Confusion, test songs")]

@@ -16,15 +16,15 @@ from lyrist._version import __version__
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.reports import page
-from lyrist.studies import comparing, report
+from lyrist.studies import comparison, report
 from lyrist.studies import repeats as further
-from lyrist.studies.comparing import ChooseBy
-from lyrist.studies.fitting import Fitted, budget, fit, fitted_before, majority, scored, space_for
+from lyrist.studies.comparison import ChooseBy
 from lyrist.studies.picturestudy import StudiedPictures, study_pictures
 from lyrist.studies.plans import Plan, directory, load
-from lyrist.studies.views import View, view
 from lyrist.studies.writerstudy import StudiedWriters, study_writers
 from lyrist.training import classifier
+from lyrist.training.dataset import View, view
+from lyrist.training.train import Fitted, budget, fit, fitted_before, majority, scored, space_for
 
 MARKER = "results.json"
 
@@ -236,10 +236,10 @@ class _Job:
 def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: ChooseBy) -> dict[str, Any]:
     """Return what ``results.json`` holds: every figure, what was picked on validation, and the paired tests."""
     validation = {name: one.run.results["validation"] for name, one in fitted.items()}
-    ranked = comparing.rank(comparing.models(validation, fitted), choose_by)
+    ranked = comparison.rank(comparison.models(validation, fitted), choose_by)
     tests = _tests(ranked[0], fitted)
-    verdict = comparing.sentence(ranked[0], ranked[1], tests[ranked[1]]) if len(ranked) > 1 else ""
-    notes = comparing.strong_controls(ranked[0], validation, fitted, choose_by, question.target)
+    verdict = comparison.sentence(ranked[0], ranked[1], tests[ranked[1]]) if len(ranked) > 1 else ""
+    notes = comparison.strong_controls(ranked[0], validation, fitted, choose_by, question.target)
     if question.available:
         drawn = f"{len(question.part('train')):,} of {question.available:,} training songs"
         notes.append(f"Everything learnt from {drawn}, drawn at random, of each {question.target} alike (--max-songs).")
@@ -271,7 +271,7 @@ def gather(plan: Plan, question: View, fitted: Mapping[str, Fitted], choose_by: 
 def _tests(first: str, fitted: Mapping[str, Fitted]) -> dict[str, dict[str, Any]]:
     """Test one line against each other one on the test songs."""
     tested = {name: one.judged["test"] for name, one in fitted.items()}
-    return comparing.against(tested[first], {name: tested[name] for name in fitted if name != first})
+    return comparison.against(tested[first], {name: tested[name] for name in fitted if name != first})
 
 
 def _lines(question: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:

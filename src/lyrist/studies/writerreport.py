@@ -26,9 +26,9 @@ from lyrist.reports.blocks import (
     Section,
     Table,
 )
-from lyrist.studies.curves import writer_curves
 from lyrist.studies.plans import Plan
 from lyrist.studies.provenance import again_section, corpus_section
+from lyrist.training.curves import writer_curves
 
 UNIT = "bits per byte"
 

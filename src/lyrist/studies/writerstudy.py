@@ -24,11 +24,11 @@ from lyrist.metrics.intervals import holm
 from lyrist.metrics.language_modelling import paired
 from lyrist.models import registry
 from lyrist.reports import page
-from lyrist.studies import writerreport, writers
-from lyrist.studies.criticism import HOW, SONGS, Critic
+from lyrist.studies import writerreport
 from lyrist.studies.plans import Entry, Plan, directory
-from lyrist.studies.writers import HELD, Task, Written, scored, sentence
-from lyrist.training import writer
+from lyrist.studies.samples import HOW, SONGS, Critic
+from lyrist.training import trainwriter, writer
+from lyrist.training.trainwriter import HELD, Task, Written, scored, sentence
 
 MARKER = "results.json"
 
@@ -160,8 +160,8 @@ def study_writers(
         The corpus lacks a column, an option is unknown, or nothing could be fitted.
     """
     _check(plan, target, refused or {})
-    asked = writers.task(corpus, plan.condition if condition is None else condition)
-    lines = [(entry, options_of(entry, given)) for entry in plan.lines(writers.LYRICS)]
+    asked = trainwriter.task(corpus, plan.condition if condition is None else condition)
+    lines = [(entry, options_of(entry, given)) for entry in plan.lines(trainwriter.LYRICS)]
     for entry, options in lines:
         writer.configure(entry.recipe, options, seed)
     with files.staged(out, resume=resume, marker=MARKER, again=("runs",)) as building:
@@ -181,7 +181,7 @@ def study_writers(
 
 
 def _check(plan: Plan, target: str | None, refused: Mapping[str, Any]) -> None:
-    if target not in (None, writers.LYRICS):
+    if target not in (None, trainwriter.LYRICS):
         raise UsageError(
             f"The study '{plan.name}' is of writers, which do not tell the {target} of a song; leave --target out, or choose a "
             "study of classifiers ('lyrist studies' lists them)."
@@ -215,8 +215,8 @@ def _fit_all(
             advance(number, len(lines), entry.title)
             out = folder / directory(entry.title)
             try:
-                before = writers.fitted_before(out, entry.recipe, options, seed, asked) if resume else None
-                found[entry.title] = before or writers.fit(
+                before = trainwriter.fitted_before(out, entry.recipe, options, seed, asked) if resume else None
+                found[entry.title] = before or trainwriter.fit(
                     asked,
                     entry.recipe,
                     out,
@@ -244,7 +244,7 @@ def _compressor(asked: Task, seed: int) -> list[dict[str, Any]]:
     line: dict[str, Any] = {"name": "PPMd", "summary": "a compressor of files"}
     line["seconds"] = 0.0
     for split, songs in asked.held.items():
-        found = ppmd(primer, songs[writers.LYRICS].to_list(), seed=seed)
+        found = ppmd(primer, songs[trainwriter.LYRICS].to_list(), seed=seed)
         line["seconds"] += found["cpu_seconds"]
         line[split] = found
     return [line]

@@ -18,7 +18,7 @@ from lyrist.serving.studio.reading import Pages, draw, framed
 from lyrist.serving.studio.shown import empty, failed, note, plain
 from lyrist.serving.studio.widgets import panel
 from lyrist.studies.compare import compare
-from lyrist.studies.curves import curves, writer_curves
+from lyrist.training.curves import curves, writer_curves
 
 KINDS = {"write": "Writers", "classify": "Classifiers of lyrics", "picture": "Classifiers of pictures"}
 CLASSES = 40

@@ -18,13 +18,11 @@ from lyrist.metrics.classification import score
 from lyrist.metrics.intervals import wilson
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
-from lyrist.studies import pictures, writers
-from lyrist.studies.cards import card
-from lyrist.studies.comparing import Judged
-from lyrist.studies.curves import beside, curves
-from lyrist.studies.room import Room, room
-from lyrist.studies.views import View, view
-from lyrist.training import classifier, journal, runs
+from lyrist.training import classifier, journal, runs, trainpictures, trainwriter
+from lyrist.training.cards import card
+from lyrist.training.curves import beside, curves
+from lyrist.training.dataset import Predictions, View, view
+from lyrist.training.memoryguard import Room, room
 
 HELD = ("validation", "test")
 
@@ -34,7 +32,7 @@ class Fitted:
     """A recipe that was fitted and scored."""
 
     run: runs.Run
-    judged: Mapping[str, Judged]
+    judged: Mapping[str, Predictions]
     """By split: what it answered."""
 
     def summary(self) -> str:
@@ -89,7 +87,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     **options: str,
-) -> Fitted | writers.Written | pictures.FittedPictures:
+) -> Fitted | trainwriter.Written | trainpictures.FittedPictures:
     """Fit one model and score it on validation and test.
 
     Parameters
@@ -132,11 +130,11 @@ def train(
     given = {**asked(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
     if registry.get(recipe).task == "picture":
         refused = {"target": target, "condition": condition, "only": only, "max-songs": max_songs}
-        return pictures.train(recipe, data, out=out, given=given, seed=seed, resume=resume, refused=refused)
-    if registry.get(recipe).task == "write" or target == writers.LYRICS:
+        return trainpictures.train(recipe, data, out=out, given=given, seed=seed, resume=resume, refused=refused)
+    if registry.get(recipe).task == "write" or target == trainwriter.LYRICS:
         if max_songs is not None:
             raise UsageError(f"'{recipe}' writes; --max-songs is for recipes that tell a label: leave it out.")
-        return writers.train(
+        return trainwriter.train(
             recipe, data, out=out, target=target, condition=condition, only=only, given=given, seed=seed, resume=resume
         )
     if condition:
@@ -225,7 +223,7 @@ class Learnt:
     """A fitted estimator and what it answered, in memory."""
 
     estimator: Any
-    judged: Mapping[str, Judged]
+    judged: Mapping[str, Predictions]
     """By split."""
     results: dict[str, Any]
     """By split the scores, and the majority's."""
@@ -305,11 +303,11 @@ def _asked(recipe: str, options: Mapping[str, Any], seed: int, view: View) -> di
     }
 
 
-def judged_before(run: runs.Run, split: str) -> Judged:
+def judged_before(run: runs.Run, split: str) -> Predictions:
     """Return the answers that a finished run has saved."""
     table = run.predictions(split)
     probabilities = np.array(table["probabilities"].to_list(), dtype=float)
-    return Judged(table["id"].to_numpy(), table["truth"].to_list(), probabilities, list(run.info["classes"]))
+    return Predictions(table["id"].to_numpy(), table["truth"].to_list(), probabilities, list(run.info["classes"]))
 
 
 def _json_like(value: Any) -> Any:
@@ -326,7 +324,7 @@ def _labels(songs: pl.DataFrame) -> list[str]:
     return songs["label"].to_list()
 
 
-def _judge(estimator: Any, view: View, split: str) -> Judged:
+def _judge(estimator: Any, view: View, split: str) -> Predictions:
     """Answer the songs of a split, a block at a time: their n-grams take ten times the memory of their text."""
     part, classes = view.part(split), [str(c) for c in estimator.classes_]
     probabilities = np.empty((len(part), len(classes)))
@@ -336,10 +334,10 @@ def _judge(estimator: Any, view: View, split: str) -> Judged:
             probabilities[done : done + len(block)] = estimator.predict_proba(_inputs(block))
             done += len(block)
             advance(done, len(part))
-    return Judged(part["id"].to_numpy(), _labels(part), probabilities, classes)
+    return Predictions(part["id"].to_numpy(), _labels(part), probabilities, classes)
 
 
-def _results(view: View, judged: Mapping[str, Judged]) -> dict[str, Any]:
+def _results(view: View, judged: Mapping[str, Predictions]) -> dict[str, Any]:
     found: dict[str, Any] = {s: score(j.truth, j.probabilities, j.classes) for s, j in judged.items()}
     return {**found, "majority": majority(view)}
 

@@ -26,7 +26,7 @@ from lyrist.evaluation.songcraft import beside, cut_alike
 from lyrist.generation.batching import sample
 from lyrist.generation.prompts import Vocabulary, start
 from lyrist.generation.sampling import SamplingOptions
-from lyrist.studies.writers import LYRICS, Task
+from lyrist.training.trainwriter import LYRICS, Task
 from lyrist.training.writer import Writer
 
 SAMPLES = "samples.jsonl"

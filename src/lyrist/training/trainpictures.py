@@ -15,16 +15,15 @@ import numpy as np
 
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.pictures import open_pictures
 from lyrist.images.blocks import Block, block
 from lyrist.images.copies import Copies, find
 from lyrist.images.pictures import read
 from lyrist.metrics.images import describe, score_pictures, score_reconstructions
 from lyrist.metrics.intervals import wilson
-from lyrist.studies.cards import picture_card
-from lyrist.studies.comparing import Judged
-from lyrist.studies.curves import beside, curves
 from lyrist.training import journal, pictures, runs
+from lyrist.training.cards import picture_card
+from lyrist.training.curves import beside, curves
+from lyrist.training.dataset import Predictions
 from lyrist.training.pictures import Material, PictureModel
 
 HELD = ("validation", "test")
@@ -86,13 +85,15 @@ class FittedPictures:
     @cached_property
     def model(self) -> PictureModel:
         """Return the network."""
-        return open_pictures(self.run)
+        return PictureModel.load(self.run.path / runs.MODEL)
 
-    def judged(self, split: str) -> Judged:
+    def judged(self, split: str) -> Predictions:
         """Return what it answered on a split."""
         table = self.run.predictions(split)
         probabilities = np.array(table["probabilities"].to_list(), dtype=float)
-        return Judged(table["id"].to_numpy(), table["truth"].to_list(), probabilities, list(self.run.info["classes"]))
+        return Predictions(
+            table["id"].to_numpy(), table["truth"].to_list(), probabilities, list(self.run.info["classes"])
+        )
 
     def summary(self) -> str:
         """Return the scores, beside the majority's, and where the run is."""
@@ -130,7 +131,7 @@ OURS = ("block", "source", "side", "per_class")
 def train(
     recipe: str, data: str, *, out: str, given: Mapping[str, Any], seed: int, resume: bool, refused: Mapping[str, Any]
 ) -> FittedPictures:
-    """Fit a recipe for pictures; `lyrist.studies.fitting.train` hands it over.
+    """Fit a recipe for pictures; `lyrist.training.train.train` hands it over.
 
     Parameters
     ----------

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from lyrist.metrics.intervals import holm, mcnemar, paired_bootstrap_macro_f1
 from lyrist.models import registry
+from lyrist.training.dataset import Predictions
 
 Scores = Mapping[str, Any]
 """What a recipe reached on one split, as in ``results.json``."""
 
 ChooseBy = Literal["loss", "accuracy", "macro_f1"]
 """The validation figure by which a recipe is picked: the loss (lowest), the accuracy or the macro F1 (highest)."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a recipe answered on the songs of one split, next to the truth."""
-
-    ids: npt.NDArray[np.int64]
-    truth: list[str]
-    probabilities: npt.NDArray[np.float64]
-    """Shape (songs, classes), rows sum to 1."""
-    classes: list[str]
-
-    @property
-    def answers(self) -> list[str]:
-        """The most probable label of each song."""
-        return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
-
-    @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Whether each answer is right."""
-        return np.array([a == t for a, t in zip(self.answers, self.truth, strict=True)], dtype=bool)
 
 
 def pick(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
@@ -97,7 +73,7 @@ def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:
     return order
 
 
-def against(first: Judged, others: dict[str, Judged]) -> dict[str, dict[str, Any]]:
+def against(first: Predictions, others: dict[str, Predictions]) -> dict[str, dict[str, Any]]:
     """Test one recipe against each of the others on the same songs.
 
     Returns

@@ -14,11 +14,11 @@ from lyrist.errors import LyristError
 from lyrist.metrics.language_modelling import song_losses
 from lyrist.models import registry
 from lyrist.songbook import songbook
-from lyrist.studies import writers as module
 from lyrist.studies.compare import compare
-from lyrist.studies.fitting import train
-from lyrist.studies.writers import Written, fitted_before, losses, task
 from lyrist.training import runs
+from lyrist.training import trainwriter as module
+from lyrist.training.train import train
+from lyrist.training.trainwriter import Written, fitted_before, losses, task
 
 TINY: dict[str, dict[str, Any]] = {
     "neural": {"vocabulary": 300, "context": 64, "steps": 3, "threads": 1},

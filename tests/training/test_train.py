@@ -14,9 +14,9 @@ import pytest
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.studies.fitting import budget, fit, fitted_before, majority, train
-from lyrist.studies.views import view
 from lyrist.training import checkpoints, runs
+from lyrist.training.dataset import view
+from lyrist.training.train import budget, fit, fitted_before, majority, train
 
 TINY = {
     "hidden": "4",

@@ -10,9 +10,9 @@ import pytest
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import UsageError
-from lyrist.studies import views
-from lyrist.studies.fitting import train
-from lyrist.studies.views import view
+from lyrist.training import dataset
+from lyrist.training.dataset import view
+from lyrist.training.train import train
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def corpus(make_corpus: Any) -> Corpus:
 def test_lyrics_read_from_the_corpus_are_those_held_in_memory(
     corpus: Corpus, split: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "BLOCK", 7)
+    monkeypatch.setattr(dataset, "BLOCK", 7)
     held, lean = view(corpus, "genre"), view(corpus, "genre", lyrics=False)
     assert "lyrics" not in lean.songs.columns
     wanted = held.part(split).select("id", "label", "lyrics")

@@ -19,14 +19,13 @@ import polars as pl
 from lyrist import files
 from lyrist._version import __version__
 from lyrist.corpus.corpus import SPLITS, Corpus
-from lyrist.errors import UsageError
-from lyrist.evaluation.evaluate_writer import held
+from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.language_modelling import SongLosses, figures, read_losses, song_losses, write_losses
 from lyrist.models import registry
-from lyrist.studies.cards import writer_card
-from lyrist.studies.curves import beside, writer_curves
-from lyrist.studies.room import room_to_count
 from lyrist.training import journal, runs, writer
+from lyrist.training.cards import writer_card
+from lyrist.training.curves import beside, writer_curves
+from lyrist.training.memoryguard import room_to_count
 
 HELD = ("validation", "test")
 
@@ -34,6 +33,30 @@ MEASURED = 10_000
 """Songs whose mean length tells what counting will take."""
 
 LYRICS = "lyrics"
+
+LARGEST = 2_000
+"""Songs of a split that are scored at most: the interval is narrow by then, and a million songs would take days."""
+
+
+def held(corpus: Corpus, split: str, columns: list[str]) -> pl.DataFrame:
+    """Return id, lyrics and those ``columns`` that there are of the songs by which writers are scored, in the order of id.
+
+    Raises
+    ------
+    LyristError
+        There is none.
+    """
+    known = [column for column in columns if column in corpus.columns]
+    songs = corpus.songs(split, list(dict.fromkeys(["id", "lyrics", *known])))
+    if songs.is_empty():
+        raise LyristError(
+            f"The {split} split of {corpus.path} has no song; choose another --split, or prepare with a larger share."
+        )
+    if len(songs) > LARGEST:
+        seed = int(corpus.info["settings"]["split"]["seed"])
+        drawn = songs.select("id").with_columns(chance=pl.col("id").hash(seed)).sort("chance", "id")
+        songs = songs.filter(pl.col("id").is_in(drawn["id"].head(LARGEST).to_list()))
+    return songs
 
 
 @dataclass(frozen=True)
@@ -168,7 +191,7 @@ def train(
     seed: int,
     resume: bool,
 ) -> Written:
-    """Fit one writer and score it; the parameters are those of `lyrist.studies.fitting.train`.
+    """Fit one writer and score it; the parameters are those of `lyrist.training.train.train`.
 
     Raises
     ------

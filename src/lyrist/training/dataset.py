@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -241,3 +242,24 @@ def _checked(view: View) -> View:
             "learnt: there are too few groups; prepare with --split-by song."
         )
     return view
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predicted probabilities of one split, with the true labels."""
+
+    ids: npt.NDArray[np.int64]
+    truth: list[str]
+    probabilities: npt.NDArray[np.float64]
+    """Shape (songs, classes), rows sum to 1."""
+    classes: list[str]
+
+    @property
+    def answers(self) -> list[str]:
+        """The most probable label of each song."""
+        return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each answer is right."""
+        return np.array([a == t for a, t in zip(self.answers, self.truth, strict=True)], dtype=bool)
