@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from lyrist.generation.batching import sample
+from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import SongStart, Vocabulary, start
-from lyrist.generation.sampling import SamplingOptions
 from lyrist.models import registry
 from lyrist.models.writing import WriterShape
 from lyrist.songbook import songbook

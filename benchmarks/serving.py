@@ -37,7 +37,8 @@ import lyrist
 import soaking
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
-from lyrist.generation.write import Wishes, compose
+from lyrist.generation.config import GenerationConfig
+from lyrist.generation.write import compose
 from lyrist.models import registry
 from lyrist.models.writing import WriterShape
 from lyrist.songbook import write_songbook
@@ -285,8 +286,8 @@ def soak(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     run = fitted(corpus, folder, "ngram", "lyrics")
     classifier = fitted(corpus, folder, "nb-svm", "artist")
     writer, model = runs.open_run(run).writer, runs.open_run(classifier).model
-    wishes = [Wishes(max_tokens=soaking.TOKENS, seed=seed) for seed in range(200)]
-    songs = {each.seed: compose(writer, prompt=soaking.PROMPT, wishes=each)[0].text for each in wishes}
+    configs = [GenerationConfig(max_tokens=soaking.TOKENS, seed=seed) for seed in range(200)]
+    songs = {each.seed: compose(writer, prompt=soaking.PROMPT, config=each)[0].text for each in configs}
     lines = [line for line in Corpus.open(corpus).songs("test")["lyrics"][0].split("\n") if line.strip()][:12]
     labels = {line: str(model.predict([line])[0]) for line in dict.fromkeys(lines)}
     memory = []

@@ -18,8 +18,8 @@ import polars as pl
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.conditioning import Judge, obedience
-from lyrist.generation.sampling import SamplingOptions
-from lyrist.generation.write import Wishes, compose, open_writer
+from lyrist.generation.config import GenerationConfig, SamplingOptions
+from lyrist.generation.write import compose, open_writer
 from lyrist.text import words as words_of
 
 VALUES = 6
@@ -35,7 +35,7 @@ def measured(run: Path, styles: list[float], songs: int, tokens: int, seed: int)
     judge = Judge.fit(corpus, column, values, split="validation", seed=seed)
     found = []
     for style in styles:
-        settings: dict[str, Any] = {"sampling": SamplingOptions(style=style), "wishes": Wishes(songs, tokens, seed)}
+        settings: dict[str, Any] = {"config": GenerationConfig(style=style, n=songs, max_tokens=tokens, seed=seed)}
         written = {
             value: [song.text for song in compose(opened.writer, given={column: value}, **settings)] for value in values
         }

@@ -9,9 +9,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditional
 
 from lyrist.errors import UsageError
 from lyrist.generation.batching import DecodingState, sample
+from lyrist.generation.config import SamplingOptions
 from lyrist.generation.output import whole
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import SamplingOptions
 
 FREE = SamplingOptions(temperature=1.0, min_p=0.0)
 
@@ -76,7 +76,7 @@ def test_nothing_special_and_no_broken_word_is_written(writer: TinyWriter) -> No
     begin = start(writer, {}, None)
     drafts = sample(
         begin, Vocabulary(writer), SamplingOptions(temperature=3.0, min_p=0.0), 3, max_tokens=40,
-        say=lambda song, text, ended: says.append(whole(text)) if song == 0 else None,
+        on_text=lambda song, text, ended: says.append(whole(text)) if song == 0 else None,
     )  # fmt: skip
     for draft in drafts:
         assert "<|" not in draft.text

@@ -10,10 +10,10 @@ from tinywriter import LINES, TinyWriter
 from lyrist import text
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation.batching import DecodingState
+from lyrist.generation.config import SamplingOptions
 from lyrist.generation.constrained import ComposedSong, Composer, LineSpec, LineWriter, Runs, SongPlan
 from lyrist.generation.form import counts, parse, partners
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import SamplingOptions
 from lyrist.text import rhyme
 
 
@@ -97,14 +97,14 @@ def test_a_line_is_drawn_again_where_it_copies(writer: TinyWriter) -> None:
     def runs(texts: list[str]) -> list[int]:
         return [5 if "silver" in each or "river" in each else 0 for each in (t[-40:] for t in texts)]
 
-    kept = [composed(writer, SongPlan(most_copied=4), seed=seed, runs=runs, limit=40) for seed in range(2)]
+    kept = [composed(writer, SongPlan(max_copied=4), seed=seed, runs=runs, limit=40) for seed in range(2)]
     copied = [line.copied for song in kept for line in song.lines]
     assert all(count is not None for count in copied)
     assert np.mean([count > 4 for count in copied if count is not None]) < 0.1
 
 
 def test_a_song_without_a_plan_ends_where_the_writer_ends_it_or_is_cut(writer: TinyWriter) -> None:
-    songs = [composed(writer, SongPlan(most_copied=50), seed=seed, limit=60) for seed in range(2)]
+    songs = [composed(writer, SongPlan(max_copied=50), seed=seed, limit=60) for seed in range(2)]
     assert {song.ended for song in songs} <= {"end", "length"}
     for song in songs:
         shown = [line for line in song.text.split("\n") if line]

@@ -5,16 +5,16 @@ from tinywriter import LINES, TinyWriter
 
 from lyrist import text
 from lyrist.errors import UsageError
-from lyrist.generation.sampling import SamplingOptions
-from lyrist.generation.write import Wishes, WrittenSong, compose
+from lyrist.generation.config import GenerationConfig
+from lyrist.generation.write import WrittenSong, compose
 from lyrist.text import rhyme
 
 SHEET = (LINES[0], None, None, LINES[3], "", None, LINES[5], LINES[6], None)
 
 
-def redrawn(writer: TinyWriter, sheet: tuple[str | None, ...] = SHEET, **wishes: object) -> WrittenSong:
-    wished = Wishes(sheet=sheet, **{"candidates": 12, "seed": 0, **wishes})  # type: ignore[arg-type]
-    return compose(writer, sampling=SamplingOptions(temperature=1.0), wishes=wished)[0]
+def redrawn(writer: TinyWriter, sheet: tuple[str | None, ...] = SHEET, **options: object) -> WrittenSong:
+    config = GenerationConfig(sheet=sheet, temperature=1.0, **{"candidates": 12, "seed": 0, **options})  # type: ignore[arg-type]
+    return compose(writer, config=config)[0]
 
 
 def test_lines_that_stand_fast_stay_and_the_others_are_written(writer: TinyWriter) -> None:
@@ -51,23 +51,23 @@ def test_a_repeated_chorus_follows_the_first(writer: TinyWriter) -> None:
 
 def test_what_was_refused_is_not_written_again(writer: TinyWriter) -> None:
     first = redrawn(writer, (None, LINES[1]), seed=3).lines[0].text
-    assert redrawn(writer, (None, LINES[1]), seed=3, refused=(first.upper() + "!",)).lines[0].text != first
+    assert redrawn(writer, (None, LINES[1]), seed=3, rejected=(first.upper() + "!",)).lines[0].text != first
 
 
 @pytest.mark.parametrize(
     ("sheet", "wishes", "told"),
     [
-        ((LINES[0], LINES[1]), {}, "nothing to write"),
-        ((None, LINES[1]), {"form": "verse:3"}, "other lengths"),
+        ((LINES[0], LINES[1]), {}, "unlock at least one line"),
+        ((None, LINES[1]), {"form": "verse:3"}, "not have the lengths"),
         ((None,), {"hook": "oh"}, "put it into the sheet"),
         ((None,) * 401, {}, "more than 400 lines"),
     ],
 )
 def test_sheets_that_cannot_be_meant(sheet: tuple[str | None, ...], wishes: dict[str, str], told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        Wishes(sheet=sheet, **wishes)  # type: ignore[arg-type]
+        GenerationConfig(sheet=sheet, **wishes)  # type: ignore[arg-type]
 
 
 def test_a_sheet_and_a_prompt_are_not_given_together(writer: TinyWriter) -> None:
     with pytest.raises(UsageError, match="into the sheet"):
-        compose(writer, prompt="come down", wishes=Wishes(sheet=SHEET))
+        compose(writer, prompt="come down", config=GenerationConfig(sheet=SHEET))

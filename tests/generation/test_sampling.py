@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
-from lyrist.generation.sampling import SamplingOptions, TokenSampler, add_style_bias, overused
+from lyrist.generation.config import SamplingOptions
+from lyrist.generation.sampling import TokenSampler, add_style_bias, overused
 
 NONE = torch.zeros(0, dtype=torch.long)
 NO_HISTORY = torch.zeros((1, 0), dtype=torch.long)
@@ -117,7 +118,7 @@ def test_a_repetition_penalty_spares_line_ends() -> None:
         ({"min_p": -0.1}, "--min-p"),
         ({"style": -1.0}, "--style"),
         ({"style": float("nan")}, "--style"),
-        ({"repetition_penalty": 0.9}, "would reward repeating"),
+        ({"repetition_penalty": 0.9}, "below 1 rewards repetition"),
         ({"max_repeats": -1}, "--max-repeats"),
         ({"no_repeat_ngram": -1}, "--no-repeat-ngram"),
     ],
@@ -128,9 +129,9 @@ def test_settings_that_cannot_be_meant(given: dict[str, float], said: str) -> No
 
 
 def test_the_settings_are_told() -> None:
-    assert "greedy" in SamplingOptions(temperature=0).told()
-    told = SamplingOptions(0.8, 40, 0.9, 0.1, 1.2, 3).told()
-    assert all(part in told for part in ("0.8", "top-k 40", "top-p 0.9", "min-p 0.1", "penalty 1.2", "3 tokens"))
+    assert "greedy" in SamplingOptions(temperature=0).describe()
+    told = SamplingOptions(0.8, 40, 0.9, 0.1, 1.2, 3).describe()
+    assert all(part in told for part in ("0.8", "top-k 40", "top-p 0.9", "min-p 0.1", "penalty 1.2", "no 3-gram twice"))
 
 
 def test_logits_lean_to_what_is_usual() -> None:

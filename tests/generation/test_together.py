@@ -10,8 +10,8 @@ from tinywriter import TinyWriter
 from transformers import GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
 
 from lyrist.generation.batching import BatchScheduler, SongSequence, sample
+from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import SamplingOptions
 from lyrist.models import pasts
 
 FREE = SamplingOptions(temperature=1.0, min_p=0.0)

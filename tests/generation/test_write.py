@@ -15,9 +15,10 @@ from tinywriter import LINES, TinyWriter
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Index
 from lyrist.generation import output
-from lyrist.generation import write as write_module
-from lyrist.generation.write import Wishes, compose, write
+from lyrist.generation.config import GenerationConfig
+from lyrist.generation.write import compose, write
 from lyrist.text import rhyme
+from lyrist.training import runs
 
 
 class FakeRun:
@@ -30,13 +31,13 @@ class FakeRun:
 @pytest.fixture
 def run(writer: TinyWriter, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     opened = FakeRun(writer)
-    monkeypatch.setattr(write_module, "open_run", lambda path: opened)
+    monkeypatch.setattr(runs, "open_run", lambda path: opened)
     return opened
 
 
 def test_songs_are_the_same_from_python_and_the_verb(run: FakeRun, writer: TinyWriter) -> None:
     written = write("RUN", genre="folk", n=2, max_tokens=20, seed=4)
-    songs = compose(writer, given={"genre": "folk"}, wishes=Wishes(2, 20, 4))
+    songs = compose(writer, given={"genre": "folk"}, config=GenerationConfig(n=2, max_tokens=20, seed=4))
     assert [song.text for song in written.songs] == [song.text for song in songs]
     figures = json.loads(json.dumps(written.figures(), allow_nan=False))
     assert figures["songs"][1]["lyrics"] == songs[1].text
@@ -98,11 +99,11 @@ def test_the_file_holds_the_settings_that_made_it(run: FakeRun, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"n": 0}, "-n is 0"),
+        ({"n": 0}, "-n must be at least 1, got 0"),
         ({"max_tokens": 0}, "--max-tokens"),
         ({"seed": -1}, "--seed"),
-        ({"syllables": 0}, "--syllables"),
-        ({"syllables": 99}, "--syllables"),
+        ({"syllables": 0}, "--syllables must be at least 1 and at most 40, got 0"),
+        ({"syllables": 99}, "got 99"),
         ({"original": 2}, "--original"),
         ({"candidates": 0}, "--candidates"),
         ({"temperature": -1}, "--temperature"),
@@ -125,7 +126,7 @@ def test_what_is_refused(run: FakeRun, given: dict[str, Any], said: str) -> None
 
 
 def test_a_run_that_does_not_write(writer: TinyWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_module, "open_run", lambda path: FakeRun(writer, task="classify"))
+    monkeypatch.setattr(runs, "open_run", lambda path: FakeRun(writer, task="classify"))
     with pytest.raises(LyristError, match="does not write lyrics"):
         write("RUN")
 
@@ -136,9 +137,9 @@ def test_original_songs(writer: TinyWriter, tmp_path: Path) -> None:
     lyrics = ["\n".join(LINES[i : i + 4]) for i in range(0, 12, 4)]
     songs = pl.DataFrame({"id": [0, 1, 2], "title": ["a", "b", "c"], "artist": ["x", "y", "z"], "lyrics": lyrics})
     index = Index.build([songs], tmp_path / "phrases")
-    wishes = Wishes(2, 40, original=4)
-    free = compose(writer, wishes=Wishes(2, 40))
-    kept = compose(writer, wishes=wishes, index=index)
+    config = GenerationConfig(n=2, max_tokens=40, original=4)
+    free = compose(writer, config=GenerationConfig(n=2, max_tokens=40))
+    kept = compose(writer, config=config, index=index)
     assert max(index.copied(song.text).longest_run for song in free) > 6, "the tiny writer recites"
     for song in kept:
         assert song.copied is not None
@@ -146,7 +147,7 @@ def test_original_songs(writer: TinyWriter, tmp_path: Path) -> None:
     worst = sorted(index.copied(song.text).longest_run for song in kept)
     assert worst[0] <= 4
     with pytest.raises(UsageError, match="index"):
-        compose(writer, wishes=wishes)
+        compose(writer, config=config)
 
 
 def test_copies_are_not_looked_for_in_a_corpus_that_was_prepared_anew(
@@ -156,7 +157,7 @@ def test_copies_are_not_looked_for_in_a_corpus_that_was_prepared_anew(
 
     corpus = make_corpus(pl.DataFrame({"artist": ["x"] * 12, "lyrics": LINES[:12]}))
     run.path, run.info["corpus"], run.info["fingerprint"] = tmp_path / "RUN", str(corpus.path), "another"
-    with pytest.raises(LyristError, match=r"other songs than those that .*RUN learnt from"):
+    with pytest.raises(LyristError, match=r"other songs than those that .*RUN was trained on"):
         write("RUN", original=4)
     run.info["fingerprint"] = corpus.fingerprint
     assert write("RUN", original=4, max_tokens=20).songs[0].copied is not None
@@ -181,12 +182,12 @@ def test_songs_appear_in_order_and_by_whole_words() -> None:
     shown: list[str] = []
     with output.shown(shown.append):
         stage = output.Stage(2)
-        stage.say(1, "second so")
-        stage.say(0, "the riv")
+        stage.update(1, "second so")
+        stage.update(0, "the riv")
         assert "".join(shown) == "--- 1 ---\nthe "
-        stage.say(0, "the river\n")
-        stage.say(1, "second song", True)
-        stage.say(0, "the river\nruns", True)
+        stage.update(0, "the river\n")
+        stage.update(1, "second song", True)
+        stage.update(0, "the river\nruns", True)
     assert "".join(shown) == "--- 1 ---\nthe river\nruns\n\n--- 2 ---\nsecond song\n"
 
 
@@ -196,8 +197,8 @@ def test_nothing_shown_can_move_the_cursor(parts: list[str]) -> None:
     with output.shown(shown.append):
         stage = output.Stage(1)
         for end in range(len(parts)):
-            stage.say(0, "".join(parts[: end + 1]))
-        stage.say(0, "".join(parts), True)
+            stage.update(0, "".join(parts[: end + 1]))
+        stage.update(0, "".join(parts), True)
     assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in "".join(shown) if c not in "\n\t")
     assert len("".join(shown)) == len("".join(parts)) + 1
 

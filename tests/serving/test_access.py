@@ -11,9 +11,10 @@ import pytest
 from servekit import Running, serving, slowed
 
 from lyrist.errors import UsageError
-from lyrist.generation.write import Wishes
+from lyrist.generation.config import GenerationConfig
 from lyrist.serving.access import ServerSettings
 from lyrist.serving.modelregistry import ModelRegistry
+from lyrist.serving.songworker import GenerationRequest
 
 
 @pytest.fixture(scope="module")
@@ -159,14 +160,14 @@ def test_who_goes_away_frees_a_place(models: ModelRegistry, stream: bool, caplog
 
 def test_who_goes_away_while_waiting_to_be_streamed_frees_a_place(models: ModelRegistry) -> None:
     with serving(slowed(models, "gpt", 0.02), batch=1) as running:
-        first = running.engine.submit_write("gpt", wishes=Wishes(max_tokens=2_000))
+        first = running.engine.submit_write("gpt", GenerationRequest(GenerationConfig(max_tokens=2_000)))
         body = json.dumps({"model": "gpt", "stream": True}).encode()
         head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         with socket.create_connection(running.server.servers[0].sockets[0].getsockname()) as line:
             line.sendall(head % len(body) + body)
             wait(lambda: running.engine.inside == 2)
         wait(lambda: running.engine.inside == 1)
-        first.give_up()
+        first.cancel()
 
 
 def wait(true: Any) -> None:

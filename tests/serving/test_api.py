@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 from servekit import LINES, Running, serving, slowed
 
-from lyrist.generation.write import Wishes, compose
+from lyrist.generation.config import GenerationConfig
+from lyrist.generation.write import compose
 from lyrist.serving.access import ServerSettings
 from lyrist.serving.modelregistry import ModelRegistry
+from lyrist.serving.songworker import GenerationRequest
 
 TOKEN = "a-token-of-some-length"
 
@@ -40,11 +42,10 @@ def test_completions_are_the_songs_of_the_verb(client: openai.OpenAI, models: Mo
         model="ngram", prompt="the river", n=2, max_tokens=25, seed=7, temperature=0.8, top_p=0.9,
         extra_body={"genre": "folk"},
     )  # fmt: skip
-    from lyrist.generation.sampling import SamplingOptions
 
     songs = compose(
-        models.items["ngram"].model, given={"genre": "folk"}, prompt="the river", sampling=SamplingOptions(0.8, top_p=0.9),
-        wishes=Wishes(2, 25, 7),
+        models.items["ngram"].model, given={"genre": "folk"}, prompt="the river",
+        config=GenerationConfig(0.8, top_p=0.9, n=2, max_tokens=25, seed=7),
     )  # fmt: skip
     assert ["the river" + choice.text for choice in found.choices] == [song.text for song in songs]
     assert [choice.finish_reason for choice in found.choices] == [
@@ -144,14 +145,14 @@ def test_a_busy_server_says_when_to_come_again_and_a_slow_one_that_it_was_late(m
         serving(slow, queue=1, seconds=1.5) as running,
         openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as client,
     ):
-        inside = running.engine.submit_write("gpt", wishes=Wishes(max_tokens=500))
+        inside = running.engine.submit_write("gpt", GenerationRequest(GenerationConfig(max_tokens=500)))
         with pytest.raises(openai.RateLimitError) as error:
             client.completions.create(model="gpt", prompt="I")
         assert int(error.value.response.headers["retry-after"]) >= 1
-        inside.give_up()
+        inside.cancel()
         while running.engine.inside:
             time.sleep(0.01)
-        with pytest.raises(openai.APIError, match=r"longer than the 1\.5 seconds"):
+        with pytest.raises(openai.APIError, match=r"longer than the limit of 1\.5 seconds"):
             for _ in client.completions.create(model="gpt", prompt="I", max_tokens=500, stream=True):
                 pass
         with pytest.raises(openai.InternalServerError) as late:

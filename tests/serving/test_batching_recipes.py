@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lyrist.generation.batching import BatchScheduler, SongSequence, sample
+from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import SamplingOptions
 from lyrist.training.writer import Writer
 
 PROMPTS = [None, "the river", "come down come down the water to the sea\nthe morning bird", "I"]
@@ -92,7 +92,7 @@ def test_what_the_model_thought_is_noted(writers: dict[str, Writer]) -> None:
     scheduler.join([song, SongSequence(begun(writer, 2), SETTINGS[0], 12)])
     while len(scheduler):
         scheduler.step()
-    assert [each.id for each in song.likely][: song.tokens] == song.ids[len(song.start.ids) :]
-    assert all(len(each.top) == 3 and each.top[0] == (each.id, each.logprob) for each in song.likely if each.top)
+    assert [each.id for each in song.logprobs][: song.tokens] == song.ids[len(song.start.ids) :]
+    assert all(len(each.top) == 3 and each.top[0] == (each.id, each.logprob) for each in song.logprobs if each.top)
     nats = writer.losses([writer.decode(song.ids)])[0][len(song.start.ids) : len(song.ids)]
-    assert [-each.logprob for each in song.likely][: song.tokens] == pytest.approx(nats.tolist(), abs=1e-3)
+    assert [-each.logprob for each in song.logprobs][: song.tokens] == pytest.approx(nats.tolist(), abs=1e-3)

@@ -12,11 +12,12 @@ import pytest
 from servekit import LINES, slowed
 
 from lyrist.errors import UsageError
-from lyrist.generation.sampling import SamplingOptions
-from lyrist.generation.write import Wishes, compose
+from lyrist.generation.config import GenerationConfig
+from lyrist.generation.write import compose
 from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.serving.requests import Busy, Cancelled, Closing, Limits, TimedOut
+from lyrist.serving.songworker import GenerationRequest
 
 SONG = "\n".join(LINES[:6])
 
@@ -30,27 +31,32 @@ def engine(models: ModelRegistry) -> Any:
 
 def test_many_writers_at_once_each_get_the_song_that_the_verb_writes(engine: InferenceEngine) -> None:
     writer = engine.models.items["ngram"].model
-    wishes = [Wishes(songs=1 + i % 2, max_tokens=20 + i, seed=i) for i in range(12)]
+    configs = [GenerationConfig(n=1 + i % 2, max_tokens=20 + i, seed=i) for i in range(12)]
     with ThreadPoolExecutor(12) as pool:
-        found = list(pool.map(lambda each: engine.write("ngram", prompt="the river", wishes=each), wishes))
-    for songs, each in zip(found, wishes, strict=True):
-        alone = compose(writer, prompt="the river", wishes=each)
+        found = list(pool.map(lambda each: engine.write("ngram", GenerationRequest(each, prompt="the river")), configs))
+    for songs, each in zip(found, configs, strict=True):
+        alone = compose(writer, prompt="the river", config=each)
         assert [song.text for song in songs] == [song.text for song in alone]
         assert [song.ended for song in songs] == [song.ended for song in alone]
 
 
 def test_songs_to_a_plan_and_without_copies(engine: InferenceEngine) -> None:
-    [song] = engine.write("ngram", wishes=Wishes(form="verse,chorus,chorus", rhyme="AABB", seed=2, original=6))
+    [song] = engine.write(
+        "ngram", GenerationRequest(GenerationConfig(form="verse,chorus,chorus", rhyme="AABB", seed=2, original=6))
+    )
     assert len(song.lines) == 12
     assert song.ended == "plan"
     assert song.copied is not None
     with pytest.raises(UsageError, match="have no stop"):
-        engine.write("ngram", wishes=Wishes(form="verse"), stops=["x"])
+        engine.write("ngram", GenerationRequest(GenerationConfig(form="verse"), stops=("x",)))
 
 
 def test_words_are_told_as_they_come(engine: InferenceEngine) -> None:
     said: list[str] = []
-    [song] = engine.write("ngram", wishes=Wishes(max_tokens=30, seed=1), say=lambda _, text, __: said.append(text))
+    [song] = engine.write(
+        "ngram",
+        GenerationRequest(GenerationConfig(max_tokens=30, seed=1), on_text=lambda _, text, __: said.append(text)),
+    )
     assert len(said) >= song.tokens - 1
     assert all(later.startswith(text.rstrip("�")) for text, later in pairwise(said))
 
@@ -111,29 +117,31 @@ def test_scores_are_bits_and_copies(engine: InferenceEngine) -> None:
         ({"prompt": "a\x00b"}, "NUL"),
         ({"prompt": "a\ud800b"}, "surrogate"),
         ({"prompt": " \n "}, "empty"),
-        ({"given": {"genre": "polka"}}, "polka"),
-        ({"given": {"planet": "mars"}}, "planet"),
-        ({"wishes": Wishes(songs=9)}, "n is 9"),
-        ({"wishes": Wishes(max_tokens=10**6)}, "max_tokens"),
-        ({"wishes": Wishes(form=",".join(["verse:32"] * 13))}, "lines of the form"),
+        ({"conditions": {"genre": "polka"}}, "polka"),
+        ({"conditions": {"planet": "mars"}}, "planet"),
+        ({"config": GenerationConfig(n=9)}, "n must be between 1 and 8 on this server, got 9"),
+        ({"config": GenerationConfig(max_tokens=10**6)}, "max_tokens"),
+        ({"config": GenerationConfig(form=",".join(["verse:32"] * 13))}, "lines of the form"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(engine: InferenceEngine, given: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        engine.write("ngram", **given)
+        engine.write("ngram", GenerationRequest(**given))
     assert engine.inside == 0
 
 
 def test_beyond_its_places_it_is_busy_and_says_when_to_come_again(models: ModelRegistry) -> None:
     engine = InferenceEngine(slowed(models, "gpt", 0.05), Limits(queue=3), threads=1)
-    pending_requests = [engine.submit_write("gpt", wishes=Wishes(max_tokens=200, seed=i)) for i in range(3)]
+    pending_requests = [
+        engine.submit_write("gpt", GenerationRequest(GenerationConfig(max_tokens=200, seed=i))) for i in range(3)
+    ]
     with pytest.raises(Busy) as busy:
         engine.submit_write("gpt")
-    assert 1 <= busy.value.again <= 30
+    assert 1 <= busy.value.retry_after <= 30
     for pending in pending_requests:
-        pending.give_up()
+        pending.cancel()
     _soon(lambda: engine.inside == 0)
-    assert engine.write("gpt", wishes=Wishes(max_tokens=1))
+    assert engine.write("gpt", GenerationRequest(GenerationConfig(max_tokens=1)))
     assert b'outcome="refused"' in engine.metrics.text()
     engine.close()
     with pytest.raises(Closing):
@@ -144,7 +152,7 @@ def test_they_are_written_together(models: ModelRegistry) -> None:
     slow = slowed(models, "gpt", 0.01)
     engine = InferenceEngine(slow, Limits(batch=8), threads=1)
     pending_requests = [
-        engine.submit_write("gpt", wishes=Wishes(max_tokens=12, seed=i), sampling=SamplingOptions(0.5 + i / 20))
+        engine.submit_write("gpt", GenerationRequest(GenerationConfig(max_tokens=12, seed=i, temperature=0.5 + i / 20)))
         for i in range(20)
     ]
     for pending in pending_requests:
@@ -159,10 +167,10 @@ def test_a_request_has_so_many_seconds_and_can_be_given_up(models: ModelRegistry
     engine = InferenceEngine(slowed(models, "gpt", 0.02), Limits(seconds=0.4), threads=1)
     began = time.monotonic()
     with pytest.raises(TimedOut, match=r"0\.4 seconds"):
-        engine.write("gpt", wishes=Wishes(max_tokens=500))
+        engine.write("gpt", GenerationRequest(GenerationConfig(max_tokens=500)))
     assert time.monotonic() - began < 2
     cancelled = threading.Event()
-    pending = engine.submit_write("gpt", wishes=Wishes(max_tokens=500), cancelled=cancelled)
+    pending = engine.submit_write("gpt", GenerationRequest(GenerationConfig(max_tokens=500)), cancelled=cancelled)
     cancelled.set()
     with pytest.raises(Cancelled):
         pending.result()
@@ -183,7 +191,7 @@ def test_scores_that_nobody_waits_for_any_more_hold_up_nobody(models: ModelRegis
     engine = InferenceEngine(slow, Limits(texts=100), threads=1)
     pending = engine.submit_score("gpt", ["la " * 6_000] * 100)
     _soon(lambda: len(scored) > 1)
-    pending.give_up()
+    pending.cancel()
     assert len(engine.score("gpt", [SONG])) == 1
     assert sum(scored) < 50
     scored.clear()
@@ -194,7 +202,7 @@ def test_scores_that_nobody_waits_for_any_more_hold_up_nobody(models: ModelRegis
 
 def test_closing_finishes_what_was_begun(models: ModelRegistry) -> None:
     engine = InferenceEngine(slowed(models, "gpt", 0.01), Limits(), threads=1)
-    pending = engine.submit_write("gpt", wishes=Wishes(max_tokens=30, seed=1))
+    pending = engine.submit_write("gpt", GenerationRequest(GenerationConfig(max_tokens=30, seed=1)))
     engine.close()
     assert pending.future.done()
     assert pending.result()[0].tokens
@@ -219,9 +227,9 @@ def test_an_error_in_the_model_fails_those_it_hit_and_nobody_after(models: Model
     engine = InferenceEngine(slow, Limits(), threads=1)
     model._seconds = "never"
     with pytest.raises(TypeError):
-        engine.write("gpt", wishes=Wishes(max_tokens=3))
+        engine.write("gpt", GenerationRequest(GenerationConfig(max_tokens=3)))
     model._seconds = 0
-    assert engine.write("gpt", wishes=Wishes(max_tokens=3))
+    assert engine.write("gpt", GenerationRequest(GenerationConfig(max_tokens=3)))
     engine.close()
 
 

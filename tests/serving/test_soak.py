@@ -12,7 +12,8 @@ import psutil
 import pytest
 from servekit import LINES, serving
 
-from lyrist.generation.write import Wishes, compose
+from lyrist.generation.config import GenerationConfig
+from lyrist.generation.write import compose
 from lyrist.serving.modelregistry import ModelRegistry
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "soaking.py"
@@ -32,8 +33,8 @@ def soaking() -> Any:
 @pytest.mark.slow
 def test_every_good_request_is_served_its_own_answer(soaking: Any, models: ModelRegistry) -> None:
     writer, classifier = models.items["ngram"].model, models.items["genres"].model
-    wishes = [Wishes(max_tokens=soaking.TOKENS, seed=seed) for seed in range(40)]
-    songs = {each.seed: compose(writer, prompt=soaking.PROMPT, wishes=each)[0].text for each in wishes}
+    configs = [GenerationConfig(max_tokens=soaking.TOKENS, seed=seed) for seed in range(40)]
+    songs = {each.seed: compose(writer, prompt=soaking.PROMPT, config=each)[0].text for each in configs}
     labels = {line: str(classifier.predict([line])[0]) for line in LINES}
     with serving(
         ModelRegistry({name: models.items[name] for name in ("ngram", "genres")}), body=200_000, queue=256

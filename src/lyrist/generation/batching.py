@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
+from lyrist.generation.config import RUN, SamplingOptions
 from lyrist.generation.output import whole
 from lyrist.generation.prompts import EncoderInput, SongStart, Vocabulary
-from lyrist.generation.sampling import RUN, SamplingOptions, TokenSampler, add_style_bias
+from lyrist.generation.sampling import TokenSampler, add_style_bias
 from lyrist.models import pasts
 
 PIECE = 128
@@ -48,7 +49,7 @@ class SongSequence:
     """It ends where one of these would stand in it, without it."""
     top: int | None = None
     """How many of the likeliest tokens are noted at each place; None: nothing is noted."""
-    say: Callable[[str], object] | None = None
+    on_text: Callable[[str], object] | None = None
     """Called with its whole text after each token."""
     ids: list[int] = field(init=False)
     """Its tokens, those of the prompt first."""
@@ -58,7 +59,7 @@ class SongSequence:
     """``"end"``: by the writer, ``"stop"``: by one of ``stops``, ``"length"``: by ``limit``."""
     text: str = field(default="", init=False)
     """All of it, the prompt included, once it has ended."""
-    likely: list[TokenLogprob] = field(default_factory=list, init=False)
+    logprobs: list[TokenLogprob] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.ids = list(self.start.ids)
@@ -80,15 +81,15 @@ class SongSequence:
             self._end("end", self._text())
             return
         self.ids.append(token)
-        text = self._text() if self.stops or self.say is not None else ""
+        text = self._text() if self.stops or self.on_text is not None else ""
         found = [place for stop in self.stops if (place := text.find(stop, len(self.start.prompt))) >= 0]
         if found:
             self._end("stop", text[: min(found)])
         elif self.tokens >= self.limit:
             text = text or self._text()
             self._end("length", whole(text) if len(whole(text)) >= len(self.start.prompt) else text)
-        elif self.say is not None:
-            self.say(text)
+        elif self.on_text is not None:
+            self.on_text(text)
 
     def _end(self, how: str, text: str) -> None:
         self.ended, self.text = how, text.rstrip()
@@ -166,11 +167,11 @@ class BatchScheduler:
     def _drawn(self, logits: Tensor, songs: Sequence[SongSequence]) -> list[int]:
         """Return the next token of each song."""
         places = [song.rng.random() for song in songs]
-        tokens, leaned = [0] * len(songs), _leaned(logits, songs)
+        tokens, biased = [0] * len(songs), _biased(logits, songs)
         for rows, history in _alike(songs, self.vocabulary.eos):
             sampler = self._drawer(songs[rows[0]].sampling)
             some = torch.tensor([places[row] for row in rows], dtype=torch.float64)
-            found = sampler.draw(leaned if len(rows) == len(songs) else leaned[rows], history, some)
+            found = sampler.draw(biased if len(rows) == len(songs) else biased[rows], history, some)
             for row, token in zip(rows, found.tolist(), strict=True):
                 tokens[row] = token
         _note(logits, songs, tokens)
@@ -227,12 +228,12 @@ def _alike(songs: Sequence[SongSequence], filling: int) -> Iterator[tuple[list[i
         yield rows, torch.tensor(history, dtype=torch.long).reshape(len(rows), longest)
 
 
-def _leaned(logits: Tensor, songs: Sequence[SongSequence]) -> Tensor:
+def _biased(logits: Tensor, songs: Sequence[SongSequence]) -> Tensor:
     """Return the logits of each song, leaning to what is usual for what it was given."""
-    if all(song.start.lean is None or not song.sampling.style for song in songs):
+    if all(song.start.bias is None or not song.sampling.style for song in songs):
         return logits
     each = zip(logits, songs, strict=True)
-    return torch.stack([add_style_bias(own.float(), song.start.lean, song.sampling.style) for own, song in each])
+    return torch.stack([add_style_bias(own.float(), song.start.bias, song.sampling.style) for own, song in each])
 
 
 def _note(logits: Tensor, songs: Sequence[SongSequence], tokens: Sequence[int]) -> None:
@@ -243,7 +244,7 @@ def _note(logits: Tensor, songs: Sequence[SongSequence], tokens: Sequence[int]) 
         shares = logits[row].float().log_softmax(dim=-1)
         values, ids = shares.topk(song.top) if song.top else (shares[:0], torch.tensor([], dtype=torch.long))
         top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
-        song.likely.append(TokenLogprob(tokens[row], float(shares[tokens[row]]), top))
+        song.logprobs.append(TokenLogprob(tokens[row], float(shares[tokens[row]]), top))
 
 
 @dataclass(eq=False)
@@ -463,9 +464,6 @@ class DecodingState:
 BATCH = 32
 """Songs that are written at once."""
 
-Say = Callable[[int, str, bool], object]
-"""``say(song, text, ended)``: a song's whole text so far; called for each token where somebody listens."""
-
 
 @dataclass(frozen=True)
 class Draft:
@@ -493,7 +491,7 @@ def sample(
     seed: int = 0,
     batch: int = BATCH,
     cached: bool = True,
-    say: Say | None = None,
+    on_text: Callable[[int, str, bool], object] | None = None,
 ) -> list[Draft]:
     """Write songs.
 
@@ -522,7 +520,7 @@ def sample(
     found: list[Draft] = []
     for first in range(0, songs, batch):
         numbers = range(first, min(first + batch, songs))
-        found += _batch(start, vocabulary, sampling, numbers, max_tokens, seed, cached, say)
+        found += _batch(start, vocabulary, sampling, numbers, max_tokens, seed, cached, on_text)
     return found
 
 
@@ -535,7 +533,7 @@ def _batch(
     max_tokens: int,
     seed: int,
     cached: bool,
-    say: Say | None,
+    on_text: Callable[[int, str, bool], object] | None,
 ) -> list[Draft]:
     sampler = TokenSampler(sampling, vocabulary.banned, vocabulary.spared)
     rng = [generator(seed, number) for number in numbers]
@@ -545,7 +543,7 @@ def _batch(
     going = list(range(len(numbers)))
     for _ in range(max_tokens):
         places = torch.tensor([rng[song].random() for song in going], dtype=torch.float64)
-        logits = add_style_bias(reading.logits, start.lean, sampling.style)
+        logits = add_style_bias(reading.logits, start.bias, sampling.style)
         tokens = sampler.draw(logits, reading.ids, places)
         staying = []
         for row, (song, token) in enumerate(zip(going, tokens.tolist(), strict=True)):
@@ -554,8 +552,8 @@ def _batch(
             else:
                 written[song].append(token)
                 staying.append(row)
-            if say is not None:
-                say(numbers[song], _text(start, written[song]), song in drafts)
+            if on_text is not None:
+                on_text(numbers[song], _text(start, written[song]), song in drafts)
         if not staying:
             break
         if len(staying) < len(going):
@@ -566,8 +564,8 @@ def _batch(
     for song in range(len(numbers)):
         if song not in drafts:
             drafts[song] = _draft(start, written[song], "length")
-            if say is not None:
-                say(numbers[song], drafts[song].text, True)
+            if on_text is not None:
+                on_text(numbers[song], drafts[song].text, True)
     return [drafts[song] for song in range(len(numbers))]
 
 

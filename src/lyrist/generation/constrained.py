@@ -14,14 +14,13 @@ from lyrist import text as texts
 from lyrist.corpus.cleaning.headers import KEPT
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation.batching import DecodingState, generator
-from lyrist.generation.form import FormSection, SongLine, partners
+from lyrist.generation.config import SamplingOptions
+from lyrist.generation.form import FormSection, SongLine, SongPlan, partners
 from lyrist.generation.output import whole
 from lyrist.generation.prompts import SongStart, Vocabulary
-from lyrist.generation.sampling import SamplingOptions, TokenSampler, add_style_bias
+from lyrist.generation.sampling import TokenSampler, add_style_bias
 from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes
 
-CANDIDATES = 24
-"""Lines that are drawn for each line."""
 REDRAWS = 6
 """How often a line is drawn again where all candidates copy, a little wilder each time."""
 HOTTER = 1.25
@@ -93,7 +92,7 @@ class LineSpec:
     """The lines of the song so far, as `lyrist.text.key` has them."""
     words: str = ""
     """The song's words so far, where runs that are copied count."""
-    most_copied: int | None = None
+    max_copied: int | None = None
     """Words that a run copied from a training song may have."""
 
 
@@ -149,11 +148,11 @@ class LineWriter:
         vocabulary: Vocabulary,
         sampling: SamplingOptions,
         *,
-        candidates: int = CANDIDATES,
+        candidates: int = 24,
         runs: Runs | None = None,
-        lean: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> None:
-        self.vocabulary, self.sampling, self.lean = vocabulary, sampling, lean
+        self.vocabulary, self.sampling, self.bias = vocabulary, sampling, bias
         self.candidates = 1 if sampling.greedy else candidates
         self.runs = runs
         self._samplers = [TokenSampler(each, vocabulary.banned, vocabulary.spared) for each in _wilder(sampling)]
@@ -176,7 +175,7 @@ class LineWriter:
         """
         best = self._best(song, rng, spec, list(head), self._samplers[0])
         for sampler in self._samplers[1:]:
-            if best.copied is None or spec.most_copied is None or best.copied <= spec.most_copied:
+            if best.copied is None or spec.max_copied is None or best.copied <= spec.max_copied:
                 break
             other = self._best(song, rng, spec, list(head), sampler)
             if other.copied is not None and other.copied < best.copied:
@@ -193,8 +192,8 @@ class LineWriter:
         usual = float(np.median([each.mean for each in found]))
         values = np.array([self._value(each, spec, usual) for each in found])
         copied = self._copied(found, spec)
-        if copied is not None and spec.most_copied is not None:
-            values += np.where(copied > spec.most_copied, COPIED - copied, 0.0)
+        if copied is not None and spec.max_copied is not None:
+            values += np.where(copied > spec.max_copied, COPIED - copied, 0.0)
         if not self.sampling.greedy:
             values += NOISE * rng.gumbel(size=len(values))
         best = int(values.argmax())
@@ -213,13 +212,13 @@ class LineWriter:
         overused = {} if spec.any_end else _runs(song.ids[0].tolist())
         for step in range(LONGEST):
             places = torch.tensor(rng.random(len(rows))[going])
-            leaned = add_style_bias(reading.logits, self.lean, self.sampling.style)
-            scores = leaned.float().log_softmax(dim=-1)
+            biased = add_style_bias(reading.logits, self.bias, self.sampling.style)
+            scores = biased.float().log_softmax(dim=-1)
             begun = [self._text(head + rows[i].ids) for i in going]
             if step or head:
                 found += self._ends_here(rows, going, scores, begun, spec)
                 endings += self._ends_with(rows, going, scores, begun, spec)
-            logits = _without(leaned, reading.ids, overused)
+            logits = _without(biased, reading.ids, overused)
             tokens = sampler.draw(logits, reading.ids, places, self._not_now(spec, bool(step or head)))
             staying = []
             for place, token in enumerate(tokens.tolist()):
@@ -311,14 +310,14 @@ class LineWriter:
         best: dict[tuple[int, ...], _Ending] = {}
         for ending in sorted(endings, key=lambda each: -each.score):
             best.setdefault(ending.ids, ending)
-        chosen = list(best.values())[: max(self.candidates, CANDIDATES)]
+        chosen = list(best.values())[: max(self.candidates, 24)]
         if not chosen:
             return []
         length = max(len(ending.ids) for ending in chosen)
         padded = torch.tensor([[*e.ids, *[e.ids[-1]] * (length - len(e.ids))] for e in chosen])  # nothing looks ahead
         logits = song.fork(len(chosen)).feed(padded)
         last = torch.tensor([len(ending.ids) - 1 for ending in chosen])
-        logits = add_style_bias(logits[torch.arange(len(chosen)), last], self.lean, self.sampling.style)
+        logits = add_style_bias(logits[torch.arange(len(chosen)), last], self.bias, self.sampling.style)
         scores = logits.float().log_softmax(dim=-1)
         ends = scores[:, self.vocabulary.spared].logsumexp(dim=-1).tolist()
         goes_on = scores[:, self.vocabulary.continuing].exp().sum(dim=-1).tolist()
@@ -412,23 +411,6 @@ _REACH = 24
 
 
 @dataclass(frozen=True)
-class SongPlan:
-    """What a song that is written line by line is to be like."""
-
-    sections: tuple[FormSection, ...] = ()
-    """Empty: the writer decides where sections and the song end."""
-    scheme: str = ""
-    syllables: int | None = None
-    hook: str = ""
-    """The line that a chorus begins with."""
-    most_copied: int | None = None
-    sheet: tuple[str | None, ...] = ()
-    """Of a song that stands already, every line of every section: its words where it stays, None where it is written."""
-    refused: frozenset[str] = frozenset()
-    """Lines that are not wanted, as `lyrist.text.key` has them."""
-
-
-@dataclass(frozen=True)
 class ComposedSong:
     """A song with its lines."""
 
@@ -458,17 +440,17 @@ class Composer:
             max_tokens,
         )
 
-    def write(self, number: int, seed: int, say: Callable[[str], object] | None = None) -> ComposedSong:
-        """Write song ``number``; ``say`` is called with its text after each line."""
-        piece = _Piece(self, number, seed, say)
+    def write(self, number: int, seed: int, on_text: Callable[[str], object] | None = None) -> ComposedSong:
+        """Write song ``number``; ``on_text`` is called with its text after each line."""
+        piece = _Piece(self, number, seed, on_text)
         return piece.planned() if self.plan.sections else piece.free()
 
 
 class _Piece:
     """One song while it is written."""
 
-    def __init__(self, composer: Composer, number: int, seed: int, say: Callable[[str], object] | None) -> None:
-        self.composer, self.plan, self.say = composer, composer.plan, say
+    def __init__(self, composer: Composer, number: int, seed: int, on_text: Callable[[str], object] | None) -> None:
+        self.composer, self.plan, self.on_text = composer, composer.plan, on_text
         self.vocabulary = composer.vocabulary
         self.rng = generator(seed, number)
         self.lines: list[SongLine] = []
@@ -535,9 +517,9 @@ class _Piece:
             about=None if other is None else line_syllables(other),
             taken=frozenset(map(last_word, [*around, *to_come])),
             used=frozenset(map(last_word, before)),
-            before=self.plan.refused | frozenset(map(texts.key, [*before, *to_come])),
+            before=self.plan.rejected | frozenset(map(texts.key, [*before, *to_come])),
             words=self._words(),
-            most_copied=self.plan.most_copied,
+            max_copied=self.plan.max_copied,
         )
 
     def _add(
@@ -594,7 +576,7 @@ class _Piece:
         self._tell(prompt)
         head = self.vocabulary.ids(prompt.rpartition("\n")[2])
         while self.tokens < self.composer.max_tokens:
-            spec = LineSpec(any_end=True, words=self._words(), most_copied=self.plan.most_copied)
+            spec = LineSpec(any_end=True, words=self._words(), max_copied=self.plan.max_copied)
             chosen = self.composer.writer.write(self.reading, self.rng, spec, head)
             text = chosen.line.text
             new = text[len(self.composer.start.writer.decode(head)) :] if head else text
@@ -612,9 +594,9 @@ class _Piece:
 
     def _words(self) -> str:
         """Return the last words of the song, where copied runs are looked for."""
-        if self.plan.most_copied is None:
+        if self.plan.max_copied is None:
             return ""
-        return " ".join(self.text.split()[-(self.plan.most_copied + _REACH) :])
+        return " ".join(self.text.split()[-(self.plan.max_copied + _REACH) :])
 
     def _read(self, ids: Sequence[int]) -> None:
         if ids:
@@ -622,8 +604,8 @@ class _Piece:
 
     def _tell(self, text: str) -> None:
         self.text += text
-        if self.say is not None:
-            self.say(self.text)
+        if self.on_text is not None:
+            self.on_text(self.text)
 
     def _song(self, ended: str) -> ComposedSong:
         return ComposedSong(self.text.rstrip(), tuple(line for line in self.lines if line.text), self.tokens, ended)

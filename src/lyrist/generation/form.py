@@ -1,7 +1,7 @@
-"""The form of a song: its sections and how many lines each has, which lines rhyme, and what of this was met.
+"""The form of a song: sections, lines, rhyme scheme, and how many constraints were met.
 
-A plan is ``verse,chorus,verse,chorus``, or with lengths ``verse:8,chorus:4``. A section that stands there again with the
-same name is written anew, except a chorus (or hook, refrain), which is repeated word for word: that is what makes it one.
+A form is written ``verse,chorus,verse,chorus``, or with lengths ``verse:8,chorus:4``. A later section of the same name gets new
+lines, except a chorus (or hook, refrain), which is repeated word for word.
 """
 
 from __future__ import annotations
@@ -18,54 +18,72 @@ REPEATED = ("chorus", "hook", "refrain")
 SECTIONS = ("verse", "chorus", "hook", "refrain", "bridge", "intro", "outro", "pre-chorus", "post-chorus", "interlude")
 SHORT = {"intro": 2, "outro": 2, "pre-chorus": 2, "post-chorus": 2, "interlude": 2}
 LINES = 4
-"""Lines of a section, unless the plan says so or it is one of the `SHORT`."""
+"""Default lines of a section that is not in `SHORT`."""
 MOST = 32
 LONGEST = 400
-"""Lines of a song that is given, some of them to be written anew."""
+"""Maximum lines of a sheet."""
 DEFAULT = "verse,verse,verse,verse"
-"""The plan where rhymes or syllables are asked for and no form is."""
+"""The form of songs with a rhyme scheme or a number of syllables but without a form."""
 
 _ENTRY = re.compile(r"([a-z-]+)(?::([0-9]+))?")
 
 
 @dataclass(frozen=True)
 class FormSection:
-    """A section of a plan."""
+    """A section of a form."""
 
     name: str
     lines: int
     repeats: int | None = None
-    """The number of the earlier section that this one repeats word for word."""
+    """Index of the earlier section that this one repeats word for word."""
+
+
+@dataclass(frozen=True)
+class SongPlan:
+    """The constraints of a song that is written line by line."""
+
+    sections: tuple[FormSection, ...] = ()
+    """Empty: the writer decides where sections and the song end."""
+    scheme: str = ""
+    syllables: int | None = None
+    hook: str = ""
+    """First line of the chorus."""
+    max_copied: int | None = None
+    """Maximum words of a run copied from a training song."""
+    sheet: tuple[str | None, ...] = ()
+    """Lines of all sections of an existing song: text is kept, None is written."""
+    rejected: frozenset[str] = frozenset()
+    """Lines that must not be written again, as keys of `lyrist.text.key`."""
 
 
 @dataclass(frozen=True)
 class SongLine:
-    """A line of a song that was written to a plan, and whether it met it."""
+    """A line of a song with its constraints and whether they were met."""
 
     text: str
     section: int
-    """Which section of the plan it stands in."""
+    """Index of its section in the form."""
     syllables: int
     wanted_syllables: int | None = None
     rhymes_with: int | None = None
-    """The number of the earlier line whose end it was to rhyme with, counted over the song."""
+    """Index in the song of the earlier line that it must rhyme with."""
     rhyme: Rhyme | None = None
-    """How well it does; None where it had not to."""
+    """How well it rhymes; None without a rhyme constraint."""
     given: bool = False
-    """From the prompt or the hook, not written."""
+    """Taken from the prompt, the hook or the sheet, not generated."""
     repeated: bool = False
-    """A repetition of an earlier section: not counted again."""
+    """Part of a repeated section; not counted again."""
     copied: int | None = None
-    """Words of the longest run that this line ends or is part of and that stands in a training song, where asked for."""
+    """Words of the longest run from a training song that this line is part of; None if copies were not looked up."""
 
     @property
     def rhyme_met(self) -> bool | None:
-        """Whether it rhymes (slant or better) as it was to; None where it had not to."""
+        """Whether it rhymes (slant or better); None without a rhyme constraint."""
         return None if self.rhyme is None else self.rhyme >= Rhyme.SLANT
 
     @property
     def syllables_met(self) -> bool | None:
-        """Whether it has the wanted number of syllables, or one more or less; None where none was wanted."""
+        """Whether its syllables are within one of the requested number; None without that constraint."""
         return None if self.wanted_syllables is None else abs(self.syllables - self.wanted_syllables) <= 1
 
     def figures(self) -> dict[str, Any]:
@@ -86,12 +104,12 @@ class SongLine:
 
 
 def parse(form: str) -> tuple[FormSection, ...]:
-    """Return the plan that ``form`` tells.
+    """Return the sections of a form.
 
     Raises
     ------
     UsageError
-        A part of it is no section, or has no sensible number of lines.
+        A part is not a known section, or its number of lines is out of range.
     """
     found: list[FormSection] = []
     first: dict[str, int] = {}
@@ -99,18 +117,18 @@ def parse(form: str) -> tuple[FormSection, ...]:
         match = _ENTRY.fullmatch(part.strip())
         if not match or match[1] not in SECTIONS:
             raise UsageError(
-                f"--form has '{part.strip()}', which is no section; a plan is like verse,chorus,verse:8,chorus, of: "
+                f"--form has '{part.strip()}', which is not a section; write a form such as verse,chorus,verse:8,chorus with "
                 f"{', '.join(SECTIONS)}."
             )
         name = match[1]
         same = found[first[name]] if name in first else None
         lines = int(match[2]) if match[2] else same.lines if same else SHORT.get(name, LINES)
         if not 1 <= lines <= MOST:
-            raise UsageError(f"--form has '{part.strip()}'; a section has 1 to {MOST} lines.")
+            raise UsageError(f"--form has '{part.strip()}'; a section must have 1 to {MOST} lines.")
         repeats = first[name] if same and name in REPEATED else None
         if repeats is not None and lines != found[repeats].lines:
             raise UsageError(
-                f"--form has '{part.strip()}' after one of {found[repeats].lines} lines; it is repeated as it is."
+                f"--form has '{part.strip()}' after one of {found[repeats].lines} lines; a repeated {name} keeps its length."
             )
         found.append(FormSection(name, lines, repeats))
         first.setdefault(name, number)
@@ -118,12 +136,12 @@ def parse(form: str) -> tuple[FormSection, ...]:
 
 
 def stanzas(sheet: Sequence[str | None]) -> list[list[str | None]]:
-    """Return the lines of a sheet, section by section: an empty line ends one.
+    """Return the lines of a sheet by section; an empty line ends a section.
 
     Raises
     ------
     UsageError
-        It has more than `LONGEST` lines.
+        The sheet has more than `LONGEST` lines.
     """
     found: list[list[str | None]] = [[]]
     for line in sheet:
@@ -133,38 +151,33 @@ def stanzas(sheet: Sequence[str | None]) -> list[list[str | None]]:
             found.append([])
     found = [stanza for stanza in found if stanza]
     if sum(map(len, found)) > LONGEST:
-        raise UsageError(f"The sheet has more than {LONGEST} lines; make two songs of it.")
+        raise UsageError(f"The sheet has more than {LONGEST} lines; split it into two songs.")
     return found
 
 
-def as_they_stand(parts: Sequence[Sequence[str | None]]) -> tuple[FormSection, ...]:
-    """Return the plan of a song that has sections of these lines already."""
-    return tuple(FormSection("verse", len(part)) for part in parts)
-
-
 def rhyme_scheme(given: str | None) -> str:
-    """Return a rhyme scheme in capitals; empty for ``free`` and None.
+    """Return a rhyme scheme in upper case; empty for ``free`` and None.
 
     Raises
     ------
     UsageError
-        It is not made of two letters or more, or none of them comes twice.
+        The scheme is not two or more letters, or no letter occurs twice.
     """
     if given is None or given.lower() == "free":
         return ""
     scheme = given.upper()
     if not re.fullmatch(r"[A-Z]{2,16}", scheme) or len(set(scheme)) == len(scheme):
         raise UsageError(
-            f"--rhyme is '{given}'; it is a letter for each line of a stanza, the same for lines that rhyme, such as "
-            "AABB, ABAB or ABCB, or free."
+            f"--rhyme must be a letter for each line of a stanza, with the same letter for rhyming lines, such as AABB, ABAB or "
+            f"ABCB, or free; got '{given}'."
         )
     return scheme
 
 
 def partners(scheme: str, lines: int) -> list[int | None]:
-    """Return for each line of a section the line before it that it rhymes with: the nearest with its letter.
+    """Return for each line of a section the nearest earlier line with its letter, or None.
 
-    The scheme begins anew when it is used up, with new rhymes.
+    The scheme starts again with new rhymes after its last letter.
     """
     if not scheme:
         return [None] * lines
@@ -178,7 +191,7 @@ def partners(scheme: str, lines: int) -> list[int | None]:
 
 
 def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
-    """Return how much of what was wanted was met, over lines that were written, each once.
+    """Count the constraints of generated lines and how many were met; repeated and given lines are left out.
 
     Returns
     -------

@@ -55,7 +55,7 @@ class Stage:
         self._ended = [False] * songs
         self._turn = 0
 
-    def say(self, song: int, text: str, ended: bool = False) -> None:
+    def update(self, song: int, text: str, ended: bool = False) -> None:
         """Tell the whole text of a song so far; what is new in it is shown when it is the song's turn."""
         self._texts[song] = text if ended else whole(text)
         self._ended[song] = self._ended[song] or ended

@@ -71,7 +71,7 @@ class SongStart:
     """The tokens of the prompt."""
     encoding: EncoderInput | None = None
     """What the encoder of a sequence-to-sequence model reads."""
-    lean: Tensor | None = None
+    bias: Tensor | None = None
     """How usual each token is for what is given, (vocabulary,); see `lyrist.training.style`."""
 
     @property
@@ -97,12 +97,12 @@ def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) 
             f"The prompt has {len(ids):,} tokens, but this writer reads {room:,} at most; give its last lines only."
         )
     usual = writer.lean(given)
-    lean = None if usual is None else torch.from_numpy(usual).to(writer.model.device)
+    bias = None if usual is None else torch.from_numpy(usual).to(writer.model.device)
     if not writer.seq2seq:
-        return SongStart(writer, tuple(prefix), text, tuple(ids), lean=lean)
+        return SongStart(writer, tuple(prefix), text, tuple(ids), bias=bias)
     first = int(writer.model.config.decoder_start_token_id)
     encoding = EncoderInput(tuple(prefix), (int(writer.tokenizer.eos_token_id),), room)
-    return SongStart(writer, (first,), text, tuple(ids), encoding, lean)
+    return SongStart(writer, (first,), text, tuple(ids), encoding, bias)
 
 
 def _cleaned(prompt: str) -> str:

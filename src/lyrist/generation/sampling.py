@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,79 +17,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 from transformers.generation import logits_process as warpers
 
-from lyrist.errors import UsageError
-
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How tokens are drawn; the defaults were chosen by reading what they write."""
-
-    temperature: float = 0.9
-    """Above 0; less is safer, more is wilder. 0 takes the likeliest token always (greedy)."""
-    top_k: int = 0
-    """Draw among this many likeliest tokens; 0: all."""
-    top_p: float = 1.0
-    """Draw among the likeliest tokens that together have this probability, in (0, 1]."""
-    min_p: float = 0.05
-    """Draw among tokens at least this times as likely as the likeliest, in [0, 1); Nguyen and others, 2024."""
-    repetition_penalty: float = 1.0
-    """At least 1: logits of tokens that were written are divided by it (Keskar and others, 2019); line ends are not."""
-    no_repeat_ngram: int = 0
-    """No run of so many tokens is written twice; 0: any may be."""
-    style: float = 3.5
-    """How far to lean to words that are usual for the genre or artist, at least 0; 0: not beyond what the model does."""
-    max_repeats: int = 3
-    """No run of `RUN` tokens stands in a song more than so many times; 0: no limit."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise UsageError(
-                f"--temperature is {self.temperature:g}; it is at least 0 (0 is greedy: the likeliest token always)."
-            )
-        if self.top_k < 0:
-            raise UsageError(f"--top-k is {self.top_k}; it is a number of tokens, or 0 for all of them.")
-        if not 0 < self.top_p <= 1:
-            raise UsageError(f"--top-p is {self.top_p:g}; it is a share of the probability, above 0 and at most 1.")
-        if not 0 <= self.min_p < 1:
-            raise UsageError(f"--min-p is {self.min_p:g}; it is at least 0 and below 1.")
-        if not 1 <= self.repetition_penalty < float("inf"):
-            raise UsageError(
-                f"--repetition-penalty is {self.repetition_penalty:g}; below 1 it would reward repeating, "
-                "until nothing else is written: give 1 (none) or a little more, such as 1.1."
-            )
-        if self.no_repeat_ngram < 0:
-            raise UsageError(
-                f"--no-repeat-ngram is {self.no_repeat_ngram}; it is a number of tokens, or 0 for no limit."
-            )
-        if not 0 <= self.style < float("inf"):
-            raise UsageError(
-                f"--style is {self.style:g}; it is at least 0 (0: the genre or artist is left to the writer alone)."
-            )
-        if self.max_repeats < 0:
-            raise UsageError(f"--max-repeats is {self.max_repeats}; it is a number of times, or 0 for no limit.")
-
-    @property
-    def greedy(self) -> bool:
-        """Whether the likeliest token is taken always."""
-        return self.temperature == 0
-
-    def told(self) -> str:
-        """Return the settings in words, for a summary."""
-        if self.greedy:
-            drawn = "greedy (temperature 0: always the likeliest token)"
-        else:
-            drawn = f"temperature {self.temperature:g}"
-            drawn += f", top-k {self.top_k}" if self.top_k else ""
-            drawn += f", top-p {self.top_p:g}" if self.top_p < 1 else ""
-            drawn += f", min-p {self.min_p:g}" if self.min_p else ""
-        drawn += f", style {self.style:g}" if self.style else ""
-        drawn += f", repetition penalty {self.repetition_penalty:g}" if self.repetition_penalty > 1 else ""
-        drawn += f", nothing more than {self.max_repeats} times" if self.max_repeats else ""
-        return drawn + (f", no {self.no_repeat_ngram} tokens twice" if self.no_repeat_ngram else "")
-
-
-RUN = 6
-"""Tokens of a run whose repetitions are counted."""
+from lyrist.generation.config import RUN, SamplingOptions
 
 
 def overused(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[int, int]]:
@@ -129,7 +56,7 @@ class MinP(LogitsProcessor):
         return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + self.least, -torch.inf)
 
 
-def add_style_bias(logits: Tensor, lean: Tensor | None, style: float) -> Tensor:
+def add_style_bias(logits: Tensor, bias: Tensor | None, style: float) -> Tensor:
     """Return logits that lean to what is usual.
 
     Parameters
@@ -141,11 +68,11 @@ def add_style_bias(logits: Tensor, lean: Tensor | None, style: float) -> Tensor:
     style
         How far; see `SamplingOptions`.
     """
-    if lean is None or not style:
+    if bias is None or not style:
         return logits
-    both = min(lean.shape[-1], logits.shape[-1])
+    both = min(bias.shape[-1], logits.shape[-1])
     found = logits.float().clone()
-    found[..., :both] += style * lean[..., :both]
+    found[..., :both] += style * bias[..., :both]
     return found
 
 

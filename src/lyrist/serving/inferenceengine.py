@@ -1,4 +1,9 @@
-"""Engine."""
+"""The inference engine: every request to a served run passes through it, from any thread.
+
+Each run has its own worker threads, which batch what is queued. A caller either blocks (`InferenceEngine.write`) or receives a
+`PendingRequest` with a future (`InferenceEngine.submit_write`). The number of admitted requests is bounded, and no string of a
+client is used as a file name.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +17,29 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
-from lyrist.generation.sampling import SamplingOptions
-from lyrist.generation.write import Wishes, index_of
+from lyrist.generation.write import index_of
 from lyrist.serving import workers
 from lyrist.serving.modelregistry import ModelRegistry, ServedModel
-from lyrist.serving.requests import AdmissionGate, Cancelled, Limits, PendingRequest, TimedOut, check_count, check_text
-from lyrist.serving.songworker import GenerationRequest, GenerationWorker, Say, ServedSong, composed, own
+from lyrist.serving.requests import (
+    AdmissionGate,
+    Cancelled,
+    Limits,
+    PendingRequest,
+    TimedOut,
+    check_count,
+    check_text,
+)
+from lyrist.serving.songworker import GenerationRequest, GenerationWorker, ServedSong, own_tokenizer, write_constrained
 from lyrist.serving.workers import BatchJob, BatchWorker, TextScore
 
-LINES = 400
-"""Lines of a form at most."""
+FORM_LINES = 400
+"""Maximum lines of a form."""
+CANDIDATES = 64
+"""Maximum candidates of a line."""
 
 
 class InferenceEngine:
-    """Answers what is asked of the runs of a shelf."""
+    """Answers requests to the runs of a model registry."""
 
     def __init__(
         self,
@@ -35,235 +49,177 @@ class InferenceEngine:
         threads: int | None = None,
         metrics: ServerMetrics | None = None,
     ) -> None:
-        """Start the threads.
+        """Start the worker threads.
 
         Parameters
         ----------
-        shelf
+        models
             The runs.
         limits
-            How much is taken at once.
+            Limits of requests and of the queue.
         threads
-            Threads that PyTorch computes with for one run; None: as it is set.
-        counters
-            Where it is counted what was done.
+            PyTorch threads of each worker; None: PyTorch's setting.
+        metrics
+            Where requests are counted.
         """
         self.models, self.limits, self.metrics = models, limits or Limits(), metrics or ServerMetrics()
         self._threads = threads
         self._gate = AdmissionGate(self.limits.queue)
-        self._until: float | None = None  # when what was begun must have ended, since nothing new is taken
+        self._deadline: float | None = None  # of the requests in progress, once nothing new is admitted
         self.metrics.inside(lambda: self._gate.inside)
         self._indices: dict[str, Index | None] = {}
         self._indexing = threading.Lock()
         self._generators: dict[str, GenerationWorker] = {}
         self._workers: dict[tuple[str, str], BatchWorker[Any]] = {}
         for served in models.items.values():
-            self._staff(served)
+            self._start_workers(served)
 
     # Writing.
 
     def write(
-        self,
-        name: str,
-        *,
-        given: Mapping[str, str] | None = None,
-        prompt: str | None = None,
-        sampling: SamplingOptions | None = None,
-        wishes: Wishes | None = None,
-        stops: Sequence[str] = (),
-        top: int | None = None,
-        say: Say | None = None,
-        cancelled: threading.Event | None = None,
+        self, name: str, request: GenerationRequest | None = None, *, cancelled: threading.Event | None = None
     ) -> tuple[ServedSong, ...]:
-        """Write songs, and wait for them.
+        """Write songs and wait for them.
 
         Parameters
         ----------
         name
             A run that writes.
-        given
-            Its conditions: column to value.
-        prompt
-            The first words.
-        sampling
-            How tokens are drawn.
-        wishes
-            How many songs, and what they are to be like. The same seed writes the same songs, whoever else is served.
-        stops
-            A song ends where one of these would stand in it; not for songs to a plan.
-        top
-            Note at each token so many of the likeliest ones; not for songs to a plan.
-        say
-            ``say(song, text, ended)`` is called in the writing thread with the text of a song so far: after each token,
-            or each line of a plan. It must not block, nor raise.
+        request
+            What to write.
         cancelled
-            Set it to give the request up.
+            Set this event to cancel the request.
 
         Raises
         ------
         UsageError
-            It cannot be meant as it is asked.
+            The request is invalid.
         Busy, Closing, Cancelled, TimedOut
-            It was not served.
+            The request was not served.
         """
-        return self.submit_write(
-            name, given=given, prompt=prompt, sampling=sampling, wishes=wishes, stops=stops, top=top, say=say,
-            cancelled=cancelled,
-        ).result()  # fmt: skip
+        return self.submit_write(name, request, cancelled=cancelled).result()
 
     def submit_write(
-        self,
-        name: str,
-        *,
-        given: Mapping[str, str] | None = None,
-        prompt: str | None = None,
-        sampling: SamplingOptions | None = None,
-        wishes: Wishes | None = None,
-        stops: Sequence[str] = (),
-        top: int | None = None,
-        say: Say | None = None,
-        cancelled: threading.Event | None = None,
+        self, name: str, request: GenerationRequest | None = None, *, cancelled: threading.Event | None = None
     ) -> PendingRequest[tuple[ServedSong, ...]]:
-        """Ask for what `write` returns, without waiting for it."""
-        served = self.models.get(name, "write")
-        wishes = wishes or Wishes()
-        payload = GenerationRequest(
-            dict(given or {}), prompt or None, sampling or SamplingOptions(), wishes, tuple(stops), top, say
-        )
-        self._check_write(payload)
-        served.model.checked(payload.given)
-        pending: PendingRequest[tuple[ServedSong, ...]] = self._enter(served, "write", cancelled)
+        """Submit a request to write; see `write`."""
+        request = request or GenerationRequest()
+        served, constrained = self.models.get(name, "write"), request.config.plan() is not None
+        self._check_write(request)
+        served.model.checked(request.conditions)
+        pending: PendingRequest[tuple[ServedSong, ...]] = self._admit(served, "write", cancelled)
         pending.future.add_done_callback(lambda future: self._count_tokens(name, future))
-        if wishes.plan() is None:
-            self._generators[name].put(pending, payload)
+        if constrained:
+            self._workers[name, "compose"].put(BatchJob(pending, request))
         else:
-            self._workers[name, "compose"].put(BatchJob(pending, payload))
+            self._generators[name].put(pending, request)
         return pending
 
-    def _check_write(self, payload: GenerationRequest) -> None:
-        wishes, limits = payload.wishes, self.limits
-        check_count("n", wishes.songs, limits.songs)
-        check_count("max_tokens", wishes.max_tokens or 1, limits.max_tokens)
-        check_count("candidates", wishes.candidates, 64)
-        for name, text in [("prompt", payload.prompt), ("hook", wishes.hook), ("form", wishes.form)]:
+    def _check_write(self, request: GenerationRequest) -> None:
+        config, limits = request.config, self.limits
+        check_count("n", config.n, limits.songs)
+        check_count("max_tokens", config.max_tokens or 1, limits.max_tokens)
+        check_count("candidates", config.candidates, CANDIDATES)
+        for name, text in [("prompt", request.prompt), ("hook", config.hook), ("form", config.form)]:
             check_text(name, text or "", limits.characters)
-        for text in [*payload.stops, *payload.given.values()]:
+        for text in [*request.stops, *request.conditions.values()]:
             check_text("stop or condition", text, 1_000)
-        plan = wishes.plan()
+        plan = config.plan()
         if plan is None:
             return
-        if plan.sections:  # none where all that is asked is to be original
-            check_count("lines of the form", sum(section.lines for section in plan.sections), LINES)
-        if payload.stops or payload.top is not None:
+        if plan.sections:  # empty if originality is the only constraint
+            check_count("lines of the form", sum(section.lines for section in plan.sections), FORM_LINES)
+        if request.stops or request.top_logprobs is not None:
             raise UsageError(
-                "Songs to a plan have no stop and no logprobs; leave those out, or form, rhyme and the like."
+                "Songs with constraints have no stop and no logprobs; leave those out, or form, rhyme and the like."
             )
 
     def _count_tokens(self, name: str, future: Any) -> None:
         if not future.cancelled() and future.exception() is None:
             self.metrics.wrote(name, sum(song.tokens for song in future.result()))
 
-    # Labels.
+    # Classification.
 
     def classify(
-        self,
-        name: str,
-        texts: Sequence[str],
-        *,
-        artist: str | None = None,
-        explain: bool = False,
+        self, name: str, texts: Sequence[str], *, artist: str | None = None, explain: bool = False,
         cancelled: threading.Event | None = None,
-    ) -> list[Label]:
-        """Label lyrics, and wait for it; raises as `write`.
+    ) -> list[Label]:  # fmt: skip
+        """Classify lyrics and wait for the labels; raises as `write`.
 
         Parameters
         ----------
         name
-            A run that labels lyrics.
+            A run that classifies lyrics.
         texts
-            Lyrics; they are cleaned as the corpus was.
+            Lyrics; they are cleaned like the corpus.
         artist
-            Who sings them, for a run that was fitted with the artist as a feature.
+            The artist, for a run that uses the artist as a feature.
         explain
-            Find the words and lines that decided.
+            Find the words and lines with the largest influence.
         cancelled
-            Set it to give the request up.
+            Set this event to cancel the request.
         """
         return self.submit_classify(name, texts, artist=artist, explain=explain, cancelled=cancelled).result()
 
     def submit_classify(
-        self,
-        name: str,
-        texts: Sequence[str],
-        *,
-        artist: str | None = None,
-        explain: bool = False,
+        self, name: str, texts: Sequence[str], *, artist: str | None = None, explain: bool = False,
         cancelled: threading.Event | None = None,
-    ) -> PendingRequest[list[Label]]:
-        """Ask for what `classify` returns, without waiting for it."""
+    ) -> PendingRequest[list[Label]]:  # fmt: skip
+        """Submit lyrics to classify; see `classify`."""
         served = self.models.get(name, "classify")
         self._check_texts(texts)
         if explain:
             check_count("texts with explain", len(texts), self.limits.explained)
         check_text("artist", artist or "", 1_000)
-        pending: PendingRequest[list[Label]] = self._enter(served, "classify", cancelled)
-        payload = workers.ClassifyJob(tuple(texts), artist or "", explain)
-        self._workers[name, "classify"].put(BatchJob(pending, payload, len(texts)))
+        pending: PendingRequest[list[Label]] = self._admit(served, "classify", cancelled)
+        job = workers.ClassifyJob(tuple(texts), artist or "", explain)
+        self._workers[name, "classify"].put(BatchJob(pending, job, len(texts)))
         return pending
 
     def classify_picture(
         self, name: str, image: bytes, *, cancelled: threading.Event | None = None
     ) -> dict[str, float]:
-        """Return every label of a picture (the bytes of a file) with its probability, the likeliest first."""
+        """Return the probability of each label of a picture (the bytes of a file), the most likely first."""
         return self.submit_pictures(name, [image], cancelled=cancelled).result()[0]
 
     def submit_pictures(
         self, name: str, images: Sequence[bytes], *, cancelled: threading.Event | None = None
     ) -> PendingRequest[list[dict[str, float]]]:
-        """Ask for the labels of pictures, without waiting for them."""
+        """Submit pictures to classify; see `classify_picture`."""
         served = self.models.get(name, "picture")
         check_count("pictures", len(images), self.limits.texts)
-        pending: PendingRequest[list[dict[str, float]]] = self._enter(served, "picture", cancelled)
+        pending: PendingRequest[list[dict[str, float]]] = self._admit(served, "picture", cancelled)
         self._workers[name, "picture"].put(BatchJob(pending, tuple(images), len(images)))
         return pending
 
     # Scores.
 
     def score(
-        self,
-        name: str,
-        texts: Sequence[str],
-        given: Mapping[str, str] | None = None,
-        *,
+        self, name: str, texts: Sequence[str], given: Mapping[str, str] | None = None, *,
         cancelled: threading.Event | None = None,
-    ) -> list[TextScore]:
-        """Return what a writer thinks of lyrics, and what of them stands in its training songs; raises as `write`."""
+    ) -> list[TextScore]:  # fmt: skip
+        """Return the loss of lyrics under a writer, and their runs of words from training songs; raises as `write`."""
         return self.submit_score(name, texts, given, cancelled=cancelled).result()
 
     def submit_score(
-        self,
-        name: str,
-        texts: Sequence[str],
-        given: Mapping[str, str] | None = None,
-        *,
+        self, name: str, texts: Sequence[str], given: Mapping[str, str] | None = None, *,
         cancelled: threading.Event | None = None,
-    ) -> PendingRequest[list[TextScore]]:
-        """Ask for what `score` returns, without waiting for it."""
+    ) -> PendingRequest[list[TextScore]]:  # fmt: skip
+        """Submit lyrics to score; see `score`."""
         served = self.models.get(name, "write")
         self._check_texts(texts)
         for text in (given or {}).values():
             check_text("condition", text, 1_000)
         served.model.checked(given)
-        pending: PendingRequest[list[TextScore]] = self._enter(served, "score", cancelled)
-        self._workers[name, "score"].put(
-            BatchJob(pending, workers.ScoreJob(tuple(texts), dict(given or {})), len(texts))
-        )
+        pending: PendingRequest[list[TextScore]] = self._admit(served, "score", cancelled)
+        job = workers.ScoreJob(tuple(texts), dict(given or {}))
+        self._workers[name, "score"].put(BatchJob(pending, job, len(texts)))
         return pending
 
     def index(self, name: str) -> Index | None:
-        """Return the index of the songs that a writer learnt from; None where its corpus is there no more.
+        """Return the phrase index of a writer's training songs; None if the corpus is missing or has changed.
 
-        It is made where the corpus has none yet, which takes a minute for a million songs; then it is kept.
+        The index is built on first use, which takes a minute for a million songs, and then kept.
         """
         served = self.models.get(name, "write")
         with self._indexing:
@@ -274,23 +230,23 @@ class InferenceEngine:
                     self._indices[name] = None
             return self._indices[name]
 
-    # The desk itself.
+    # Admission, start and shutdown.
 
     @property
     def inside(self) -> int:
-        """Return how many requests wait or are being answered."""
+        """Number of requests that are queued or in progress."""
         return self._gate.inside
 
     def refuse(self) -> None:
-        """Take nothing new from now on."""
+        """Admit no further requests."""
         self._gate.close()
-        if self._until is None:
-            self._until = time.monotonic() + self.limits.seconds + 1
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self.limits.seconds + 1
 
     def close(self) -> None:
-        """Take nothing new, finish what was begun (no longer than a request may take), and end the threads."""
+        """Admit no further requests, finish those in progress (up to their time limit) and end the threads."""
         self.refuse()
-        self._gate.wait(max(0.0, (self._until or 0.0) - time.monotonic()))
+        self._gate.wait(max(0.0, (self._deadline or 0.0) - time.monotonic()))
         for worker in self._workers.values():
             worker.close()
         for generator in self._generators.values():
@@ -301,7 +257,7 @@ class InferenceEngine:
         for number, text in enumerate(texts, 1):
             check_text(f"text {number}", text, self.limits.characters)
 
-    def _enter(self, served: ServedModel, kind: str, cancelled: threading.Event | None) -> PendingRequest[Any]:
+    def _admit(self, served: ServedModel, kind: str, cancelled: threading.Event | None) -> PendingRequest[Any]:
         pending: PendingRequest[Any] = PendingRequest(self.limits.seconds, cancelled)
         try:
             self._gate.enter(pending)
@@ -313,38 +269,38 @@ class InferenceEngine:
         )
         return pending
 
-    def _staff(self, served: ServedModel) -> None:
-        """Start the threads of a run."""
-        name, most, threads = served.name, self.limits.batch, self._threads
+    def _start_workers(self, served: ServedModel) -> None:
+        name, limit, threads, model, cleaning = (
+            served.name, self.limits.batch, self._threads, served.model, served.run.cleaning,
+        )  # fmt: skip
 
-        def watch(kind: str) -> Any:
+        def add(kind: str, work: Any, batch_size: int = limit) -> None:
+            self._workers[name, kind] = BatchWorker(f"{kind} {name}", work, batch_size, threads)
+
+        def on_batch(kind: str) -> Callable[[int], object]:
             return lambda size: self.metrics.computed(name, kind, size)
 
         if served.task == "classify":
-            work = workers.texts(served.model, served.run.cleaning, watch("classify"))
-            self._workers[name, "classify"] = BatchWorker(f"classify {name}", work, most, threads)
+            add("classify", workers.classify_work(model, cleaning, on_batch("classify")))
         elif served.task == "picture":
-            pictures = workers.picture_work(served.model, watch("picture"))
-            self._workers[name, "picture"] = BatchWorker(f"picture {name}", pictures, most, threads)
+            add("picture", workers.picture_work(model, on_batch("picture")))
         else:
-            self._generators[name] = GenerationWorker(f"write {name}", served.model, most, threads, watch("write"))
-            cleaning = served.run.cleaning
-            score = workers.score_work(own(served.model), cleaning, lambda: self.index(name), watch("score"))
-            self._workers[name, "score"] = BatchWorker(f"score {name}", score, most, threads)
-            self._workers[name, "compose"] = BatchWorker(
-                f"compose {name}", self._composing(name, own(served.model)), 1, threads
-            )
+            self._generators[name] = GenerationWorker(f"write {name}", model, limit, threads, on_batch("write"))
+            index = lambda: self.index(name)  # noqa: E731
+            add("score", workers.score_work(own_tokenizer(model), cleaning, index, on_batch("score")))
+            add("compose", self._compose_work(name, own_tokenizer(model)), 1)
 
-    def _composing(self, name: str, writer: Any) -> Any:
+    def _compose_work(self, name: str, writer: Any) -> Callable[[list[BatchJob[GenerationRequest]]], None]:
         def work(jobs: list[BatchJob[GenerationRequest]]) -> None:
             for job in jobs:
-                index = self.index(name) if job.payload.wishes.original is not None else None
-                if job.payload.wishes.original is not None and index is None:
+                original = job.payload.config.original is not None
+                index = self.index(name) if original else None
+                if original and index is None:
                     raise UsageError(
-                        f"The songs that '{name}' learnt from are not there any more, so copies cannot be looked for; "
+                        f"The training songs of '{name}' are not available, so copied runs cannot be looked up; "
                         "leave original out."
                     )
-                job.pending.answer(composed(writer, job.payload, job.pending, index))
+                job.pending.answer(write_constrained(writer, job.payload, job.pending, index))
 
         return work
 
@@ -361,39 +317,39 @@ def _outcome(future: Any) -> str:
 
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-SONGS = (1, 2, 4, 8, 16, 32, 64, 128)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class ServerMetrics:
-    """The figures of one server; nothing is counted for a process, so that several can stand in one."""
+    """Prometheus metrics of one server; a registry of its own allows several servers in one process."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
-            "lyrist_requests", "Requests that left, by model, kind and outcome.", ["model", "kind", "outcome"],
+            "lyrist_requests", "Finished requests, by model, kind and outcome.", ["model", "kind", "outcome"],
             registry=registry,
         )  # fmt: skip
         self._seconds = Histogram(
-            "lyrist_request_seconds", "Seconds of a request, its wait included.", ["kind"],
+            "lyrist_request_seconds", "Seconds of a request, including its time in the queue.", ["kind"],
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
-        self._tokens = Counter("lyrist_tokens_written", "Tokens that were written.", ["model"], registry=registry)
+        self._tokens = Counter("lyrist_tokens_written", "Generated tokens.", ["model"], registry=registry)
         self._batch = Histogram(
-            "lyrist_batch_size", "Songs, texts or pictures that were computed together.", ["model", "kind"],
-            buckets=SONGS, registry=registry,
+            "lyrist_batch_size", "Songs, texts or pictures in a batch.", ["model", "kind"],
+            buckets=BATCH_SIZES, registry=registry,
         )  # fmt: skip
-        self._inside = Gauge("lyrist_requests_inside", "Requests that wait or are being answered.", registry=registry)
+        self._inside = Gauge("lyrist_requests_inside", "Requests queued or in progress.", registry=registry)
         self._responses = Counter("lyrist_http_responses", "HTTP responses by status.", ["status"], registry=registry)
 
     def left(self, model: str, kind: str, outcome: str, seconds: float) -> None:
-        """Count a request that was answered, failed, or was turned away."""
+        """Count a finished or refused request."""
         self._requests.labels(model, kind, outcome).inc()
         self._seconds.labels(kind).observe(seconds)
 
     def wrote(self, model: str, tokens: int) -> None:
-        """Count tokens."""
+        """Count generated tokens."""
         self._tokens.labels(model).inc(tokens)
 
     def computed(self, model: str, kind: str, size: int) -> None:
@@ -405,11 +361,11 @@ class ServerMetrics:
         self._responses.labels(str(status)).inc()
 
     def inside(self, count: Callable[[], float]) -> None:
-        """Ask ``count`` how many requests are inside, whenever the figures are read."""
+        """Call ``count`` for the number of admitted requests when the metrics are read."""
         self._inside.set_function(count)
 
     def outcomes(self) -> dict[str, int]:
-        """Return how many requests were answered, refused, late, cancelled or failed."""
+        """Return the number of requests by outcome: answered, refused, late, cancelled, failed."""
         found: dict[str, int] = {}
         for metric in self._requests.collect():
             for sample in metric.samples:
@@ -419,5 +375,5 @@ class ServerMetrics:
         return found
 
     def text(self) -> bytes:
-        """Return all figures in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

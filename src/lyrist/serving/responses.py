@@ -1,4 +1,8 @@
-"""Responses."""
+"""HTTP responses: errors in OpenAI's format, strict JSON, waiting for answers, and event streams.
+
+Errors are ``{"error": {"message", "type", "param", "code"}}`` with the matching status. No thread is held while a request waits,
+and a request is cancelled as soon as its client disconnects.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ from starlette.types import Receive, Scope, Send
 from lyrist.errors import LyristError
 from lyrist.serving.requests import Busy, Cancelled, Closing, PendingRequest, TimedOut
 
+Answer = TypeVar("Answer")
+
 TYPES = {
     400: ("invalid_request_error", "invalid_value"),
     401: ("authentication_error", "invalid_api_key"),
@@ -33,13 +39,13 @@ TYPES = {
     503: ("server_error", "shutting_down"),
     504: ("server_error", "timeout"),
 }
-"""Status to the type and code of the error."""
+"""Type and code of an error by its status."""
 
 _OPTION = re.compile(r"(?<!\w)--?([a-z][a-z-]*)")
 
 
 class ApiError(HTTPException):
-    """A request that is answered with an error; FastAPI lets such ones pass wherever they come up."""
+    """An error with an HTTP status; FastAPI passes it through from any place."""
 
     def __init__(
         self,
@@ -56,7 +62,7 @@ class ApiError(HTTPException):
     def body(self) -> dict[str, Any]:
         """Return the error for JSON."""
         kind, code = TYPES.get(self.status, ("invalid_request_error" if self.status < 500 else "server_error", "error"))
-        message = self.message.encode("utf-8", "replace").decode()  # it may quote what the client sent
+        message = self.message.encode("utf-8", "replace").decode()  # it may quote the client's text
         return {"error": {"message": message, "type": kind, "param": self.param, "code": self.code or code}}
 
     def response(self) -> JSONResponse:
@@ -65,93 +71,91 @@ class ApiError(HTTPException):
 
 
 def as_api_error(error: BaseException) -> ApiError:
-    """Return the answer to any error; what nobody foresaw tells nothing of itself."""
+    """Return the API error for any exception; an unexpected one reveals no details."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, Busy):
-        return ApiError(429, str(error), headers={"Retry-After": str(error.again)})
+        return ApiError(429, str(error), headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, Closing):
         return ApiError(503, str(error), headers={"Retry-After": "5"})
-    if isinstance(error, TimedOut):
-        return ApiError(504, str(error))
-    if isinstance(error, Cancelled):
-        return ApiError(499, str(error))
+    if isinstance(error, TimedOut | Cancelled):
+        return ApiError(504 if isinstance(error, TimedOut) else 499, str(error))
     if isinstance(error, LyristError):
         return ApiError(400, _OPTION.sub(lambda found: found[1].replace("-", "_"), str(error)))
     if isinstance(error, RequestValidationError):
-        return _invalid(error)
+        return _validation_error(error)
     if isinstance(error, HTTPException):
         return ApiError(error.status_code, str(error.detail), headers=dict(error.headers or {}))
-    return ApiError(500, "This is a defect of the server, not of the request; its log says more.")
+    return ApiError(500, "This is a defect of the server, not of the request; the server's log has details.")
 
 
-def _invalid(error: RequestValidationError) -> ApiError:
-    """Return the first of what is wrong with a body."""
+def _validation_error(error: RequestValidationError) -> ApiError:
+    """Return the first validation error of a body."""
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in ("body", "str", "list[str]")]
     param = ".".join(place).encode("utf-8", "replace").decode() or None
-    said = str(first["msg"]).removeprefix("Value error, ")
-    message = f"{param}: {said}" if param else said
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    message = f"{param}: {reason}" if param else reason
     return ApiError(400, message, param=param, code=str(first["type"]))
 
 
+def phrase(status: int) -> str:
+    """Return the standard phrase of a status."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+
+
 def loads(body: bytes) -> Any:
-    """Return what a JSON body says: UTF-8, and no NaN or Infinity, which are no JSON.
+    """Parse a JSON body strictly: UTF-8 only, without NaN and Infinity.
 
     Raises
     ------
-    Refused
-        It is no JSON.
+    ApiError
+        The body is not valid JSON.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_never, parse_float=_finite)
+        return json.loads(body.decode("utf-8"), parse_constant=_reject_constant, parse_float=_finite)
     except RecursionError:
         raise ApiError(400, "The body is nested too deeply.", code="invalid_json") from None
     except UnicodeDecodeError as error:
         raise ApiError(400, f"The body is not UTF-8 (byte {error.start}).", code="invalid_json") from None
-    except ValueError as error:  # numbers of thousands of digits, too
+    except ValueError as error:  # also numbers with thousands of digits
         raise ApiError(400, f"The body is not JSON: {str(error)[:200]}.", code="invalid_json") from None
 
 
-def _never(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON's")
+def _reject_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{text[:40]} is beyond what a number can hold")
+        raise ValueError(f"{text[:40]} is too large for a number")
     return number
 
 
-def phrase(status: int) -> str:
-    """Return what a status means."""
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
-
-
-Answer = TypeVar("Answer")
+# Waiting for the engine.
 
 
 async def answers(request: Request, pending_requests: Sequence[PendingRequest[Answer]]) -> list[Answer]:
-    """Return the answers to all tickets.
+    """Return the answers to all pending requests.
 
     Raises
     ------
     Cancelled
-        The client went away.
+        The client disconnected.
     TimedOut
-        One took too long.
+        A request exceeded its time limit.
     """
     try:
-        return await unless_gone(request, asyncio.gather(*(arrived(pending) for pending in pending_requests)))
+        return await unless_disconnected(request, asyncio.gather(*(arrived(pending) for pending in pending_requests)))
     finally:
         for pending in pending_requests:
-            pending.give_up()  # nothing where it was answered
+            pending.cancel()  # no effect on those that are answered
 
 
-async def unless_gone(request: Request, waiting: Awaitable[Answer]) -> Answer:
-    """Return what is waited for; raises `Cancelled` where the client goes away before."""
-    found, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(_gone(request.receive))
+async def unless_disconnected(request: Request, waiting: Awaitable[Answer]) -> Answer:
+    """Return the result of an awaitable; raise `Cancelled` if the client disconnects before."""
+    found, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(_disconnected(request.receive))
     try:
         both: set[asyncio.Future[Any]] = {found, gone}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -165,11 +169,11 @@ async def unless_gone(request: Request, waiting: Awaitable[Answer]) -> Answer:
 
 
 async def arrived(pending: PendingRequest[Answer]) -> Answer:
-    """Return the answer to a ticket; raises as `PendingRequest.result`."""
+    """Return the answer to a pending request; raises as `PendingRequest.result`."""
     try:
         return await asyncio.wait_for(asyncio.wrap_future(pending.future), pending.left + 0.05)
     except TimeoutError:
-        pending.give_up()
+        pending.cancel()
         raise TimedOut(pending.seconds) from None
     except asyncio.CancelledError:
         if pending.future.cancelled() and pending.cancelled.is_set():
@@ -177,13 +181,17 @@ async def arrived(pending: PendingRequest[Answer]) -> Answer:
         raise
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-class Events(Response):
-    """Server-sent events, each a JSON object, until there are no more or the client goes away."""
+class EventStream(Response):
+    """Server-sent events, one JSON object each, with ``[DONE]`` at the end; stops when the client disconnects.
+
+    sse-starlette is not used: it replaces `uvicorn.Server.handle_exit` for the whole process, while this server finishes its
+    streams before it exits.
+    """
 
     media_type = "text/event-stream"
 
@@ -193,8 +201,8 @@ class Events(Response):
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them."""
-        sending, gone = asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_gone(receive))
+        """Send the events."""
+        sending, gone = asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
@@ -202,7 +210,7 @@ class Events(Response):
         finally:
             for task in (sending, gone):
                 task.cancel()
-            await asyncio.gather(sending, gone, return_exceptions=True)  # so that `_send` lets go of what it asked for
+            await asyncio.gather(sending, gone, return_exceptions=True)  # so that `_send` closes the events
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -1,17 +1,21 @@
-"""What the API takes and gives, as its OpenAPI description says it. Types are strict: ``"5"`` is no number."""
+"""Requests and responses of the API, as in its OpenAPI description. Types are strict: ``"5"`` is not a number.
+
+The options of writing come from `lyrist.generation.config.GenerationConfig`, with its ranges and help texts.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+from lyrist.generation.config import INT_MAX, GenerationConfig, options
+
 SEED = 2**63
 
 
 class Strict(BaseModel):
-    """A body in which unknown keys, numbers in quotes and NaN are errors."""
+    """A body without unknown keys, numbers in quotes and NaN."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -23,45 +27,38 @@ class StreamOptions(Strict):
     include_obfuscation: bool | None = None
 
 
-class CompletionRequest(Strict):
-    """Songs that are to be written: OpenAI's completions, and what lyrics need beside them.
+def _generation_options() -> Any:
+    """Return a model with a field for each option of writing; None is the default of the config."""
+    hints = get_type_hints(GenerationConfig)
+    found: dict[str, Any] = {}
+    for each in options(GenerationConfig):
+        default = f" Default: {each.default}." if each.default is not None else ""
+        about = each.metadata["help"].replace("--", "").replace("-n", "n") + default
+        found[each.name] = (hints[each.name] | None, Field(None, description=about, **each.metadata["bounds"]))
+    return create_model("GenerationOptions", __base__=Strict, **found)
 
-    `user`, `metadata`, `store`, `service_tier` and `include_obfuscation` change nothing here. `best_of` (other than `n`),
-    `suffix`, `logit_bias` and the two additive penalties are not offered, and refused where they would change something.
+
+class CompletionRequest(_generation_options()):  # type: ignore[misc]
+    """Songs to write: OpenAI's completions with the options of writing.
+
+    `user`, `metadata`, `store`, `service_tier` and `include_obfuscation` have no effect. `best_of` (other than `n`), `suffix`,
+    `logit_bias` and the two additive penalties are not supported, and refused where they would change the result.
     """
 
-    model: str = Field(description="One of `/v1/models` that writes.")
-    prompt: str | list[str] | None = Field(None, description="The first words of a song; of several songs, a list.")
+    model: str = Field(description="A model of `/v1/models` that writes.")
+    prompt: str | list[str] | None = Field(None, description="The first words of a song; a list for several songs.")
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    n: int | None = Field(1, ge=1, le=2**31 - 1, description="Songs for each prompt.")
-    max_tokens: int | None = Field(
-        None, ge=1, le=2**31 - 1, description="300 where it is not given; of a form, as many as it needs."
+    seed: int | None = Field(
+        None, ge=-SEED, lt=SEED, description="The same seed writes the same songs. Default: random."
     )
-    temperature: float | None = Field(None, ge=0, le=10)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_k: Count | None = None
-    min_p: float | None = Field(None, ge=0, lt=1)
-    style: float | None = Field(
-        None, ge=0, le=10, description="How far to lean to words that are usual for the genre or artist."
-    )
-    repetition_penalty: float | None = Field(None, ge=1, le=10)
-    no_repeat_ngram: int | None = Field(None, ge=0, le=64)
-    max_repeats: Count | None = None
-    stop: str | list[str] | None = Field(None, description="Up to 16 strings; a song ends before any of them.")
-    seed: int | None = Field(None, ge=-SEED, lt=SEED, description="The same seed writes the same songs.")
+    stop: str | list[str] | None = Field(None, description="Up to 16 strings; a song ends before the first of them.")
     logprobs: int | None = Field(None, ge=0, le=5)
     echo: bool | None = False
     genre: str | None = None
     artist: str | None = None
-    conditions: dict[str, str] | None = Field(None, description="Column to value, for other columns.")
-    form: str | None = Field(None, description="Sections, such as `verse,chorus,verse:8,chorus`.")
-    rhyme: str | None = Field(None, description="Which lines of a stanza rhyme: `AABB`, `ABAB`, `free`.")
-    syllables: int | None = Field(None, ge=1, le=40, description="Syllables of a line.")
-    hook: str | None = Field(None, description="The first line of the chorus.")
-    original: int | None = Field(None, ge=3, le=1_000, description="Words that may be copied on end.")
-    candidates: int | None = Field(None, ge=1, le=64, description="Lines that are drawn for each line of a form.")
-    best_of: int | None = Field(None, ge=1, le=2**31 - 1)
+    conditions: dict[str, str] | None = Field(None, description="Other conditions: column to value.")
+    best_of: int | None = Field(None, ge=1, le=INT_MAX)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, float] | None = None
@@ -73,7 +70,7 @@ class CompletionRequest(Strict):
 
 
 class Usage(BaseModel):
-    """Tokens that were read and written."""
+    """Numbers of tokens read and generated."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -81,7 +78,7 @@ class Usage(BaseModel):
 
 
 class Logprobs(BaseModel):
-    """What the model thought of each token, before any setting was applied."""
+    """Log-probabilities of each token, before any sampling option is applied."""
 
     tokens: list[str]
     token_logprobs: list[float]
@@ -90,17 +87,19 @@ class Logprobs(BaseModel):
 
 
 class Choice(BaseModel):
-    """One song."""
+    """A generated song."""
 
     index: int
     text: str
     finish_reason: Literal["stop", "length"] | None
     logprobs: Logprobs | None = None
-    lines: list[dict[str, Any]] | None = Field(None, description="Line by line what was met, of a song to a plan.")
+    lines: list[dict[str, Any]] | None = Field(
+        None, description="Constraints met line by line, for a song with constraints."
+    )
 
 
 class Completion(BaseModel):
-    """Songs that were written."""
+    """Generated songs."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"
@@ -111,29 +110,33 @@ class Completion(BaseModel):
 
 
 class ClassifyRequest(Strict):
-    """Lyrics, or pictures, that are to be labelled."""
+    """Lyrics or pictures to classify."""
 
     model: str
-    texts: str | list[str] | None = Field(None, description="Lyrics; they are cleaned as the corpus was.")
-    pictures: list[str] | None = Field(None, description="Files of pictures in base64, for a model that labels them.")
-    artist: str | None = Field(None, description="Who sings the texts, for a model that was fitted with the artist.")
-    explain: bool | None = Field(False, description="Tell the words and lines that decided.")
-    top: int | None = Field(None, ge=1, le=2**31 - 1, description="Only so many labels of each, the likeliest.")
+    texts: str | list[str] | None = Field(None, description="Lyrics; they are cleaned like the corpus.")
+    pictures: list[str] | None = Field(
+        None, description="Picture files in base64, for a model that classifies pictures."
+    )
+    artist: str | None = Field(None, description="Artist of the texts, for a model that uses the artist as a feature.")
+    explain: bool | None = Field(False, description="Return the words and lines with the largest influence.")
+    top: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="Return only this many labels, the most likely first."
+    )
 
 
 class Labelled(BaseModel):
-    """What a model says of one text or picture."""
+    """The labels of one text or picture."""
 
     index: int
     label: str
     probabilities: dict[str, float]
     words: list[tuple[str, float]] | None = None
     lines: list[tuple[str, float]] | None = None
-    method: str | None = Field(default=None, description="How the weights of words and lines were found.")
+    method: str | None = Field(default=None, description="Method that computed the weights of words and lines.")
 
 
 class Classified(BaseModel):
-    """Labels, in the order of what was given."""
+    """Labels, in the order of the input."""
 
     object: Literal["list"] = "list"
     model: str
@@ -141,7 +144,7 @@ class Classified(BaseModel):
 
 
 class ScoreRequest(Strict):
-    """Lyrics that are to be scored."""
+    """Lyrics to score."""
 
     model: str
     texts: str | list[str]
@@ -151,7 +154,7 @@ class ScoreRequest(Strict):
 
 
 class SongFound(BaseModel):
-    """A song that the writer learnt from."""
+    """A training song of the writer."""
 
     id: int
     title: str
@@ -159,22 +162,22 @@ class SongFound(BaseModel):
 
 
 class Originality(BaseModel):
-    """What of a text stands in the songs that the writer learnt from."""
+    """Overlap of a text with the training songs of the writer."""
 
-    longest_run: int = Field(description="Words on end that stand in one song; 0 where there are not four.")
+    longest_run: int = Field(description="Longest run of words that occurs in one training song; 0 below four words.")
     words: str
     song: SongFound | None
-    shares: dict[str, float] = Field(description="By n: the share of the runs of n words that stand in some song.")
+    shares: dict[str, float] = Field(description="By n: share of the runs of n words that occur in a training song.")
 
 
 class Scored(BaseModel):
-    """What a writer thinks of one text."""
+    """The score of one text."""
 
     index: int
     bits_per_byte: float
     tokens: int
     bytes: int
-    originality: Originality | None = Field(description="None where the songs are not there any more.")
+    originality: Originality | None = Field(description="None if the training songs are not available.")
 
 
 class Scores(BaseModel):
@@ -186,7 +189,7 @@ class Scores(BaseModel):
 
 
 class Model(BaseModel):
-    """A run that is served."""
+    """A served run."""
 
     id: str
     object: Literal["model"] = "model"
@@ -199,14 +202,14 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
-    """The runs that are served."""
+    """The served runs."""
 
     object: Literal["list"] = "list"
     data: list[Model]
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """Details of an error."""
 
     message: str
     type: str
@@ -215,13 +218,13 @@ class Problem(BaseModel):
 
 
 class Problems(BaseModel):
-    """An error, as OpenAI's clients know it."""
+    """An error, in OpenAI's format."""
 
     error: Problem
 
 
 class Health(BaseModel):
-    """Whether the server serves."""
+    """State of the server."""
 
     status: Literal["ok"] = "ok"
     models: int

@@ -1,4 +1,8 @@
-"""The thread that writes with one writer: requests for songs join the crowd while it writes, and leave when they are done."""
+"""The thread that generates songs with one writer.
+
+Songs without constraints use continuous batching: requests join the batch while it runs and leave when they are done. Songs with
+constraints are written one request at a time (`write_constrained`).
+"""
 
 from __future__ import annotations
 
@@ -13,104 +17,114 @@ import torch
 
 from lyrist.evaluation.originality import Index
 from lyrist.generation.batching import BatchScheduler, SongSequence, TokenLogprob
+from lyrist.generation.config import MAX_TOKENS, GenerationConfig
 from lyrist.generation.prompts import SongStart, Vocabulary, start
-from lyrist.generation.sampling import SamplingOptions
-from lyrist.generation.write import MAX_TOKENS, Wishes, WrittenSong, compose
+from lyrist.generation.write import OnText, WrittenSong, compose
 from lyrist.serving.requests import PendingRequest
-
-Say = Callable[[int, str, bool], object]
-"""``say(song, text, ended)``: the text of a song so far, prompt included; called in the thread that writes."""
 
 
 @dataclass(frozen=True)
 class ServedSong(WrittenSong):
-    """A song as it is served."""
+    """A generated song with what the API reports about it."""
 
     prompt: str = ""
-    """What ``text`` begins with: the prompt, cleaned as the corpus was."""
+    """The cleaned prompt that ``text`` starts with."""
     prompt_tokens: int = 0
-    """Tokens that were read before it: what stands before every song, conditions, and the prompt."""
-    likely: tuple[TokenLogprob, ...] = ()
-    """What the model thought of each token, where that was asked for."""
+    """Tokens read before the first generated one: start token, conditions and prompt."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Log-probabilities of each token, if requested."""
     pieces: tuple[str, ...] = ()
-    """The texts of the tokens in ``likely``."""
-    others: Mapping[int, str] = field(default_factory=dict)
-    """The texts of the other tokens in ``likely``."""
+    """Texts of the tokens in ``logprobs``."""
+    alternatives: Mapping[int, str] = field(default_factory=dict)
+    """Texts of the other tokens in ``logprobs``, by token id."""
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What songs are asked for."""
+    """A request for songs."""
 
-    given: Mapping[str, str]
-    prompt: str | None
-    sampling: SamplingOptions
-    wishes: Wishes
+    config: GenerationConfig = field(default_factory=GenerationConfig)
+    """Number of songs, sampling and constraints. The same seed writes the same songs, whatever else is in the batch."""
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """Conditions of the writer: column to value."""
+    prompt: str | None = None
     stops: tuple[str, ...] = ()
-    top: int | None = None
-    say: Say | None = None
+    """A song ends before the first of these strings; not with constraints."""
+    top_logprobs: int | None = None
+    """Record the log-probability of each token, and of this many most likely alternatives; not with constraints."""
+    on_text: OnText | None = None
+    """``on_text(song, text, ended)`` is called in the generating thread after each token, or each line of a form.
+
+    The text includes the prompt. The function must neither block nor raise."""
 
 
-def own(writer: Any) -> Any:
-    """Return the writer with a tokenizer of its own: a tokenizer is changed while it encodes, and a thread must not see it."""
+def own_tokenizer(writer: Any) -> Any:
+    """Return the writer with a copy of its tokenizer: encoding changes a tokenizer, so each thread needs its own."""
     mine = copy.copy(writer)
     mine.tokenizer = copy.deepcopy(writer.tokenizer)
     return mine
 
 
 @dataclass(eq=False)
-class _Request:
+class _Active:
+    """A request in the worker, and its songs."""
+
     pending: PendingRequest[tuple[ServedSong, ...]]
-    payload: GenerationRequest
+    request: GenerationRequest
     songs: list[SongSequence] = field(default_factory=list)
     waiting: list[SongSequence] = field(default_factory=list)
-    """Those of its songs that have not joined the crowd."""
+    """Songs that have not joined the batch."""
 
 
 class GenerationWorker:
-    """Writes songs freely, those of many requests at once."""
+    """Generates songs without constraints for many requests at once."""
 
     def __init__(
         self,
         name: str,
         writer: Any,
-        most: int,
+        batch_size: int,
         threads: int | None = None,
-        watch: Callable[[int], object] = lambda songs: None,
+        on_batch: Callable[[int], object] = lambda songs: None,
     ) -> None:
         """Start the thread.
 
         Parameters
         ----------
         name
-            For a person who looks at the threads.
+            Name of the thread.
         writer
             A `lyrist.training.writer.Writer`.
-        most
-            Songs that are written at once.
+        batch_size
+            Maximum songs in the batch.
         threads
-            Threads that PyTorch computes with; None: as it is set.
-        watch
-            Told how many songs are written at each step.
+            PyTorch threads; None: PyTorch's setting.
+        on_batch
+            Called before each step with the number of songs in the batch.
         """
-        self._writer, self._most, self._threads, self._watch = own(writer), most, threads, watch
+        self._writer, self._batch_size, self._threads, self._on_batch = (
+            own_tokenizer(writer),
+            batch_size,
+            threads,
+            on_batch,
+        )
         self._vocabulary = Vocabulary(self._writer)
         self._scheduler = BatchScheduler(self._writer, self._vocabulary)
-        self._new: deque[_Request] = deque()
-        self._inside: list[_Request] = []
+        self._queue: deque[_Active] = deque()
+        self._active: list[_Active] = []
         self._change = threading.Condition()
         self._open = True
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, pending: PendingRequest[tuple[ServedSong, ...]], payload: GenerationRequest) -> None:
-        """Let a request wait for its turn."""
+    def put(self, pending: PendingRequest[tuple[ServedSong, ...]], request: GenerationRequest) -> None:
+        """Queue a request."""
         with self._change:
-            self._new.append(_Request(pending, payload))
+            self._queue.append(_Active(pending, request))
             self._change.notify()
 
     def close(self) -> None:
-        """Let the thread end when nothing is left to write."""
+        """Let the thread end when its queue is empty."""
         with self._change:
             self._open = False
             self._change.notify()
@@ -120,133 +134,128 @@ class GenerationWorker:
         if self._threads:
             torch.set_num_threads(self._threads)
         while self._wait():
-            self._drop()
-            self._let_in()
+            self._drop_expired()
+            self._admit()
             try:
                 if len(self._scheduler):
-                    self._watch(len(self._scheduler))
+                    self._on_batch(len(self._scheduler))
                     self._scheduler.step()
-            except Exception as error:  # whatever it was, those who wait must hear of it, and others be served
-                for request in self._inside:
-                    request.pending.fail(error)
-                self._inside, self._scheduler = [], BatchScheduler(self._writer, self._vocabulary)
-            self._hand_out()
+            except Exception as error:  # fail the active requests and serve the next ones
+                for active in self._active:
+                    active.pending.fail(error)
+                self._active, self._scheduler = [], BatchScheduler(self._writer, self._vocabulary)
+            self._answer_finished()
 
     def _wait(self) -> bool:
-        """Wait until there is something to do; return whether there is."""
+        """Wait for work; return False if the worker is closed and has none."""
         with self._change:
-            self._change.wait_for(lambda: self._new or self._inside or not self._open)
-            return bool(self._new or self._inside or self._open)
+            self._change.wait_for(lambda: self._queue or self._active or not self._open)
+            return bool(self._queue or self._active or self._open)
 
-    def _drop(self) -> None:
-        """Take out requests that nobody waits for, or that took too long."""
-        for request in list(self._inside):
-            reason = request.pending.over()
+    def _drop_expired(self) -> None:
+        """Remove requests that were cancelled or timed out."""
+        for active in list(self._active):
+            reason = active.pending.expired()
             if reason is not None:
-                self._scheduler.leave(request.songs)
-                self._inside.remove(request)
-                request.pending.fail(reason)
+                self._scheduler.leave(active.songs)
+                self._active.remove(active)
+                active.pending.fail(reason)
 
-    def _let_in(self) -> None:
-        """Let in songs while there is room: those of requests that have begun first, then the next in the queue."""
-        for request in self._inside:
-            self._join(request)
-        while len(self._scheduler) < self._most:
+    def _admit(self) -> None:
+        """Fill the batch: songs of active requests first, then the next requests of the queue."""
+        for active in self._active:
+            self._join(active)
+        while len(self._scheduler) < self._batch_size:
             with self._change:
-                if not self._new:
+                if not self._queue:
                     return
-                request = self._new.popleft()
-            if request.pending.taken():
-                try:
-                    self._begin(request)
-                except Exception as error:  # told to who asked
-                    request.pending.fail(error)
-                    continue
-                self._inside.append(request)
-                self._join(request)
+                active = self._queue.popleft()
+            if not active.pending.start():
+                continue
+            try:
+                self._begin(active)
+            except Exception as error:  # reported to the client
+                active.pending.fail(error)
+                continue
+            self._active.append(active)
+            self._join(active)
 
-    def _join(self, request: _Request) -> None:
-        room = self._most - len(self._scheduler)
-        if room > 0 and request.waiting:
-            self._scheduler.join(request.waiting[:room])
-            request.waiting = request.waiting[room:]
+    def _join(self, active: _Active) -> None:
+        free = self._batch_size - len(self._scheduler)
+        if free > 0 and active.waiting:
+            self._scheduler.join(active.waiting[:free])
+            active.waiting = active.waiting[free:]
 
-    def _begin(self, request: _Request) -> None:
-        payload, wishes = request.payload, request.payload.wishes
-        begin = start(self._writer, payload.given, payload.prompt)
-        request.pending.begins = begin.prompt
-        request.songs = [
+    def _begin(self, active: _Active) -> None:
+        request, config = active.request, active.request.config
+        begin = start(self._writer, request.conditions, request.prompt)
+        active.pending.prompt = begin.prompt
+        limit, sampling = config.max_tokens or MAX_TOKENS, config.sampling
+        active.songs = [
             SongSequence(
-                begin, payload.sampling, wishes.max_tokens or MAX_TOKENS, wishes.seed, number, payload.stops, payload.top,
-                _saying(payload.say, number),
+                begin, sampling, limit, config.seed, number, request.stops, request.top_logprobs,
+                _text_callback(request.on_text, number),
             )
-            for number in range(wishes.songs)
+            for number in range(config.n)
         ]  # fmt: skip
-        request.waiting = list(request.songs)
+        active.waiting = list(active.songs)
 
-    def _hand_out(self) -> None:
-        """Answer the requests of which all songs have ended."""
-        for request in list(self._inside):
-            if all(song.ended for song in request.songs):
-                self._inside.remove(request)
+    def _answer_finished(self) -> None:
+        """Answer the requests whose songs have all ended."""
+        for active in list(self._active):
+            if all(song.ended for song in active.songs):
+                self._active.remove(active)
                 try:
-                    request.pending.answer(tuple(self._written(song) for song in request.songs))
-                except Exception as error:  # told to who asked
-                    request.pending.fail(error)
+                    active.pending.answer(tuple(self._served(song) for song in active.songs))
+                except Exception as error:  # reported to the client
+                    active.pending.fail(error)
 
-    def _written(self, song: SongSequence) -> ServedSong:
-        begin, decode = song.start, self._writer.decode
-        others = {token for each in song.likely for token, _ in each.top}
+    def _served(self, song: SongSequence) -> ServedSong:
+        decode = self._writer.decode
+        alternatives = {token for each in song.logprobs for token, _ in each.top}
         return ServedSong(
-            song.text, song.tokens, song.ended, prompt=begin.prompt, prompt_tokens=_read(begin),
-            likely=tuple(song.likely), pieces=tuple(decode([each.id]) for each in song.likely),
-            others={number: decode([number]) for number in sorted(others)},
+            song.text, song.tokens, song.ended, prompt=song.start.prompt, prompt_tokens=_prompt_tokens(song.start),
+            logprobs=tuple(song.logprobs), pieces=tuple(decode([each.id]) for each in song.logprobs),
+            alternatives={number: decode([number]) for number in sorted(alternatives)},
         )  # fmt: skip
 
 
-def _saying(say: Say | None, number: int) -> Callable[[str], object] | None:
-    return None if say is None else lambda text: say(number, text, False)
+def _text_callback(on_text: OnText | None, number: int) -> Callable[[str], object] | None:
+    return None if on_text is None else lambda text: on_text(number, text, False)
 
 
-def _read(begin: SongStart) -> int:
-    """Return how many tokens are read before the first is written."""
+def _prompt_tokens(begin: SongStart) -> int:
     return len(begin.encoding.before if begin.encoding else begin.prefix) + len(begin.ids)
 
 
-def composed(
-    writer: Any, payload: GenerationRequest, pending: PendingRequest[Any], index: Index | None
+def write_constrained(
+    writer: Any, request: GenerationRequest, pending: PendingRequest[Any], index: Index | None
 ) -> tuple[ServedSong, ...]:
-    """Write songs line by line, to a plan; the ticket is looked at after each line.
+    """Write songs line by line; the deadline and the cancellation are checked after each line.
 
     Raises
     ------
     Cancelled, TimedOut
-        Nobody waits for them any more.
+        The request has expired.
     """
 
-    def say(song: int, text: str, ended: bool) -> None:
-        reason = pending.over()
+    def on_text(song: int, text: str, ended: bool) -> None:
+        reason = pending.expired()
         if reason is not None:
             raise reason
-        if payload.say is not None and not ended:
-            payload.say(song, text, ended)
+        if request.on_text is not None and not ended:
+            request.on_text(song, text, ended)
 
-    begin = start(writer, payload.given, payload.prompt)
-    pending.begins = begin.prompt
+    begin = start(writer, request.conditions, request.prompt)
+    pending.prompt = begin.prompt
     songs = compose(
-        writer,
-        given=payload.given,
-        prompt=payload.prompt,
-        sampling=payload.sampling,
-        wishes=payload.wishes,
-        index=index,
-        say=say,
-    )
-    return tuple(_planned(song, begin) for song in songs)
-
-
-def _planned(song: WrittenSong, begin: SongStart) -> ServedSong:
-    prompt = begin.prompt if song.text.startswith(begin.prompt) else ""
-    return ServedSong(
-        song.text, song.tokens, song.ended, song.lines, song.copied, prompt=prompt, prompt_tokens=_read(begin)
-    )
+        writer, given=request.conditions, prompt=request.prompt, config=request.config, index=index, on_text=on_text
+    )  # fmt: skip
+    read = _prompt_tokens(begin)
+    return tuple(
+        ServedSong(
+            song.text, song.tokens, song.ended, song.lines, song.copied, prompt_tokens=read,
+            prompt=begin.prompt if song.text.startswith(begin.prompt) else "",
+        )
+        for song in songs
+    )  # fmt: skip

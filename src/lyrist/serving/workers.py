@@ -1,4 +1,8 @@
-"""Workers."""
+"""Batch workers: one thread for each run and kind of work, and what they compute.
+
+A worker takes everything that is queued as one batch and never waits for more: the next batch collects while one is computed.
+Only its thread touches its model.
+"""
 
 from __future__ import annotations
 
@@ -28,52 +32,52 @@ Payload = TypeVar("Payload")
 
 @dataclass(eq=False)
 class BatchJob(Generic[Payload]):
-    """A request that waits in a lane."""
+    """A request in the queue of a worker."""
 
     pending: PendingRequest[Any]
     payload: Payload
     weight: int = 1
-    """How many texts it has."""
+    """Number of texts or pictures."""
     state: dict[str, Any] = field(default_factory=dict)
-    """What was found for it so far."""
+    """Intermediate results."""
 
 
 Work = Callable[[list[BatchJob[Payload]]], Sequence[BatchJob[Payload]] | None]
-"""Answers the jobs; those that it returns come again, after what waits."""
+"""Computes a batch; the jobs that it returns are queued again."""
 
 
 class BatchWorker(Generic[Payload]):
-    """A thread that works on what waits."""
+    """A thread that computes queued jobs in batches."""
 
-    def __init__(self, name: str, work: Work[Payload], most: int, threads: int | None = None) -> None:
+    def __init__(self, name: str, work: Work[Payload], batch_size: int, threads: int | None = None) -> None:
         """Start the thread.
 
         Parameters
         ----------
         name
-            For a person who looks at the threads.
+            Name of the thread.
         work
-            Answers some jobs at once; an error of several is looked for again one by one.
-        most
-            Weight that is taken at once; a single job may have more.
+            Computes a batch; if it fails, each job is computed alone.
+        batch_size
+            Maximum weight of a batch; a single job may exceed it.
         threads
-            Threads that PyTorch computes with; None: as it is set.
+            PyTorch threads; None: PyTorch's setting.
         """
-        self._work, self._most, self._threads = work, most, threads
-        self._waiting: deque[BatchJob[Payload]] = deque()
+        self._work, self._batch_size, self._threads = work, batch_size, threads
+        self._queue: deque[BatchJob[Payload]] = deque()
         self._change = threading.Condition()
         self._open = True
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def put(self, job: BatchJob[Payload]) -> None:
-        """Let a job wait."""
+        """Queue a job."""
         with self._change:
-            self._waiting.append(job)
+            self._queue.append(job)
             self._change.notify()
 
     def close(self) -> None:
-        """Let the thread end when nothing waits."""
+        """Let the thread end when its queue is empty."""
         with self._change:
             self._open = False
             self._change.notify()
@@ -83,81 +87,86 @@ class BatchWorker(Generic[Payload]):
         if self._threads:
             torch.set_num_threads(self._threads)
         while jobs := self._next():
-            wanted = [job for job in jobs if job.pending.taken()]
+            wanted = [job for job in jobs if job.pending.start()]
             if wanted:
-                again = self._answered(wanted)
+                again = self._compute(wanted)
                 with self._change:
-                    self._waiting.extend(again)
-            del jobs, wanted  # or what was asked last would be held while nothing is asked
+                    self._queue.extend(again)
+            del jobs, wanted  # otherwise the last batch stays in memory while the queue is empty
 
     def _next(self) -> list[BatchJob[Payload]]:
         with self._change:
-            self._change.wait_for(lambda: self._waiting or not self._open)
-            taken: list[BatchJob[Payload]] = []
-            while self._waiting and (not taken or sum(j.weight for j in [*taken, self._waiting[0]]) <= self._most):
-                taken.append(self._waiting.popleft())
-            return taken
+            self._change.wait_for(lambda: self._queue or not self._open)
+            batch: list[BatchJob[Payload]] = []
+            while self._queue and (not batch or sum(j.weight for j in [*batch, self._queue[0]]) <= self._batch_size):
+                batch.append(self._queue.popleft())
+            return batch
 
-    def _answered(self, jobs: list[BatchJob[Payload]]) -> Sequence[BatchJob[Payload]]:
-        """Work on the jobs; where that fails, on each alone, so that only the one that is to blame fails."""
+    def _compute(self, jobs: list[BatchJob[Payload]]) -> Sequence[BatchJob[Payload]]:
+        """Compute a batch; on an error compute each job alone, so that only the faulty one fails."""
         try:
             return self._work(jobs) or []
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0].pending.fail(error)
                 return []
-        return [later for job in jobs if not job.pending.future.done() for later in self._answered([job])]
+        return [again for job in jobs if not job.pending.future.done() for again in self._compute([job])]
 
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Pictures of other formats are not opened: some of their decoders start programs."""
+def prepared(job: BatchJob[Any], cleaning: Cleaning) -> bool:
+    """Clean the texts of a job like the corpus of the run; fail the job and return False if a text becomes empty."""
+    texts = [clean(text, cleaning) for text in job.payload.texts]
+    for number, text in enumerate(texts, 1):
+        if not text.strip():
+            job.pending.fail(UsageError(f"Text {number} is empty after cleaning; give a text with words."))
+            return False
+    job.state["texts"] = texts
+    return True
 
-PIXELS = 25_000_000
-"""Pixels of a picture at most: a file of a few bytes can claim any number."""
 
-_decoding = threading.Lock()  # Python's filters of warnings are changed while a picture is decoded, for all threads
+# Lyrics are classified.
 
 
 @dataclass(frozen=True)
 class ClassifyJob:
-    """Lyrics that are to be labelled."""
+    """Lyrics to classify."""
 
     texts: tuple[str, ...]
     artist: str
     explain: bool
 
 
-def texts(model: Any, cleaning: Cleaning, watch: Callable[[int], object]) -> Any:
-    """Return what the lane of a classifier of lyrics does."""
+def classify_work(model: Any, cleaning: Cleaning, on_batch: Callable[[int], object]) -> Any:
+    """Return the work of a classifier of lyrics."""
     classes = [str(label) for label in model.classes_]
 
-    def label(jobs: list[BatchJob[ClassifyJob]]) -> list[BatchJob[ClassifyJob]]:
-        later = [job for job in jobs if "labels" in job.state]
+    def work(jobs: list[BatchJob[ClassifyJob]]) -> list[BatchJob[ClassifyJob]]:
+        explaining = [job for job in jobs if "labels" in job.state]
         new = [job for job in jobs if "labels" not in job.state and prepared(job, cleaning)]
         if new:
-            given = [text for job in new for text in job.state["texts"]]
-            watch(len(given))
+            texts = [text for job in new for text in job.state["texts"]]
+            on_batch(len(texts))
             artists = [job.payload.artist for job in new for _ in job.payload.texts]
-            rows = np.asarray(model.predict_proba(songs(given, artists)), dtype=float)
+            rows = np.asarray(model.predict_proba(songs(texts, artists)), dtype=float)
             for job in new:
                 count = len(job.payload.texts)
                 own, rows = rows[:count], rows[count:]
                 found = [Label(*pair) for pair in zip(job.state["texts"], ranked(own, classes), strict=True)]
                 if job.payload.explain:
                     job.state["labels"], job.state["explained"] = found, 0
-                    later.append(job)
+                    explaining.append(job)
                 else:
                     job.pending.answer(found)
-        return [job for job in later if not _explained(model, job)]
+        return [job for job in explaining if not _explain_next(model, job)]
 
-    return label
+    return work
 
 
-def _explained(model: Any, job: BatchJob[ClassifyJob]) -> bool:
-    """Explain the next text of a job, answer when all are; one at a time, since each may take seconds."""
+def _explain_next(model: Any, job: BatchJob[ClassifyJob]) -> bool:
+    """Explain the next text of a job; return whether all are explained. Each may take seconds."""
     found, place = job.state["labels"], job.state["explained"]
-    told = explain(model, found[place].text, label=found[place].label, artist=job.payload.artist)
-    found[place] = replace(found[place], explanation=told)
+    explanation = explain(model, found[place].text, label=found[place].label, artist=job.payload.artist)
+    found[place] = replace(found[place], explanation=explanation)
     job.state["explained"] += 1
     if place + 1 < len(found):
         return False
@@ -165,46 +174,56 @@ def _explained(model: Any, job: BatchJob[ClassifyJob]) -> bool:
     return True
 
 
-def picture_work(model: Any, watch: Callable[[int], object]) -> Any:
-    """Return what the lane of a classifier of pictures does."""
+def ranked(rows: Any, classes: Sequence[str]) -> list[dict[str, float]]:
+    """Return for each row the probability of each label, the most probable first."""
+    return [{classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")} for row in rows]
 
-    def label(jobs: list[BatchJob[tuple[bytes, ...]]]) -> None:
-        ready = []
+
+# Pictures are classified.
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Accepted formats; decoders of some other formats start programs."""
+PIXELS = 25_000_000
+"""Maximum pixels of a picture: a file of a few bytes can declare any number."""
+
+_decoding = threading.Lock()  # decoding changes Python's warning filters, which are global
+
+
+def picture_work(model: Any, on_batch: Callable[[int], object]) -> Any:
+    """Return the work of a classifier of pictures."""
+
+    def work(jobs: list[BatchJob[tuple[bytes, ...]]]) -> None:
+        ready, pixels = [], []
         for job in jobs:
             try:
-                job.state["pixels"] = [_decoded(data, model.side, place) for place, data in enumerate(job.payload, 1)]
+                pixels += [_decoded(data, model.side, number) for number, data in enumerate(job.payload, 1)]
                 ready.append(job)
             except UsageError as error:
+                pixels = pixels[: sum(len(each.payload) for each in ready)]
                 job.pending.fail(error)
-        pixels = [square for job in ready for square in job.state["pixels"]]
         if not pixels:
             return
-        watch(len(pixels))
+        on_batch(len(pixels))
         found = ranked(model.predict_proba(np.stack(pixels), device="cpu"), model.classes_)
         for job in ready:
             count = len(job.payload)
             job.pending.answer(found[:count])
             found = found[count:]
 
-    return label
-
-
-def ranked(rows: Any, classes: Sequence[str]) -> list[dict[str, float]]:
-    """Return for each row every label with its probability, the most probable first."""
-    return [{classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")} for row in rows]
+    return work
 
 
 def _decoded(data: bytes, side: int, number: int) -> Any:
     try:
         with _decoding, careful():
-            _look(data)
+            _check_header(data)
             return decode(data, side)
     except UndecodableError as error:
         raise UsageError(f"Picture {number} cannot be read: {error}.") from None
 
 
-def _look(data: bytes) -> None:
-    """Raise where a picture is of no format that is served, or too large, before any of it is decoded."""
+def _check_header(data: bytes) -> None:
+    """Raise for an unsupported format or too many pixels, before anything is decoded."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > PIXELS:
@@ -215,13 +234,15 @@ def _look(data: bytes) -> None:
         raise UndecodableError(f"it is none of {', '.join(FORMATS)}, or damaged") from None
 
 
-SITTING = 2**16
-"""Characters that are scored at once: thirty songs or so, or three texts as long as they may be."""
+# Lyrics are scored.
+
+SCORE_BATCH = 2**16
+"""Characters of a scoring batch: about thirty songs, or three texts of maximum length."""
 
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Lyrics that are to be scored."""
+    """Lyrics to score."""
 
     texts: tuple[str, ...]
     given: dict[str, str]
@@ -229,75 +250,61 @@ class ScoreJob:
 
 @dataclass(frozen=True)
 class TextScore:
-    """What a writer thinks of one text."""
+    """The score of one text."""
 
     text: str
-    """The text after cleaning."""
+    """The cleaned text."""
     bits_per_byte: float
     nats: float
-    """Loss of all its tokens and its end."""
+    """Loss of all tokens, the end token included."""
     tokens: int
-    """How many these are."""
+    """Number of tokens, the end token included."""
     bytes: int
     copied: Copied | None
-    """What of it stands in the songs that the writer learnt from; None where these are not there any more."""
+    """Runs of words from training songs; None if these are not available."""
 
 
 def score_work(
-    writer: Any, cleaning: Cleaning, index: Callable[[], Index | None], watch: Callable[[int], object]
+    writer: Any, cleaning: Cleaning, index: Callable[[], Index | None], on_batch: Callable[[int], object]
 ) -> Any:
-    """Return what a lane does: score the texts of all jobs together, a sitting of them at a time."""
+    """Return the work that scores the texts of all jobs together, `SCORE_BATCH` characters at a time."""
 
-    def score(jobs: list[BatchJob[ScoreJob]]) -> list[BatchJob[ScoreJob]]:
+    def work(jobs: list[BatchJob[ScoreJob]]) -> list[BatchJob[ScoreJob]]:
         ready = [job for job in jobs if "texts" in job.state or prepared(job, cleaning)]
-        sitting = _sitting(ready)
-        if not sitting:
+        batch = _score_batch(ready)
+        if not batch:
             return []
-        texts = [text for _, text in sitting]
-        watch(len(texts))
-        losses = writer.losses(texts, [job.payload.given for job, _ in sitting], device="cpu")
+        texts = [text for _, text in batch]
+        on_batch(len(texts))
+        losses = writer.losses(texts, [job.payload.given for job, _ in batch], device="cpu")
         known = index()
         copied = known.copied_all(texts) if known is not None else [None] * len(texts)
-        for (job, text), nats, runs in zip(sitting, losses, copied, strict=True):
-            job.state.setdefault("scores", []).append(_score(text, float(math.fsum(nats)), len(nats), runs))
-        return [job for job in ready if not _answered(job)]
+        for (job, text), nats, runs in zip(batch, losses, copied, strict=True):
+            job.state.setdefault("scores", []).append(_text_score(text, float(math.fsum(nats)), len(nats), runs))
+        unfinished = []
+        for job in ready:
+            if len(scores := job.state.get("scores", [])) < len(job.state["texts"]):
+                unfinished.append(job)
+            else:
+                job.pending.answer(scores)
+        return unfinished
 
-    return score
+    return work
 
 
-def _sitting(jobs: Sequence[BatchJob[ScoreJob]]) -> list[tuple[BatchJob[ScoreJob], str]]:
-    """Return what is scored before it is looked again who still waits: texts without a score, at least one."""
+def _score_batch(jobs: Sequence[BatchJob[ScoreJob]]) -> list[tuple[BatchJob[ScoreJob], str]]:
+    """Return the next texts without a score, at least one; cancellations are seen between batches."""
     found: list[tuple[BatchJob[ScoreJob], str]] = []
     size = 0
     for job in jobs:
         for text in job.state["texts"][len(job.state.get("scores", ())) :]:
             size += len(text)
-            if found and size > SITTING:
+            if found and size > SCORE_BATCH:
                 return found
             found.append((job, text))
     return found
 
 
-def _answered(job: BatchJob[ScoreJob]) -> bool:
-    """Answer a job of which all texts have scores; return whether it is one."""
-    scores = job.state.get("scores", [])
-    if len(scores) < len(job.state["texts"]):
-        return False
-    job.pending.answer(scores)
-    return True
-
-
-def _score(text: str, nats: float, tokens: int, copied: Copied | None) -> TextScore:
+def _text_score(text: str, nats: float, tokens: int, copied: Copied | None) -> TextScore:
     size = len(text.encode())
     return TextScore(text, nats / math.log(2) / size, nats, tokens, size, copied)
-
-
-def prepared(job: BatchJob[Any], cleaning: Cleaning) -> bool:
-    """Clean the texts of a job as those of the run's corpus; where one of them is empty then, tell so and return False."""
-    texts = [clean(text, cleaning) for text in job.payload.texts]
-    for number, text in enumerate(texts, 1):
-        if not text.strip():
-            job.pending.fail(UsageError(f"Text {number} is empty after cleaning; give a text with words."))
-            return False
-    job.state["texts"] = texts
-    return True

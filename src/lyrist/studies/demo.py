@@ -13,9 +13,9 @@ from lyrist.corpus.prepare import Prepared, prepare
 from lyrist.errors import LyristError
 from lyrist.evaluation.originality import Index
 from lyrist.generation import output
+from lyrist.generation.config import GenerationConfig
 from lyrist.generation.form import counts
-from lyrist.generation.sampling import SamplingOptions
-from lyrist.generation.write import Wishes, compose
+from lyrist.generation.write import compose
 from lyrist.reports import page
 from lyrist.reports.blocks import Code, Facts, Links, Lyrics, Page, Prose, Section
 from lyrist.songbook import songbook, write_songbook
@@ -31,10 +31,10 @@ WRITER = "ngram"
 
 SONGS = "songs.html"
 
-SAMPLING = SamplingOptions(temperature=0.75, min_p=0.1, no_repeat_ngram=6)
-"""How the demo's songs are drawn: with 140 songs to count in, only near what was counted are there sentences."""
-
-WISHES = Wishes(form="verse,chorus,verse,chorus", rhyme="AABB", seed=1)
+GENERATION = GenerationConfig(
+    temperature=0.75, min_p=0.1, no_repeat_ngram=6, form="verse,chorus,verse,chorus", rhyme="AABB", seed=1
+)
+"""Cooler than the default: counts of 140 songs give sentences only close to the training text."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _songs(written: Written, prepared: Prepared) -> Page:
     sections = []
     with output.shown(None):
         for genre in writer.conditions["genre"]:
-            (song,) = compose(writer, given={"genre": genre}, sampling=SAMPLING, wishes=WISHES)
+            (song,) = compose(writer, given={"genre": genre}, config=GENERATION)
             met, copied = counts(song.lines)["rhymes"], index.copied(song.text)
             marked = span(song.text, copied.words)
             told = f"Rhymes met: {met['met']} of {met['wanted']}, {met['perfect']} of them perfect. {note(copied)}"
@@ -127,7 +127,8 @@ def _songs(written: Written, prepared: Prepared) -> Page:
     lead = Prose(
         f"Counted, not trained: {written.run.info['songs']['train']} songs, {written.run.info['seconds']:.1f} s. It knows words "
         f"and phrases of the songbook, and no more: {cost:.2f} bits for a byte of a song that it has not seen. Each song is "
-        f"written to the plan {WISHES.form} with {WISHES.rhyme} rhymes, {SAMPLING.told()}; nothing was selected. Marked: "
+        f"written to the form {GENERATION.form} with {GENERATION.rhyme} rhymes, {GENERATION.describe()}; "
+        "nothing was selected. Marked: "
         "the longest run of words that also stands in a song that it learnt from."
     )
     again = Code(

@@ -24,8 +24,8 @@ from lyrist.evaluation.conditioning import Judge, obedience
 from lyrist.evaluation.originality import Index, originality
 from lyrist.evaluation.songcraft import beside, cut_alike
 from lyrist.generation.batching import sample
+from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.sampling import SamplingOptions
 from lyrist.training.trainwriter import LYRICS, Task
 from lyrist.training.writer import Writer
 
@@ -46,7 +46,7 @@ TOKENS = 200
 DRAWN = SamplingOptions()
 """How songs are drawn: as `lyrist write` does."""
 
-HOW = f"Drawn with {DRAWN.told()}, at most {TOKENS} tokens."
+HOW = f"Drawn with {DRAWN.describe()}, at most {TOKENS} tokens."
 
 
 @dataclass(frozen=True)

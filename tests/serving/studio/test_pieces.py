@@ -18,7 +18,7 @@ from studiokit import HOSTILE, KIND
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.originality import Passage, Song
-from lyrist.generation.sampling import SamplingOptions
+from lyrist.generation.config import SamplingOptions
 from lyrist.reports.page import fragment
 from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.modelregistry import ModelRegistry
@@ -148,7 +148,7 @@ def test_a_form_tells_how_many_lines_will_come() -> None:
     assert shape(Order("poet"), None) == ()
     assert shape(Order("poet", form="verse:2,chorus:1"), None) == (True, True, False, True)
     assert len(shape(Order("poet", rhyme="AABB"), None)) == 4 * 5 - 1
-    with pytest.raises(UsageError, match="no section"):
+    with pytest.raises(UsageError, match="not a section"):
         shape(Order("poet", form="x"), None)
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from lyrist.generation.sampling import SamplingOptions
+from lyrist.generation.config import SamplingOptions, options
 from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.modelregistry import ServedModel
 from lyrist.serving.studio.drafting import SEEDS, Order
 from lyrist.serving.studio.shown import plain
 
+HELP = {each.name: each.metadata["help"] for each in options(SamplingOptions)}
 FORMS = (
     "verse,chorus,verse,chorus",
     "verse,verse,chorus,verse,chorus",
@@ -109,7 +110,7 @@ def controls(writers: list[ServedModel], most: int) -> Controls:
             usual.temperature,
             step=0.05,
             label="Temperature",
-            info="less is safer, more is wilder; 0 takes the likeliest word always",
+            info=HELP["temperature"],
         )
         top_p = gr.Slider(
             0.05,
@@ -117,7 +118,7 @@ def controls(writers: list[ServedModel], most: int) -> Controls:
             usual.top_p,
             step=0.05,
             label="Top-p",
-            info="draw among the likeliest tokens that together have this probability; 1: all",
+            info=HELP["top_p"],
         )
         min_p = gr.Slider(
             0,
@@ -125,7 +126,7 @@ def controls(writers: list[ServedModel], most: int) -> Controls:
             usual.min_p,
             step=0.01,
             label="Min-p",
-            info="leave out tokens this many times less likely than the likeliest",
+            info=HELP["min_p"],
         )
         style = gr.Slider(
             0,
@@ -133,7 +134,7 @@ def controls(writers: list[ServedModel], most: int) -> Controls:
             usual.style,
             step=0.1,
             label="Style",
-            info="lean to words that are usual for the genre or artist; 0: the writer alone decides",
+            info=HELP["style"],
         )
         penalty = gr.Slider(
             1,
@@ -141,7 +142,7 @@ def controls(writers: list[ServedModel], most: int) -> Controls:
             usual.repetition_penalty,
             step=0.01,
             label="Repetition penalty",
-            info="1 is none, 1.1 a little; line ends are spared",
+            info=HELP["repetition_penalty"],
         )
         max_tokens = gr.Slider(
             20,

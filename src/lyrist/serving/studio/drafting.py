@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lyrist.generation import form as forms
+from lyrist.generation.config import GenerationConfig, SamplingOptions
 from lyrist.generation.output import whole
-from lyrist.generation.sampling import SamplingOptions
-from lyrist.generation.write import Wishes, WrittenSong
+from lyrist.generation.write import WrittenSong
 from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.requests import Cancelled, check_text
+from lyrist.serving.songworker import GenerationRequest
 from lyrist.serving.studio.sheet import Draft
 from lyrist.serving.studio.shown import plain
 
@@ -42,26 +43,26 @@ class Order:
     seed: int | None = None
     """None: a new one."""
 
-    def wishes(self, draft: Draft | None) -> Wishes:
-        """Return what is asked of the generator; with a draft, that its loose lines are written anew.
+    def config(self, draft: Draft | None) -> GenerationConfig:
+        """Return the generation config; with a draft, its unlocked lines are written again.
 
         Raises
         ------
         UsageError
-            It cannot be meant as it is.
+            An option is out of range.
         """
         seed = secrets.randbelow(SEEDS) if self.seed is None else self.seed
         rhyme, syllables, original = self.rhyme.strip() or None, self.syllables or None, self.original or None
+        given: dict[str, Any] = {
+            **vars(self.sampling), "seed": seed, "rhyme": rhyme, "syllables": syllables, "original": original,
+        }  # fmt: skip
         if draft is not None:
             for line in draft.lines:
                 check_text("a line", line, 2_000)
-            return Wishes(
-                seed=seed, form=draft.form, rhyme=rhyme, syllables=syllables, original=original,
-                sheet=draft.sheet(), refused=draft.loose(),
-            )  # fmt: skip
+            return GenerationConfig(**given, form=draft.form, sheet=draft.sheet(), rejected=draft.loose())
         form = self.form.strip() or None
         free = not (form or rhyme or syllables)
-        return Wishes(1, self.max_tokens if free else None, seed, form, rhyme, syllables, None, original)
+        return GenerationConfig(**given, form=form, max_tokens=self.max_tokens if free else None)
 
 
 @dataclass
@@ -100,20 +101,19 @@ class WritingSessions:
                     del self._stops[session]
 
     def _written(self, order: Order, draft: Draft | None, stop: threading.Event) -> Iterator[tuple[Draft, str]]:
-        wishes = order.wishes(draft)
+        config = order.config(draft)
         latest, fresh, began = [""], threading.Event(), time.monotonic()
 
-        def say(song: int, text: str, ended: bool) -> None:
+        def on_text(song: int, text: str, ended: bool) -> None:
             latest[0] = text
             fresh.set()
 
-        pending = self.engine.submit_write(
-            order.writer, given=order.given, prompt=order.prompt.strip("\n") or None if draft is None else None,
-            sampling=order.sampling, wishes=wishes, say=say, cancelled=stop,
-        )  # fmt: skip
+        prompt = order.prompt.strip("\n") or None if draft is None else None
+        request = GenerationRequest(config, order.given, prompt, on_text=on_text)
+        pending = self.engine.submit_write(order.writer, request, cancelled=stop)
         pending.future.add_done_callback(lambda _: fresh.set())
         begun = Draft(
-            "", _title(order), rhyme=wishes.rhyme, syllables=wishes.syllables, given=tuple(order.given.items())
+            "", _title(order), rhyme=config.rhyme, syllables=config.syllables, given=tuple(order.given.items())
         )
         yield begun, "writing"
         while not pending.future.done() and not stop.is_set() and pending.left:
@@ -122,7 +122,7 @@ class WritingSessions:
                 yield replace(begun, text=whole(latest[0]).rstrip("\n")), "writing"
                 time.sleep(FRAME)
         found = _result(pending, stop, latest)
-        done = _finished(begun, found, wishes, order, time.monotonic() - began)
+        done = _finished(begun, found, config, order, time.monotonic() - began)
         yield done, "looking"
         yield replace(done, passages=self._passages(order.writer, done.text)), "done"
 
@@ -163,18 +163,18 @@ def _result(pending: Any, stop: threading.Event, latest: list[str]) -> WrittenSo
     return song
 
 
-def _finished(begun: Draft, song: WrittenSong, wishes: Wishes, order: Order, seconds: float) -> Draft:
+def _finished(begun: Draft, song: WrittenSong, config: GenerationConfig, order: Order, seconds: float) -> Draft:
     entire = song.ended == "plan"
-    form = wishes.form if entire else None
+    form = config.form if entire else None
     draft = replace(
         begun,
         text=song.text,
         ended=song.ended,
         form=form,
         twins=_twins(form),
-        settings=_told(song, wishes, order, seconds),
+        settings=_told(song, config, order, seconds),
     )
-    return replace(draft, locked=_kept(wishes.sheet, draft)) if wishes.sheet else draft
+    return replace(draft, locked=_kept(config.sheet, draft)) if config.sheet else draft
 
 
 def _kept(given: tuple[str | None, ...], draft: Draft) -> frozenset[int]:
@@ -203,9 +203,9 @@ def _title(order: Order) -> str:
     return " · ".join([plain(order.writer, 40), *like])
 
 
-def _told(song: WrittenSong, wishes: Wishes, order: Order, seconds: float) -> str:
+def _told(song: WrittenSong, config: GenerationConfig, order: Order, seconds: float) -> str:
     """Return how a song was written, in a line."""
-    told = [order.sampling.told(), f"seed {wishes.seed}"]
+    told = [order.sampling.describe(), f"seed {config.seed}"]
     if song.ended == "stopped":
         return "; ".join([*told, "stopped"])
     told.append(f"{song.tokens:,} tokens in {seconds:.1f} s")
@@ -214,7 +214,7 @@ def _told(song: WrittenSong, wishes: Wishes, order: Order, seconds: float) -> st
         told.append(f"rhymes met {met['rhymes']['met']} of {met['rhymes']['wanted']}")
     if met["syllables"]["wanted"]:
         told.append(
-            f"lines within a syllable of {wishes.syllables}: {met['syllables']['met']} of {met['syllables']['wanted']}"
+            f"lines within a syllable of {config.syllables}: {met['syllables']['met']} of {met['syllables']['wanted']}"
         )
     if song.ended == "length":
         told.append("cut at its length")

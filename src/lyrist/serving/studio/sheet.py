@@ -77,7 +77,7 @@ class Draft:
         return replace(self, locked=self.locked ^ {line})
 
     def sheet(self) -> tuple[str | None, ...]:
-        """Return the lines as `lyrist.generation.write.Wishes` takes them: None for each that is to be written anew."""
+        """Return the lines for `GenerationConfig.sheet`: None for each line that is written again."""
         fast = self.standing
         return tuple(line if i in fast or not line.strip() else None for i, line in enumerate(self.lines))
 

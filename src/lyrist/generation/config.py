@@ -1,0 +1,214 @@
+"""The options of writing, each declared once: type, default, range and help.
+
+The command line, `lyrist.write`, the API schema, the studio and the inference engine all read `GenerationConfig`. This module
+imports neither torch nor cyclopts, so that listing options costs nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, field, fields
+from typing import Annotated, Any, TypeVar
+
+from lyrist import text as texts
+from lyrist.errors import UsageError
+from lyrist.generation import form as forms
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MAX_TOKENS = 300
+"""Default length limit of a song without a form."""
+RUN = 6
+"""Tokens of a run that `SamplingOptions.max_repeats` counts."""
+INT_MAX = 2**31 - 1
+BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def option(default: Any, about: str, *, hint: str = "", **bounds: float) -> Any:
+    """Declare an option: its default, its help, and its bounds (``ge``, ``gt``, ``le``, ``lt`` as in pydantic)."""
+    return field(default=default, metadata={"help": about, "hint": hint, "bounds": bounds})
+
+
+def cli_alias(name: str) -> Any:
+    """Return a short name for the command line; annotations that use it are evaluated only when cyclopts reads them."""
+    from cyclopts import Parameter
+
+    return Parameter(alias=name)
+
+
+def options(config: Any) -> Iterator[Field[Any]]:
+    """Yield the public options of a config class: those that have a help text."""
+    return (each for each in fields(config) if each.metadata.get("help"))
+
+
+def check_options(config: Any) -> None:
+    """Check the values of a config against the declared bounds.
+
+    Raises
+    ------
+    UsageError
+        A value is out of range.
+    """
+    for each in options(config):
+        value, bounds = getattr(config, each.name), each.metadata["bounds"]
+        if value is not None and not all(getattr(operator, key)(value, bound) for key, bound in bounds.items()):
+            flag = f"-{each.name}" if len(each.name) == 1 else "--" + each.name.replace("_", "-")
+            allowed = " and ".join(f"{BOUNDS[key]} {bound:,}" for key, bound in bounds.items() if bound != INT_MAX)
+            raise UsageError(f"{flag} must be {allowed}, got {value}{each.metadata['hint']}.")
+
+
+def with_options(config: type) -> Callable[[Function], Function]:
+    """Add the options of a config class to the signature and the docstring of a function that takes ``**options``.
+
+    Annotations stay strings, as the class has them, so that no command-line library is imported before it is used.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        added = [
+            inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=each.type)
+            for each in options(config)
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        function.__annotations__ = {each.name: each.annotation for each in [*own, *added]}
+        function.__annotations__["return"] = signature.return_annotation
+        described = "\n".join(f"    {each.name}\n        {each.metadata['help']}" for each in options(config))
+        before, raises, after = (function.__doc__ or "").partition("\n\n    Raises\n")
+        function.__doc__ = f"{before}\n{described}{raises}{after}"
+        return function
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How tokens are sampled; checked when created. The defaults were chosen by reading samples."""
+
+    temperature: float = option(
+        0.9, "Sampling temperature: lower is safer, higher is more varied; 0 always takes the most likely token.", ge=0, le=10
+    )  # fmt: skip
+    top_k: int = option(0, "Sample from the k most likely tokens only; 0: no limit.", ge=0, le=INT_MAX)
+    top_p: float = option(1.0, "Sample from the most likely tokens that together have this probability.", gt=0, le=1)
+    min_p: float = option(
+        0.05, "Sample from tokens with at least this fraction of the probability of the most likely one.", ge=0, lt=1
+    )  # Nguyen et al., 2024
+    repetition_penalty: float = option(
+        1.0, "Divide the logits of tokens already in the song by this; 1: off, 1.1: mild. Line ends are exempt.", ge=1, le=10,
+        hint=" (a value below 1 rewards repetition)",
+    )  # fmt: skip  # Keskar et al., 2019
+    no_repeat_ngram: int = option(0, "Never write the same run of this many tokens twice; 0: off.", ge=0, le=64)
+    style: float = option(
+        3.5, "Weight of the logit bias towards words typical of the genre or artist; 0: off.", ge=0, le=10
+    )
+    max_repeats: int = option(
+        3, f"A run of {RUN} tokens occurs at most this many times in a song; 0: no limit.", ge=0, le=INT_MAX
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the most likely token is always taken."""
+        return self.temperature == 0
+
+    def describe(self) -> str:
+        """Return the options that are on, for a summary."""
+        if self.greedy:
+            parts = ["greedy (temperature 0: always the most likely token)"]
+        else:
+            parts = [f"temperature {self.temperature:g}"]
+            parts += [f"top-k {self.top_k}"] if self.top_k else []
+            parts += [f"top-p {self.top_p:g}"] if self.top_p < 1 else []
+            parts += [f"min-p {self.min_p:g}"] if self.min_p else []
+        parts += [f"style {self.style:g}"] if self.style else []
+        parts += [f"repetition penalty {self.repetition_penalty:g}"] if self.repetition_penalty > 1 else []
+        parts += [f"at most {self.max_repeats} repeats"] if self.max_repeats else []
+        parts += [f"no {self.no_repeat_ngram}-gram twice"] if self.no_repeat_ngram else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class GenerationConfig(SamplingOptions):
+    """All options of writing: sampling, length, number and constraints of the songs; checked when created."""
+
+    n: Annotated[int, cli_alias("-n")] = option(1, "Number of songs.", ge=1, le=INT_MAX)
+    max_tokens: int | None = option(
+        None,
+        f"Maximum tokens of a song: by default {MAX_TOKENS}, or as many as the form needs. "
+        "The line or section that reaches the limit is finished.",
+        ge=1,
+        le=INT_MAX,
+    )
+    seed: int = option(0, "Random seed: the same seed writes the same songs.", ge=0)
+    form: str | None = option(None, "Sections, such as verse,chorus,verse:8,chorus; a chorus is repeated.")
+    rhyme: str | None = option(None, "Rhyme scheme of a stanza, such as AABB or ABAB, or free.")
+    syllables: int | None = option(None, "Syllables of each line.", ge=1, le=40)
+    hook: str | None = option(None, "The first line of the chorus.")
+    original: int | None = option(
+        None, "Maximum words of a run copied from a training song; lines with a longer one are sampled again.", ge=3, le=1_000
+    )  # fmt: skip
+    candidates: int = option(24, "Candidate lines sampled for each line of a form.", ge=1, le=1_000)
+    sheet: tuple[str | None, ...] = ()
+    """Lines of an existing song: text is kept, None is written, ``""`` separates sections. With a form it has the form's
+    lines, those of repeated sections included."""
+    rejected: tuple[str, ...] = ()
+    """Lines that must not be written again."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.plan()
+
+    @property
+    def sampling(self) -> SamplingOptions:
+        """The sampling options alone."""
+        return SamplingOptions(**{each.name: getattr(self, each.name) for each in fields(SamplingOptions)})
+
+    @property
+    def shaped(self) -> bool:
+        """Whether a form, a rhyme scheme or a number of syllables is given."""
+        return bool(self.form or self.syllables or forms.rhyme_scheme(self.rhyme))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options as they are stored with songs; the number of songs has the key ``songs``."""
+        found = {"songs" if each.name == "n" else each.name: getattr(self, each.name) for each in options(self)}
+        return found | {name: value for name in ("sheet", "rejected") if (value := getattr(self, name))}
+
+    def plan(self) -> forms.SongPlan | None:
+        """Return the plan of a song that is written line by line, or None for a song without constraints.
+
+        Raises
+        ------
+        UsageError
+            The constraints contradict each other.
+        """
+        scheme = forms.rhyme_scheme(self.rhyme)
+        if self.sheet:
+            return self._plan_for_sheet(scheme)
+        if self.hook is not None and not (self.hook.strip() and "chorus" in (self.form or "")):
+            raise UsageError("--hook is the first line of the chorus; give its words, and a --form with a chorus.")
+        if not self.shaped and self.original is None:
+            return None
+        sections = forms.parse(self.form or forms.DEFAULT) if self.shaped else ()
+        hook = " ".join(self.hook.split()) if self.hook else ""
+        return forms.SongPlan(sections, scheme, self.syllables, hook, self.original)
+
+    def _plan_for_sheet(self, scheme: str) -> forms.SongPlan:
+        """Return the plan of a song in which some lines are kept."""
+        stanzas = forms.stanzas(self.sheet)
+        lines = tuple(line for stanza in stanzas for line in stanza)
+        if self.hook is not None:
+            raise UsageError("A hook cannot be combined with a sheet; put it into the sheet.")
+        if None not in lines:
+            raise UsageError("Every line of the sheet is locked; unlock at least one line to write.")
+        if self.form is None:
+            sections = tuple(forms.FormSection("verse", len(stanza)) for stanza in stanzas)
+        else:
+            sections = forms.parse(self.form)
+            if [section.lines for section in sections] != [len(stanza) for stanza in stanzas]:
+                raise UsageError(f"The sections of the sheet do not have the lengths of the form '{self.form}'.")
+        rejected = frozenset(map(texts.key, self.rejected))
+        return forms.SongPlan(sections, scheme, self.syllables, "", self.original, lines, rejected)

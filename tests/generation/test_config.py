@@ -1,0 +1,71 @@
+"""The options of writing are declared once: the config, `write`, its command line and the API agree on them."""
+
+import inspect
+import subprocess
+import sys
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+import pytest
+
+from lyrist.errors import UsageError
+from lyrist.generation.config import GenerationConfig, SamplingOptions, options
+from lyrist.generation.write import write
+
+PUBLIC = {each.name: each for each in options(GenerationConfig)}
+
+
+def test_write_has_every_option_with_its_default_and_help() -> None:
+    parameters = inspect.signature(write).parameters
+    assert {name: parameters[name].default for name in PUBLIC} == {name: each.default for name, each in PUBLIC.items()}
+    assert list(parameters)[:2] == ["run", "genre"]
+    hints = get_type_hints(write)
+    assert all(hints[name] == hint for name, hint in get_type_hints(GenerationConfig).items() if name in PUBLIC)
+    assert all(
+        f"    {name}\n        {each.metadata['help']}\n" in (write.__doc__ or "") for name, each in PUBLIC.items()
+    )
+
+
+def test_the_api_has_the_same_ranges() -> None:
+    from lyrist.serving.schemas import CompletionRequest
+
+    properties: dict[str, Any] = CompletionRequest.model_json_schema()["properties"]
+    names = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+    for name, each in PUBLIC.items():
+        if name == "seed":  # OpenAI's clients send negative seeds
+            continue
+        number = properties[name]["anyOf"][0]
+        assert {key: number[names[key]] for key in each.metadata["bounds"]} == each.metadata["bounds"], name
+        assert properties[name]["description"].startswith(each.metadata["help"].split("--")[0][:20])
+
+
+@pytest.mark.parametrize("name", [name for name, each in PUBLIC.items() if each.metadata["bounds"]])
+def test_each_bound_is_checked(name: str) -> None:
+    bounds = PUBLIC[name].metadata["bounds"]
+    below = bounds["ge"] - 1 if "ge" in bounds else bounds["gt"]
+    flag = "-n" if name == "n" else "--" + name.replace("_", "-")
+    with pytest.raises(UsageError, match=f"^{flag} must be .*, got {below}"):
+        GenerationConfig(**{name: below})
+    above = bounds.get("lt", bounds.get("le", -1) + 1)
+    if above:
+        with pytest.raises(UsageError, match=f"^{flag} must be "):
+            GenerationConfig(**{name: above})
+
+
+def test_the_sampling_options_are_part_of_the_config() -> None:
+    config = GenerationConfig(temperature=0.5, top_k=7, n=3, form="verse")
+    assert config.sampling == SamplingOptions(temperature=0.5, top_k=7)
+    assert {each.name for each in fields(SamplingOptions)} < set(PUBLIC)
+    assert config.settings()["songs"] == 3
+    assert "sheet" not in config.settings()
+
+
+@pytest.mark.parametrize("module", ["lyrist.generation.config", "lyrist.generation.write", "lyrist.serving.serve"])
+def test_options_are_listed_without_torch_and_without_a_command_line_library(module: str) -> None:
+    code = (
+        "import sys; sys.modules['lyrist.models.opening'] = type(sys)('none'); "
+        "sys.modules['lyrist.models.opening'].install = lambda: None; "
+        f"import {module}; print(*sorted({{'torch', 'transformers', 'cyclopts', 'fastapi', 'polars'}} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
