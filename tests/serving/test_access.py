@@ -65,7 +65,7 @@ def test_another_host_needs_a_token(models: ModelRegistry) -> None:
             ServerSettings(host=host)
         assert not ServerSettings(host=host, token="long-enough").loopback
     for token in ("short", "long enough", "long-enough\r", "long-enough\n", "long-énough"):
-        with pytest.raises(UsageError, match="at least 8 characters"):
+        with pytest.raises(UsageError, match="at least 8 printable ASCII characters"):
             ServerSettings(token=token)
     with pytest.raises(UsageError, match="--port"):
         ServerSettings(port=70_000)

@@ -31,7 +31,7 @@ def test_runs_of_one_name_are_told_apart_and_one_given_twice_is_served_once(
 def test_a_name_that_is_not_there_or_does_something_else(models: ModelRegistry) -> None:
     with pytest.raises(UsageError, match=r"no model 'ngrm'\. Did you mean 'ngram'\?"):
         models.get("ngrm")
-    with pytest.raises(UsageError, match="'genres' labels lyrics; it is not one that writes lyrics"):
+    with pytest.raises(UsageError, match="'genres' labels lyrics, but the request needs one that writes lyrics"):
         models.get("genres", "write")
 
 
@@ -40,7 +40,7 @@ def test_what_cannot_be_served_says_so_in_a_sentence(saved: dict[str, Path], tmp
         ModelRegistry.open([])
     with pytest.raises(LyristError, match="There is no run directory"):
         ModelRegistry.open([tmp_path / "nothing"])
-    with pytest.raises(LyristError, match="autoencoder, which names no class"):
+    with pytest.raises(LyristError, match="autoencoder, which has no classes"):
         ModelRegistry.open([saved["painter"]])
     broken = tmp_path / "broken"
     shutil.copytree(saved["ngram"], broken)

@@ -73,7 +73,7 @@ def test_it_says_where_it_listens_and_finishes_what_runs_when_told_to_stop(saved
 def test_a_taken_port_is_told(saved: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        assert f"Port {port} of 127.0.0.1 is taken" in refusal(capsys, str(saved["ngram"]), "--port", port)
+        assert f"Port {port} of 127.0.0.1 is in use" in refusal(capsys, str(saved["ngram"]), "--port", port)
 
 
 def test_what_cannot_be_served_is_told(
@@ -86,7 +86,7 @@ def test_what_cannot_be_served_is_told(
     assert "damaged" in refusal(capsys, str(tmp_path / "broken"), "--port", "0")
     one = str(saved["ngram"])
     assert "needs a --token" in refusal(capsys, one, "--host", "0.0.0.0")  # noqa: S104 - refused
-    assert "no address of this machine" in refusal(
+    assert "not an address of this machine" in refusal(
         capsys, one, "--host", "no.such.host.invalid", "--token", "long-enough"
     )
     for option in (
@@ -98,7 +98,7 @@ def test_what_cannot_be_served_is_told(
         "--max-bytes",
         "--threads",
     ):
-        assert f"{option} is 0" in refusal(capsys, one, option, "0")
+        assert f"{option} must be above 0, got 0" in refusal(capsys, one, option, "0")
 
 
 def test_without_the_extra_it_says_how_to_get_it(

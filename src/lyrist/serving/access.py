@@ -1,8 +1,8 @@
-"""Who may come in, and with how much: the outermost layer of the server, before anything is read or routed.
+"""Access control: the outermost middleware, which checks host, origin, token and size before a request is read or routed.
 
-What is unusual: without a token the server answers only to a ``Host`` that is this machine, so that a website whose name
-is made to point here cannot use it (DNS rebinding), and never to a page of another origin. A token is asked for as a
-bearer token, or as the password of HTTP's own dialogue, so that a browser can use the studio.
+Without a token the server only accepts a ``Host`` of this machine, against DNS rebinding, and never a page of another origin.
+Starlette's ``TrustedHostMiddleware`` takes a fixed list of hosts and answers in plain text; here any loopback
+address is accepted and errors are JSON. A token is accepted as a bearer token or as the password of HTTP Basic, which a browser can send to the studio.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from lyrist.serving.responses import ApiError, as_api_error
 log = logging.getLogger(__name__)
 
 OPEN = ("/healthz",)
-"""What is answered without a token."""
+"""Paths that need no token."""
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Where the server listens, and to whom; checked when made."""
+    """Address and access rules of the server; checked when created."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -41,29 +41,29 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
-            raise UsageError(f"--port is {self.port}; it is from 0 (any that is free) to 65535.")
+            raise UsageError(f"--port must be between 0 (any free port) and 65535, got {self.port}.")
         if self.token is not None and not re.fullmatch(r"[!-~]{8,}", self.token):
-            raise UsageError("--token has at least 8 characters, all of them ASCII and none a space or a line end.")
+            raise UsageError("--token must have at least 8 printable ASCII characters without spaces.")
         if self.token is None and not self.loopback:
             raise UsageError(
-                f"--host {self.host} lets other machines in, which needs a --token that they must know "
-                "(or LYRIST_TOKEN in the environment)."
+                f"--host {self.host} is reachable from other machines and needs a --token "
+                "(or the environment variable LYRIST_TOKEN)."
             )
 
     @property
     def loopback(self) -> bool:
-        """Return whether only this machine can connect."""
+        """Whether only this machine can connect."""
         return local(self.host)
 
     @property
     def url(self) -> str:
-        """Return the address for a browser."""
+        """Address for a browser."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
 
 def local(host: str) -> bool:
-    """Return whether a name or address is this machine's own."""
+    """Return whether a name or address is a loopback address."""
     if host.rstrip(".").lower() == "localhost":
         return True
     try:
@@ -73,7 +73,7 @@ def local(host: str) -> bool:
 
 
 class AccessControl:
-    """Middleware: checks each request, limits its body, and turns what went wrong into an answer."""
+    """Middleware that checks each request, limits its body and answers errors."""
 
     def __init__(
         self,
@@ -83,25 +83,25 @@ class AccessControl:
         seconds: float,
         responded: Callable[[int], object] = lambda status: None,
     ) -> None:
-        """Put the guard before an application.
+        """Wrap an application.
 
         Parameters
         ----------
         app
             The application.
         settings
-            Who may come in.
+            Access rules.
         most
-            Bytes of a body.
+            Maximum bytes of a body.
         seconds
-            Within which a body must have arrived.
+            Time limit for the arrival of a body.
         responded
-            Told the status of each response.
+            Called with the status of each response.
         """
         self.app, self.settings, self.most, self.seconds, self.responded = app, settings, most, seconds, responded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it."""
+        """Pass a request on, or answer it with an error."""
         if scope["type"] != "http":
             if scope["type"] == "websocket" and self._wrong(scope) is not None:
                 await send({"type": "websocket.close", "code": 1008})
@@ -115,18 +115,18 @@ class AccessControl:
                 raise wrong
             await self.app(scope, _Body(receive, self.most, self.seconds).receive, answer.send)
         except Exception as error:
-            told = as_api_error(error)
-            if told.status == 500:
+            known = as_api_error(error)
+            if known.status == 500:
                 log.exception("A request failed: %s %r", scope["method"], scope["path"])
             if not answer.begun:
-                await told.response()(scope, receive, answer.send)
+                await known.response()(scope, receive, answer.send)
 
     def _wrong(self, scope: Scope) -> ApiError | None:
-        """Return why a request may not come in; None where it may."""
+        """Return the error of a request without access; None with access."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.settings.token is None and not self._known(host):
-            return ApiError(403, "This server answers to localhost only; use http://localhost or http://127.0.0.1.")
+            return ApiError(403, "This server accepts localhost only; use http://localhost or http://127.0.0.1.")
         if origin is not None and scope.get("method") not in ("GET", "HEAD") and urlsplit_host(origin) != host:
             return ApiError(403, "Pages of other origins may not use this server.", code="other_origin")
         if self.settings.token is not None and scope["path"] not in OPEN and not self._may(headers):
@@ -161,12 +161,12 @@ class AccessControl:
 
 
 def too_large(most: int) -> ApiError:
-    """Return the answer to a body with too many bytes."""
-    return ApiError(413, f"The body has more than {most:,} bytes, the most that this server takes.")
+    """Return the error for a body with too many bytes."""
+    return ApiError(413, f"The body has more than {most:,} bytes, the maximum of this server.")
 
 
 def urlsplit_name(host: str) -> str | None:
-    """Return the name in a ``Host`` header, without its port; None where it is none."""
+    """Return the name in a ``Host`` header, without its port; None if it is invalid."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:
@@ -174,7 +174,7 @@ def urlsplit_name(host: str) -> str | None:
 
 
 def urlsplit_host(origin: str) -> str | None:
-    """Return what the ``Host`` header of a request from a page of this origin to itself would be."""
+    """Return the ``Host`` header that belongs to an origin; None if it is invalid."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
@@ -182,7 +182,7 @@ def urlsplit_host(origin: str) -> str | None:
 
 
 class _Body:
-    """A request's body: so many bytes at most, also where none told how many they would be, and not for ever."""
+    """A request body with limits of size (also without a content length) and time."""
 
     def __init__(self, receive: Receive, most: int, seconds: float) -> None:
         self._receive, self._most = receive, most
@@ -190,7 +190,7 @@ class _Body:
         self._seen, self._whole = 0, False
 
     async def receive(self) -> Message:
-        if self._whole:  # from here on, only that the client went away can be told
+        if self._whole:  # only a disconnect can follow
             return await self._receive()
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
@@ -205,7 +205,7 @@ class _Body:
 
 
 class _Answer:
-    """A response on its way: whether it has begun, and its status."""
+    """A response: whether it has begun, and its status."""
 
     def __init__(self, send: Send, responded: Callable[[int], object]) -> None:
         self._send, self._responded = send, responded

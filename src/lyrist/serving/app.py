@@ -1,4 +1,4 @@
-"""The application."""
+"""The HTTP application: the API at /v1, /healthz and /metrics for operators, and the studio at all other paths."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ from lyrist.serving.workers import TextScore
 
 STUDIO = "lyrist.serving.studio"
 LARGE = 2**16
-"""Bytes of a body from which on it is read in a thread, so that nobody waits for it."""
+"""Bytes of a body that is parsed in a thread, so that it does not block the event loop."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 ERRORS = (400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503, 504)
 
 
 def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> FastAPI:
-    """Return the application that serves a desk, which is closed with it.
+    """Return the application that serves an engine and closes it at the end.
 
     Parameters
     ----------
     desk
-        What answers.
+        Answers the requests.
     settings
-        Where the server listens and to whom.
+        Address and access rules.
     """
     settings = settings or ServerSettings()
     app = FastAPI(
-        title="Lyrist", version=__version__, summary="Lyrics written, labelled and scored.", docs_url=None, redoc_url=None,
+        title="Lyrist", version=__version__, summary="Write, classify and score lyrics.", docs_url=None, redoc_url=None,
         redirect_slashes=False, lifespan=_closing(engine),
         responses={status: {"model": schemas.Problems, "description": phrase(status)} for status in ERRORS},
     )  # fmt: skip
@@ -95,12 +95,12 @@ def _closing(engine: InferenceEngine) -> Any:
 def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
     @app.get("/v1/models", operation_id="listModels", tags=["models"])
     async def models() -> schemas.Models:
-        """List the runs that are served."""
+        """List the served runs."""
         return schemas.Models(data=[model_entry(served) for served in engine.models.items.values()])
 
     @app.get("/v1/models/{name:path}", operation_id="retrieveModel", tags=["models"])
     async def model(name: str) -> schemas.Model:
-        """Tell of one run."""
+        """Describe a served run."""
         _known(engine, name)
         return model_entry(engine.models.items[name])
 
@@ -109,19 +109,19 @@ def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )  # fmt: skip
     async def completions(body: schemas.CompletionRequest, request: Request) -> Any:
-        """Write songs, freely or to a plan; with `stream`, piece by piece as server-sent events."""
+        """Write songs, with or without constraints; with `stream` as server-sent events."""
         _known(engine, body.model)
         return await complete(engine, request, body)
 
     @app.post("/v1/classify", operation_id="classify", tags=["labels"])
     async def classify(body: schemas.ClassifyRequest, request: Request) -> schemas.Classified:
-        """Label lyrics or pictures, and tell what decided."""
+        """Classify lyrics or pictures, with explanations on request."""
         _known(engine, body.model)
         return await classify_items(engine, request, body)
 
     @app.post("/v1/score", operation_id="score", tags=["scores"])
     async def score(body: schemas.ScoreRequest, request: Request) -> schemas.Scores:
-        """Tell how well a writer foresees lyrics, and what of them it may have read."""
+        """Return the bits per byte of lyrics under a writer, and their overlap with its training songs."""
         _known(engine, body.model)
         return await score_texts(engine, request, body)
 
@@ -129,7 +129,7 @@ def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
 def _add_operations(app: FastAPI, engine: InferenceEngine) -> None:
     @app.get("/healthz", operation_id="health", tags=["operations"])
     async def healthz() -> schemas.Health:
-        """Tell whether the server serves."""
+        """Return the state of the server."""
         return schemas.Health(models=len(engine.models.items), inside=engine.inside)
 
     @app.get(
@@ -137,7 +137,7 @@ def _add_operations(app: FastAPI, engine: InferenceEngine) -> None:
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )  # fmt: skip
     async def metrics() -> Response:
-        """Return the counters in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return Response(engine.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -146,7 +146,7 @@ def _known(engine: InferenceEngine, name: str) -> None:
         shown = name.encode("utf-8", "replace").decode()[:100]
         raise ApiError(
             404,
-            f"There is no model '{shown}'; GET /v1/models lists those there are.",
+            f"There is no model '{shown}'; GET /v1/models lists the models.",
             param="model",
             code="model_not_found",
         )
@@ -157,7 +157,7 @@ async def _answered(_: Request, error: Exception) -> JSONResponse:
 
 
 def _fence(app: FastAPI) -> None:
-    """Answer wrong methods and wrong paths of the API itself; else the studio, which takes all other paths, would."""
+    """Answer wrong methods and paths below /v1, which the studio would otherwise answer."""
     known: dict[str, set[str]] = {}
     for route in app.routes:
         if isinstance(route, APIRoute):
@@ -176,18 +176,18 @@ def _fence(app: FastAPI) -> None:
 
 def _wrong_method(allowed: Sequence[str]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        message = f"{request.url.path} takes {' or '.join(allowed)}."
+        message = f"{request.url.path} accepts {' or '.join(allowed)}."
         raise ApiError(405, message, headers={"Allow": ", ".join(allowed)})
 
     return answer
 
 
 async def _nowhere(request: Request) -> Response:
-    raise ApiError(404, "There is nothing at this path; GET /openapi.json describes what there is.")
+    raise ApiError(404, "This path does not exist; GET /openapi.json describes the API.")
 
 
 class _StrictRequest(Request):
-    """A request whose JSON is read strictly, and where it is long, beside the loop that serves all."""
+    """A request whose JSON is parsed strictly, and in a thread if it is long."""
 
     async def json(self) -> Any:
         if not hasattr(self, "_read"):
@@ -197,7 +197,7 @@ class _StrictRequest(Request):
 
 
 class _Route(APIRoute):
-    """A route that reads bodies strictly."""
+    """A route with strict JSON bodies."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
@@ -205,7 +205,7 @@ class _Route(APIRoute):
         async def strict(request: Request) -> Response:
             request = _StrictRequest(request.scope, request.receive)
             if self.body_field is not None and not _is_json(request.headers.get("content-type", "")):
-                raise ApiError(415, "The body is JSON; send it with 'Content-Type: application/json'.")
+                raise ApiError(415, "The body must be JSON; send it with 'Content-Type: application/json'.")
             return await handle(request)
 
         return strict
@@ -216,7 +216,7 @@ def _is_json(kind: str) -> bool:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI description, without the errors that FastAPI has and this server has not."""
+    """Return the OpenAPI description without FastAPI's validation errors, which this server does not send."""
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
         for path in found["paths"].values():
@@ -230,7 +230,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def model_entry(served: ServedModel) -> Model:
-    """Return what is told of a run."""
+    """Return the description of a served run."""
     return Model(
         id=served.name, created=int((served.path / "run.json").stat().st_mtime), task=served.task,
         recipe=served.recipe, conditions={c: list(values) for c, values in served.conditions.items()},
@@ -239,14 +239,14 @@ def model_entry(served: ServedModel) -> Model:
 
 
 async def classify_items(engine: InferenceEngine, request: Request, body: ClassifyRequest) -> Classified:
-    """Label lyrics or pictures."""
+    """Classify lyrics or pictures."""
     if (body.texts is None) == (body.pictures is None):
         raise ApiError(400, "Give either texts or pictures.", param="texts")
     if body.pictures is not None:
         return await _pictures(engine, request, body, body.pictures)
     texts = [body.texts] if isinstance(body.texts, str) else body.texts or []
-    asked = engine.submit_classify(body.model, texts, artist=body.artist, explain=bool(body.explain))
-    [labels] = await answers(request, [asked])
+    pending = engine.submit_classify(body.model, texts, artist=body.artist, explain=bool(body.explain))
+    [labels] = await answers(request, [pending])
     return Classified(model=body.model, data=[_labelled(*each, body.top) for each in enumerate(labels)])
 
 
@@ -273,10 +273,10 @@ def _bytes(number: int, text: str) -> bytes:
 
 
 def _labelled(index: int, one: Label, top: int | None) -> Labelled:
-    told = one.explanation
+    explanation = one.explanation
     found = Labelled(index=index, label=one.label, probabilities=_top(one.probabilities, top))
-    if told is not None:
-        found.words, found.lines, found.method = told.words, told.lines, told.method
+    if explanation is not None:
+        found.words, found.lines, found.method = explanation.words, explanation.lines, explanation.method
     return found
 
 

@@ -1,6 +1,6 @@
-"""The runs that are served: opened once, each under a name of its own.
+"""The model registry: the served runs, opened once, each with a unique name.
 
-A client names a run by what stands here and by nothing else, so that no path that it sends is ever opened.
+A client selects a run by its name in the registry only, so no path from a request is ever opened.
 """
 
 from __future__ import annotations
@@ -17,51 +17,51 @@ from lyrist.training.runs import Run, open_run
 Task = Literal["classify", "write", "picture"]
 
 DOES = {"classify": "labels lyrics", "write": "writes lyrics", "picture": "labels pictures"}
-"""What a run of each task does, for messages."""
+"""Description of each task, for messages."""
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A run that is served."""
+    """A served run."""
 
     name: str
-    """What clients call it: the name of its directory, with those above it where two are called the same."""
+    """Name of its directory, with parent directories if two runs have the same name."""
     path: Path
     run: Run
     task: Task
     conditions: dict[str, tuple[str, ...]]
-    """Of a writer: column to the values that it was trained with."""
+    """Of a writer: column to the values it was trained with."""
     labels: tuple[str, ...]
-    """Of a classifier: what it answers with."""
+    """Classes of a classifier."""
     model: Any
     """The fitted classifier, the `Writer` or the `PictureModel`."""
 
     @property
     def recipe(self) -> str:
-        """Return the recipe that it was fitted with."""
+        """Recipe of the run."""
         return str(self.run.info["recipe"])
 
 
 @dataclass(frozen=True)
 class ModelRegistry:
-    """The runs that are served, by name, in the order in which they were given."""
+    """The served runs by name, in the order of the command line."""
 
     items: dict[str, ServedModel]
 
     @classmethod
     def open(cls, paths: Iterable[str | Path]) -> ModelRegistry:
-        """Open runs; a directory that is given twice is served once.
+        """Open runs; a repeated directory is served once.
 
         Raises
         ------
         UsageError
-            There is none.
+            No run is given.
         LyristError
-            One is not there or damaged, or is an autoencoder, which answers no question.
+            A run is missing, damaged, or an autoencoder, which has no classes.
         """
         folders = list(dict.fromkeys(Path(path).absolute() for path in paths))
         if not folders:
-            raise UsageError("serve needs a run: lyrist serve RUN...; 'lyrist train' makes one.")
+            raise UsageError("serve needs a run: lyrist serve RUN...; create one with 'lyrist train'.")
         return cls({name: _opened(name, path) for name, path in zip(_names(folders), folders, strict=True)})
 
     def get(self, name: str, *tasks: Task) -> ServedModel:
@@ -70,19 +70,19 @@ class ModelRegistry:
         Raises
         ------
         UsageError
-            There is none of this name, or it does none of the tasks.
+            There is no run of this name, or it has another task.
         """
         if name not in self.items:
             raise unknown("model", name, self.items)
         found = self.items[name]
         if tasks and found.task not in tasks:
             raise UsageError(
-                f"The model '{name}' {DOES[found.task]}; it is not one that {' or '.join(DOES[t] for t in tasks)}."
+                f"The model '{name}' {DOES[found.task]}, but the request needs one that {' or '.join(DOES[t] for t in tasks)}."
             )
         return found
 
     def of(self, *tasks: Task) -> list[ServedModel]:
-        """Return the runs of some tasks."""
+        """Return the runs of these tasks."""
         return [served for served in self.items.values() if served.task in tasks]
 
 
@@ -97,7 +97,7 @@ def _opened(name: str, path: Path) -> ServedModel:
         model = open_pictures(run)
         if model.paints:
             raise LyristError(
-                f"{path} is an autoencoder, which names no class; serve an autoencoder-classifier that was trained on it."
+                f"{path} is an autoencoder, which has no classes; serve an autoencoder-classifier trained on it."
             )
         return ServedModel(name, path, run, "picture", {}, tuple(model.classes_), model)
     if task == "classify":
@@ -106,7 +106,7 @@ def _opened(name: str, path: Path) -> ServedModel:
 
 
 def _names(folders: list[Path]) -> list[str]:
-    """Return the shortest ends of the paths that tell all of them apart."""
+    """Return the shortest unique suffix of each path."""
     names = []
     for path in folders:
         for count in range(1, len(path.parts) + 1):

@@ -1,4 +1,8 @@
-"""Serve."""
+"""The command `serve`: saved runs at one port until it is stopped; requests in progress are finished first.
+
+The log goes to standard error through a thread of its own: writing to a standard error that nothing reads blocks sooner or later,
+and the event loop must not block.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +31,12 @@ if TYPE_CHECKING:
 
 MISSING = "serve needs packages that are not installed ({name}); 'pip install lyrist[serve]' brings them."
 REST = 2
-"""Seconds that connections which wait for nothing, such as an open studio's, are given at the end."""
+"""Seconds that idle connections, such as an open studio, get at shutdown."""
 
 
 @dataclass(frozen=True)
 class ServeResult:
-    """What a server did until it was stopped."""
+    """The result of `serve`."""
 
     url: str
     models: tuple[str, ...]
@@ -42,8 +46,8 @@ class ServeResult:
 
     def summary(self) -> str:
         """Return a line."""
-        told = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.requests.items())) or "none"
-        return f"{self.url} stopped after {self.seconds:.0f} s; requests: {told}"
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.requests.items())) or "none"
+        return f"{self.url} stopped after {self.seconds:.0f} s; requests: {counts}"
 
     def figures(self) -> dict[str, Any]:
         """Return the same for ``--json``."""
@@ -66,41 +70,41 @@ def serve(
     threads: int | None = None,
     studio: bool = True,
 ) -> ServeResult:
-    """Serve saved runs: an HTTP API for programs, and a studio for people.
+    """Serve saved runs: an HTTP API, and a studio in the browser.
 
     Parameters
     ----------
     runs
-        Run directories: of classifiers, of writers, of recipes that label pictures.
+        Run directories of classifiers, writers and picture classifiers.
     host
-        The address to listen at; another than this machine's own needs a token.
+        Address to listen on; any address but this machine's own requires a token.
     port
-        The port; 0: any that is free.
+        Port to listen on; 0: any free port.
     token
-        What clients must know, at least 8 characters; by default LYRIST_TOKEN of the environment, if it is set.
+        Secret of the clients, at least 8 characters; by default the environment variable LYRIST_TOKEN.
     queue
-        Requests that are inside at once, waiting or being answered; the next is told to come again.
+        Maximum requests queued or in progress; further ones get status 429.
     batch
-        Songs that a writer writes at once, and texts that a classifier labels at once.
+        Songs in a batch of a writer, and texts in a batch of a classifier.
     limit_seconds
-        Seconds that a request may take, its wait included.
+        Maximum seconds of a request, including its time in the queue.
     max_tokens
-        Tokens of a song that a client may ask for.
+        Maximum tokens of a song.
     max_characters
-        Characters of one text or prompt.
+        Maximum characters of a text or prompt.
     max_bytes
-        Bytes of one request.
+        Maximum bytes of a request.
     threads
-        Threads that PyTorch computes with for one run; by default one where all models are small.
+        PyTorch threads of each run; by default 1 if all models are small.
     studio
-        Serve the studio beside the API.
+        Serve the studio as well as the API.
 
     Raises
     ------
     UsageError
-        No run is given, or a host without a token.
+        No run is given, a limit is out of range, or a host needs a token.
     LyristError
-        A run is not there or damaged, the port is taken, or the extra `serve` is not installed.
+        A run is missing or damaged, the port is in use, or the extra `serve` is not installed.
     """
     _check_installed()
     from lyrist.serving.access import ServerSettings
@@ -111,7 +115,7 @@ def serve(
 
     settings = ServerSettings(host, port, token or os.environ.get("LYRIST_TOKEN") or None, studio)
     if threads is not None and threads < 1:
-        raise UsageError(f"--threads is {threads}; it is at least 1.")
+        raise UsageError(f"--threads must be above 0, got {threads}.")
     limits = Limits(
         queue=queue,
         batch=batch,
@@ -123,7 +127,7 @@ def serve(
     with _bound(settings) as place:
         models = ModelRegistry.open(runs)
         settings = ServerSettings(host, place.getsockname()[1], settings.token, studio)
-        progress.quiet()  # what is done for clients is not this terminal's business
+        progress.quiet()  # requests of clients show no progress in this terminal
         engine = InferenceEngine(models, limits, threads=threads or _threads(models))
         app = build(engine, settings)
         began = time.monotonic()
@@ -143,13 +147,13 @@ def _check_installed() -> None:
 
 
 def _say(line: str) -> None:
-    """Tell where the server listens, on standard error: the verb's answer, on standard output, comes at its end."""
+    """Print a line to standard error; standard output is for the result."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
 def _threads(models: Any) -> int | None:
-    """Return 1 where all models are small: more threads would wait for each other; else what PyTorch takes."""
+    """Return 1 if all models are small, for which more threads are slower; else None (PyTorch's setting)."""
     from torch.nn import Module
 
     from lyrist.training.schedule import SMALL
@@ -162,13 +166,13 @@ def _threads(models: Any) -> int | None:
 
 
 def _bound(settings: ServerSettings) -> socket.socket:
-    """Return a socket at the address, which does not listen yet."""
+    """Return a bound socket that does not listen yet."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise UsageError(f"--host {settings.host} is no address of this machine ({error.strerror}).") from None
+        raise UsageError(f"--host {settings.host} is not an address of this machine ({error.strerror}).") from None
     place = socket.socket(family, kind, protocol)
     try:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -182,16 +186,16 @@ def _bound(settings: ServerSettings) -> socket.socket:
 def _listen(place: socket.socket, settings: ServerSettings) -> None:
     try:
         place.listen(1_024)
-    except OSError as error:  # somebody else bound it too, and was faster
+    except OSError as error:  # another process listens on it since
         raise _unbound(settings, error) from None
 
 
 def _unbound(settings: ServerSettings, error: OSError) -> LyristError:
     if error.errno == errno.EADDRINUSE:
         return LyristError(
-            f"Port {settings.port} of {settings.host} is taken by another server; give another --port, or --port 0 for any."
+            f"Port {settings.port} of {settings.host} is in use by another server; give another --port, or 0 for any free port."
         )
-    return LyristError(f"This machine cannot listen at {settings.host}, port {settings.port}: {error.strerror}.")
+    return LyristError(f"This machine cannot listen on {settings.host}, port {settings.port}: {error.strerror}.")
 
 
 def _run(app: Any, place: socket.socket, engine: Any, started: Callable[[], object]) -> None:
@@ -211,7 +215,7 @@ def _run(app: Any, place: socket.socket, engine: Any, started: Callable[[], obje
 
 def _server(uvicorn: Any, config: Any, engine: Any, started: Callable[[], object]) -> Any:
     class Server(uvicorn.Server):  # type: ignore[misc]
-        """A server that, told to stop, takes nothing new and finishes what was begun; told twice, it stops at once."""
+        """A server that finishes its requests on the first signal and stops at once on the second interrupt."""
 
         until: float | None = None
 
@@ -220,7 +224,7 @@ def _server(uvicorn: Any, config: Any, engine: Any, started: Callable[[], object
             started()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """Do not raise the signal again afterwards, as uvicorn does: this is the way to stop, and no failure."""
+            """Start the shutdown without raising the signal again, as uvicorn would: this is the normal way to stop."""
             if self.until is not None and sig == signal.SIGINT:
                 self.force_exit = self.should_exit = True
                 return
@@ -237,11 +241,11 @@ def _server(uvicorn: Any, config: Any, engine: Any, started: Callable[[], object
 
 
 LINES = 1_000
-"""Entries that wait to be written; what comes then is lost."""
+"""Maximum queued log entries; further ones are dropped."""
 
 
 class BackgroundLogHandler(logging.Handler):
-    """Hands what is logged to a thread, and never waits."""
+    """A log handler that writes in a thread and never blocks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,12 +255,12 @@ class BackgroundLogHandler(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take an entry."""
+        """Queue an entry."""
         with contextlib.suppress(queue.Full):
             self._entries.put_nowait(self.format(record))
 
     def close(self) -> None:
-        """Wait a moment for what was taken to be written."""
+        """Wait up to a second for queued entries."""
         with contextlib.suppress(queue.Full):
             self._entries.put_nowait(None)
         self._thread.join(1)
@@ -270,7 +274,7 @@ class BackgroundLogHandler(logging.Handler):
 
 @contextlib.contextmanager
 def background_logging() -> Iterator[None]:
-    """Have all that is logged in this block written by a thread."""
+    """Write all log entries of this block in a thread."""
     root, handler = logging.getLogger(), BackgroundLogHandler()
     root.addHandler(handler)
     try:
