@@ -2,7 +2,8 @@
 
 Without a token the server only accepts a ``Host`` of this machine, against DNS rebinding, and never a page of another origin.
 Starlette's ``TrustedHostMiddleware`` takes a fixed list of hosts and answers in plain text; here any loopback
-address is accepted and errors are JSON. A token is accepted as a bearer token or as the password of HTTP Basic, which a browser can send to the studio.
+address is accepted and errors are JSON. A token is accepted as a bearer
+token or as the password of HTTP Basic, which a browser can send to the studio.
 """
 
 from __future__ import annotations
