@@ -3,9 +3,12 @@
 import errno
 import json
 import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from lyrist import files
 from lyrist.errors import LyristError
@@ -86,21 +89,47 @@ def test_a_lock_that_was_left_by_a_kill_holds_nobody_up(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_lock_of_one_that_just_ended_is_worth_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second process opens the file of the lock, then the first ends and takes it away: the name is free for a third."""
-    out, locked = tmp_path / "out", []
-    lock = files._lock
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted on Windows")
+def test_a_lock_file_that_its_holder_deletes_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second process waits for the lock file, then the first deletes it: the second must lock the new file."""
+    monkeypatch.setattr(files, "LOCK_TIMEOUT", 60)
+    place = tmp_path / ".out.lock"
+    holder = FileLock(place)
+    holder.acquire()
+    waiting = threading.Event()
 
-    def late(handle: int, place: Path) -> None:
-        if not locked:
-            (tmp_path / ".out.lock").unlink()
-        locked.append(os.fstat(handle).st_ino)
-        lock(handle, place)
+    def release() -> None:
+        waiting.wait()
+        place.unlink()
+        holder.release()
 
-    monkeypatch.setattr(files, "_lock", late)
-    with files.locked(out):
-        assert len(locked) == 2
-        assert (tmp_path / ".out.lock").stat().st_ino == locked[1]
+    acquire = FileLock.acquire
+
+    def announced(self: FileLock, *args: object, **kwargs: object) -> object:
+        waiting.set()
+        return acquire(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLock, "acquire", announced)
+        with files.locked(tmp_path / "out"):
+            assert place.exists()
+            with monkeypatch.context() as short, pytest.raises(LyristError, match="Another process"):
+                short.setattr(files, "LOCK_TIMEOUT", 0.01)
+                with files.locked(tmp_path / "out"):
+                    pytest.fail("the lock is held")
+    thread.join()
+    assert not place.exists()
+
+
+def test_a_file_system_without_locks_is_used_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", refused)
+    make(tmp_path / "out", "one")
+    assert (tmp_path / "out" / "part" / "a.txt").read_text() == "one"
 
 
 def test_a_kill_between_the_two_renames_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,8 +197,8 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
             nursery.kill_before(command, int(when))
         else:
             nursery.kill_after(command, when)
-        lock = out.with_name(f".{name}.lock")
-        whole_then = out.exists() or (lock.exists() and lock.read_text())
+        note = out.with_name(f".{name}.complete")
+        whole_then = out.exists() or (note.exists() and note.read_text())
         again = r"/runs/[^/]+\.partial" if name == "study" else r"\.partial/"  # a study tells anew what its runs say
         forbidden = [again] if whole_then else verb.finished(staging_path(out))
         changed = nursery.run([*command, "--resume"])

@@ -1,27 +1,31 @@
-"""Files that are whole or absent: everything is written under a temporary name first, then renamed."""
+"""Atomic output: files and directories are written under a temporary name and then renamed."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lyrist.errors import LyristError
 
+LOCK_TIMEOUT = 0.2
+"""Seconds after which a lock counts as held: long enough to try again when its holder has just deleted the file."""
+
 
 class DiskFullError(LyristError):
-    """There is no space left; what was written so far is kept, so that the work can go on."""
+    """The disk is full. What was written so far is kept, so that the command can resume."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` in UTF-8: whole, or not at all."""
+    """Write ``text`` to ``path`` in UTF-8, atomically."""
     temporary = path.with_name(f".{path.name}.tmp")
     with explained(path):
         temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -29,7 +33,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` to ``path`` as indented JSON (no NaN: JSON has none); whole, or not at all."""
+    """Write ``value`` to ``path`` as indented JSON, atomically; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -45,9 +49,9 @@ def read_json(path: Path, what: str) -> Any:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an error about writing ``path`` (full disk, no permission) into one sentence with the way out.
+    """Convert an error about writing ``path`` (full disk, no permission) into a `LyristError` that says what to do.
 
-    Libraries that write with code of their own tell a full disk each in its own words.
+    Libraries that do their own writing report a full disk with different exceptions; all are recognised.
     """
     try:
         yield
@@ -57,7 +61,7 @@ def explained(path: Path) -> Iterator[None]:
         if _full(error):
             raise DiskFullError(
                 f"The disk is full while writing {path}; free some space there, then run again, with --resume where the "
-                "verb has it."
+                "command has it."
             ) from error
         if not isinstance(error, OSError):
             raise
@@ -80,7 +84,7 @@ _FULL_WORDS = re.compile(
 
 
 def _full(error: BaseException | None) -> bool:
-    """Return whether an error, or one that it came from, is that the disk, or what one may use of it, is full."""
+    """Return whether an error or one of its causes says that the disk or the quota is full."""
     seen = set[int]()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -91,7 +95,7 @@ def _full(error: BaseException | None) -> bool:
 
 
 def staging_path(out: Path) -> Path:
-    """Return where ``out`` is built before it is whole: its own name with ``.partial``, beside it."""
+    """Return the staging directory of ``out``: its name with ``.partial``, in the same folder."""
     return out.with_name(out.name + ".partial")
 
 
@@ -104,19 +108,19 @@ def staged(
     Parameters
     ----------
     out
-        Where the directory shall stand. It must not exist, be empty, or hold the file ``marker`` (an earlier result
-        of the same kind, which is replaced only when the new one is whole).
+        The directory to create. It must not exist, be empty, or hold the file ``marker`` (an earlier result of the same
+        kind, which is replaced only when the new one is complete).
     resume
-        Keep what an interrupted run left in the staging directory; otherwise start it empty. Call `finished` before:
-        the interruption may have come when nothing was left to do. None: the verb cannot go on, so a full disk leaves
-        nothing that would keep it full.
+        Keep what an interrupted run left in the staging directory; otherwise start with an empty one. Call `finished`
+        first: the interrupted run may have been complete. None: the command cannot resume, so nothing is kept after a
+        full disk.
     marker
         The file by which an earlier result of the same kind is recognised, such as ``corpus.json``.
     again
-        Folders of a finished result with which ``resume`` begins where nothing was interrupted, so that they are not
-        made again: as links, since no file is ever written in place.
+        Folders of a finished result that ``resume`` reuses when no run was interrupted. They are hard-linked, since no
+        file is ever written in place.
     scaffold
-        Folders that are needed for the building alone. They go when all else is whole, not before.
+        Folders that are needed only while the result is built. They are deleted when everything else is complete.
 
     Raises
     ------
@@ -129,9 +133,9 @@ def staged(
         if not _usable(out, marker):
             raise LyristError(f"{out} exists and is not {_kind(marker)}; choose another --out.")
         out.parent.mkdir(parents=True, exist_ok=True)
-        with locked(out) as lock:
+        with locked(out):
             _recover(out)
-            lock.truncate(0)
+            _note_of(out).unlink(missing_ok=True)
             if resume and not building.exists():
                 _begin(building, [out / name for name in again if (out / name).is_dir()])
             building.mkdir(exist_ok=True)
@@ -142,30 +146,31 @@ def staged(
                     yield building
             except LyristError as error:
                 if resume is None or not (resume or isinstance(error, DiskFullError)):
-                    shutil.rmtree(building)  # a mistake in the command: there is nothing to go on with
+                    shutil.rmtree(building)  # an error of the user: there is nothing to resume
                 raise
-            lock.write(json.dumps(list(scaffold)))  # from here on it is whole, and a kill costs nothing any more
-            lock.flush()
+            # From here on the result is complete: after a kill, `complete` finishes the renaming.
+            _note_of(out).write_text(json.dumps(list(scaffold)), encoding="utf-8")
             _complete(out, scaffold)
 
 
 def finished(out: Path, marker: str) -> bool:
-    """Return whether a whole result stands at ``out`` and none is under way: then there is nothing to go on with."""
+    """Return whether ``out`` holds a complete result and no run is in progress: then there is nothing to resume."""
     complete(out)
     return (out / marker).is_file() and not staging_path(out.absolute()).exists()
 
 
 def complete(out: Path) -> None:
-    """Put a result in its place that a kill caught when it was whole; take away what a kill left beside ``out``."""
+    """Rename a result that was complete when its process was killed; remove what the process left beside ``out``."""
     out = out.absolute()
-    if not _lock_of(out).exists() and not _old(out).exists():
+    note = _note_of(out)
+    if not any(path.exists() for path in (_lock_of(out), note, _old(out))):
         return
-    with contextlib.suppress(LyristError), explained(out), locked(out) as lock:  # who holds it will do it
-        lock.seek(0)
-        said = lock.read()
-        if said and staging_path(out).exists():
-            _complete(out, json.loads(said))
+    with contextlib.suppress(LyristError), explained(out), locked(out):  # another process that holds it will do it
+        scaffold = note.read_text(encoding="utf-8") if note.exists() else ""
+        if scaffold and staging_path(out).exists():
+            _complete(out, json.loads(scaffold))
         _recover(out)
+        note.unlink(missing_ok=True)
 
 
 def _complete(out: Path, scaffold: Sequence[str]) -> None:
@@ -174,6 +179,7 @@ def _complete(out: Path, scaffold: Sequence[str]) -> None:
         if (building / name).exists():
             shutil.rmtree(building / name)
     _swap(building, out)
+    _note_of(out).unlink(missing_ok=True)
 
 
 def _begin(building: Path, earlier: Sequence[Path]) -> None:
@@ -189,12 +195,12 @@ def _begin(building: Path, earlier: Sequence[Path]) -> None:
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # a file system without links, or without more of them
+    except OSError:  # the file system has no hard links, or too many exist
         shutil.copy2(source, target)
 
 
 def _usable(out: Path, marker: str) -> bool:
-    """Return whether a result may stand at ``out``: nothing is there, or an earlier one of the same kind."""
+    """Return whether a result may be written to ``out``: it is empty, or holds an earlier result of the same kind."""
     occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
     return not occupied or bool(marker and (out / marker).is_file())
 
@@ -204,56 +210,43 @@ def _kind(marker: str) -> str:
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[TextIO]:
-    """Hold the output ``out`` for this process; the lock goes with the process, however it ends.
+def locked(out: Path) -> Iterator[None]:
+    """Lock the output ``out`` for this process. The operating system releases the lock when the process ends.
 
-    The lock is on a file beside ``out``, for what stands there is renamed. Whoever held that file takes it away, so one
-    that was opened just before is not the file of that name any more: then the lock on it is worth nothing, and the next
-    one is tried.
-
-    Yields
-    ------
-    TextIO
-        The file, in which `staged` notes that the result is whole: the scaffold, which may be gone in part.
+    The lock is a file beside ``out``, because ``out`` itself is renamed. The holder deletes the file at the end; filelock
+    detects a deleted file and tries again, so that two processes never hold locks of the same name.
 
     Raises
     ------
     LyristError
-        Another process holds it.
+        Another process holds the lock.
     """
     place = _lock_of(out)
-    while True:
-        with place.open("a+", encoding="utf-8") as handle:
-            _lock(handle.fileno(), out)
-            if not _is(place, handle.fileno()):
-                continue
-            try:
-                yield handle
-            finally:
-                place.unlink(missing_ok=True)
-            return
+    lock = FileLock(place, timeout=LOCK_TIMEOUT, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LyristError(f"Another process is writing {out}; wait for it to end or choose another --out.") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        yield  # a file system without locks is used without them
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):  # Windows does not delete an open file; an empty one does no harm
+            place.unlink(missing_ok=True)
+        lock.release()
 
 
 def _lock_of(out: Path) -> Path:
     return out.with_name(f".{out.name}.lock")
 
 
-def _lock(handle: int, out: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LyristError(f"Another process is writing {out}; wait for it to end or choose another --out.") from None
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks is used without them
-            raise
-
-
-def _is(place: Path, handle: int) -> bool:
-    """Return whether the file that is open is the one of that name."""
-    try:
-        return os.path.samestat(place.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
+def _note_of(out: Path) -> Path:
+    """Return the file that says that the staging directory is complete; it lists the scaffold that may be left in it."""
+    return out.with_name(f".{out.name}.complete")
 
 
 def _empty(folder: Path) -> None:
@@ -269,7 +262,7 @@ def _old(out: Path) -> Path:
 
 
 def _recover(out: Path) -> None:
-    """Take back the earlier result where a kill came between the two renames of `_swap`; drop one that was replaced."""
+    """Restore the earlier result after a kill between the two renames of `_swap`; delete one that was replaced."""
     old = _old(out)
     if old.exists():
         if out.exists():
@@ -279,7 +272,7 @@ def _recover(out: Path) -> None:
 
 
 def _swap(building: Path, out: Path) -> None:
-    """Put the finished directory in the place of ``out``; an earlier one goes only after the new one stands."""
+    """Rename the finished directory to ``out``; an earlier one is deleted after that."""
     old = _old(out)
     if out.exists():
         out.replace(old)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse as sp
-from scipy import stats
 
 SAMPLES = 1_000
 """Resamples of a bootstrap."""
@@ -37,13 +35,10 @@ def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
         raise ValueError(f"{correct} of {n} is no share")
     if n == 0:
         return 0.0, 1.0
-    z = float(stats.norm.ppf(0.5 + level / 2))
-    share = correct / n
-    middle = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low, high = (middle - half) / scale, (middle + half) / scale
-    return (0.0 if correct == 0 else max(low, 0.0)), (1.0 if correct == n else min(high, 1.0))
+    from scipy import stats
+
+    interval = stats.binomtest(correct, n).proportion_ci(level, method="wilson")
+    return (0.0 if correct == 0 else float(interval.low)), (1.0 if correct == n else float(interval.high))
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:
@@ -139,6 +134,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
         Songs that the one model alone got right, and the other alone. Where they were equally good, these would be
         tosses of a fair coin.
     """
+    from scipy import stats
+
     n = only_first + only_second
     return float(stats.binomtest(only_first, n, 0.5).pvalue) if n else 1.0
 
@@ -219,6 +216,8 @@ def corrected_resampled_t(differences: Sequence[float], n_train: int, n_test: in
     dict
         ``mean``, its 95% interval ``low`` and ``high``, ``t``, and the two-sided ``p``.
     """
+    from scipy import stats
+
     d = np.asarray(differences, dtype=np.float64)
     if len(d) < 2:
         raise ValueError("a test over repeated splits needs at least two")
@@ -253,7 +252,9 @@ def _draws(counts: NDArray[np.int64], samples: int, rng: np.random.Generator, wi
 
 def _summed(which: NDArray[np.int64], drawn: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     """Return for each resample and class the number of songs whose kind has that class, shape (samples, k)."""
-    member = sp.csr_matrix((np.ones(len(which)), (which, np.arange(len(which)))), shape=(k, len(which)))
+    from scipy import sparse
+
+    member = sparse.csr_matrix((np.ones(len(which)), (which, np.arange(len(which)))), shape=(k, len(which)))
     return np.asarray((member @ drawn.T).T, dtype=np.float64)
 
 
