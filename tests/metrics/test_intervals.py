@@ -123,3 +123,58 @@ def test_corrected_t_widens_the_plain_one_by_the_overlap() -> None:
     assert intervals.corrected_resampled_t([0.0, 0.0], 80, 20)["p"] == 1
     with pytest.raises(ValueError, match="at least two"):
         intervals.corrected_resampled_t([0.1], 80, 20)
+
+
+@pytest.mark.parametrize("samples", [9, 99, 999])
+def test_a_bootstrap_p_value_is_never_zero(samples: int) -> None:
+    """Davison & Hinkley (1997), section 4.2: (1 + exceedances) / (1 + resamples), doubled for two sides."""
+    ones, zeros = np.ones(20), np.zeros(20)
+    assert intervals.paired_bootstrap_loss(ones, zeros, samples=samples)["p"] == pytest.approx(2 / (samples + 1))
+    assert intervals.paired_bootstrap_ratio(ones, zeros, ones, samples=samples)["p"] == pytest.approx(2 / (samples + 1))
+
+
+def test_a_bootstrap_p_value_counts_the_smaller_tail() -> None:
+    first, second = np.array([3.0, -1.0]), np.zeros(2)
+    drawn = intervals._resampled_means(first, 499, seed=5)
+    assert set(drawn) == {-1.0, 1.0, 3.0}
+    expected = 2 * (1 + (drawn <= 0).sum()) / 500
+    assert intervals.paired_bootstrap_loss(first, second, samples=499, seed=5)["p"] == pytest.approx(expected)
+    assert intervals.paired_bootstrap_loss(second, first, samples=499, seed=5)["p"] == pytest.approx(expected)
+
+
+def test_the_level_widens_every_interval() -> None:
+    values = np.random.default_rng(0).exponential(1, 60)
+    below = np.ones(60)
+    matrix = np.array([[20, 5], [8, 27]])
+    for interval in (
+        lambda level: intervals.bootstrap_mean(values, level),
+        lambda level: intervals.bootstrap_ratio(values, below, level),
+        lambda level: intervals.bootstrap_macro_f1(matrix, level),
+        lambda level: intervals.wilson(12, 60, level),
+    ):
+        (low90, high90), (low99, high99) = interval(0.9), interval(0.99)
+        assert low99 < low90 < high90 < high99
+    assert intervals.bootstrap_mean(values) == intervals.bootstrap_mean(values, 0.95, 1_000, 0)
+
+
+def test_intervals_of_nothing_are_unbounded() -> None:
+    assert intervals.bootstrap_mean([]) == (-math.inf, math.inf)
+    assert intervals.bootstrap_macro_f1(np.zeros((2, 2))) == (0.0, 1.0)
+    assert intervals.macro_f1(np.zeros((3, 3))) == 0
+
+
+def test_the_interval_of_the_corrected_t_test_is_that_of_its_formula() -> None:
+    d = [0.02, 0.05, 0.01, 0.04, 0.03]
+    found = intervals.corrected_resampled_t(d, n_train=80, n_test=20)
+    error = math.sqrt((1 / 5 + 20 / 80) * float(np.var(d, ddof=1)))
+    half = stats.t.ppf(0.975, 4) * error
+    assert (found["low"], found["high"]) == pytest.approx((0.03 - half, 0.03 + half))
+
+
+def test_large_samples_are_resampled_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(0, 1, 30)
+    whole = intervals.bootstrap_mean(values, samples=500)
+    monkeypatch.setattr(intervals, "_CELLS", 30 * 7)
+    assert intervals.bootstrap_mean(values, samples=500) == pytest.approx(whole, abs=1e-12)
+    assert len(intervals._resampled_ratios(values, np.ones(30), 500, 0)) == 500
+    assert len(intervals._draws(np.array([10, 20]), 500, np.random.default_rng(0), 2)) > 1
