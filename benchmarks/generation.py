@@ -22,7 +22,7 @@ from lyrist.generation.batching import sample
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import SongStart, Vocabulary, start
 from lyrist.models import registry
-from lyrist.models.writing import WriterShape
+from lyrist.models.language_model import WriterShape
 from lyrist.songbook import songbook
 from lyrist.training import vocabularies
 from lyrist.training.runs import open_run

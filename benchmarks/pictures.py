@@ -30,9 +30,9 @@ from lyrist.images.blocks import block
 from lyrist.images.pictures import read
 from lyrist.models import registry
 from lyrist.models.augmentation import augment
-from lyrist.models.vision import PictureShape
+from lyrist.models.image_networks import PictureShape
 from lyrist.training.batches import Stream
-from lyrist.training.pictures import PictureExamples
+from lyrist.training.image_training import PictureExamples
 from lyrist.training.schedule import half_precision
 
 BATCH, CROP = 64, 3

@@ -40,7 +40,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
 from lyrist.models import registry
-from lyrist.models.writing import WriterShape
+from lyrist.models.language_model import WriterShape
 from lyrist.songbook import write_songbook
 from lyrist.training import runs, vocabularies
 from lyrist.training.writer import Writer, untuned

@@ -14,7 +14,7 @@ from torch import Tensor
 from lyrist.errors import LyristError
 from lyrist.evaluation import legacy_metrics as reported
 from lyrist.evaluation.legacy_metrics import as_reported, table
-from lyrist.models.writing import IMPOSSIBLE
+from lyrist.models.language_model import IMPOSSIBLE
 
 PAD, BOS, EOS, RAP = 0, 1, 2, 7
 LETTERS = {"a": 3, "b": 4, "c": 5, "d": 6}

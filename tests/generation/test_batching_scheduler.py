@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditional
 from lyrist.generation.batching import BatchScheduler, SongSequence, sample
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.models import pasts
+from lyrist.models import kv_cache
 
 FREE = SamplingOptions(temperature=1.0, min_p=0.0)
 PROMPTS = [None, "the river", "come down come down the water to the sea\nthe morning bird is", "a bee"]
@@ -60,9 +60,9 @@ def test_columns_that_nobody_needs_are_given_back(writer: TinyWriter) -> None:
     scheduler.join([long, short])
     scheduler.step()
     [part] = scheduler._parts
-    before = pasts.columns(part.past)  # type: ignore[union-attr]
+    before = kv_cache.columns(part.past)  # type: ignore[union-attr]
     scheduler.leave([long])
-    after = pasts.columns(part.past)  # type: ignore[union-attr]
+    after = kv_cache.columns(part.past)  # type: ignore[union-attr]
     assert before is not None
     assert after is not None
     assert after < before - 8

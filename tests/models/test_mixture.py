@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM
 
 from lyrist.errors import UsageError
 from lyrist.models import registry
+from lyrist.models.language_model import IMPOSSIBLE, WriterShape
 from lyrist.models.mixture import MixtureWriter
-from lyrist.models.writing import IMPOSSIBLE, WriterShape
 
 SHAPE = WriterShape(vocabulary=14, padding=0, bos=1, eos=2, context=64, lyrics=12)
 NETWORKS = {

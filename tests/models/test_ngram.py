@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.models import interpolation, kneserney, registry, songmemory
-from lyrist.models.kneserney import Tokens
+from lyrist.models import kneser_ney, registry, song_memory
+from lyrist.models.kneser_ney import Tokens
+from lyrist.models.language_model import IMPOSSIBLE, WriterShape
 from lyrist.models.ngram import NgramWriter, evenly
-from lyrist.models.songmemory import SongMemory
-from lyrist.models.writing import IMPOSSIBLE, WriterShape
+from lyrist.models.song_memory import SongMemory
 
 SHAPE = WriterShape(vocabulary=14, padding=0, bos=1, eos=2, context=64, lyrics=12)
 CONDITION = 12
@@ -64,7 +64,7 @@ def model() -> Any:
 def test_bigrams_have_the_probabilities_worked_out_by_hand() -> None:
     written = np.array([False, False, True, True, True])
     a, b, end = 3, 4, 2
-    counts = kneserney.learn([np.array([1, a, b, a, b, end]), np.array([1, a, a, end])], 2, 5, written)
+    counts = kneser_ney.learn([np.array([1, a, b, a, b, end]), np.array([1, a, a, end])], 2, 5, written)
     # Continuations to the left: a after three tokens, the end after two, b after one; one, two and three occur once each,
     # so the discounts are 1 - 2/3, 2 - 1 and (3, held below 3) 2.95; the third of what is left goes to each.
     spread = (1 / 3 + 1 + 2.95) / 6 / 3
@@ -118,7 +118,7 @@ def test_any_order_has_the_probabilities_of_the_textbook(
     songs: list[list[int]], before: list[int], token: int, order: int
 ) -> None:
     training = [song(ids, CONDITION) for ids in songs]
-    counts = kneserney.learn(training, order, 14, WRITTEN)
+    counts = kneser_ney.learn(training, order, 14, WRITTEN)
     found = counts.probabilities(Tokens.of([np.array([1, CONDITION, *before, token])]))[-1]
     context = (1, CONDITION, *before)[max(0, len(before) + 3 - order) :] if order > 1 else ()
     assert found == pytest.approx(by_dictionary([list(s) for s in training], order, context, token), rel=1e-5)
@@ -129,7 +129,7 @@ def test_any_order_has_the_probabilities_of_the_textbook(
 def test_probabilities_sum_to_one_and_are_the_same_token_by_token(
     songs: list[list[int]], text: list[int], order: int
 ) -> None:
-    counts = kneserney.learn([song(ids, CONDITION) for ids in songs], order, 14, WRITTEN)
+    counts = kneser_ney.learn([song(ids, CONDITION) for ids in songs], order, 14, WRITTEN)
     read = song(text, CONDITION)
     whole = counts.probabilities(Tokens.of([read]))
     contexts = np.full((1, order), -1, dtype=np.int64)
@@ -146,10 +146,10 @@ def test_tables_depend_neither_on_the_order_of_songs_nor_on_blocks(
     change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs = drawn(40)
-    one = kneserney.learn(songs, 5, 14, WRITTEN)
+    one = kneser_ney.learn(songs, 5, 14, WRITTEN)
     if change == "blocks":
-        monkeypatch.setattr(kneserney, "BLOCK", 100)
-    other = kneserney.learn(songs if change == "blocks" else songs[::-1], 5, 14, WRITTEN)
+        monkeypatch.setattr(kneser_ney, "BLOCK", 100)
+    other = kneser_ney.learn(songs if change == "blocks" else songs[::-1], 5, 14, WRITTEN)
     assert np.array_equal(one.first, other.first)
     for level, same in zip(one.levels, other.levels, strict=True):
         assert all(np.array_equal(getattr(level, name), getattr(same, name)) for name in ("keys", "kept", "left"))
@@ -157,7 +157,7 @@ def test_tables_depend_neither_on_the_order_of_songs_nor_on_blocks(
 
 def test_rare_ngrams_are_left_out_where_there_are_too_many_and_probabilities_still_sum_to_one() -> None:
     songs = drawn(40)
-    whole, few = (kneserney.learn(songs, 4, 14, WRITTEN, largest=n) for n in (10**6, 200))
+    whole, few = (kneser_ney.learn(songs, 4, 14, WRITTEN, largest=n) for n in (10**6, 200))
     assert len(few.levels[2].keys) < len(whole.levels[2].keys)
     contexts = np.full((1, 4), -1, dtype=np.int64)
     for token in songs[0][:20]:
@@ -190,10 +190,10 @@ def by_looking(ids: Sequence[int], place: int, lengths: Sequence[int]) -> tuple[
 def test_the_song_so_far_is_looked_up_as_by_hand_both_ways(text: list[int], condition: bool) -> None:
     lengths = (1, 2, 4)
     read = song([3 + (t - 3) % 3 for t in text], CONDITION if condition else None)
-    shares, group = songmemory.shares(Tokens.of([song([5, 5]), read]), WRITTEN, lengths)
+    shares, group = song_memory.shares(Tokens.of([song([5, 5]), read]), WRITTEN, lengths)
     shares, group = shares[4:], group[4:]
     memory = SongMemory(1, WRITTEN, lengths)
-    allowed = songmemory.allowed(lengths)
+    allowed = song_memory.allowed(lengths)
     for place, token in enumerate(read):
         if WRITTEN[token]:
             after, latest = by_looking(read.tolist(), place, lengths)
@@ -201,7 +201,7 @@ def test_the_song_so_far_is_looked_up_as_by_hand_both_ways(text: list[int], cond
             expected.append(float(latest >= 0 and read[latest] == token))
             assert shares[place] == pytest.approx(expected)
             rounds = ([0, *lengths][max(sum(map(bool, after)) - 1, 0)]) / (place - latest)
-            assert group[place] == 4 * sum(map(bool, after)) + sum(rounds >= each for each in songmemory.ROUNDS)
+            assert group[place] == 4 * sum(map(bool, after)) + sum(rounds >= each for each in song_memory.ROUNDS)
             own, places = memory.group()
             assert own[0] == group[place]
             weights = np.where(allowed[own], 0.2, 0.0)
@@ -223,7 +223,9 @@ def test_weights_are_found_again_and_never_worse_than_the_prior(seed: int) -> No
     came = random.choice(6, size=4000, p=true @ parts)
     chances, group, share = parts[:, came].T, np.zeros(4000, dtype=np.int64), np.ones((4000, 1))
     prior = np.full((2, 3), 1 / 3)
-    found = interpolation.fit(chances, group, share, prior, rounds=300)  # parts that are much alike are slow to part
+    found = kneser_ney.fit_weights(
+        chances, group, share, prior, rounds=300
+    )  # parts that are much alike are slow to part
     assert found.sum(axis=-1) == pytest.approx(np.ones((2, 1)))
     assert found[1, 0] == pytest.approx(prior[1])  # nothing was seen of that group
     assert np.log(chances @ found[0, 0]).mean() >= np.log(chances @ prior[0]).mean() - 1e-9
@@ -231,7 +233,7 @@ def test_weights_are_found_again_and_never_worse_than_the_prior(seed: int) -> No
 
 
 def test_weights_change_without_jumps_between_knots() -> None:
-    shares = interpolation.between(np.array([-1.0, 0, 0.25, 1, 1.5, 9]), np.array([0.0, 1, 2]))
+    shares = kneser_ney.knot_shares(np.array([-1.0, 0, 0.25, 1, 1.5, 9]), np.array([0.0, 1, 2]))
     assert shares.tolist() == [[1, 0, 0], [1, 0, 0], [0.75, 0.25, 0], [0, 1, 0], [0, 0.5, 0.5], [0, 0, 1]]
 
 

@@ -9,12 +9,12 @@ from servekit import OPTIONS, Running, describe, make_writer, serving, songs
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.models import registry
+from lyrist.models.image_networks import PictureShape
 from lyrist.models.inputs import songs as as_input
-from lyrist.models.vision import PictureShape
 from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.training import runs
 from lyrist.training.classifier import make_estimator
-from lyrist.training.pictures import PictureModel
+from lyrist.training.image_training import PictureModel
 from lyrist.training.writer import Writer
 
 

@@ -18,7 +18,7 @@ import uvicorn
 from lyrist import files
 from lyrist.corpus.corpus import Corpus
 from lyrist.models import registry
-from lyrist.models.writing import WriterShape
+from lyrist.models.language_model import WriterShape
 from lyrist.serving.access import ServerSettings
 from lyrist.serving.app import build
 from lyrist.serving.inferenceengine import InferenceEngine

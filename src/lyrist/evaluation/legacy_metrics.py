@@ -21,7 +21,7 @@ from torch import Tensor
 from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.metrics.language_modelling import known_values, perplexity
-from lyrist.models.writing import IMPOSSIBLE, SLICE
+from lyrist.models.language_model import IMPOSSIBLE, SLICE
 
 WIDTH = 300
 """Tokens to which report 003 padded and cut its songs."""

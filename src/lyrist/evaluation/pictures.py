@@ -18,7 +18,7 @@ from lyrist.metrics.images import describe, score_pictures, score_reconstruction
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Page, Section
 from lyrist.reports.pixels import Shot, sheet
-from lyrist.training.pictures import PictureModel
+from lyrist.training.image_training import PictureModel
 from lyrist.training.runs import MODEL, Run
 
 SHOWN = 5

@@ -18,7 +18,7 @@ from lyrist.generation.config import RUN, SamplingOptions
 from lyrist.generation.output import whole
 from lyrist.generation.prompts import EncoderInput, SongStart, Vocabulary
 from lyrist.generation.sampling import TokenSampler, add_style_bias
-from lyrist.models import pasts
+from lyrist.models import kv_cache
 
 PIECE = 128
 """Tokens of newcomers' beginnings that are read between two steps of the songs that are being written."""
@@ -202,7 +202,7 @@ class BatchScheduler:
     def _settle(self, part: _Padded) -> None:
         """Put newcomers beside the others, where the model's state allows it."""
         others = [each for each in self._parts if isinstance(each, _Padded)]
-        if others and pasts.joinable(part.past):
+        if others and kv_cache.joinable(part.past):
             others[0].join(part)
         else:
             self._parts.append(part)
@@ -284,7 +284,7 @@ class _Padded:
         self.songs, self.past, self.logits, self.lengths = songs, past, logits, lengths
 
     def join(self, other: _Padded) -> None:
-        pasts.join(self.past, other.past)
+        kv_cache.join(self.past, other.past)
         self.logits = torch.cat([self.logits, other.logits])
         self.songs, self.lengths = self.songs + other.songs, self.lengths + other.lengths
 
@@ -295,12 +295,12 @@ class _Padded:
         if not rows:
             return
         self.past.batch_select_indices(kept)
-        if (pasts.columns(self.past) or 0) > max(self.lengths):
-            pasts.trim(self.past, max(self.lengths))
+        if (kv_cache.columns(self.past) or 0) > max(self.lengths):
+            kv_cache.trim(self.past, max(self.lengths))
 
     def feed(self, model: Any, tokens: Sequence[int]) -> None:
         ids = torch.tensor(tokens)[:, None]
-        width = pasts.columns(self.past)
+        width = kv_cache.columns(self.past)
         mask = None
         if width is not None and any(length < width for length in self.lengths):
             mask = (torch.arange(width + 1) >= width - torch.tensor(self.lengths)[:, None]).long()

@@ -72,7 +72,7 @@ class SongStart:
     encoding: EncoderInput | None = None
     """What the encoder of a sequence-to-sequence model reads."""
     bias: Tensor | None = None
-    """How usual each token is for what is given, (vocabulary,); see `lyrist.training.style`."""
+    """How usual each token is for what is given, (vocabulary,); see `lyrist.training.logit_bias`."""
 
     @property
     def context(self) -> int:

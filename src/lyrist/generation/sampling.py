@@ -64,7 +64,7 @@ def add_style_bias(logits: Tensor, bias: Tensor | None, style: float) -> Tensor:
     logits
         (songs, vocabulary), or of one song.
     lean
-        (vocabulary,), perhaps of fewer or more tokens than the logits; see `lyrist.training.style`. None: to nothing.
+        (vocabulary,), perhaps of fewer or more tokens than the logits; see `lyrist.training.logit_bias`. None: to nothing.
     style
         How far; see `SamplingOptions`.
     """

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lyrist.models.kv_cache import roomy_cache
+from lyrist.models.language_configs import GPTLyricsConfig
+from lyrist.models.language_model import LyricsModel, Read, WriterOptions, WriterShape, announce, common
 from lyrist.models.registry import option, register
-from lyrist.models.roomycache import roomy_cache
-from lyrist.models.writing import LyricsModel, Read, WriterOptions, WriterShape, announce, common
-from lyrist.models.writingconfig import GPTLyricsConfig
 
 MASKED = -1e4
 """Added to the attention score of what must not be seen."""

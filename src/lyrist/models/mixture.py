@@ -17,12 +17,12 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
 from lyrist.errors import UsageError
-from lyrist.models import interpolation, registry
-from lyrist.models.countsconfig import MixtureConfig
-from lyrist.models.kneserney import Tokens
+from lyrist.models import kneser_ney, registry
+from lyrist.models.kneser_ney import Tokens
+from lyrist.models.language_configs import MixtureConfig
+from lyrist.models.language_model import SLICE, WriterOptions, WriterShape, announce
 from lyrist.models.ngram import Array, NgramWriter, Reading, Songs, check, settings
 from lyrist.models.registry import option, register
-from lyrist.models.writing import SLICE, WriterOptions, WriterShape, announce
 
 KNOTS = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5)
 """Entropies, in nats, between which the weights change."""
@@ -101,7 +101,7 @@ class MixtureWriter(NgramWriter):
         return guessed
 
     def _share(self, entropy: Array) -> Array:
-        return interpolation.between(entropy, np.array(self.config.knots))
+        return kneser_ney.knot_shares(entropy, np.array(self.config.knots))
 
     def _network(self, input_ids: Tensor, attention_mask: Tensor | None, reading: Reading) -> Tensor | None:
         found = self.network(

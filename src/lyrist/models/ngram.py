@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lyrist.errors import UsageError
-from lyrist.models import interpolation, kneserney, pasts, songmemory
-from lyrist.models.countsconfig import NgramConfig
-from lyrist.models.kneserney import Ints, KneserNey, Level, Tokens
+from lyrist.models import kneser_ney, kv_cache, song_memory
+from lyrist.models.kneser_ney import Ints, KneserNey, Level, Tokens
+from lyrist.models.language_configs import NgramConfig
+from lyrist.models.language_model import IMPOSSIBLE, LyricsModel, State, WriterOptions, WriterShape, announce, common
 from lyrist.models.registry import option, register
-from lyrist.models.songmemory import LENGTHS, SongMemory
-from lyrist.models.writing import IMPOSSIBLE, LyricsModel, State, WriterOptions, WriterShape, announce, common
+from lyrist.models.song_memory import LENGTHS, SongMemory
 
 FITTED = 400_000
 """Tokens of validation songs that the weights are fitted to, at most."""
@@ -82,23 +82,23 @@ class Reading(State):
     @property
     def joins(self) -> bool:  # type: ignore[override]
         """Return whether songs that began apart can be put together: they can, unless the network's cannot."""
-        return self.network is None or pasts.joinable(self.network)
+        return self.network is None or kv_cache.joinable(self.network)
 
     def join(self, other: Reading) -> None:
         """Put the songs of another reading after these."""
         self.memory.join(other.memory)
         self.contexts, self.read = np.concatenate([self.contexts, other.contexts]), max(self.read, other.read)
         if self.network is not None:
-            pasts.join(self.network, other.network)
+            kv_cache.join(self.network, other.network)
 
     def columns(self) -> int | None:
         """Return the network's columns."""
-        return None if self.network is None else pasts.columns(self.network)
+        return None if self.network is None else kv_cache.columns(self.network)
 
     def trim(self, kept: int) -> None:
         """Leave out columns of the network's."""
         if self.network is not None:
-            pasts.trim(self.network, kept)
+            kv_cache.trim(self.network, kept)
 
     def step(self, counts: KneserNey, ids: Ints, real: NDArray[np.bool_]) -> None:
         """Read a token of each song; where it is not ``real``, it is padding."""
@@ -118,7 +118,7 @@ class Tables(nn.Module):
         self.vocabulary, self.count = config.vocab_size, len(sizes)
         self._put("first", torch.zeros(config.vocab_size))
         # A parameter, since transformers asks the first of them where a model is.
-        self.weights = nn.Parameter(torch.zeros(songmemory.groups(lengths), len(knots), parts), requires_grad=False)
+        self.weights = nn.Parameter(torch.zeros(song_memory.groups(lengths), len(knots), parts), requires_grad=False)
         self._put("left1", torch.ones(config.vocab_size if sizes else 0))
         for n, size in enumerate(sizes, start=2):
             self._put(f"keys{n}", torch.zeros(size, dtype=torch.int64))
@@ -159,11 +159,11 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
 
     config_class = NgramConfig
     before = 1
-    """Parts that come before those of `songmemory`."""
+    """Parts that come before those of `song_memory`."""
 
     def __init__(self, config: NgramConfig) -> None:
         super().__init__(config)
-        self.tables = Tables(config, self.before + songmemory.parts(list(config.lengths or [])))
+        self.tables = Tables(config, self.before + song_memory.parts(list(config.lengths or [])))
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -202,7 +202,7 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
             There is nothing to count.
         """
         config = self.config
-        counts = kneserney.learn(train, config.order, config.vocab_size, self.written, config.largest)
+        counts = kneser_ney.learn(train, config.order, config.vocab_size, self.written, config.largest)
         self.tables.fill(counts)
         config.sizes = [len(level.keys) for level in counts.levels]
         self.tables.weights.data = torch.from_numpy(self._fitted(evenly(validation, FITTED)).astype(np.float32))
@@ -212,14 +212,14 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
         prior = self._prior()
         if not len(songs):
             return np.repeat(prior[:, None], len(self.config.knots), axis=1)
-        found = [self._evidence(part) for part in kneserney.parts(songs, TOGETHER)]
+        found = [self._evidence(part) for part in kneser_ney.parts(songs, TOGETHER)]
         chances, group, share = (np.concatenate(each) for each in zip(*found, strict=True))
-        return interpolation.fit(chances, group, share, prior)
+        return kneser_ney.fit_weights(chances, group, share, prior)
 
     def _prior(self) -> Array:
         """Return weights that make sense everywhere: the longer a context was found, the less is left to the tables."""
-        allowed = songmemory.allowed(self.config.lengths)
-        longest = songmemory.depths(self.config.lengths)[:, None]
+        allowed = song_memory.allowed(self.config.lengths)
+        longest = song_memory.depths(self.config.lengths)[:, None]
         own = np.where(allowed, 0.5 ** np.maximum(longest - np.arange(allowed.shape[1]), 0), 0.0)
         tables = np.full((len(allowed), self.before), 1 / self.before) * np.maximum(0.9 - 0.15 * longest, 0.1)
         own *= (1 - tables.sum(axis=1, keepdims=True)) / np.maximum(own.sum(axis=1, keepdims=True), 1e-9)
@@ -229,7 +229,7 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
     def _evidence(self, songs: Songs) -> tuple[Array, Ints, Array]:
         """Return what each part gave to each token of songs but the first, its group, and its shares of the knots."""
         tokens = Tokens.of(songs)
-        own, group = songmemory.shares(tokens, self.written, self.config.lengths)
+        own, group = song_memory.shares(tokens, self.written, self.config.lengths)
         first, share = self._parts(songs, tokens)
         real = (tokens.place > 0) & self.written[tokens.ids]
         return np.concatenate([first, own], axis=1)[real], group[real], share[real]
@@ -247,7 +247,7 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
         found = np.zeros((ids.shape[0], ids.shape[1]), dtype=np.float32)
         songs = [row[kept] for row, kept in zip(ids, real, strict=True)]
         chances, group, share = self._evidence(songs)
-        weights = interpolation.mixed(self._weights, group, share)
+        weights = kneser_ney.mix_weights(self._weights, group, share)
         chance = np.einsum("nk,nk->n", weights, chances)
         places = np.concatenate([np.flatnonzero(kept) + row * ids.shape[1] for row, kept in enumerate(real)])
         tokens = Tokens.of(songs)
@@ -295,7 +295,7 @@ class NgramWriter(LyricsModel):  # type: ignore[no-untyped-call]
         """Return the probabilities of what comes next in each song, (songs, lyrics)."""
         group, place = reading.memory.group()
         own, share = self._own(network, len(group))
-        weights = interpolation.mixed(self._weights, group, share)
+        weights = kneser_ney.mix_weights(self._weights, group, share)
         lyrics = self.config.lyrics_size
         found = reading.memory.distribution(place, weights[:, self.before :], lyrics)
         found += weights[:, self.before - 1, None] * self.tables.counts.distribution(reading.contexts)[:, :lyrics]

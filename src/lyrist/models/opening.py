@@ -18,9 +18,8 @@ from types import ModuleType
 WAITING: dict[str, tuple[tuple[str, ...], ...]] = {
     "transformers.models.auto.configuration_auto": (
         ("lyrist.models.configuration",),
-        ("lyrist.models.writingconfig",),
-        ("lyrist.models.countsconfig",),
-        ("lyrist.models.visionconfig",),
+        ("lyrist.models.language_configs",),
+        ("lyrist.models.image_configs",),
     ),
     "transformers.models.auto.modeling_auto": (
         ("lyrist.models.recurrent", "lyrist.models.convolutional"),
@@ -28,7 +27,7 @@ WAITING: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lyrist.models.ngram",),
         ("lyrist.models.mixture",),
         ("lyrist.models.gpt",),
-        ("lyrist.models.picturecnn", "lyrist.models.pictureresnet", "lyrist.models.transfer"),
+        ("lyrist.models.image_networks", "lyrist.models.image_transfer"),
     ),
 }
 """The modules of `transformers` that keep the names, and those of Lyrist that register theirs there, in groups."""

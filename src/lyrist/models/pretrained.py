@@ -22,9 +22,9 @@ from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 
 from lyrist.errors import LyristError, UsageError
+from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.models.registry import option, register
-from lyrist.models.writing import WriterShape
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lyrist.models.language_configs import RecurrentLyricsConfig
+from lyrist.models.language_model import LyricsModel, State, WriterOptions, WriterShape, announce, common
 from lyrist.models.registry import option, register
-from lyrist.models.writing import LyricsModel, State, WriterOptions, WriterShape, announce, common
-from lyrist.models.writingconfig import RecurrentLyricsConfig
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 

@@ -34,10 +34,8 @@ MODULES = (
     "recurrentlm",
     "gpt",
     "pretrained",
-    "picturecnn",
-    "pictureresnet",
-    "autoencoder",
-    "transfer",
+    "image_networks",
+    "image_transfer",
 )
 """The modules of this room that register recipes, in the order in which ``lyrist recipes`` lists them."""
 

@@ -20,7 +20,7 @@ from lyrist.studies import comparison, picturereport
 from lyrist.studies.comparison import ChooseBy
 from lyrist.studies.picturefindings import Line, equal_time, order, transfer_gains
 from lyrist.studies.plans import Entry, Plan, directory
-from lyrist.training import pictures as training
+from lyrist.training import image_training as training
 from lyrist.training.dataset import Predictions
 from lyrist.training.trainpictures import FittedPictures, Question, fit, fitted_before, learn, limited, refuse
 

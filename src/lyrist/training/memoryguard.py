@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from lyrist.errors import LyristError
-from lyrist.models import kneserney, registry
+from lyrist.models import kneser_ney, registry
 from lyrist.models.memory import memory_estimate
 
 ANYWAY = "LYRIST_ANY_MEMORY"
@@ -125,12 +125,12 @@ def room_to_count(settings: Any, songs: int, characters: int) -> Room:
         There is less than it will take.
     """
     tokens = int(songs * (characters / CHARACTERS_A_TOKEN + 4))
-    free, needed = available(), kneserney.memory(tokens, settings.order, settings.largest)
+    free, needed = available(), kneser_ney.memory(tokens, settings.order, settings.largest)
     if needed > free and not os.environ.get(ANYWAY):
         ways = [
             f"--{name} {value}"
             for name, value in (("largest", settings.largest // 4), ("order", 4))
-            if kneserney.memory(tokens, **{"order": settings.order, "largest": settings.largest, name: value}) < free
+            if kneser_ney.memory(tokens, **{"order": settings.order, "largest": settings.largest, name: value}) < free
         ]
         raise LyristError(
             f"Counting the n-grams of {songs:,} songs takes about {size(needed)} of memory and {size(free)} are "

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from lyrist.models.writing import SLICE
-from lyrist.training import continuations, vocabularies
-from lyrist.training.packing import REREAD, windows
+from lyrist.models.language_model import SLICE
+from lyrist.training import song_tokens, vocabularies
 from lyrist.training.schedule import device_for, threads
+from lyrist.training.song_tokens import REREAD, windows
 
 PLACES = 2**15
 """Tokens, padding included, that are computed together at most."""
@@ -34,7 +34,7 @@ def losses(
     model = writer.model.to(where).eval()
     if writer.seq2seq:
         with torch.inference_mode(), threads(writer.model):
-            scored = continuations.losses(writer, texts, [dict(g) for g in given], batch_size, where)
+            scored = song_tokens.continuation_losses(writer, texts, [dict(g) for g in given], batch_size, where)
         writer.model.to("cpu")
         return scored
     found = [np.zeros(len(ids) + 1) for ids in texts]

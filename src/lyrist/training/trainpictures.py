@@ -20,11 +20,11 @@ from lyrist.images.copies import Copies, find
 from lyrist.images.pictures import read
 from lyrist.metrics.images import describe, score_pictures, score_reconstructions
 from lyrist.metrics.intervals import wilson
-from lyrist.training import journal, pictures, runs
+from lyrist.training import image_training, journal, runs
 from lyrist.training.cards import picture_card
 from lyrist.training.curves import beside, curves
 from lyrist.training.dataset import Predictions
-from lyrist.training.pictures import Material, PictureModel
+from lyrist.training.image_training import Material, PictureModel
 
 HELD = ("validation", "test")
 
@@ -158,7 +158,7 @@ def train(
     """
     refuse(refused, recipe)
     own, options = split_options(given)
-    pictures.configure(recipe, options, seed)
+    image_training.configure(recipe, options, seed)
     source = open_source(own["source"]) if own.get("source") else None
     side = whole("side", own.get("side"))
     if source is not None and side is None:
@@ -263,7 +263,7 @@ def learn(
 ) -> tuple[PictureModel, dict[str, float]]:
     """Fit a recipe; return the network, and its wall-clock and CPU seconds."""
     started, cpu = time.monotonic(), time.process_time()
-    model = pictures.learn(
+    model = image_training.learn(
         recipe, options, question.material, seed=seed, folder=folder, resume=resume,
         source=source.model if source else None, title=name or recipe,
     )  # fmt: skip
@@ -295,7 +295,7 @@ def _described(
         "per_class": question.per_class,
         "side": there.pictures.side,
         "pictures": there.counts(),
-        "config": json.loads(json.dumps(pictures.resolved(recipe, options, seed))),
+        "config": json.loads(json.dumps(image_training.resolved(recipe, options, seed))),
         "corpus": str(there.pictures.path.resolve()),
         "form": there.pictures.form,
         "checksum": there.pictures.checksum,
@@ -315,7 +315,7 @@ def _told(model: PictureModel) -> dict[str, Any]:
     """Return what the training was."""
     if model.outcome is None:
         raise LyristError("The network was not trained here.")
-    speed = pictures.pictures_per_second([model.before, model.outcome])
+    speed = image_training.pictures_per_second([model.before, model.outcome])
     found = {"parameters": model.parameters(), **model.outcome.summary(), "pictures_per_second": speed}
     return found | ({"autoencoder": model.before.summary()} if model.before else {})
 

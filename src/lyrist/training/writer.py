@@ -21,17 +21,16 @@ from lyrist import files
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.models import registry
+from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.models.pretrained import instruction
-from lyrist.models.writing import WriterShape
-from lyrist.training import packing, scoring, style, vocabularies
-from lyrist.training.continuations import Continuations
+from lyrist.training import logit_bias, scoring, song_tokens, vocabularies
+from lyrist.training.logit_bias import Style
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome, continuation, language
 from lyrist.training.saved import opened, opened_tokenizer
 from lyrist.training.schedule import Schedule
-from lyrist.training.songtokens import SongTokens, tokenise
-from lyrist.training.style import Style
+from lyrist.training.song_tokens import Continuations, SongTokens, tokenise
 
 MARKER = "writer.json"
 FORMAT = 1
@@ -116,7 +115,7 @@ class Writer:
         return int(self.tokenizer.eos_token_id)
 
     def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
-        """Return how usual each token is for the conditions, as `lyrist.training.style` has it, (vocabulary,)."""
+        """Return how usual each token is for the conditions, as `lyrist.training.logit_bias` has it, (vocabulary,)."""
         return self.style.lean(self.checked(given), int(self.model.config.vocab_size))
 
     def encode(self, text: str) -> list[int]:
@@ -312,7 +311,7 @@ def fit_writer(
         model.learn(*(tokens.sequences(split, shape.bos, shape.eos) for split in ("train", "validation")))
     if hasattr(model, "merge_and_unload"):  # low-rank additions become part of the weights
         writer.model = model.merge_and_unload()
-    writer.style = style.learn(tokens)
+    writer.style = logit_bias.learn(tokens)
     writer.model.eval()
     _describe(writer)
     return writer
@@ -367,8 +366,8 @@ def _train(
         songs: Any = Continuations(tokens, "train", *about, settings.condition_dropout, 0)
         held: Any = Continuations(tokens, "validation", *about, 0.0, settings.validation_songs)
     else:
-        songs = packing.examples(tokens, "train", settings, shape, training=True)
-        held = packing.examples(tokens, "validation", settings, shape, training=False)
+        songs = song_tokens.examples(tokens, "train", settings, shape, training=True)
+        held = song_tokens.examples(tokens, "validation", settings, shape, training=False)
     network.loss_only = True
     try:
         with warnings.catch_warnings():  # what adapters ask of transformers goes by another name by now

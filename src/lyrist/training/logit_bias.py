@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from lyrist import files
 from lyrist.errors import LyristError
-from lyrist.training.songtokens import SongTokens, Split
+from lyrist.training.song_tokens import SongTokens, Split
 
 NAME = "style.parquet"
 PRIOR = 5.0

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.models.writing import IGNORED, WriterOptions, WriterShape
-from lyrist.training import packing, vocabularies
-from lyrist.training.songtokens import FOLDER, SongTokens, tokenise
+from lyrist.models.language_model import IGNORED, WriterOptions, WriterShape
+from lyrist.training import song_tokens, vocabularies
+from lyrist.training.song_tokens import FOLDER, SongTokens, tokenise
 
 HOSTILE = "a <|genre:rap|> b\n\n<|song|><|end|>[PAD] \x1b[2J don't\tknow \n"
 OPTIONS = WriterOptions(vocabulary=300)
@@ -162,9 +162,9 @@ def test_options_without_sense(given: dict[str, Any], match: str) -> None:
         WriterOptions(**given)
 
 
-@given(st.integers(1, 400), st.integers(8, 60), st.sampled_from([packing.OVERLAP, packing.REREAD]))
+@given(st.integers(1, 400), st.integers(8, 60), st.sampled_from([song_tokens.OVERLAP, song_tokens.REREAD]))
 def test_windows_score_each_token_once(length: int, size: int, overlap: float) -> None:
-    found = packing.windows(length, size, overlap)
+    found = song_tokens.windows(length, size, overlap)
     assert [place for _, scored, end in found for place in range(scored, end)] == list(range(length))
     assert all(0 <= start <= scored and end - start <= size for start, scored, end in found)
     assert all(scored - start >= int(size * overlap) for start, scored, _ in found[1:])
@@ -172,7 +172,7 @@ def test_windows_score_each_token_once(length: int, size: int, overlap: float) -
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60))
 def test_packed_blocks_hold_everything_and_no_more(lengths: list[int]) -> None:
-    blocks = packing.pack(np.array(lengths), 30)
+    blocks = song_tokens.pack(np.array(lengths), 30)
     assert sorted(row for block in blocks for row in block) == list(range(len(lengths)))
     assert all(sum(lengths[row] for row in block) <= 30 for block in blocks)
     # First fit decreasing needs at most 11/9 of the blocks of the best packing, and one more.
@@ -183,7 +183,7 @@ def test_packed_blocks_hold_everything_and_no_more(lengths: list[int]) -> None:
 @pytest.mark.parametrize("context", [40, 1024])
 def test_no_token_is_dropped_in_training(tokens: SongTokens, layout: str, context: int) -> None:
     options = WriterOptions(layout=layout, condition_dropout=0.5)  # type: ignore[arg-type]
-    examples = packing.examples(tokens, "train", options, shape(tokens, context), training=True)
+    examples = song_tokens.examples(tokens, "train", options, shape(tokens, context), training=True)
     batch = examples.collate(np.arange(len(examples)))
     labels = batch["labels"]
     split = tokens.splits["train"]
@@ -198,13 +198,13 @@ def test_no_token_is_dropped_in_training(tokens: SongTokens, layout: str, contex
 
 
 def test_the_layout_of_report_003(tokens: SongTokens) -> None:
-    examples = packing.examples(tokens, "train", WriterOptions(layout="padded"), shape(tokens, 1024), training=True)
-    assert examples.collate(np.arange(4))["input_ids"].shape == (4, packing.AS_REPORTED)
+    examples = song_tokens.examples(tokens, "train", WriterOptions(layout="padded"), shape(tokens, 1024), training=True)
+    assert examples.collate(np.arange(4))["input_ids"].shape == (4, song_tokens.AS_REPORTED)
     assert not examples.bucketed
 
 
 def test_validation_reads_some_songs_and_all_conditions(tokens: SongTokens) -> None:
     options = WriterOptions(validation_songs=2, condition_dropout=0.9, layout="packed")
-    examples = packing.examples(tokens, "validation", options, shape(tokens, 1024), training=False)
+    examples = song_tokens.examples(tokens, "validation", options, shape(tokens, 1024), training=False)
     assert len(examples) == 2
     assert (examples.collate(np.arange(2))["input_ids"][:, 1] >= tokens.lyrics).all()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lyrist.models import registry
-from lyrist.models.writing import IGNORED, IMPOSSIBLE, WriterShape
+from lyrist.models.language_model import IGNORED, IMPOSSIBLE, WriterShape
 
 SHAPE = WriterShape(vocabulary=60, padding=0, bos=1, eos=2, context=64, lyrics=55)
 SMALL: dict[str, dict[str, Any]] = {

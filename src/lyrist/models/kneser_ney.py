@@ -1,10 +1,14 @@
-"""Interpolated modified Kneser-Ney over token ids, counted and looked up by sorting alone.
+"""Interpolated modified Kneser-Ney over token ids, and mixture weights fitted on held-out songs.
 
-What is unusual: there is no dictionary and no loop over tokens. The n-grams of each length are one sorted array of keys,
-``key = (place of the n-gram without its last token) * vocabulary + last token``, so the arrays together are a trie, exact
-(nothing is hashed), and the words that followed a context stand side by side. A whole corpus is counted with one sort a
-length; a whole song, or a thousand, is scored with one binary search a length. Counting runs over blocks of songs that
-are merged, so what it holds is the distinct n-grams (about 16 bytes each) and 4 bytes a token.
+Counting and look-up use sorting only. The n-grams of each length are one sorted array of keys, ``key = (place of the n-gram
+without its last token) * vocabulary + last token``, so the arrays together are an exact trie. A corpus is counted with one
+sort per length; songs are scored with one binary search per length. Counting runs over blocks of songs that are merged, so
+memory holds the distinct n-grams (about 16 bytes each) and 4 bytes per token.
+
+Mixture weights are fitted by expectation-maximisation: the likelihood is concave in them. A Dirichlet prior worth a few
+tokens regularises groups with few places. Within a group the weights may depend on a number (the entropy of a network), by
+linear interpolation between knots, so that scores do not jump.
+Source: Jelinek and Mercer, Interpolated estimation of Markov source parameters, 1980.
 """
 
 from __future__ import annotations
@@ -353,3 +357,68 @@ def _padded(left: NDArray[Any], size: int) -> Floats:
     full = np.ones(size, dtype=np.float32)
     full[: min(len(left), size)] = left[:size]
     return full
+
+
+Array = NDArray[np.float64]
+
+EM_ROUNDS = 30
+PRIOR_STRENGTH = 10.0
+"""Tokens that the prior is worth for each set of weights."""
+
+
+def knot_shares(values: Array, knots: Array) -> Array:
+    """Return the share of each knot at each value, shape (n, knots): rows sum to 1, at most two are not 0.
+
+    Values beyond the first or last knot count as that knot.
+    """
+    found = np.zeros((len(values), len(knots)))
+    if len(knots) == 1:
+        found[:] = 1
+        return found
+    inside = np.clip(values, knots[0], knots[-1])
+    left = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, len(knots) - 2)
+    share = (inside - knots[left]) / (knots[left + 1] - knots[left])
+    rows = np.arange(len(values))
+    found[rows, left], found[rows, left + 1] = 1 - share, share
+    return found
+
+
+def mix_weights(weights: Array, group: Ints, share: Array) -> Array:
+    """Return the weights of the parts at each place, shape (n, parts), from (groups, knots, parts)."""
+    found: Array = np.matmul(share[:, None, :], weights[group])[:, 0]
+    return found
+
+
+def fit_weights(chances: Array, group: Ints, share: Array, prior: Array, rounds: int = EM_ROUNDS) -> Array:
+    """Return the weights, shape (groups, knots, parts), of which each set sums to 1.
+
+    Parameters
+    ----------
+    chances : shape (n, parts)
+        What each part gave to the token that came.
+    group : shape (n,)
+        The group of each place.
+    share : shape (n, knots)
+        What `knot_shares` returned; a column of ones where there is one knot.
+    prior : shape (groups, parts)
+        Rows sum to 1; a part of weight 0 keeps it.
+    """
+    weights = np.repeat(prior[:, None], share.shape[1], axis=1)
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(len(prior) + 1))
+    for each, own in enumerate(prior):
+        places, used = order[ends[each] : ends[each + 1]], np.flatnonzero(own > 0)
+        if len(places):
+            found = _maximise(chances[np.ix_(places, used)], share[places], own[used], rounds)
+            weights[each][:, used] = found
+    return weights
+
+
+def _maximise(chances: Array, share: Array, own: Array, rounds: int) -> Array:
+    weights = np.repeat(own[None], share.shape[1], axis=0)
+    for _ in range(rounds):
+        chance = np.einsum("nk,nk->n", share @ weights, chances)
+        # Of what came, this much was the doing of each part by each knot.
+        done = weights * (share.T @ (chances / np.maximum(chance, 1e-300)[:, None])) + PRIOR_STRENGTH * own
+        weights = done / done.sum(axis=1, keepdims=True)
+    return weights

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lyrist.models.kneserney import Ints, Tokens
+from lyrist.models.kneser_ney import Ints, Tokens
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Tokens of the contexts that are looked up."""

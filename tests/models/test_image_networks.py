@@ -11,8 +11,8 @@ from transformers import AutoModel, AutoModelForImageClassification, pipeline
 from lyrist.errors import UsageError
 from lyrist.models import registry
 from lyrist.models.augmentation import augment
+from lyrist.models.image_networks import PictureShape, log_probabilities
 from lyrist.models.network import hushed
-from lyrist.models.vision import PictureShape, log_probabilities
 
 SHAPE = PictureShape(16, ("a", "b", "c"), (0.4, 0.5, 0.6), (0.2, 0.2, 0.3))
 NAMES = [recipe.name for recipe in registry.recipes("picture")]
@@ -212,7 +212,7 @@ def test_a_mirrored_picture_has_the_same_answer_where_both_are_asked() -> None:
 def test_the_image_pipeline_of_transformers_opens_a_run(tmp_path: Path) -> None:
     from PIL import Image
 
-    from lyrist.training.pictures import PictureModel
+    from lyrist.training.image_training import PictureModel
 
     model = PictureModel(build("cnn-relu").eval())
     model.save(tmp_path)

@@ -10,10 +10,10 @@ import pytest
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
-from lyrist.models.writing import WriterOptions
-from lyrist.training import style
-from lyrist.training.songtokens import tokenise
-from lyrist.training.style import NAME, PRIOR, Style
+from lyrist.models.language_model import WriterOptions
+from lyrist.training import logit_bias
+from lyrist.training.logit_bias import NAME, PRIOR, Style
+from lyrist.training.song_tokens import tokenise
 from lyrist.training.writer import Writer, fit_writer
 
 ROAD = "I was walking down the road to you\n" * 4
@@ -34,7 +34,7 @@ def corpus(make_corpus: Any) -> Corpus:
 def leans(corpus: Corpus, *condition: str) -> dict[tuple[str, str], float]:
     """Return how far each value leans to each word."""
     tokens = tokenise(corpus, WriterOptions(vocabulary=400), condition)
-    table = style.learn(tokens).table
+    table = logit_bias.learn(tokens).table
     words = [name.strip("Ġ") for name in tokens.tokenizer.convert_ids_to_tokens(table["token"].to_list())]
     return dict(zip(zip(table["value"], words, strict=True), table["lean"], strict=True))
 
@@ -46,7 +46,7 @@ def test_songs_are_counted_not_words(corpus: Corpus, monkeypatch: pytest.MonkeyP
     assert abs(found["pop", "train"]) < 0.15  # forty times in one song
     assert max(abs(found.get((genre, "road"), 0.0)) for genre in ("pop", "country")) < 0.15  # in all of both
     assert all(word.isalpha() for _, word in found)
-    monkeypatch.setattr(style, "BLOCK", 7)
+    monkeypatch.setattr(logit_bias, "BLOCK", 7)
     assert leans(corpus, "genre") == found
 
 
@@ -57,13 +57,13 @@ def test_the_ratio_is_that_of_songs_by_hand(corpus: Corpus) -> None:
     mine = [own for own, codes in zip(sets, split.conditions[:, 0], strict=True) if codes == code]
     (token,) = tokens.tokenizer.convert_tokens_to_ids(["Ġtruck"])
     expected = sum(map(len, mine)) * sum(token in own for own in sets) / sum(map(len, sets))
-    lean = Style.lean(style.learn(tokens), {"genre": "country"}, tokens.lyrics)
+    lean = Style.lean(logit_bias.learn(tokens), {"genre": "country"}, tokens.lyrics)
     assert lean is not None
     assert lean[token] == pytest.approx(math.log((len(mine) + PRIOR) / (expected + PRIOR)), abs=1e-6)
 
 
 def test_several_conditions_are_averaged_and_unknown_ones_say_nothing(corpus: Corpus) -> None:
-    known = style.learn(tokenise(corpus, WriterOptions(vocabulary=400), ["genre", "artist"]))
+    known = logit_bias.learn(tokenise(corpus, WriterOptions(vocabulary=400), ["genre", "artist"]))
     genre = known.lean({"genre": "pop"}, 400)
     assert genre is not None
     assert known.lean({"genre": "pop", "artist": "nobody"}, 400) == pytest.approx(genre)
@@ -90,7 +90,7 @@ def test_few_songs_say_nothing_of_what_is_usual(make_corpus: Any) -> None:
         WriterOptions(vocabulary=400),
         ["artist"],
     )
-    assert style.learn(tokens).lean({"artist": "A"}, 400) is None
+    assert logit_bias.learn(tokens).lean({"artist": "A"}, 400) is None
 
 
 @pytest.fixture(scope="module")

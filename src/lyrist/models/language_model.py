@@ -25,8 +25,8 @@ from transformers import GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from lyrist.errors import UsageError
+from lyrist.models.language_configs import LyricsConfig
 from lyrist.models.registry import option
-from lyrist.models.writingconfig import LyricsConfig
 
 IMPOSSIBLE = -1e4
 """Logit of what is never written. Finite, so that samplers and lower precisions can compute with it."""

@@ -31,10 +31,9 @@ from transformers import (
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
 from lyrist.models import registry
-from lyrist.models.autoencoder import Autoencoder
+from lyrist.models.image_networks import PictureShape, log_probabilities
+from lyrist.models.image_transfer import Autoencoder, CodeOptions, TransferClassifier
 from lyrist.models.network import hushed
-from lyrist.models.transfer import CodeOptions, TransferClassifier
-from lyrist.models.vision import PictureShape, log_probabilities
 from lyrist.training.batches import Batch
 from lyrist.training.journal import Sums
 from lyrist.training.loop import seeded, train

@@ -1,8 +1,8 @@
-"""Configurations of Lyrist's own writers: what ``config.json`` says, one class for each architecture."""
+"""Configurations of Lyrist's own language models: the contents of ``config.json``, one class per architecture."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -54,5 +54,30 @@ class GPTLyricsConfig(LyricsConfig):  # type: ignore[no-untyped-call]
     """What transformers makes its cache by: one more than the layers, for what the model copies from."""
 
 
-for _kind in (RecurrentLyricsConfig, GPTLyricsConfig):
+class NgramConfig(LyricsConfig):  # type: ignore[no-untyped-call]
+    """Configuration of an `NgramWriter`."""
+
+    model_type = "lyrist-ngram"
+
+    order: int = 6
+    largest: int = 20_000_000
+    sizes: list[int] | None = None
+    """Number of n-grams of 2, 3, ... tokens in the tables; None before anything was counted."""
+    lengths: list[int] | None = None
+    """Contexts that are looked up in the song so far."""
+    knots: list[float] | None = None
+    """Where the weights may change; one for n-grams alone."""
+
+
+class MixtureConfig(NgramConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `MixtureWriter`."""
+
+    model_type = "lyrist-mixture"
+
+    network: dict[str, Any] | None = None
+    """The configuration of its network, with its ``model_type``."""
+
+
+_CONFIGS: tuple[type[LyricsConfig], ...] = (RecurrentLyricsConfig, GPTLyricsConfig, NgramConfig, MixtureConfig)
+for _kind in _CONFIGS:
     AutoConfig.register(_kind.model_type, _kind)

@@ -1,15 +1,8 @@
-"""The tokens of a corpus's songs, made once and kept beside it, as arrays that are mapped into memory, not read.
+"""Tokenised songs: the token store of a corpus, and the examples that language models train on.
 
-    CORPUS/tokens/NAME-HASH/
-        tokens.json             what they were made from, the known conditions, the ledger of the length filters
-        tokenizer.json ...      the tokenizer
-        {split}.ids.npy         the tokens of all songs of the split, one after another, without beginning or end
-        {split}.starts.npy      where each song starts, and where the last one ends
-        {split}.songs.npy       the id of each song
-        {split}.conditions.npy  (songs, conditions): number of each song's value, -1 where it has none
-
-The hash is that of the corpus and of every setting that decides about a token, so that a second run starts at once and
-a changed corpus is never mistaken for the old one.
+Tokens of a corpus are written to disk once for each set of options and are memory-mapped, so any number of songs fits in
+memory. `SongExamples` and `PackedExamples` make batches for causal models (whole songs, padded songs, or blocks of several
+songs); `Continuations` makes pairs of a snippet and its continuation for encoder-decoders.
 """
 
 from __future__ import annotations
@@ -22,7 +15,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -30,14 +23,18 @@ from typing import Any, overload
 import numpy as np
 import polars as pl
 import psutil
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 from transformers import AutoTokenizer
 
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, unknown
+from lyrist.models.language_model import IGNORED, SLICE
 from lyrist.models.network import hushed
 from lyrist.training import vocabularies
+from lyrist.training.batches import Batch
 
 FORMAT = 1
 FOLDER, MARKER = "tokens", "tokens.json"
@@ -351,4 +348,275 @@ _PARTS = ("ids", "starts", "songs", "conditions")
 def _array(folder: Path, split: str, part: str) -> NDArray[Any]:
     path = folder / f"{split}.{part}.npy"
     found: NDArray[Any] = np.load(path, mmap_mode="r" if path.stat().st_size > 4096 else None, allow_pickle=False)
+    return found
+
+
+OVERLAP = 0.25
+"""Share of a window that is a repetition of the one before, in training; in scoring it is `REREAD`."""
+
+REREAD = 0.5
+
+AS_REPORTED = 300
+"""Tokens that report 003 padded its songs to."""
+
+
+def windows(length: int, size: int, overlap: float) -> list[tuple[int, int, int]]:
+    """Return (start, scored, end) of windows of at most ``size`` that score each of ``length`` tokens exactly once."""
+    if length <= size:
+        return [(0, 0, length)]
+    found, scored = [(0, 0, size)], size
+    while scored < length:
+        end = min(length, scored + size - int(size * overlap))
+        found.append((end - size, scored, end))
+        scored = end
+    return found
+
+
+def chosen(songs: int, most: int) -> NDArray[np.int64]:
+    """Return the numbers of all songs, or of ``most`` of them (0: all), drawn always in the same way."""
+    drawn = np.random.default_rng(0).permutation(songs)[: most or None]
+    found: NDArray[np.int64] = np.sort(drawn)
+    return found
+
+
+class SongExamples:
+    """Whole songs, each in a row of its own, padded on the right.
+
+    Parameters
+    ----------
+    sequences
+        The songs.
+    padding
+        The id that fills up the shorter ones of a batch.
+    context
+        Tokens of a row at most, the conditions included; 0: no limit.
+    hidden
+        Share of the conditions that are left out, drawn anew each time a song is read.
+    fixed
+        Cut each song to so many tokens and pad it to exactly so many, as report 003 did (0: no).
+    most
+        Take so many songs at most, drawn always in the same way (0: all).
+    """
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        padding: int,
+        context: int = 0,
+        hidden: float = 0.0,
+        fixed: int = 0,
+        most: int = 0,
+    ) -> None:
+        self._sequences, self._padding, self._hidden, self._fixed = sequences, padding, hidden, fixed
+        self.bucketed = not fixed
+        lyrics = sequences.split.lengths + 1
+        self._before = 1 + sequences.split.conditions.shape[1]
+        size = (fixed or context or int(lyrics.max(initial=0)) + self._before) - self._before
+        found = _all_windows(np.minimum(lyrics, size) if fixed else lyrics, size)
+        if most:
+            found = found[np.isin(found[:, 0], chosen(len(lyrics), most))]
+        self._windows = found
+        self.lengths: NDArray[np.int64] = found[:, 3] - found[:, 1] + self._before
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def row(self, number: int) -> tuple[NDArray[np.int32], int]:
+        """Return the tokens of a row and the place of the first that is scored."""
+        song, start, scored, end = (int(value) for value in self._windows[number])
+        prefix = self._sequences.prefix(song)
+        if self._hidden and len(prefix) > 1:
+            prefix = prefix[np.append(True, torch.rand(len(prefix) - 1).numpy() >= self._hidden)]
+        body = np.append(self._sequences.lyrics(song), np.int32(self._sequences.eos))[start:end]
+        return np.concatenate([prefix, body]), len(prefix) + scored - start
+
+    def collate(self, rows: NDArray[np.int64]) -> Batch:
+        """Return ``input_ids``, ``attention_mask`` and ``labels``, (songs, longest)."""
+        found = [self.row(int(number)) for number in rows]
+        width = self._fixed or max(len(ids) for ids, _ in found)
+        ids = np.full((len(found), width), self._padding, dtype=np.int64)
+        mask, labels = np.zeros_like(ids), np.full_like(ids, IGNORED)
+        for place, (tokens, first) in enumerate(found):
+            ids[place, : len(tokens)] = tokens
+            mask[place, : len(tokens)] = 1
+            labels[place, first : len(tokens)] = tokens[first:]
+        return {
+            name: torch.from_numpy(v) for name, v in (("input_ids", ids), ("attention_mask", mask), ("labels", labels))
+        }
+
+
+class PackedExamples:
+    """Blocks of equal size, filled with several songs as far as they go; a song sees no other.
+
+    Blocks are filled with the longest songs first, each into the block where it fits most tightly; a few places are left
+    over and hold padding.
+    """
+
+    def __init__(self, songs: SongExamples, padding: int, block: int) -> None:
+        self._songs, self._padding, self._block, self.bucketed = songs, padding, block, False
+        self._blocks = pack(songs.lengths, block)
+        self.lengths: NDArray[np.int64] = np.full(len(self._blocks), block, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def collate(self, rows: NDArray[np.int64]) -> Batch:
+        """Return ``input_ids``, ``attention_mask``, ``labels`` and ``song_ids`` (0: none), (blocks, block)."""
+        ids = np.full((len(rows), self._block), self._padding, dtype=np.int64)
+        songs, labels = np.zeros_like(ids), np.full_like(ids, IGNORED)
+        for place, block in enumerate(rows):
+            at = 0
+            for count, number in enumerate(self._blocks[int(block)], 1):
+                tokens, first = self._songs.row(number)
+                ids[place, at : at + len(tokens)] = tokens
+                songs[place, at : at + len(tokens)] = count
+                labels[place, at + first : at + len(tokens)] = tokens[first:]
+                at += len(tokens)
+        arrays = {"input_ids": ids, "attention_mask": (songs > 0).astype(np.int64), "labels": labels, "song_ids": songs}
+        return {name: torch.from_numpy(value) for name, value in arrays.items()}
+
+
+def pack(lengths: NDArray[np.int64], size: int) -> list[list[int]]:
+    """Return which rows stand in which block, so that no block holds more than ``size`` tokens (best fit decreasing)."""
+    blocks: list[list[int]] = []
+    room: list[list[int]] = [[] for _ in range(size + 1)]  # by tokens left: the blocks
+    open_ = 0  # bit n is set where a block has n tokens left, so that the tightest fit is found at once
+    for number in np.argsort(-lengths, kind="stable"):
+        length = int(lengths[number])
+        fitting = open_ >> length << length
+        left = (fitting & -fitting).bit_length() - 1 if fitting else size
+        if fitting:
+            block = room[left].pop()
+            open_ &= ~(0 if room[left] else 1 << left)
+        else:
+            block = len(blocks)
+            blocks.append([])
+        blocks[block].append(int(number))
+        room[left - length].append(block)
+        open_ |= 1 << (left - length)
+    return blocks
+
+
+def _all_windows(lengths: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return (song, start, scored, end) of every window of every song."""
+    whole = np.stack([np.arange(len(lengths)), np.zeros_like(lengths), np.zeros_like(lengths), lengths], axis=1)
+    parts = [whole[lengths <= size]]
+    for song in np.flatnonzero(lengths > size):
+        parts.append(np.array([(song, *window) for window in windows(int(lengths[song]), size, OVERLAP)]))
+    found: NDArray[np.int64] = np.concatenate(parts).astype(np.int64)
+    return found[np.argsort(found[:, 0], kind="stable")]
+
+
+def examples(tokens: SongTokens, split: str, options: Any, shape: Any, *, training: bool) -> Any:
+    """Return the songs of a split as the options lay them out; validation always reads whole songs."""
+    sequences = tokens.sequences(split, shape.bos, shape.eos)
+    most = 0 if training else options.validation_songs
+    layout = getattr(options, "layout", "songs") if training else "songs"
+    hidden = options.condition_dropout if training else 0.0
+    fixed = AS_REPORTED if layout == "padded" else 0
+    songs = SongExamples(sequences, shape.padding, shape.context, hidden, fixed, most)
+    return PackedExamples(songs, shape.padding, shape.context) if layout == "packed" else songs
+
+
+SNIPPET = 0.5
+"""Length of the longest snippet, as a share of the context."""
+
+LINE = 40
+"""Tokens, about, after which a song is cut in training, so that short snippets are learnt as well."""
+
+Source = Callable[[dict[str, str], Sequence[int]], list[int]]
+"""From the conditions and the tokens of a snippet to what the encoder reads."""
+
+
+def pairs(length: int, context: int, first: int = 0) -> list[tuple[int, int, int]]:
+    """Return (snippet from, start, end) for a song of ``length`` tokens: each is written once, from ``start`` to ``end``.
+
+    Parameters
+    ----------
+    length
+        Tokens of the song, its end included.
+    context
+        Tokens that are written at once.
+    first
+        Tokens of the first piece; 0: as many as fit.
+    """
+    found, start, end = [], 0, min(length, first or context)
+    while start < length:
+        found.append((max(0, start - int(SNIPPET * context)), start, end))
+        start, end = end, min(length, end + context)
+    return found
+
+
+class Continuations:
+    """Pairs of what is read and what is written, as examples for the loop."""
+
+    bucketed = True
+
+    def __init__(
+        self, tokens: SongTokens, split: str, source: Source, padding: int, eos: int, context: int, hidden: float, most: int
+    ) -> None:  # fmt: skip
+        self._songs, self._source, self._padding, self._eos = tokens.splits[split], source, padding, eos
+        self._names, self._hidden = tokens.conditions, hidden
+        lengths = self._songs.lengths + 1
+        self._pairs = np.array(
+            [
+                (song, *pair)
+                for song in chosen(len(lengths), most)
+                for pair in pairs(int(lengths[song]), context, LINE if hidden else 0)
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 4)
+        self.lengths: NDArray[np.int64] = self._pairs[:, 3] - self._pairs[:, 1]
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def collate(self, rows: NDArray[np.int64]) -> Batch:
+        """Return ``input_ids`` and ``attention_mask`` of the encoder, and ``labels`` of the decoder."""
+        read, written = zip(*(self._row(int(row)) for row in rows), strict=True)
+        ids, mask = padded(read, self._padding)
+        return {"input_ids": ids, "attention_mask": mask, "labels": padded(written, IGNORED)[0]}
+
+    def _row(self, number: int) -> tuple[list[int], list[int]]:
+        song, snippet, start, end = (int(value) for value in self._pairs[number])
+        first = self._songs.starts[song]
+        whole = [*self._songs.ids[first : self._songs.starts[song + 1]].tolist(), self._eos]
+        given = {}
+        for (column, values), code in zip(self._names.items(), self._songs.conditions[song], strict=True):
+            if code >= 0 and (not self._hidden or float(torch.rand(())) >= self._hidden):
+                given[column] = values[code]
+        return self._source(given, whole[snippet:start]), whole[start:end]
+
+
+def padded(rows: Sequence[Sequence[int]], filling: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return rows of ids filled up on the right, and their mask."""
+    ids = torch.full((len(rows), max(map(len, rows))), filling, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row)
+        mask[place, : len(row)] = 1
+    return ids, mask
+
+
+def continuation_losses(
+    writer: Any, texts: Sequence[list[int]], given: Sequence[dict[str, str]], size: int, device: torch.device
+) -> list[NDArray[np.float64]]:
+    """Return the nats of each token of each song and of its end, each written once."""
+    found = [np.zeros(len(ids) + 1) for ids in texts]
+    parts = []
+    for song, ids in enumerate(texts):
+        whole = [*ids, writer.eos]
+        for snippet, start, end in pairs(len(whole), writer.context):
+            parts.append((writer.source(given[song], whole[snippet:start]), whole[start:end], song, start))
+    parts.sort(key=lambda part: (-len(part[1]), -len(part[0]), part[2], part[3]))
+    rows = max(1, min(size, SLICE // (writer.context * int(writer.model.config.vocab_size))))
+    for at in range(0, len(parts), rows):
+        some = parts[at : at + rows]
+        read, mask = padded([part[0] for part in some], writer.tokenizer.pad_token_id or 0)
+        labels, _ = padded([part[1] for part in some], IGNORED)
+        out = writer.model(input_ids=read.to(device), attention_mask=mask.to(device), labels=labels.to(device))
+        logits = out.logits.float().transpose(1, 2)
+        nats = functional.cross_entropy(logits, labels.to(device), reduction="none", ignore_index=IGNORED)
+        for row, (_, written, song, start) in zip(nats.double().cpu().numpy(), some, strict=True):
+            found[song][start : start + len(written)] = row[: len(written)]
     return found
