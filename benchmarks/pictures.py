@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lyrist import progress
 from lyrist.images.blocks import block
-from lyrist.images.pictures import read
+from lyrist.images.pictureset import read
 from lyrist.models import registry
 from lyrist.models.augmentation import augment
 from lyrist.models.image_networks import PictureShape

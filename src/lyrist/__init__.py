@@ -13,7 +13,7 @@ from lyrist.models.opening import install
 
 VERBS = {
     "prepare": "lyrist.corpus.prepare",
-    "explore": "lyrist.corpus.exploring",
+    "explore": "lyrist.corpus.explore",
     "train": "lyrist.training.train",
     "study": "lyrist.studies.study",
     "evaluate": "lyrist.evaluation.evaluate",
@@ -25,7 +25,11 @@ VERBS = {
 }
 """Where each verb lives; the function has the verb's name."""
 
-LISTINGS = {"recipes": "lyrist.studies.listing", "studies": "lyrist.studies.listing", "rules": "lyrist.corpus.listing"}
+LISTINGS = {
+    "recipes": "lyrist.studies.listing",
+    "studies": "lyrist.studies.listing",
+    "rules": "lyrist.corpus.cleaning.rules",
+}
 """Where the verbs that list what there is live."""
 
 __all__ = ["LISTINGS", "VERBS", "__version__", *VERBS]

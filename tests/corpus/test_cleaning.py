@@ -20,10 +20,9 @@ from lyrist.corpus.cleaning import (
     clean_series,
     is_instrumental,
     is_placeholder,
-    mojibake,
     word_count,
 )
-from lyrist.corpus.cleaning.rules import either
+from lyrist.corpus.cleaning.rules import either, repair
 from lyrist.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -474,7 +473,7 @@ def test_every_character_that_nfc_changes_is_looked_at() -> None:
     "true", ["NÃO…", "MANHÃ”", "CAFÉ…", "Ä‘", "É”", "À “demain”", "LÀ…”", "ÂME", "déjà vu…”", "naïve…"]
 )
 def test_true_text_is_not_mended(true: str) -> None:
-    assert mojibake.repair(true) == true
+    assert repair(true) == true
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
@@ -486,7 +485,7 @@ def test_mended_text_is_what_was_written(true: str, encoding: str) -> None:
         byte.decode(encoding, errors="ignore") or chr(byte[0]) for byte in (bytes([b]) for b in true.encode())
     )
     assert damaged != true
-    assert mojibake.repair(damaged) == true
+    assert repair(damaged) == true
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,17 @@ from hypothesis import strategies as st
 
 from lyrist import text
 from lyrist.corpus import duplicates
-from lyrist.corpus.duplicates import BAND_NAMES, FOUND_SCHEMA, SIGNATURE_SCHEMA, covers, find_clusters, signatures
-from lyrist.corpus.shingles import ShingleSets, normalised, shingle_hashes
+from lyrist.corpus.duplicates import (
+    BAND_NAMES,
+    FOUND_SCHEMA,
+    SIGNATURE_SCHEMA,
+    ShingleSets,
+    covers,
+    find_clusters,
+    normalised,
+    shingle_hashes,
+    signatures,
+)
 from lyrist.songbook import songbook
 
 DATA = Path(os.environ.get("LYRIST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "songs"

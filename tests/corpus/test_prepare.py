@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lyrist.corpus import assembling, ingest
+from lyrist.corpus import ingest, shards
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
@@ -193,7 +193,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     with pytest.raises(LyristError, match="other settings"):
         prepare(str(table[0]), out=str(out), languages="all", resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr("lyrist.corpus.textpass.judge", None)  # the text pass is finished: it must not be done again
+        patch.setattr("lyrist.corpus.shards.judge", None)  # the text pass is finished: it must not be done again
         resumed = prepare(str(table[0]), out=str(out), languages="en", resume=True).corpus
     assert songs_of(resumed) == songs_of(corpus)
     assert resumed.fingerprint == corpus.fingerprint
@@ -222,7 +222,7 @@ def test_a_full_disk_is_told_and_the_earlier_corpus_stays(
     def full(*a: Any, **k: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(assembling.pq, "ParquetWriter", full)
+    monkeypatch.setattr(shards.pq, "ParquetWriter", full)
     with pytest.raises(LyristError, match="disk is full"):
         prepare(str(table[0]), out=str(out), seed=5)
     assert songs_of(Corpus.open(out)) == songs_of(before)

@@ -6,11 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lyrist.corpus import verdicts
-from lyrist.corpus.assembling import write_dropped
-from lyrist.corpus.duplicates import FOUND_SCHEMA
-from lyrist.corpus.splits import Split
-from lyrist.corpus.textpass import DROPPED
+from lyrist.corpus import splits
+from lyrist.corpus.duplicates import FOUND_SCHEMA, copy_details, with_names
+from lyrist.corpus.shards import DROPPED, write_dropped
+from lyrist.corpus.splits import Split, read_labels
 
 SONGS = 40
 
@@ -41,8 +40,8 @@ COPIES = clusters((10, 10, "first", 1.0), (12, 10, "exact", 1.0), (30, 10, "near
 
 def decide(work: Path, **given: Any) -> tuple[pl.DataFrame, int]:
     asked = {"drop": True, "balanced": None, "seed": 0, **given}
-    songs = verdicts.labels(work, ["artist", "genre", "artist"])
-    return verdicts.verdict(songs, verdicts.names(work, COPIES), Split(), **asked)
+    songs = read_labels(work, ["artist", "genre", "artist"])
+    return splits.decide(songs, with_names(work, COPIES), Split(), **asked)
 
 
 def test_copies_go_and_each_other_song_has_a_side(tmp_path: Path) -> None:
@@ -66,14 +65,14 @@ def test_copies_that_stay_stand_on_one_side(tmp_path: Path) -> None:
 
 def test_a_balance_takes_no_copy_for_a_song(tmp_path: Path) -> None:
     found, _ = decide(keys(tmp_path), balanced="genre")
-    genre = verdicts.labels(tmp_path, ["genre"]).with_columns(pl.col("genre").cast(pl.String))
+    genre = read_labels(tmp_path, ["genre"]).with_columns(pl.col("genre").cast(pl.String))
     stay = found.join(genre, on="id").drop_nulls("split")["genre"].value_counts()
     assert set(stay["count"]) == {9}  # one of the ten pop songs is a copy
     assert "balance" in found["reason"].cast(pl.String).to_list()
 
 
 def test_what_a_copy_is_of_is_told_in_words(tmp_path: Path) -> None:
-    told = verdicts.details(verdicts.names(keys(tmp_path), COPIES))
+    told = copy_details(with_names(keys(tmp_path), COPIES))
     assert told.rows() == [(12, "of id 10 (? - t0), Jaccard 1.0"), (30, "of id 10 (? - t0), Jaccard 0.75")]
 
 

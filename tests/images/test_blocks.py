@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lyrist.errors import LyristError, UsageError
 from lyrist.images.blocks import Block, block, halves
 from lyrist.images.copies import find
-from lyrist.images.pictures import SPLITS, Pictures
+from lyrist.images.pictureset import SPLITS, Pictures
 
 
 def pictures(counts: list[int], given_split: list[int] | None = None, seed: int = 0) -> Pictures:

@@ -22,19 +22,19 @@ import polars as pl
 
 from lyrist import progress
 from lyrist._version import __version__
-from lyrist.corpus import summary, verdicts
-from lyrist.corpus.assembling import write_dropped, write_songs
+from lyrist.corpus import summary
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.columns import ROLES
 from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
-from lyrist.corpus.engine import check_engine, over_shards
+from lyrist.corpus.duplicates import copy_details, near_copies, with_names
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
+from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.corpus.reading import find_sources
 from lyrist.corpus.reading.addresses import Address, is_remote
-from lyrist.corpus.splits import Split
-from lyrist.corpus.textpass import Filters, clean_shard
+from lyrist.corpus.shards import Filters, clean_shard, write_dropped, write_songs
+from lyrist.corpus.splits import Split, decide, read_labels
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import finished, read_json, staged, write_json, write_text
 
@@ -240,9 +240,9 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     for name in ("songs", "dropped"):
         shutil.rmtree(out / name, ignore_errors=True)
     narrow_started = time.process_time()
-    clusters = verdicts.names(work, verdicts.near_copies(work, ignore=settings.duplicates == "keep"))
-    verdict, leaked = verdicts.verdict(
-        verdicts.labels(work, _labels(settings)),
+    clusters = with_names(work, near_copies(work, ignore=settings.duplicates == "keep"))
+    decisions, leaked = decide(
+        read_labels(work, _labels(settings)),
         clusters,
         settings.split,
         drop=settings.duplicates == "drop",
@@ -253,16 +253,16 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     writing_started = time.process_time()
     for left in (work / "dropped").glob("narrow-*.parquet"):
         left.unlink()
-    write_songs(work, out, verdict, verdicts.details(clusters), settings.keep)
+    write_songs(work, out, decisions, copy_details(clusters), settings.keep)
     write_dropped(work, out)
-    named = clusters.join(verdict.select("id", pl.col("split").cast(pl.String)), on="id", how="left")
+    named = clusters.join(decisions.select("id", pl.col("split").cast(pl.String)), on="id", how="left")
     named = named.sort("cluster", "id")
     named.write_parquet(out / "duplicates.parquet")
     seconds["write songs"] = time.process_time() - writing_started
-    ledger = _ledger(read, passed, verdict)
+    ledger = _ledger(read, passed, decisions)
     ledger.check()
     write_json(out / "ledger.json", ledger.to_json() | ({"unread": read["unread"]} if read["unread"] else {}))
-    counts = _counts(read, passed, named, verdict, leaked)
+    counts = _counts(read, passed, named, decisions, leaked)
     counts["seconds"] = {
         "wall": round(time.monotonic() - started, 2),
         "cpu": {k: round(v, 3) for k, v in seconds.items()},
@@ -275,7 +275,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         "unread": read["unread"],
         "columns": read["sources"][0]["columns"],
         "counts": counts,
-        "fingerprint": _fingerprint(settings, read, verdict),
+        "fingerprint": _fingerprint(settings, read, decisions),
     }
     write_text(out / "README.md", summary.card(info, ledger))
     write_json(out / CORPUS, info)
@@ -384,19 +384,19 @@ def _labels(settings: Settings) -> list[str]:
     return ["artist", "genre", *(name for name in asked if name)]
 
 
-def _ledger(read: dict[str, Any], passed: dict[str, Any], verdict: pl.DataFrame) -> Ledger:
+def _ledger(read: dict[str, Any], passed: dict[str, Any], decisions: pl.DataFrame) -> Ledger:
     dropped: dict[str, int] = {}
-    narrow = dict(verdict["reason"].drop_nulls().value_counts().iter_rows())
+    narrow = dict(decisions["reason"].drop_nulls().value_counts().iter_rows())
     for counts in (read["rejected"], passed["reasons"], narrow):
         for reason, count in counts.items():
             dropped[reason] = dropped.get(reason, 0) + int(count)
-    return Ledger(read=read["read"], kept=int(verdict["split"].is_not_null().sum()), dropped=dropped)
+    return Ledger(read=read["read"], kept=int(decisions["split"].is_not_null().sum()), dropped=dropped)
 
 
 def _counts(
-    read: dict[str, Any], passed: dict[str, Any], named: pl.DataFrame, verdict: pl.DataFrame, leaked: int
+    read: dict[str, Any], passed: dict[str, Any], named: pl.DataFrame, decisions: pl.DataFrame, leaked: int
 ) -> dict[str, Any]:
-    splits = dict(verdict["split"].drop_nulls().value_counts().iter_rows())
+    splits = dict(decisions["split"].drop_nulls().value_counts().iter_rows())
     return {
         "read": read["read"],
         "kept": sum(splits.values()),
@@ -411,12 +411,12 @@ def _counts(
     }
 
 
-def _fingerprint(settings: Settings, read: dict[str, Any], verdict: pl.DataFrame) -> str:
+def _fingerprint(settings: Settings, read: dict[str, Any], decisions: pl.DataFrame) -> str:
     """Hash the settings, the bytes of the sources, and where every song went: the same on any machine and engine."""
     what = {**dataclasses.asdict(settings), "sources": [source["sha256"] for source in read["sources"]]}
     what["tables"] = {k: v for k, v in what["tables"].items() if k != "tables"}
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
-    kept = verdict.filter(pl.col("split").is_not_null())
+    kept = decisions.filter(pl.col("split").is_not_null())
     digest.update(kept["id"].to_numpy().tobytes())
     digest.update(kept["cluster"].to_numpy().tobytes())
     digest.update(kept["split"].replace_strict(SPLITS, [0, 1, 2], return_dtype=pl.UInt8).to_numpy().tobytes())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lyrist.errors import LyristError, UsageError
 from lyrist.images.blocks import block, split
 from lyrist.images.decoding import UndecodableError, careful, decode
-from lyrist.images.pictures import SPLITS, Pictures, read
+from lyrist.images.pictureset import SPLITS, Pictures, read
 from lyrist.metrics.images import describe, score_pictures, score_reconstructions
 from lyrist.reports import figures, page
 from lyrist.reports.blocks import Page, Section

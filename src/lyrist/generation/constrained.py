@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lyrist import text as texts
-from lyrist.corpus.cleaning.headers import KEPT
+from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation.batching import DecodingState, generator
 from lyrist.generation.config import SamplingOptions

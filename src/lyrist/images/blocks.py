@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.images.pictures import SPLITS, Pictures
+from lyrist.images.pictureset import SPLITS, Pictures
 
 VALIDATION, TEST = 0.1, 0.2
 """Shares of each class: validation is taken out of what the set gives for training; test where the set gives none."""

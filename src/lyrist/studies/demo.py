@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lyrist import files
-from lyrist.corpus.exploring import explore
+from lyrist.corpus.explore import explore
 from lyrist.corpus.prepare import Prepared, prepare
 from lyrist.errors import LyristError
 from lyrist.evaluation.originality import Index

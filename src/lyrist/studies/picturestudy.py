@@ -13,7 +13,7 @@ from lyrist import files, progress
 from lyrist._version import __version__
 from lyrist.errors import UsageError
 from lyrist.images.blocks import block
-from lyrist.images.pictures import Pictures, read
+from lyrist.images.pictureset import Pictures, read
 from lyrist.metrics.images import describe, score_pictures
 from lyrist.reports import page
 from lyrist.studies import comparison, picturereport
@@ -80,7 +80,7 @@ def study_pictures(
     plan
         The study.
     data
-        A set of pictures, as `lyrist.images.pictures.read` takes it.
+        A set of pictures, as `lyrist.images.pictureset.read` takes it.
     out
         The study directory.
     given

@@ -17,7 +17,7 @@ from lyrist import files
 from lyrist.errors import LyristError, UsageError
 from lyrist.images.blocks import Block, block
 from lyrist.images.copies import Copies, find
-from lyrist.images.pictures import read
+from lyrist.images.pictureset import read
 from lyrist.metrics.images import describe, score_pictures, score_reconstructions
 from lyrist.metrics.intervals import wilson
 from lyrist.training import image_training, journal, runs
@@ -138,7 +138,7 @@ def train(
     recipe
         A recipe for pictures.
     data
-        A set of pictures, as `lyrist.images.pictures.read` takes it.
+        A set of pictures, as `lyrist.images.pictureset.read` takes it.
     out
         The run directory.
     given

@@ -13,7 +13,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from lyrist.corpus.cleaning.headers import KINDS
+from lyrist.corpus.cleaning.rules import KINDS
 from lyrist.errors import LyristError
 
 PAD, BOS, EOS = "<|pad|>", "<|song|>", "<|end|>"

@@ -1,19 +1,10 @@
-"""Cleaning of lyrics: named rules, each of which can be switched off, and no text changed by cleaning it twice.
+"""Cleaning of lyrics by named rules, each of which can be switched off; cleaning a text twice changes nothing more.
 
-`engine` applies the rules, `rules` says what one is; the others hold the rules themselves, a file for each kind.
+`rules` holds every rule; `cleaner` applies them to columns of texts.
 """
 
-from lyrist.corpus.cleaning.engine import (
-    KINDS,
-    RULES,
-    Cleaning,
-    Rule,
-    clean,
-    clean_series,
-    is_instrumental,
-    is_placeholder,
-    word_count,
-)
+from lyrist.corpus.cleaning.cleaner import Cleaning, clean, clean_series
+from lyrist.corpus.cleaning.rules import KINDS, RULES, Rule, is_instrumental, is_placeholder, word_count
 
 __all__ = [
     "KINDS",

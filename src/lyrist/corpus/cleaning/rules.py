@@ -1,17 +1,24 @@
-r"""What a cleaning rule is, and the two ways to write one: as regular expressions, or as a function of one text.
+r"""All cleaning rules: every rule is one entry ``Rule(...)`` of `RULES`, next to the expressions that it uses.
 
-Unusual, and why: a rule names its *trigger*, an expression that every text it could change matches, and few others.
-Looking for all the triggers at once costs about 2 microseconds a song, rewriting ten times that, and most songs need no
-rewriting. Expressions are in the syntax of Rust's `regex`: no look-around, no back-references, linear time on any
-input. Polars keeps the last 32 that it compiled, so they are kept few and small: counted repeats of large classes, such
-as ``[^\n]{0,80}``, take milliseconds to compile. Word bounds are those of ASCII, ``(?-u:\b)``: Unicode's would slow
-down the search in every text beyond ASCII, a hundred times.
+To add a rule, append an entry here; ``lyrist rules``, ``prepare --rules-off`` and `lyrist.corpus.cleaning.cleaner` read
+the list. A rule is written as regular expressions (`replacing`) or as a function of one text (`one_by_one`).
+
+A rule names its *trigger*, an expression that every text it could change matches, and few others. The search for all
+triggers at once costs about 2 microseconds a song, a rewrite ten times that, and most songs need no rewrite. Expressions
+use the syntax of Rust's `regex`: no look-around, no back-references, linear time on any input. Polars caches the last 32
+compiled expressions, so they are few and small: counted repeats of large classes, such as ``[^\n]{0,80}``, take
+milliseconds to compile. Word bounds are those of ASCII, ``(?-u:\b)``: Unicode word bounds make the search in non-ASCII
+texts a hundred times slower.
 """
 
 from __future__ import annotations
 
+import html
+import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +48,11 @@ class Rule:
     trigger
         A regular expression; with ``wide`` it matches every text which the rule can change.
     wide
-        The part of the trigger that matches only texts beyond ASCII, where alone it is looked for.
+        The part of the trigger that matches only texts beyond ASCII; ASCII texts are not searched for it.
+    keeping
+        The change used instead of ``change`` when section headers are kept.
+    layout
+        Whether the rule tidies the layout; such rules run before all others and again after each of them.
     """
 
     name: str
@@ -51,6 +62,12 @@ class Rule:
     change: Change
     trigger: str = ""
     wide: str = ""
+    keeping: Change | None = None
+    layout: bool = False
+
+
+RULES: list[Rule] = []
+"""All cleaning rules, in the order in which they are applied: the order of their entries in this file."""
 
 
 def replacing(*steps: tuple[str, str]) -> Change:
@@ -92,3 +109,800 @@ def put(texts: pl.Series, rows: Rows, new: pl.Series) -> pl.Series:
     order = np.arange(len(texts))
     order[rows] = len(texts) + np.arange(len(rows))
     return pl.concat([texts, new.alias(texts.name)]).gather(order)
+
+
+INSTRUMENTAL = (
+    r"(?:(?:in)?strumental(?:e|es|s|ly|is|t|ny|na|as|as)?|instrumentaal|instrumentaali|instrumentální|inštrumentálna"
+    r"|enstr[uü]mantal|инструментал(?:ьная|ьный|ьное)?|інструментал(?:ьна)?|インストゥルメンタル|インスト|인스트루멘탈|纯音乐|純音樂)"
+)
+"""Matches the word for "instrumental" in the common languages, in lower case."""
+
+_FILLING = (
+    r"(?:this|is|it's|its|an?|the|song|track|piece|tune|music|version|only|solo|break|intro|outro|interlude|end|guitar|piano"
+    r"|skit|100|purely|fully|entirely|completely|una?|uno|m[úu]sica|musica|tema|canci[óo]n|pista|faixa|can[çc][ãa]o|brano"
+    r"|canzone|morceau|piste|chanson|titel|lied|stück|utw[óo]r|nummer|låt|nur|solo|seulement|apenas|s[óo]|трек|композиция)"
+)
+_NO_WORDS = (
+    r"(?:no (?:lyrics|words|vocals)|without (?:lyrics|words|vocals)|без слов|sem letra|sin letra|senza parole|歌詞なし)"
+)
+_SAID = rf"(?:{_FILLING}|{INSTRUMENTAL}|{_NO_WORDS}|[x0-9]+)"
+_INSTRUMENTAL_TEXT = rf"(?i)\A\W*(?:{_FILLING}\W+)*(?:{INSTRUMENTAL}|{_NO_WORDS})(?:\W+{_SAID})*\W*\z"
+
+_EXCUSES = (
+    r"lyrics (?:for this song )?(?:have yet to be|are yet to be|will be|are not yet|have not (?:yet )?been) (?:released|added)",
+    r"please check back once the song has been released",
+    r"(?:we|you) (?:do not|don't|don’t) have (?:the |any )?lyrics (?:for|to|of|yet)",
+    r"lyrics? (?:are |is )?(?:currently |temporarily )?(?:not available|unavailable|coming soon|not found|needed|missing)",
+    r"(?:not|no longer) (?:licensed|authori[sz]ed|allowed|in a position) to (?:display|show|post|reproduce) (?:these |the "
+    r"|full )*lyrics",
+    r"no lyrics (?:available|found|yet|for this song)",
+    r"be the first to (?:add|submit) (?:the |these )?lyrics",
+    r"(?:removed|taken down) (?:at|by|due to|on) (?:the )?(?:request|copyright|licensing)",
+    r"letra n[ãa]o dispon[íi]vel|letra no disponible|testo non disponibile|paroles (?:non|in) ?disponibles",
+    r"songtext nicht verfügbar",
+)
+_PLACEHOLDER = rf"(?i)(?:{'|'.join(_EXCUSES)})"
+_NOTHING = r"(?i)\A\W*(?:n/?a|tb[ad]|none|null|nan|unknown|lyrics|no lyrics|coming soon|to be announced)\W*\z"
+
+_WORD_PATTERN = r"[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*"
+
+
+def word_count(lyrics: pl.Series) -> pl.Series:
+    """Return the number of words of each text (uint32), words as in `lyrist.text.WORD`; 0 for nulls."""
+    return lyrics.cast(pl.String).fill_null("").str.count_matches(_WORD_PATTERN)
+
+
+def is_instrumental(lyrics: pl.Series) -> pl.Series:
+    """Return whether each text says only that the song is instrumental: "[Instrumental]", "This is an instrumental".
+
+    Texts of more than 200 characters are not. It may be asked before cleaning or after: `clean` leaves such texts.
+    """
+    return _short(lyrics, 200, _INSTRUMENTAL_TEXT)
+
+
+def is_placeholder(lyrics: pl.Series) -> pl.Series:
+    """Return whether each text stands where lyrics are missing: "Lyrics not available", "N/A".
+
+    Texts of more than 400 characters are songs, whatever they say.
+    """
+    return _short(lyrics, 400, _PLACEHOLDER) | _short(lyrics, 40, _NOTHING)
+
+
+def _short(lyrics: pl.Series, characters: int, pattern: str) -> pl.Series:
+    texts = lyrics.cast(pl.String).fill_null("")
+    return (texts.str.len_bytes() <= 4 * characters) & (
+        texts.str.slice(0, characters + 1).str.contains(pattern) & (texts.str.len_chars() <= characters)
+    )
+
+
+_WIDE = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # spaces beyond ASCII; Genius marks its copies with U+2005 and U+205F
+_ENDS = r"\r\x0b\x0c\u2028\u2029"
+
+_squeeze = replacing((rf"[ \t{_WIDE}]{{2,}}|[\t{_WIDE}]", " "), (r" \n ?|\n ", "\n"))
+
+
+def _spaces(texts: pl.Series) -> pl.Series:
+    return _squeeze(texts).str.strip_chars(" ")
+
+
+def _blank_lines(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_all(r"\n{3,}", "\n\n").str.strip_chars("\n")
+
+
+RULES += (
+    Rule(
+        "line-ends",
+        "Every kind of line end becomes one newline.",
+        "first\r\nsecond\rthird",
+        "first\nsecond\nthird",
+        replacing((r"\r+\n|[" + _ENDS + "]", "\n")),
+        rf"[{_ENDS}]",
+        layout=True,
+    ),
+    Rule(
+        "spaces",
+        "Tabs, wide spaces and runs of spaces become one space; none at the ends of lines.",
+        "  wide \t open \nroad ",
+        "wide open\nroad",
+        _spaces,
+        either(rf"[\t{_WIDE}]", "  ", " \n", "\n ", r"\A | \z"),
+        layout=True,
+    ),
+    Rule(
+        "blank-lines",
+        "At most one blank line between sections, none at the ends of the text.",
+        "\nfirst\n\n\n\nsecond\n",
+        "first\n\nsecond",
+        _blank_lines,
+        either("\n\n\n", r"\A\n|\n\z"),
+        layout=True,
+    ),
+)
+
+
+_CP1252 = {bytes([b]).decode("cp1252", errors="ignore") or chr(b): b for b in range(0x80, 0x100)}
+_BYTES = {chr(b): b for b in range(0x80, 0x100)} | _CP1252  # an undefined byte of cp1252 comes through as itself
+_TRAIL = "".join(re.escape(c) for c, b in _BYTES.items() if b < 0xC0)
+_PLAIN = set("…‘’“”–—•‚„‹›«»¡¿·ªº°´\u00a0")  # what may well follow a letter in true text
+
+MOJIBAKE = rf"[Â-ß][{_TRAIL}]|[à-ï][{_TRAIL}][{_TRAIL}]|â€|ð[Ÿ\u009f]|[├┬][^\s\w]|[ÔΓ]Ç|[\u0080-\u009f]"
+"""Matches every text that `repair` can change."""
+
+_PLACE = re.compile(rf"[Â-ß][{_TRAIL}]|[à-ï][{_TRAIL}]{{2}}|[ð-ô][{_TRAIL}]{{3}}")
+_DOS = re.compile(r"[├┬][^\s\w]|[ÔΓ]Ç[^\s]")
+_LOST = re.compile(r"(?<![A-ZÀ-Þ])Ã(?=[ \n]|$)|Â(?=[ \n]|$)|â€")
+_LEFT = {"Ã": "à", "Â": "", "â€": '"'}  # what damaged letters stand for whose second half was a space or undefined
+_CONTROL = re.compile("[\u0080-\u009f]")
+
+
+def repair(text: str) -> str:
+    """Return ``text`` with its damaged places decoded; text that is not damaged comes back as it is."""
+    mended = _DOS.sub(_from_dos, text)
+    damaged = mended
+    while (again := _mend(mended)) != mended:  # damage may have been done twice; each turn leaves fewer characters
+        mended = again
+    if mended != damaged:
+        mended = _LOST.sub(lambda match: _LEFT[match.group()], mended)
+    return _CONTROL.sub(lambda match: _windows(match.group()), mended)
+
+
+def _mend(text: str) -> str:
+    places = [match for match in _PLACE.finditer(text) if _decoded(match.group())]
+    sure = {match.start() for match in places if _is_damage(match)}
+    if len(places) - len(sure) >= 3 and any(_is_odd(match.group()) for match in places):
+        sure = {match.start() for match in places}
+    return _PLACE.sub(lambda match: _decoded(match.group()) if match.start() in sure else match.group(), text)
+
+
+def _is_damage(place: re.Match[str]) -> bool:
+    """Return whether true text would not look like this, from the place itself and the letter before it."""
+    found, decoded = place.group(), _decoded(place.group())
+    if found[0] == "ð":
+        return True
+    if found[0] == "â":
+        return "\u2000" <= decoded <= "\u2bff" and (found[1] == "€" or _is_odd(found))
+    if found[0] not in "ÂÃ":
+        return False
+    before = place.string[place.start() - 1 : place.start()]
+    return _is_odd(found) or not before.isupper()
+
+
+def _is_odd(found: str) -> bool:
+    return any(c not in _PLAIN for c in found[1:])
+
+
+def _decoded(found: str) -> str:
+    """Return the one character that the place stands for, or an empty string when it stands for none."""
+    try:
+        decoded = bytes(_BYTES[c] for c in found).decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return decoded if len(decoded) == 1 and (decoded.isprintable() or decoded in "\u00a0\u00ad\u200b") else ""
+
+
+def _from_dos(match: re.Match[str]) -> str:
+    """Return what a place stands for that was read in a code page of DOS (850 in Europe, 437 in America)."""
+    for page in ("cp850", "cp437"):
+        try:
+            decoded = match.group().encode(page).decode("utf-8")
+        except UnicodeError:
+            continue
+        if len(decoded) == 1 and decoded.isprintable():
+            return decoded
+    return match.group()
+
+
+def _windows(control: str) -> str:
+    r"""Return what a control character of Latin-1 is in Windows' code page: ``\x92`` is an apostrophe there."""
+    return control.encode("latin-1").decode("cp1252", errors="ignore")
+
+
+_END_TAG = r"(?:\s+[a-z-]+\s*=[^<>\n]*|\s*)/?>"  # attributes need an equals sign: "<i love you>" is no tag
+_BREAKING = "br|p|div|li|tr|h[1-6]"
+_STYLING = "a|b|i|u|em|strong|small|font|span|center|pre|sup|sub|td|table|tbody|ul|ol|img|hr|script|style|html|body"
+_BREAK = rf"(?i)(?:</?(?:{_BREAKING}){_END_TAG}|<\s*/?\s*br\s*/?\s*>)\n?"
+_HTML_TAG = rf"(?i)</?(?:{_STYLING}){_END_TAG}"
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,31}\d{0,2});")
+_NESTED = re.compile(r"&(?:amp;)+")
+
+_LETTERS = re.compile(r"\w+")
+_LATIN = re.compile("[A-Za-z]")
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+_CYRILLIC_WORD = re.compile(r"\b[\u0400-\u04ff]{2,}\b")
+_TWINS = str.maketrans("аеорсухіАЕОРСУХІВКМНТ", "aeopcyxiAEOPCYXIBKMHT")
+_TWIN = "[аеорсухіАЕОРСУХІВКМНТ]"
+
+_ELISIONS = (
+    "bout|cause|cuz|coz|cos|em|til|till|round|tis|twas|twere|twill|neath|gainst|fore|fraid|nother|ere|cross|nuff"
+    "|scuse|nite|member|stead|way|most|n|s|t|d|ll|m|re|ve"
+)
+_COMPOSED = (  # every mark, and every other character that NFC changes (the tests look at them all)
+    r"[\p{M}\u0374\u037e\u0387\u0958-\u0a5e\u0b5c\u0b5d\u0f43-\u0f69\u1100-\u11ff\u1f71-\u2001\u2126\u212a\u212b\u2329\u232a"
+    r"\u2adc\uf900-\ufad9\ufb1d-\ufb4e\U0001d15e-\U0001d1c0\U0002f800-\U0002fa1d]"
+)
+_CONTROLS = r"\x00-\x08\x0e-\x1f\x7f"
+_MARKS = (
+    r"\u0080-\u009f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\ufffe\uffff"
+    r"\U000e0000-\U000e007f"
+)
+_LATIN_OR_SPACE = r"[\s\x21-\x7e\u00c0-\u024f]"
+_JOINERS = r"[\u200c\u200d]"  # they shape Persian, Indic and emoji; beside a Latin letter or a space they are debris
+
+
+def _unescape(texts: pl.Series) -> pl.Series:
+    r"""Turn ``\n`` written as two characters into line ends, where a text has no others."""
+    flat = ~texts.str.contains("\n", literal=True) & (texts.str.count_matches(r"\\n") >= 2)
+    lines = texts.str.replace_all(r" *(?:\\+r)?\\+n", "\n").str.replace_all(r"\\+t", " ")
+    return lines.zip_with(flat, texts).str.replace_all(r"""\\+(['"])""", "$1")
+
+
+def _decode_entities(text: str) -> str:
+    return _ENTITY.sub(lambda match: html.unescape(match.group()), _NESTED.sub("&", text))
+
+
+def _tags_and_entities(texts: pl.Series) -> pl.Series:
+    return replacing((_BREAK, "\n"), (_HTML_TAG, ""))(one_by_one(_decode_entities)(texts))
+
+
+def _compose(texts: pl.Series) -> pl.Series:
+    """Bring texts to NFC, after towers of marks were cut to eight: to sort a tower takes time by its height squared."""
+    low = where(texts, r"\p{M}{9}", replacing((r"(\p{M}{8})\p{M}+", "$1")))
+    return one_by_one(lambda text: unicodedata.normalize("NFC", text))(low)
+
+
+def _look_alikes(text: str) -> str:
+    """Write Latin letters for the Cyrillic ones inside Latin words, in a text that is Latin on the whole."""
+    if len(_CYRILLIC_WORD.findall(text)) * 5 > len(_LETTERS.findall(text)):
+        return text
+    return _LETTERS.sub(lambda match: _latin(match.group()), text)
+
+
+def _latin(word: str) -> str:
+    latin = word.translate(_TWINS)
+    return latin if _LATIN.search(word) and not _CYRILLIC.search(latin) else word
+
+
+_quotes = replacing(
+    (r"[’‘ʼ´`＇‛]{2}", '"'),
+    (r"(\p{L}|\p{N})[’‘ʼ´`＇‛](\p{L}|\p{N})", "$1'$2"),
+    (r"(\p{L}|\p{N})[’‘ʼ´`＇‛](\p{L}|\p{N})", "$1'$2"),  # again, for "rock’n’roll": matches do not overlap
+    (r"[‘’][nN][‘’]", "'n'"),
+    (rf"(?i)(^|[\s(\[“\"—–-])[‘’‛´`]((?:{_ELISIONS}|[0-9]0s|[0-9][0-9])\b)", "$1'$2"),
+    (r"(\p{Ll}in)’([\s,.!?;:)—–-]|$)", "$1'$2"),  # walkin’
+    (r"(^|[\s(\[“\"—–-])[‘‛]([^‘’‛\n]+)’", '$1"$2"'),
+    (r"‚([^‚‘’\n]+)[‘’]", '"$1"'),
+    ("[“”„‟＂]", '"'),
+    ("[‘’‛ʼ＇]", "'"),
+)
+
+RULES += (
+    Rule(
+        "escapes",
+        r"Line ends written as backslash and n become line ends, where a text has no others; \' and \" become quotes.",
+        r"It\'s late\nand I\'m up\nagain",
+        "It's late\nand I'm up\nagain",
+        _unescape,
+        r"""\\[nrt'"]""",
+    ),
+    Rule(
+        "entities",
+        "HTML entities are decoded; <br> and <p> become line ends, other tags go.",
+        "You &amp; me<br/>&#39;til <i>noon</i>",
+        "You & me\n'til noon",
+        _tags_and_entities,
+        "&#?[0-9a-zA-Z]+;|<[ /]*[a-zA-Z][^<>\n]*>",
+    ),
+    Rule(
+        "mojibake",
+        "Text that was decoded by the wrong encoding is mended.",
+        "I donâ€™t know, mi corazÃ³n",
+        "I don't know, mi corazón",
+        one_by_one(repair),
+        wide=MOJIBAKE,
+    ),
+    Rule(
+        "unicode",
+        "Letters and their accents become one character where there is one (Unicode NFC).",
+        "cafe\u0301",
+        "caf\u00e9",
+        _compose,
+        wide=_COMPOSED,
+    ),
+    Rule(
+        "invisible",
+        "Control characters, zero-width characters, soft hyphens and marks of direction go.",
+        "\ufeffsun\u00adday\u200b morning",
+        "sunday morning",
+        replacing(
+            (rf"[{_CONTROLS}{_MARKS}]", ""),
+            (rf"(\A|{_LATIN_OR_SPACE}){_JOINERS}+", "$1"),
+            (rf"{_JOINERS}+({_LATIN_OR_SPACE}|\z)", "$1"),
+        ),
+        f"[{_CONTROLS}]",
+        f"[{_MARKS}]|{_JOINERS}",
+    ),
+    Rule(
+        "look-alikes",
+        "Cyrillic letters inside Latin words, with which some sites mark their copies, become Latin.",
+        "thе nеw rоad",
+        "the new road",
+        one_by_one(_look_alikes),
+        wide=either(f"[A-Za-z]{_TWIN}", f"{_TWIN}[A-Za-z]"),
+    ),
+    Rule(
+        "quotes",
+        "Curly apostrophes become ', real quotation marks (double or in pairs) become \".",
+        "‘Hold on’, she said, “we’re walkin’ home”",
+        '"Hold on", she said, "we\'re walkin\' home"',
+        _quotes,
+        "[a-zA-Z]`[a-zA-Z]|``| `[a-zA-Z]",
+        "[‘’‛“”„‟‚ʼ＇＂´]",
+    ),
+)
+
+
+_FEW = r"(?: ?[^ \n]+){0,13}"  # up to thirteen words on one line
+
+_BLURB = r"(?:[^\n]*?(?:…|\.\.\.) ?Read More ?)?"  # Genius's note on a song, cut short
+_HEAD = (
+    r"[0-9]+ Contributors?\n[^\n]+ Lyrics$\n?",
+    rf"[0-9]+ Contributors?(?:[^\n]*? Lyrics{_BLURB}|$\n?)",
+    rf"Translations[^ \n][^\n]*? Lyrics{_BLURB}",
+    rf"{_FEW} Lyrics$\n\n",
+)
+_TITLE_BEFORE_HEADER = rf"\A{_FEW} Lyrics ?\n?\["
+_TAIL = (
+    r"(?:(?:[0-9]+(?:\.[0-9]+)?[KM]|[0-9]{1,3})?(?:Embed ?)?(?:Share ?U[Rr][Ll]:? ?Copy ?Embed:? ?Copy|Embed)[ \n]*)+\z"
+)
+
+_LIKE = "You might also like"
+_TICKETS = r"\n?(?:See [^\n]*? Live ?\n?)?Get tickets as low as \$ ?[0-9][0-9.,]*\n?"
+_SEEN = "(?i:me|you|us|them|him|her|it|the|my|how|what|if|we|they|that|this)"
+_LIVE = rf"^(See {_SEEN}(?-u:\b)[^\n]*)$|^See {_FEW} Live$\n?"
+
+_NOTICES = (
+    "Read More",
+    r"Loading ?(?:\.{3}|…)",
+    "(?:Save ?Cancel)+",
+    r"(?i:submit corrections?)(?: ?Thanks to [^\n]*)?",
+    rf"Thanks to {_FEW} for (?:adding|correcting|posting|providing|sending|submitting|transcribing|these|the) [^\n]*lyrics?\.?",
+    r"\([0-9]{12,}\)",
+    r"(?i:all lyrics (?:are|is) (?:the )?(?:property|provided|copyright)[^\n]*)",
+    r"(?i:(?:add|correct|edit|print|rate|report|save|send|share|submit|view) (?:these |this |the )?lyrics?)",
+    rf"(?i:add to (?:favou?rites|playlist)|more lyrics (?:by|from) {_FEW})",
+    r"(?i:report (?:a )?problem|rate this song|lyrics submitted|advertisements?|sponsored links)",
+    r"Send [“\"”][^\n]+[“\"”] Ringtone to [Yy]our [Cc]ell(?: [Pp]hone)?",
+    r"[(*-]* ?peak Billboard position # ?[0-9][^\n]*",
+    r"(?i:become a better singer in only 30 days[^\n]*)",
+    rf"(?i:if you (?:can|find|found|see)(?-u:\b){_FEW} corrections?(?-u:\b){_FEW})",
+)
+_NOT_FOR_SALE = r"(?:\.{3}\n+)?\*{3,} ?This Lyrics is NOT for Commercial use ?\*{3,}(?:[ \n]*\([0-9]+\))?"
+_NOTICE = rf"(?m)^(?:{'|'.join((_NOT_FOR_SALE, *_NOTICES))})$\n?"
+
+_ORNAMENT = r"(?m)\n*^(?:[*~=_#-]{3,}|[*~=_#-](?: [*~=_#-]){2,})$\n*"
+
+RULES.append(
+    Rule(
+        "debris",
+        "What lyric sites leave goes: contributors, translations, Embed, You might also like, tickets, buttons, notices.",
+        "12 ContributorsLow Tide LyricsThe harbour sleeps\nYou might also likeThe gulls are gone34Embed",
+        "The harbour sleeps\nThe gulls are gone",
+        replacing(
+            (rf"(?m)\A(?:{'|'.join(_HEAD)})+", ""),
+            (_TITLE_BEFORE_HEADER, "["),
+            (_TAIL, ""),
+            (_TICKETS, "\n"),
+            (rf"(?m)^{_LIKE}$\n?", ""),
+            (rf"([^ \n\[(]){_LIKE}", "$1\n"),
+            (rf"\n?{_LIKE}([\[\p{{Lu}}\p{{N}}(\"“¿¡'*])", "\n$1"),
+            (rf"(?m){_LIVE}", "$1"),
+            (r"(?m)(?:…|\.\.\.) ?Read More$", ""),
+            (_NOTICE, ""),
+            (_ORNAMENT, "\n\n"),
+        ),
+        either(
+            r"\A[0-9]+ Contributor|\ATranslations[^ \n]|\A[^\n]* Lyrics(?: ?\n?\[|\n\n)",
+            r"(?:Embed|Copy)\n?\z",
+            rf"{_LIKE}|Get tickets as low as \$|Read More|This Lyrics is NOT for|\([0-9]{{12}}",
+            rf"peak Billboard position|{_ORNAMENT}",
+            r"(?m)^(?:See [^\n]* Live$|Loading ?[.…]|Save ?Cancel|Thanks to |Send [“\"”])",
+            r"(?im)^(?:submit|correct|all lyrics|(?:add|edit|print|rate|report|save|send|share|view|more) |lyrics submitted"
+            r"|advertisement|sponsored links|become a better singer|if you (?:can|find|found|see)(?-u:\b)[^\n]* correction)",
+        ),
+    )
+)
+
+_MAKES = "words|lyrics|music"
+_ROLES = (
+    r"(?:song)?writers|songwriter|(?:song)?writer\(s\)|lyricists?|lyricist\(s\)|composers?|composer\(s\)|publishers?"
+    r"|publisher\(s\)|arrangers?|(?:written|composed|published|produced|arranged|recorded|performed|sung)(?: and [a-z]+)?(?: by)"
+    rf"|(?:{_MAKES})(?: (?:and|&) (?:{_MAKES}))? by|composi[çc][ãa]o|compositor(?:es)?|autor(?:es)?|paroliers?|compositeurs?"
+)
+_MAKERS = (
+    r"(?:Writer|(?:Words|Music|Lyrics)(?: ?(?:&|and|/) ?(?:[Ww]ords|[Mm]usic|[Ll]yrics))?|Paroles|Musique|Letra|Música"
+    r"|Testo|Musica|Musik|Text)"
+)
+_TYPED = r"(?:lyrics |text )?(?:transcribed|submitted|typed(?: up)?|tabbed|transliterated)"
+_CREDITS = (
+    rf"(?i:[(\[]?(?:{_ROLES}) ?:[^\n]*)",
+    rf"{_MAKERS} ?: ?\p{{Lu}}{_FEW}",
+    rf"(?:Words|Lyrics|Music)(?: (?:and|&) (?:words|lyrics|music))? by \p{{Lu}}{_FEW}",
+    rf"(?i:\((?:{_MAKES}|text|m|l|t|written)(?: ?(?:&|and|/|\+|,) ?(?:{_MAKES}|m|l))? ?(?::| by )[^()\n]*\))",
+    rf"(?i:[(\[]?{_TYPED} by(?-u:\b){_FEW})",
+    rf"(?i:(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:{_FEW})",
+    r"Lyrics (?:(?:powered|provided|submitted|corrected|added) by|courtesy of|licensed|copyright|©|™)[^\n]*",
+    r"(?i:powered by (?:lyricfind|musixmatch|genius|gracenote)[^\n]*)",
+    r"(?i:copyrights? ?(?::|©|\(c\)|by [0-9]|(?:19|20)[0-9][0-9])[^\n]*)|Copyrights? by \p{Lu}[^\n]*",
+)
+_CREDIT = rf"(?m)^(?:{'|'.join(_CREDITS)})$\n?"
+_RIGHTS = r"©|℗|\([cCpP]\)|(?i)rights reserved"
+_RESERVED = (
+    rf"(?m)^{_FEW}(?:(?:©|℗|\([cCpP]\)) ?(?:[Cc]opyright )?(?:by )?(?:[0-9]{{4}}|\p{{Lu}})[^\n]*"
+    rf"|(?i: ?all rights reserved(?-u:\b){_FEW}))$\n?"
+)
+_LABEL = (
+    r"(?i:artist|band|singer|performer|performed by|album|title|song(?: (?:title|name))?|track|year|genre|label"
+    r"|released?(?: date)?|artista|álbum|título|titre|artiste|titolo)"
+)
+_OPENING = (
+    rf"{_LABEL} ?:{_FEW}\n+",
+    rf"Lyrics (?:to|for) {_FEW} by {_FEW}\n+",
+    r"Lyrics ?:?\n+",
+    rf"Paroles de (?:la chanson )?{_FEW} par {_FEW}\n+",
+    rf"{_FEW} Lyrics by {_FEW}\n+",
+)
+_CLOSING = rf"(?:\n+(?:Artist|Album|Title|Song|Year|Track|Label) ?: {_FEW})+\z"
+
+_lines_of_credit = replacing((rf"\A(?:{'|'.join(_OPENING)})+", ""), (_CLOSING, ""), (_CREDIT, ""))
+
+
+def _credits(texts: pl.Series) -> pl.Series:
+    return where(_lines_of_credit(texts), _RIGHTS, replacing((_RESERVED, "")))
+
+
+RULES.append(
+    Rule(
+        "credits",
+        "Credits and headings go: Writer(s), copyright, Lyrics powered by, Transcribed by, Artist: and Title: at the head.",
+        "Title: Low Tide\nThe harbour sleeps\nWriter(s): A. Nobody\n© 2011 Nobody Music",
+        "The harbour sleeps",
+        _credits,
+        either(
+            rf"(?im)^[(\[]?(?:{_ROLES}|{_MAKERS}|m|l|t) ?(?:[:&/+,]|and |by )",
+            rf"(?im)^[(\[]?{_TYPED} by|^(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:",
+            r"(?im)\((?:c|p)\) ?(?:copyright |by )*[0-9a-z]|^copyright|all rights reserved|powered by (?:[lmg])",
+            rf"(?m)^Lyrics |\A(?:Lyrics ?:?\n|Paroles de|[^\n]* Lyrics by|{_LABEL} ?:)|{_CLOSING}",
+        ),
+        "[©℗]",
+    )
+)
+
+_DOMAIN = (
+    r"(?:www\.[A-Za-z0-9_-]+\.[a-z]{2,}|(?-u:\b)[A-Za-z0-9_-]*lyrics?[A-Za-z0-9_-]*\.(?:com|net|org|de|ru|fr)(?-u:\b)"
+    r"|letras\.mus\.br|genius\.com)"
+)
+_SITE = rf"(?i:https?://[^ \n<>]+|{_DOMAIN}[^ \n<>]*)"
+_ABOUT = (
+    r"(?i:(?-u:\b)(?:lyrics?|letras?|paroles|visit|source|courtesy|downloaded?|official (?:site|website)|website|homepage"
+    r"|e-?mail|(?:taken|found|provided|brought) (?:from|at|on|by|to))(?-u:\b))"
+)
+_MAIL = r"(?m)^(?:[^ \n]+ ){0,6}[(<]?[A-Za-z0-9_.+-]+@[A-Za-z0-9_-]+\.[a-z]{2,}[^ \n]*(?: [^ \n]+){0,6}$\n?"
+
+RULES.append(
+    Rule(
+        "links",
+        "Addresses of sites and e-mail go, with the lines that are about them.",
+        "The harbour sleeps\nFound at http://www.example.com/song",
+        "The harbour sleeps",
+        replacing(
+            (rf"(?m)^[^\n]*(?:{_ABOUT}[^\n]*{_SITE}|{_SITE}[^\n]*{_ABOUT})[^\n]*$\n?", ""),
+            (rf"(?im)^(?:from|at|by|see|via|link|url|web|site)?[^\p{{L}}\n]*{_SITE}[^\p{{L}}\n]*$\n?", ""),
+            (_MAIL, ""),
+            (r" ?(?-u:\b)https?://[^ \n<>]+", ""),
+        ),
+        rf"(?i)https?://|{_DOMAIN}|@[A-Za-z0-9_-]+\.",
+    )
+)
+
+
+_LRC_TAG = r"(?im)^\[(?:ti|ar|al|au|by|offset|length|la|re|ve|id|tool|total|sign|hash|qq|#) ?:[^\]\n]*\]"
+_STAMP = r"[\[<][0-9]{1,3}:[0-9]{2}(?:[.:][0-9]{1,3})?[\]>]"
+
+RULES.append(
+    Rule(
+        "timestamps",
+        "Time stamps and tags of karaoke files (LRC) go.",
+        "[ti:Low Tide]\n[00:12.34]The harbour <00:13.10>sleeps",
+        "The harbour sleeps",
+        replacing((rf"{_LRC_TAG}$\n?", ""), (rf"(?m)^(?:{_STAMP} ?)+", ""), (f" ?{_STAMP}", " ")),
+        either(_LRC_TAG, _STAMP),
+    )
+)
+
+_ROOT = "[A-G][#b♯♭]?"
+_CERTAIN = (  # a chord that is no word and no letter: Am, F#, C7, Gsus4, D/F#
+    r"(?:[A-G](?:[#♯♭]|b?(?:maj|min|dim|aug|sus|add|m)|[#b♯♭]?(?:M?[24-79]|1[13]))"
+    rf"(?:maj|min|dim|aug|sus|add|no|m|b|#)?[0-9]{{0,2}}(?:(?:sus|add|maj|no|b|#)[0-9]{{1,2}})*(?:/{_ROOT})?|{_ROOT}/{_ROOT})"
+)
+_CHORD = rf"(?:{_CERTAIN}|{_ROOT}|N\.?C\.?)"
+_GAP = "[ |,.:-]+"
+_EDGE = "[|: ]*"
+_CHORD_LINE = (
+    rf"^{_EDGE}(?:{_CHORD}{_GAP})*(?:{_CERTAIN}{_GAP}{_CHORD}|{_CHORD}{_GAP}{_CERTAIN})(?:{_GAP}{_CHORD})*{_EDGE}"
+    r"(?:\(?x ?[0-9]\)?)?$"
+)
+_TABLATURE = r"^[eEBGDAb] ?[|:]-[-0-9|hpbrsx/\\~^().* ]+$"
+_CHORD_IN_BRACKETS = rf"\[{_CHORD}\]"
+
+
+def _chords(texts: pl.Series) -> pl.Series:
+    """Drop the lines of chords; where one line is certain, a line with one chord, or plain letters, is chords too."""
+    lines = rf"(?m)^{_EDGE}{_CHORD}(?:{_GAP}{_CHORD})*{_EDGE}(?:\(?x ?[0-9]\)?)?$\n?|(?m){_TABLATURE}\n?"
+    sheets = where(texts, rf"(?m)(?:{_CHORD_LINE}|{_TABLATURE})", replacing((lines, "")))
+    return sheets.str.replace_all(_CHORD_IN_BRACKETS, "")
+
+
+RULES.append(
+    Rule(
+        "chords",
+        "Lines that hold only guitar chords or tablature go.",
+        "Am F C G\nThe harbour sleeps\nG\nThe gulls are gone",
+        "The harbour sleeps\nThe gulls are gone",
+        _chords,
+        rf"(?m)(?:{_CHORD_LINE}|{_TABLATURE}|{_CHORD_IN_BRACKETS})",
+    )
+)
+
+
+# For each kind of section: words that make a header on a line of their own; words that do so with a capital letter,
+# a number or a colon; and words that do so with a colon or in brackets only.
+WORDS: dict[str, tuple[str, str, str]] = {
+    "pre-chorus": (
+        "pre[ -]?chorus|prechorus|pre[ -]?hook|pr[ée][ -]?refrain|pr[ée][ -]?refr[ãa]o|pre[ -]?coro|pre[ -]?estribillo"
+        "|pre[ -]?ritornello|pre[ -]?refren|предприпев",
+        "",
+        "",
+    ),
+    "post-chorus": (
+        "post[ -]?(?:chorus|hook|refrain|refr[ãa]o|coro|estribillo)|p[óo]s[ -]?refr[ãa]o|постприпев",
+        "",
+        "",
+    ),
+    "verse": (
+        "verses?|couplets?|strophe|strofa|estrofa|zwrotka|säkeistö|куплет",
+        "vers|verso",
+        "stanza",
+    ),
+    "chorus": (
+        "chorus(?:es)?|chorous|chrous|refrain|refr[ãa]o|estribillo|ritornello|refr[eé]n|refräng|refreng|omkvæd"
+        "|kertosäe|nakarat|kehrvers|припев|приспів",
+        "coro",
+        "rit|ref",
+    ),
+    "hook": ("", "hook|gancho", ""),
+    "bridge": ("middle (?:8|eight)", "bridge|pont|ponte|puente|brücke|mostek|köprü|бридж", "brigde"),
+    "intro": ("introducción|introdução|introduzione|интро", "intro|introduction|einleitung|giriş", "opening"),
+    "outro": ("аутро", "outro", "ending|coda|final|finale"),
+    "interlude": ("interlúdio", "interlude|interludio|zwischenspiel|интерлюдия", ""),
+    "break": ("", "breakdown", "break|drop|build[ -]?up|build"),
+    "part": ("", "", "part|parte|partie|teil|часть"),
+    "skit": ("", "", "skit"),
+}
+
+KINDS = tuple(WORDS)
+"""What the kept headers say, in brackets: ``[verse]``, ``[chorus]`` ..."""
+
+KEPT = rf"\[(?:{'|'.join(KINDS)})\]"
+"""Matches a header as it is kept."""
+
+_FREE, _BOLD, _SHY = ("|".join(filter(None, column)) for column in zip(*WORDS.values(), strict=True))
+_SECTION_WORD = f"{_FREE}|{_BOLD}|{_SHY}"
+_CASED = "|".join(word for plain in _BOLD.split("|") for word in (plain.capitalize(), plain.upper()))
+
+_FIGURE = r"[0-9]{1,2}"
+_SPELT = "[ivx]{1,4}|[a-d]|one|two|three|four|five|six|seven|eight|nine|ten|un|deux|trois|uno|dos|tres|due|tre|um|dois"
+_NUMBER = rf"(?:[ .#º°-]*(?:{_FIGURE}|{_SPELT})(?:st|nd|rd|th|º|ª)?)?"
+_NTH = rf"{_FIGURE}(?:st|nd|rd|th|º|ª|°|er|ère|e|ème|\.)?"
+_ORDINAL = (
+    r"(?:(?:final|last|first|second|third|fourth|half|alternate|alt\.|main|opening|closing|rap"
+    rf"|{_NTH}|{_FIGURE} ?x|x ?{_FIGURE})[ .:-]+)?"
+)
+_FADE = r"(?:,? ?(?:and|till?|until|'til|to|then)? ?fad(?:es?|ing)(?: out)?)"
+_MARK = rf"(?:[x×*] ?{_FIGURE}|{_FIGURE} ?[x×])"
+_TIMES = rf"(?:{_MARK}|{_FIGURE} ?times|twice|bis)"
+_MORE = (
+    rf"(?:[ ,:;-]*[(\[]? ?(?:{_TIMES}|repeat(?:ed|s)?(?: {_TIMES})?{_FADE}?|cont(?:inue[sd]?|\.|'d)|again|[x×]{{2,3}})"
+    r" ?[)\]]?)*"
+)
+
+_IN_BRACKETS = (
+    rf"[\[【] ?{_ORDINAL}({_SECTION_WORD})"
+    rf"(?: ?{_FIGURE}[^\[\]\n]*|{_NUMBER}{_MORE}(?: ?[:,(/&+*|\"“.=?!~–—-][^\[\]\n]*)?) ?[\]】](?: ?:)?"
+)
+_REST = rf"{_NUMBER}{_MORE}"
+_LINE = "|".join(
+    (
+        rf"[(\[*_~=#:|.>{{<–—-]+ ?{_ORDINAL}({_SECTION_WORD}){_REST}(?: ?[:,/&+*|.–—-][^()\n]*\))? ?[)*_~=#:|.>}}–—-]*$",
+        rf"{_ORDINAL}(?:({_FREE}){_REST}[.*~–— -]*$|({_SECTION_WORD}){_REST} ?:(?: +|[:.*~ -]*$))",
+        rf"(?:((?-i:{_CASED})){_REST}[.*~–— -]*|({_BOLD}) ?{_FIGURE})$",
+    )
+)
+_NAME = r"(?-i:[A-Z][^ \n,?!]*)"
+_SUNG_BY = rf"verses? ?(?:{_FIGURE}|{_SPELT}) ?[:-] ?{_NAME}(?:,? (?:and|feat\.?|ft\.?|[&+x]|{_NAME})){{0,4}}"
+
+
+_KEPT_WORD = re.compile(
+    rf"^\[(?:{'|'.join('(' + '|'.join(filter(None, words)) + ')' for words in WORDS.values())})\]$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _name_kinds(text: str) -> str:
+    """Write the kind of section for the word that was found: ``[Refrão]`` becomes ``[chorus]``."""
+    return _KEPT_WORD.sub(lambda match: f"[{KINDS[(match.lastindex or 1) - 1]}]", text)
+
+
+def _sections(kept: bool) -> Change:
+    verse = "\n\n[verse]\n" if kept else "\n\n"
+    drop = replacing(
+        (rf"(?im) *\n*{_IN_BRACKETS} *\n*", "\n\n[$1]\n" if kept else "\n\n"),
+        (rf"(?im)\n*^{_SUNG_BY}$\n*", verse),
+        (rf"(?im)\n*^(?:{_LINE})\n*", "\n\n[$1$2$3$4$5]\n" if kept else "\n\n"),
+        (r"(?m)\n*^[0-9]{1,2} ?[.):]$\n*", verse),
+    )
+    return (lambda texts: one_by_one(_name_kinds)(drop(texts))) if kept else drop
+
+
+RULES.append(
+    Rule(
+        "sections",
+        "Section headers such as [Verse 1: Name] or Chorus: are removed, or kept as lines such as [verse] and [chorus].",
+        "[Verse 1: Ann]\nOne road\nCHORUS (x2)\nTwo roads",
+        "One road\n\nTwo roads",
+        _sections(kept=False),
+        rf"(?im)(?:^[(\[*_~=#:|.>{{<–— -]*|[\[【] ?){_ORDINAL}(?:{_SECTION_WORD})|^[0-9]{{1,2}} ?[.):]$",
+        keeping=_sections(kept=True),
+    )
+)
+
+_PART = "(?:pre-?)?(?:chorus|chorous|verse|refrain|bridge|hook|intro|coro|estribillo|refrão|couplet)"
+_THING = (
+    rf"(?:{_PART}|section|first|last|above|entire|whole|all|lines?|song|both|twice|once|several|few|as|needed|over|ad|lib"
+    rf"|end|the|a|from|of|to|and|then|till?|until|times|again|out|fade[sd]?|fading|[0-9]+[a-z]{{0,2}}|x[0-9]+|one|two|three)"
+)
+_REPEAT = rf"(?:repeat(?:s|ed|ing)?|rpt\.?|(?:back|go) to (?:the )?{_PART})(?:[ :,.&-]+{_THING})*[.:… ]*"
+_AGAIN = rf"(?:{_TIMES}|[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?)|[x×] ?[0-9]+ times|{_REPEAT})"
+_ORDER = (
+    rf"(?:repeat|rpt\.?)(?: {_MARK}|{_FADE}| [0-9]{{1,2}}{_FADE}?| ?\({_PART}\)"
+    rf"|[ :]+(?:the |from |first |last |[0-9]+[a-z]* )*{_PART}(?:[ :,.&-]+{_THING})*)"
+)
+
+RULES.append(
+    Rule(
+        "repeats",
+        "Marks of repetition such as (x2), x4 at the end of a line, [Repeat] and (Repeat chorus) go.",
+        "Round we go (2x)\nand down we go x4\n[Repeat chorus]",
+        "Round we go\nand down we go",
+        replacing(
+            (rf"(?im)^[(\[{{*]+ ?{_AGAIN} ?[)\]}}*]+[.:]*$\n?", ""),
+            (rf"(?im) ?[(\[{{] ?{_AGAIN}(?: ?[)\]}}]|$)", ""),
+            (rf"(?im)^[(*-]*(?:{_ORDER}|{_MARK})[.:)*-]*$\n?", ""),
+            (r"(?m)([^ \n])(?:[ ,]+(?:[x×] ?[1-9][0-9]?|[2-9]x)\.?)+([).]*)$", "$1$2"),
+            (r"(?m)([,.!?)\]\"]) ?X ?[1-9]$", "$1"),
+        ),
+        r"(?im)[(\[{*] ?(?:x|×|[0-9]|repeat|rpt|bis(?-u:\b)|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]]*$| [2-9]x[).]*$"
+        r"|^[(*\[{-]*(?:repeat|rpt|[0-9][0-9]? ?x)",
+    )
+)
+
+
+_PLAYED = (
+    r"(?:(?:guitar|piano|sax|saxophone|drums?|bass|keyboards?|harmonica|organ|violin|fiddle|flute|trumpet|horn|banjo|synth"
+    r"|instrumental|musical|orchestral) (?:solos?|break|interlude|intro|outro|bridge|section|part)|instrumental)"
+)
+_DIRECTION = (
+    rf"(?:{_PLAYED}|spoken(?: word)?|whispered|laughs|laughter|fade(?:s|d)? out|fades|applause|cheering|inaudible"
+    r"|unintelligible|incomprehensible|indistinct|ad[ -]?libs?|scatting|whistling|(?:background|backing) vocals?)"
+)
+_SPEAKING = "(?:spoken(?: word)?|speaking|talking|whispered|rapped)"
+_HELD = r"(?:\[[^\[\]\n]*\]|【[^【】\n]*】)"
+_REMARK = re.compile(r"\[([^\[\]\n:\"“”]+)\]")
+_BRACKETS = re.compile(r"\[[^\[\]\n]*\]")
+_PERSON = re.compile(r"\b(?:I|I'm|I'll|I've|you|you're|your|me|my|we|we're|us|our|don't|can't)\b", re.IGNORECASE)
+_STAGE = re.compile(
+    r"(?i)\b(?:solos?|instrumental|sounds?|nois\w+|music|play\w*|speak\w*|spoken|talk\w*|lyrics?|version|repeat\w*|chorus"
+    r"|verse|hook|record\w*|produced|sample\w*|exit|enter)\b"
+)
+_SHELTERED = ("\uf8f0", "\uf8f1")  # private characters in which kept headers wait while brackets go
+
+
+def _sing(text: str) -> str:
+    """Turn brackets that hold sung words into parentheses."""
+    return _REMARK.sub(lambda match: f"({match.group(1).strip()})" if _is_sung(match) else match.group(), text)
+
+
+def _is_sung(remark: re.Match[str]) -> bool:
+    """Return whether words in brackets are sung: an echo, words to somebody, or a sentence that is no direction."""
+    words = remark.group(1).strip()
+    count = len(words.split())
+    if count < 2:
+        return False
+    before = _BRACKETS.sub(" ", remark.string[max(0, remark.start() - 300) : remark.start()])
+    if words.lower() in before.lower():
+        return True
+    return (count >= 3 and bool(_PERSON.search(words))) or (
+        count >= 6 and words[0].isupper() and not _STAGE.search(words)
+    )
+
+
+_drop = replacing(
+    (r"\{([^{}\n]*[^{}\n0-9 *?.…][^{}\n]+|[A-Za-z])\}", "($1)"),  # braces are parentheses ...
+    (r" ?\{[^{}\n]*\}", ""),  # ... or hold the number of a footnote
+    (r"(\p{L})\[(\p{Ll}{1,3})\]", "$1$2"),  # walkin[g]
+    (r"(\p{L})\[(\p{Ll}{1,15})\](\p{Ll})", "$1$2$3"),  # M[ontgomer]y
+    (r"\[(\p{L}{1,2})\](\p{Ll})", "$1$2"),  # [t]he
+    (rf"(?m)^(?:{_HELD}|\( ?\))[.: ]*$\n?", ""),
+    (rf" ?(?:{_HELD}|\( ?\))([,.;!?])", "$1"),
+    (rf"{_HELD} ?:?|\( ?\)", " "),
+    (rf"(?im)^\( ?{_DIRECTION} ?:?\)[.: ]*$\n?", ""),
+    (rf"(?i) ?\( ?{_DIRECTION} ?:?\) ?:?", " "),
+    (rf"(?im)^[*~-]* ?{_PLAYED} ?[*~:.-]*$\n?", ""),
+    (rf"(?im)^\(?{_SPEAKING}\)? ?:$\n?", ""),
+    (rf"(?im)^(\(?){_SPEAKING} ?: ", "$1"),
+)
+
+
+def _remarks(kept: bool) -> Change:
+    opened, closed = _SHELTERED
+    shelter = replacing((rf"(?m)^\[({'|'.join(KINDS)})\]$", f"{opened}$1{closed}"))
+    restore = replacing((opened, "["), (closed, "]"))
+
+    def change(texts: pl.Series) -> pl.Series:
+        new = where(shelter(texts) if kept else texts, r"\[[^\[\]\n:]* [^\[\]\n:]*\]", one_by_one(_sing))
+        new = restore(_drop(new)) if kept else _drop(new)
+        only_played = texts.str.contains(rf"(?i){INSTRUMENTAL}") & ~new.str.contains(r"\p{L}")
+        return texts.zip_with(only_played, new)  # prepare is to see that the song is instrumental
+
+    return change
+
+
+RULES.append(
+    Rule(
+        "annotations",
+        "Remarks in brackets, stage directions and instrumental breaks are removed; braces become parentheses.",
+        "[Guitar solo]\nRain on the [?] river (spoken)\n[Ann:] Hush",
+        "Rain on the river\nHush",
+        _remarks(kept=False),
+        rf"(?im)[\[【{{]|\( ?(?:{_DIRECTION}|\))|^[*~-]* ?{_PLAYED} ?[*~:.-]*$|^\(?{_SPEAKING}\)? ?:",
+        keeping=_remarks(kept=True),
+    )
+)
+
+RULES.append(
+    Rule(
+        "parentheses",
+        "Backing vocals in parentheses go (only when asked for).",
+        "Carry me home (carry me home), river\n(oh river)",
+        "Carry me home, river",
+        replacing((r"(?m)^(?:\([^()]*\)|（[^（）]*）)[.,;:!?]*$\n?", ""), (r" ?(?:\([^()]*\)|（[^（）]*）)", "")),
+        "[(（]",
+    )
+)
+
+
+@dataclass(frozen=True)
+class RuleListing:
+    """The cleaning rules by name, in the order in which they are applied."""
+
+    def summary(self) -> str:
+        """Return one line for each rule."""
+        return "\n".join(f"{rule.name:<18} {rule.summary}" for rule in RULES)
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Return name and summary of each rule."""
+        return [{"name": rule.name, "summary": rule.summary} for rule in RULES]
+
+
+def rules() -> RuleListing:
+    """List the cleaning rules; each can be switched off by ``prepare --rules-off NAME``."""
+    return RuleListing()

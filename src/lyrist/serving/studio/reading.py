@@ -14,8 +14,8 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
 
-from lyrist.corpus.exploring.findings import find
-from lyrist.corpus.exploring.page import page_of
+from lyrist.corpus.profile import find
+from lyrist.corpus.profile_page import page_of
 from lyrist.reports import page
 from lyrist.serving.modelregistry import ModelRegistry, ServedModel
 from lyrist.serving.studio.browse import Shelved, corpora

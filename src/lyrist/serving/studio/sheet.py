@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 from urllib.parse import quote
 
-from lyrist.corpus.cleaning.headers import KEPT
+from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.evaluation.originality import Passage
 from lyrist.reports.labels import visible
 from lyrist.serving.studio.shown import isolated, short, shown

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.corpus.cleaning import Cleaning
-from lyrist.corpus.textpass import Filters, clean_shard, judge
+from lyrist.corpus.shards import Filters, clean_shard, judge
 from lyrist.songbook import songbook
 from lyrist.text import words
 

@@ -1,4 +1,12 @@
-"""Sets of pictures in the form in which they were published: CIFAR-10, CIFAR-100, and IDX (Fashion-MNIST).
+"""Arrays out of a pickle, with no code run: what CIFAR's files need, and nothing that a hostile file could use.
+
+What is unusual: not one function or class of numpy takes part. The three names that a pickled array refers to stand for
+small stand-ins of our own, which note what the file says and are turned into an array by `numpy.frombuffer` after it was
+checked. Any other name ends the reading, as does an instruction that would set attributes of anything else. The reader
+is Python's own interpreter of the format in Python: the one in C can be made to take any amount of memory.
+
+
+Sets of pictures in the form in which they were published: CIFAR-10, CIFAR-100, and IDX (Fashion-MNIST).
 
 The checksums are those on CIFAR's own page. They are checked where a file bears the published name: another set in the
 same form is welcome under a name of its own.
@@ -8,17 +16,164 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import math
+import pickle
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lyrist.errors import LyristError
-from lyrist.images.unpickling import read_arrays
+
+KINDS = "uifb"
+"""What an array may hold: whole numbers, fractions, truth values. Never objects."""
+
+
+class _Kind:
+    """What a file says about the items of an array."""
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        self.code, self.order = _text(code), "|"
+
+    def state(self, value: Any) -> None:
+        if not isinstance(value, tuple) or len(value) < 2:
+            raise ValueError("a data type that is none")
+        self.order = {"": "|", "=": "|"}.get(_text(value[1]), _text(value[1]))
+
+    def real(self) -> np.dtype[Any]:
+        kind = np.dtype(("" if self.order == "|" else self.order) + self.code)
+        if kind.kind not in KINDS:
+            raise _Refused(f"an array of {kind.name}")
+        return kind
+
+
+class _Array:
+    """What a file says about an array."""
+
+    found: NDArray[Any] | None = None
+
+    def state(self, value: Any) -> None:
+        if not isinstance(value, tuple) or len(value) != 5:
+            raise ValueError("an array that is none")
+        _, shape, kind, fortran, raw = value
+        self.fill(raw, kind, shape, "F" if fortran else "C")
+
+    def fill(self, raw: Any, kind: Any, shape: Any, order: Any) -> None:
+        if not isinstance(kind, _Kind):
+            raise TypeError("an array without a data type")
+        real, shape = kind.real(), tuple(int(side) for side in shape)
+        data = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
+        if min(shape, default=1) < 0 or math.prod(shape) * real.itemsize != len(data):
+            raise ValueError(f"an array of shape {shape} in {len(data)} bytes")
+        self.found = np.frombuffer(data, dtype=real).reshape(shape, order="F" if _text(order) == "F" else "C")
+
+
+class _Refused(Exception):  # noqa: N818 - it never leaves this module
+    """The file names something that is no part of an array."""
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _from_buffer(raw: Any, kind: Any, shape: Any, order: Any) -> _Array:
+    array = _Array()
+    array.fill(raw, kind, shape, order)
+    return array
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """Stand in for ``codecs.encode``, by which Python 3 writes bytes for Python 2."""
+    if _text(encoding) != "latin1":
+        raise _Refused(f"the encoding {encoding!r}")
+    return str(text).encode("latin1")
+
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Kind,
+    ("_codecs", "encode"): _encode,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+}
+"""The names that a file may hold, and what stands in for each."""
+
+
+class _Reader(pickle._Unpickler):
+    """Python's own interpreter of pickles, with no way out."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = ALLOWED.get((_text(module), _text(name)))
+        if found is None:
+            raise _Refused(f"{_text(module)}.{_text(name)}")
+        return found
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise _Refused("an object outside the file")
+
+    def load_build(self) -> None:
+        """Hand a state to one of the stand-ins; nothing else has one."""
+        value = self.stack.pop()  # type: ignore[attr-defined]
+        what = self.stack[-1]  # type: ignore[attr-defined]
+        if not isinstance(what, _Array | _Kind):
+            raise _Refused("a state for something that is no array")
+        what.state(value)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def read_arrays(data: bytes, name: str) -> dict[str, Any]:
+    """Return the table that the pickle ``data`` holds: keys, and lists, texts, numbers and arrays as values.
+
+    Parameters
+    ----------
+    data
+        The file's bytes.
+    name
+        What the file is called in errors.
+
+    Raises
+    ------
+    LyristError
+        It holds anything but such a table (nothing of it is run), or is damaged.
+    """
+    try:
+        found = _Reader(io.BytesIO(data), encoding="bytes").load()
+    except _Refused as refused:
+        raise LyristError(
+            f"{name} holds {refused}, which is no part of an array of pictures; it is not opened, since opening it could run "
+            "someone else's code."
+        ) from None
+    except RecursionError:
+        raise LyristError(f"{name} is damaged (nested too deeply); download it again.") from None
+    except Exception as error:  # a damaged file can fail in any way
+        reason = str(error).strip() or type(error).__name__
+        raise LyristError(f"{name} is damaged ({reason}); download it again.") from None
+    if not isinstance(found, dict):
+        raise LyristError(
+            f"{name} holds no table of pictures but {type(found).__name__}; it is not one of CIFAR's files."
+        )
+    return {_text(key): _plain(value) for key, value in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Array):
+        return value.found
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)
+
 
 ARCHIVES = {
     "cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85",
@@ -49,7 +204,7 @@ Bytes = Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
-class Arrays:
+class StoredSet:
     """A set as it is stored."""
 
     form: str
@@ -109,7 +264,7 @@ def _compare(place: Path, published: str, digest: Any) -> None:
         )
 
 
-def read(files: Bytes, path: Path) -> Arrays | None:
+def read_published(files: Bytes, path: Path) -> StoredSet | None:
     """Return the set that these files are, or None where they are none of the known ones.
 
     Raises
@@ -133,7 +288,7 @@ def read(files: Bytes, path: Path) -> Arrays | None:
         pixels, labels, given, classes, names_ = reader(files, path)
         if not len(labels) or labels.min() < 0 or labels.max() >= len(classes):
             raise LyristError(f"{path} has labels that its {len(classes)} class names do not cover; download it again.")
-        return Arrays(form, pixels, labels, given, classes, tuple(names_))
+        return StoredSet(form, pixels, labels, given, classes, tuple(names_))
     return None
 
 
@@ -169,7 +324,7 @@ def _batch(files: Bytes, name: str, path: Path, key: str) -> _Batch:
     except (TypeError, ValueError):
         raise LyristError(f"{path} ({name}) has labels that are not whole numbers; download it again.") from None
     said = table.get("filenames")
-    names = [_text(item) for item in said] if isinstance(said, list) and len(said) == len(data) else []
+    names = [_decoded_text(item) for item in said] if isinstance(said, list) and len(said) == len(data) else []
     names = names or [f"{name}-{number:05d}" for number in range(len(data))]
     pictures = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return pictures, numbers, [f"{'test' if name.startswith('test') else 'train'}/{one}" for one in names]
@@ -191,7 +346,7 @@ def _classes(files: Bytes, name: str, path: Path, key: str) -> tuple[str, ...]:
     found = read_arrays(files[name], f"{path} ({name})").get(key)
     if not isinstance(found, list) or not all(isinstance(item, str | bytes) for item in found):
         raise LyristError(f"{path} ({name}) holds no list of class names in '{key}'; it is not one of CIFAR's files.")
-    return tuple(_text(item) for item in found)
+    return tuple(_decoded_text(item) for item in found)
 
 
 def _idx(files: Bytes, path: Path) -> _Parts:
@@ -226,5 +381,5 @@ def _idx_array(data: bytes, path: Path, dimensions: int) -> NDArray[np.uint8]:
         raise LyristError(f"An IDX file in {path} is damaged ({error}); download it again.") from None
 
 
-def _text(value: Any) -> str:
+def _decoded_text(value: Any) -> str:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)

@@ -12,7 +12,7 @@ import pytest
 from servers import free_port, running
 
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.engine import check_engine, over_shards
+from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
 from lyrist.songbook import songbook

@@ -1,17 +1,15 @@
-"""Cleaning of lyrics: named rules, each of which can be switched off, and no text changed by cleaning it twice.
+"""Applies the cleaning rules to columns of texts, in rounds, so that no text changes when it is cleaned twice.
 
-Unusual, and why:
-
-- Whatever a rule takes away may bring to light what an earlier rule was looking for. So the rules run in rounds over
-  the texts that the last round changed, until none changes. That, and not care in each rule, is what makes cleaning
-  idempotent: the result is a text that no rule changes. Songs need one or two rounds; a text that still changes after
-  `MOST_ROUNDS` is nested debris made to be so, and becomes empty.
-- The engine works on columns of texts. One expression, built of all the rules' triggers, finds the texts that need
-  anything at all; each rule rewrites only the texts that hold its own trigger.
+- A rule may uncover what an earlier rule removes. So the rules run in rounds over the texts that the last round changed,
+  until none changes; no single rule has to care for it. Songs need one or two rounds; a text that still changes after
+  `MOST_ROUNDS` is deliberately nested debris, and becomes empty.
+- One expression, built of the triggers of all rules, finds the texts that need any change; each rule rewrites only the
+  texts that match its own trigger.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 
@@ -19,38 +17,10 @@ import numpy as np
 import polars as pl
 
 from lyrist import errors
-from lyrist.corpus.cleaning.annotations import CHORDS, PARENTHESES, TIMESTAMPS, remarks
-from lyrist.corpus.cleaning.characters import CHARACTERS
-from lyrist.corpus.cleaning.contents import is_instrumental, is_placeholder, word_count
-from lyrist.corpus.cleaning.debris import CREDITS, DEBRIS, LINKS
-from lyrist.corpus.cleaning.headers import KINDS, REPEATS, sections
-from lyrist.corpus.cleaning.layout import LAYOUT
-from lyrist.corpus.cleaning.rules import Rows, Rule, either, put
-
-__all__ = [
-    "KINDS",
-    "RULES",
-    "Cleaning",
-    "Rule",
-    "clean",
-    "clean_series",
-    "is_instrumental",
-    "is_placeholder",
-    "word_count",
-]
+from lyrist.corpus.cleaning.rules import RULES, Rows, Rule, either, put
 
 MOST_ROUNDS = 64
 _FEW = 64
-
-
-def _rules(kept: bool) -> tuple[Rule, ...]:
-    return (
-        *LAYOUT, *CHARACTERS, DEBRIS, CREDITS, LINKS, TIMESTAMPS, CHORDS, sections(kept), REPEATS, remarks(kept), PARENTHESES
-    )  # fmt: skip
-
-
-RULES: tuple[Rule, ...] = _rules(kept=False)
-"""Every rule, in the order in which they are applied."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +75,7 @@ def clean_series(series: pl.Series, how: Cleaning | None = None) -> tuple[pl.Ser
         For every rule that is on, the number of texts that it changed.
     """
     texts = series.cast(pl.String).alias("lyrics")
-    work = _Work(texts.fill_null(""), _plan(how or Cleaning()))
+    work = _Work(texts.fill_null(""), _plan(how or Cleaning(), tuple(RULES)))
     work.run()
     cleaned = work.texts.alias(series.name)
     if texts.null_count():
@@ -132,15 +102,16 @@ class _Plan:
 
 
 @functools.lru_cache(maxsize=32)
-def _plan(how: Cleaning) -> _Plan:
+def _plan(how: Cleaning, rules: tuple[Rule, ...]) -> _Plan:
     off = {*how.off, *(("parentheses",) if how.parentheses == "keep" else ())}
-    on = [rule for rule in _rules(how.sections == "keep") if rule.name not in off]
-    names = {rule.name for rule in LAYOUT}
-    layout = tuple(rule for rule in on if rule.name in names)
-    rules = tuple(rule for rule in on if rule.name not in names)
+    on = [rule for rule in rules if rule.name not in off]
+    if how.sections == "keep":
+        on = [dataclasses.replace(rule, change=rule.keeping or rule.change) for rule in on]
+    layout = tuple(rule for rule in on if rule.layout)
+    others = tuple(rule for rule in on if not rule.layout)
     untidy = either(*(rule.trigger for rule in layout))
     return _Plan(
-        layout, rules, untidy, either(*(rule.trigger for rule in rules)), either(*(rule.wide for rule in rules))
+        layout, others, untidy, either(*(rule.trigger for rule in others)), either(*(rule.wide for rule in others))
     )
 
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lyrist.corpus import profile
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.exploring import Explored, explore, measures, terms
-from lyrist.corpus.exploring.findings import find
+from lyrist.corpus.explore import Explored, explore
 from lyrist.corpus.prepare import prepare
+from lyrist.corpus.profile import find
 from lyrist.errors import LyristError, UsageError
 from lyrist.text import lines, repetition, words
 
@@ -287,7 +288,7 @@ def test_exploring_again_replaces_the_earlier_page(make_corpus: Any) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(alphabet="abÉß'’ \n-.1日ñ_İ"), min_size=1, max_size=6))
 def test_measures_of_columns_are_those_of_the_words(texts: list[str]) -> None:
-    found = measures._measured(pl.DataFrame({"id": range(len(texts)), "lyrics": texts}), headers=False)
+    found = profile._measured(pl.DataFrame({"id": range(len(texts)), "lyrics": texts}), headers=False)
     assert found["tokens"].to_list() == [words(text) for text in texts]
     assert found["words"].to_list() == [len(words(text)) for text in texts]
     assert found["lines"].to_list() == [len(lines(text)) for text in texts]
@@ -305,7 +306,7 @@ def test_diversity_is_the_mean_over_all_windows(texts: list[list[str]], window: 
         for i, text in enumerate(texts)
         if len(text) >= window
     }
-    found = dict(measures.diversity(frame, window).iter_rows())
+    found = dict(profile.diversity(frame, window).iter_rows())
     assert found.keys() == expected.keys()
     for i, value in expected.items():
         assert found[i] == pytest.approx(value)
@@ -315,7 +316,7 @@ def test_a_sample_is_drawn_by_hash_and_holds_the_commonest_artists() -> None:
     n = 5_000
     artists = ["Common"] * 200 + ["Second"] * 100 + [f"Rare {i}" for i in range(n - 300)]
     labels = pl.DataFrame({"id": range(n), "artist": artists})
-    drawn = measures.draw(labels, top=2, seed=0, most=300)
+    drawn = profile.draw(labels, top=2, seed=0, most=300)
     assert len(drawn) <= 300
     assert drawn["id"].n_unique() == len(drawn)
     assert drawn["general"].sum() == 180
@@ -323,14 +324,14 @@ def test_a_sample_is_drawn_by_hash_and_holds_the_commonest_artists() -> None:
     counts = dict(theirs.iter_rows())
     assert counts["Common"] >= 55
     assert counts["Second"] >= 55
-    assert measures.draw(labels.reverse(), top=2, seed=0, most=300).sort("id").equals(drawn.sort("id"))
-    assert not measures.draw(labels, top=2, seed=1, most=300).sort("id").equals(drawn.sort("id"))
-    assert len(measures.draw(labels, top=2, seed=0, most=n)) == n
+    assert profile.draw(labels.reverse(), top=2, seed=0, most=300).sort("id").equals(drawn.sort("id"))
+    assert not profile.draw(labels, top=2, seed=1, most=300).sort("id").equals(drawn.sort("id"))
+    assert len(profile.draw(labels, top=2, seed=0, most=n)) == n
 
 
 @given(st.lists(st.integers(0, 5000), max_size=50))
 def test_histograms_lose_no_song(values: list[int]) -> None:
-    found = measures.binned(pl.Series(values, dtype=pl.Int64))
+    found = profile.binned(pl.Series(values, dtype=pl.Int64))
     assert sum(found["counts"]) == len(values)
     assert len(found["edges"]) == len(found["counts"]) + 1
 
@@ -338,15 +339,15 @@ def test_histograms_lose_no_song(values: list[int]) -> None:
 # ------------------------------------------------------------------------------------------------------------ terms
 
 
-def weighed(texts: list[str], languages: list[str | None]) -> terms.Weighted:
-    return terms.weigh(pl.DataFrame({"tokens": [words(text) for text in texts], "language": languages}))
+def weighed(texts: list[str], languages: list[str | None]) -> profile.Weighted:
+    return profile.weigh(pl.DataFrame({"tokens": [words(text) for text in texts], "language": languages}))
 
 
 def test_stop_words_and_their_contractions_weigh_nothing() -> None:
     for word in ("the", "you're", "didn't", "won't", "dont", "we've", "that's"):
-        assert terms.is_stop_word(word)
+        assert profile.is_stop_word(word)
     for word in ("love", "night", "rock'n'roll", "baby's"):
-        assert not terms.is_stop_word(word)
+        assert not profile.is_stop_word(word)
 
 
 def test_stop_words_of_another_language_are_told_by_how_many_songs_have_them() -> None:
@@ -362,20 +363,20 @@ def test_stop_words_of_another_language_are_told_by_how_many_songs_have_them() -
 def test_the_refrain_of_one_song_does_not_tell_an_artist() -> None:
     texts = ["hello moon " * 9] + ["ocean waves"] * 9 + ["desert sand"] * 10
     found = weighed(texts, ["en"] * 20)
-    told = terms.telling(found, ["a"] * 10 + ["b"] * 10, ["a", "b", "c"])
+    told = profile.telling(found, ["a"] * 10 + ["b"] * 10, ["a", "b", "c"])
     assert [word for word, _, _ in told["a"]] == ["ocean", "waves"]
     assert {word for word, _, _ in told["b"]} == {"desert", "sand"}
     assert "c" not in told
 
 
 def test_nothing_is_told_of_a_group_that_is_all_there_is() -> None:
-    assert terms.telling(weighed(["moon river"] * 8, ["en"] * 8), ["a"] * 8, ["a"]) == {}
+    assert profile.telling(weighed(["moon river"] * 8, ["en"] * 8), ["a"] * 8, ["a"]) == {}
 
 
 def test_no_text_at_all_has_no_words() -> None:
     found = weighed(["", "1 2 3"], [None, None])
     assert found.words == []
-    assert terms.common(found, np.ones(2, dtype=bool)) == {}
+    assert profile.common(found, np.ones(2, dtype=bool)) == {}
 
 
 # -------------------------------------------------------------------------------------------------------- real data

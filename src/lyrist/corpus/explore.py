@@ -10,9 +10,9 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.exploring.findings import find
-from lyrist.corpus.exploring.page import page_of
 from lyrist.corpus.languages import LANGUAGES
+from lyrist.corpus.profile import find
+from lyrist.corpus.profile_page import page_of
 from lyrist.errors import UsageError
 from lyrist.files import staged, write_json, write_text
 from lyrist.reports.figures import save

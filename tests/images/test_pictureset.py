@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.images import published
-from lyrist.images.decoding import UndecodableError, decode
-from lyrist.images.entries import entries
-from lyrist.images.pictures import read
-from lyrist.images.unpickling import read_arrays
+from lyrist.images import cifar
+from lyrist.images.cifar import read_arrays
+from lyrist.images.decoding import UndecodableError, decode, entries
+from lyrist.images.pictureset import read
 
 LABELS = [f"thing {number}" for number in range(5)]
 
@@ -93,7 +92,7 @@ def test_arrays_in_the_order_of_columns_are_read_as_they_were() -> None:
 
 
 def test_cifar_10_reads_all_its_batches(tmp_path: Path) -> None:
-    for number, name in enumerate(sorted(published.CIFAR_10 - {"batches.meta"})):
+    for number, name in enumerate(sorted(cifar.CIFAR_10 - {"batches.meta"})):
         (tmp_path / name).write_bytes(pickle.dumps(batch(5, b"labels", number)[0], protocol=2))
     (tmp_path / "batches.meta").write_bytes(pickle.dumps({b"label_names": [b"a", b"b", b"c", b"d", b"e"]}, protocol=2))
     found = read(tmp_path)
@@ -125,7 +124,7 @@ def test_a_file_with_a_published_name_must_have_the_published_checksum(
     import hashlib
 
     md5 = hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest()
-    monkeypatch.setitem(published.ARCHIVES, archive.name, md5)
+    monkeypatch.setitem(cifar.ARCHIVES, archive.name, md5)
     assert read(archive).checksum == "MD5 as published"
 
 

@@ -1,4 +1,8 @@
-"""The page of `explore`: what `findings.find` found, section by section.
+"""Sections of the page of `explore` about the text: how long songs are, how much they repeat, which words tell them apart.
+
+Sections of the page of `explore` about copies: which songs are the same, and what that gives away in a test.
+
+The page of `explore`: what `findings.find` found, section by section.
 
 Who sings and how much stands here; the text itself is in `exploretext`, copies and leaks in `explorecopies`. Where a
 corpus has too little of something for a picture, a sentence says so, and how to have it.
@@ -7,15 +11,248 @@ corpus has too little of something for a picture, a sentence says so, and how to
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from lyrist._version import __version__
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.exploring.copies import leak, near_copies
-from lyrist.corpus.exploring.texts import lengths, repetition, words
 from lyrist.corpus.languages import LANGUAGES
+from lyrist.corpus.profile import quantiles
 from lyrist.reports import figures
 from lyrist.reports.page import Block, Code, Column, Details, Facts, Figure, Items, Page, Prose, Section, Table
+
+CLOUDS = 6
+"""Clouds are drawn for so many genres, and for so many artists."""
+
+SPREAD = "Dot: median; thick: the middle half; thin: nine in ten."
+
+
+def lengths(found: dict[str, Any]) -> Section:
+    """Return the section on words, lines and section headers."""
+    lengths, sections = found["lengths"], found["sections"]
+    blocks: list[Block] = []
+    rows = []
+    for name, what in (("words", "words"), ("lines", "lines"), ("words_a_line", "words a line")):
+        told = lengths[name]["spread"]
+        spec = ",.1f" if name == "words_a_line" else ",.0f"
+        rows.append([what, *(format(n, spec) for n in (told["mean"], *quantiles(told), told["max"]))])
+        if "histogram" in lengths[name] and found["corpus"]["songs"] > 1:
+            shape = lengths[name]["histogram"]
+            picture = figures.histogram(
+                shape["edges"],
+                {"songs": shape["counts"]},
+                xlabel=f"{what} in a song",
+                marks=[(f"median {told['p50']:,.0f}", told["p50"])],
+                title=f"How many {what} a song has",
+                name=f"{name}",
+                caption="The longest half per cent of songs stand in the last column." if name == "words" else "",
+            )
+            blocks.append(picture)
+    columns = ["", "mean", "5%", "25%", "median", "75%", "95%", "longest"]
+    blocks.append(
+        Table([columns[0], *(Column(name, align="right") for name in columns[1:])], rows, caption="Length of a song")
+    )
+    told_lines = []
+    if lengths["one_line"]:
+        told_lines.append(
+            f"{lengths['one_line']:,} songs of 60 words or more stand on one line: they had lost their line breaks before they "
+            "were read, and tell nothing of lines, verses or rhyme."
+        )
+    if not sections["kept"]:
+        told_lines.append(
+            "Section headers were dropped; `lyrist prepare --sections keep` keeps them, to be counted here."
+        )
+    elif sections["kinds"]:
+        share = [(kind, n / found["corpus"]["songs"]) for kind, n in sections["kinds"].items()]
+        blocks.append(figures.bars(share, spec=".1%", title="Songs with a section of each kind", name="sections"))
+        told_lines.append(f"{sections['songs_with']:,} songs have section headers.")
+    else:
+        told_lines.append("No song has section headers.")
+    return Section("Length and lines", blocks, " ".join(told_lines), anchor="lengths")
+
+
+def repetition(found: dict[str, Any]) -> Section:
+    """Return the section on repeated and on different words."""
+    repetition, diversity = found["repetition"], found["diversity"]
+    cleaning = repetition["cleaning"]
+    intro = (
+        "Repetition is the share of words that have occurred before in the same song. It is a feature of a song, and "
+        f"never a reason to drop it. Over {cleaning['songs']:,} songs it was {cleaning['before']:.1%} on average before "
+        f"cleaning and is {cleaning['after']:.1%} after."
+    )
+    blocks: list[Block] = []
+    if found["corpus"]["songs"] > 1:
+        for name, what, told in (("repetition", "repeated words", repetition), ("diversity", "diversity", diversity)):
+            if not told["songs"]:
+                continue
+            shape, middle = told["histogram"], told["songs"]["p50"]
+            picture = figures.histogram(
+                shape["edges"],
+                {"songs": shape["counts"]},
+                xlabel=what if name == "repetition" else f"different words in {diversity['window']} in a row",
+                marks=[(f"median {middle:.0%}", middle)],
+                percent="x",
+                title="How much is repeated" if name == "repetition" else "How varied the words are",
+                name=name,
+            )
+            blocks.append(picture)
+    profiles = [row for row in found["genres"]["profiles"] if row["songs"] >= 5]
+    if len(profiles) > 1:
+        for name, title in (("repetition", "Repetition by genre"), ("diversity", "Variety by genre")):
+            rows = sorted(((r["genre"], quantiles(r[name])) for r in profiles if r[name]), key=lambda row: -row[1][2])
+            blocks.append(figures.spreads(rows, percent=True, title=title, name=f"{name}-by-genre", caption=SPREAD))
+    window = diversity["window"]
+    note = (
+        f"Variety is the moving-average type-token ratio (Covington and McFall, 2010): the share of different words in every "
+        f"{window} words in a row, averaged over the song. Unlike different words over all words it does not fall with length. "
+        f"It is measured on the songs of the sample with {window} words or more."
+    )
+    return Section("Repetition and variety", [*blocks, Prose(note, "note")], intro, anchor="repetition")
+
+
+def words(found: dict[str, Any]) -> Section:
+    """Return the section on the words that tell genres and artists."""
+    words, sample = found["words"], found["sample"]
+    intro = (
+        "Stop words are left out: scikit-learn's list and its contractions for English, and for another language the words "
+        "in more than two fifths of its songs. A word tells a group if its TF-IDF is higher in the group's songs than in "
+        "all others, on average."
+    )
+    if sample["songs"] < sample["of"]:
+        intro += f" Measured on {sample['songs']:,} of {sample['of']:,} songs, drawn by seed {sample['seed']}."
+    blocks: list[Block] = []
+    if words["common"]:
+        picture = figures.cloud(
+            words["common"],
+            title="The words in most songs",
+            name="cloud",
+            caption="The larger, the more songs have it. Colours mean nothing.",
+            width=760,
+            height=320,
+        )
+        blocks.append(picture)
+    else:
+        blocks.append(Prose("No words are left without stop words."))
+    for column, what in (("genre", "genre"), ("artist", "artist")):
+        groups = words[column]
+        if not groups:
+            blocks.append(Prose(f"No {what} has enough songs (five) to tell its words from those of the others."))
+            continue
+        clouds = [
+            figures.cloud(
+                {word["word"]: word["weight"] for word in group["words"]},
+                most=45,
+                title=f"{group[column]}",
+                name=f"cloud-{column}-{number + 1}",
+                height=220,
+            )
+            for number, group in enumerate(groups[:CLOUDS])
+        ]
+        table = Table(
+            [what, Column("songs", ",d", note="in the sample"), "most telling words"],
+            [[g[column], g["songs"], ", ".join(w["word"] for w in g["words"][:12])] for g in groups],
+            caption=f"The words that tell each {what} from all others",
+        )
+        blocks += [
+            table,
+            Details(
+                f"Clouds of the {len(clouds)} commonest {what}s", clouds, open=column == "genre" or not words["genre"]
+            ),
+        ]
+    return Section("Telling words", blocks, intro, anchor="words")
+
+
+SHOWN = 60
+"""The page lists so many; the table beside it lists more."""
+
+
+def near_copies(found: dict[str, Any]) -> Section:
+    """Return the section on clusters of near-copies, covers first."""
+    copies = found["near_copies"]
+    if not copies["looked_for"]:
+        told = "They were not looked for (`lyrist prepare --duplicates keep`): a split of this corpus may leak."
+        return Section("Near-copies and covers", [Prose(told, "warning")], anchor="near-copies")
+    if not copies["clusters"]:
+        return Section("Near-copies and covers", [], "None were found.", anchor="near-copies")
+    intro = (
+        f"{copies['songs']:,} songs stand in {copies['clusters']:,} clusters of the same or nearly the same text; "
+        f"{copies['covers']:,} clusters hold several artists. Songs of one cluster never stand on two sides of a split."
+    )
+    blocks = [
+        _cluster_table(
+            [c for c in copies["list"] if c["cover"]], "Covers: one text, several artists", copies["covers"]
+        ),
+        _cluster_table(
+            [c for c in copies["list"] if not c["cover"]],
+            "Copies under one name",
+            copies["clusters"] - copies["covers"],
+        ),
+    ]
+    return Section("Near-copies and covers", [block for block in blocks if block], intro, anchor="near-copies")
+
+
+def _cluster_table(clusters: Sequence[dict[str, Any]], title: str, total: int) -> Block | None:
+    if not clusters:
+        return None
+    rows: list[list[str | float]] = []
+    for cluster in clusters[:SHOWN]:
+        first, *others = [_named(song) for song in cluster["songs"]]
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        rows.append([first, "; ".join(others[:3]) + more, cluster["jaccard"]])
+    note = f"{len(rows):,} of {total:,}; `tables/near_copies.csv` has more." if len(rows) < total else ""
+    columns: list[str | Column] = ["song", "the same as", Column("similarity", ".2f", note="Jaccard, lowest")]
+    return Details(f"{title} ({total:,})", [Table(columns, rows, note=note)], open=total <= 30 or "Covers" in title)
+
+
+def _named(song: dict[str, Any]) -> str:
+    gone = "" if song["split"] else " (dropped)"
+    return f"{song['artist'] or '?'} – {song['title'] or '?'}{gone}"
+
+
+def leak(found: dict[str, Any], corpus: Corpus) -> Section:
+    """Return the section on what test songs have in common with training."""
+    leak = found["leak"]
+    random, own = leak["random"], leak["corpus"]
+    split = corpus.info["settings"]["split"]
+    by = f"the table's column {split['column']}" if split["column"] else f"by {split['by']}"
+    parts = {"a random split": random, f"this corpus, split {by}": own}
+    lines = [
+        (key, what)
+        for key, what in (("artist", "their artist"), ("near_copy", "a near-copy"))
+        if random[key] is not None
+    ]
+    intro = (
+        "A model is tested on songs that it has not seen. If it has seen the artist, it may know the singer rather than the "
+        "genre; if it has seen a near-copy, it may know the song by heart. A random split of single songs allows both."
+    )
+    blocks: list[Block] = []
+    if not random["test"] or not own["test"]:
+        blocks.append(Prose("There are too few songs for a test split."))
+    elif lines:
+        shares = {name: [told[key] or 0.0 for key, _ in lines] for name, told in parts.items()}
+        picture = figures.stacked(
+            [f"{what} is in training" for _, what in lines],
+            shares,
+            side_by_side=True,
+            spec=".1%",
+            title="Test songs of which …",
+            name="leak",
+            caption=f"{random['test']:,} test songs of a random split with the near-copies that were dropped in it; "
+            f"{own['test']:,} of this corpus.",
+            width=560,
+        )
+        blocks.append(picture)
+    if random["artist"] is not None and not split["column"] and split["by"] == "song":
+        blocks.append(
+            Prose(
+                "To tell artists apart, each must be in training. To tell genres, compare with "
+                "`lyrist prepare --split-by artist`: the difference is what the singer gives away.",
+                "note",
+            )
+        )
+    if not leak["looked_for"]:
+        blocks.append(Prose("Near-copies were not looked for (`--duplicates keep`).", "warning"))
+    return Section("What a random split would leak", blocks, intro, anchor="leak")
 
 
 def page_of(found: dict[str, Any], corpus: Corpus) -> Page:
