@@ -1,4 +1,11 @@
-"""Decoding songs in batches."""
+"""Decoding songs in batches: the state of a model, songs of one start together, and continuous batching.
+
+`sample` writes songs of the same start: they have the same length, so there is no padding and no mask. `BatchScheduler` writes
+songs of different starts, which join and leave while it runs. Each song has its own options, random numbers, limit and stop
+strings, and does not depend on the rest of the batch (except for rounding in the last bit, which can change a token once in many
+songs). In models with a KV cache, shorter sequences are padded on the left and masked; a recurrent state needs no padding. New
+prompts are prefilled `PREFILL` tokens at a time between the steps of the other songs, so a long prompt does not delay them.
+"""
 
 from __future__ import annotations
 
@@ -20,45 +27,45 @@ from lyrist.generation.prompts import EncoderInput, SongStart, Vocabulary
 from lyrist.generation.sampling import TokenSampler, add_style_bias
 from lyrist.models import kv_cache
 
-PIECE = 128
-"""Tokens of newcomers' beginnings that are read between two steps of the songs that are being written."""
+PREFILL = 128
+"""Prompt tokens read between two steps of the songs in progress."""
 
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A token that was written, with what the model thought of it before any setting was applied."""
+    """A generated token with its log-probability before any sampling option is applied."""
 
     id: int
     logprob: float
     top: tuple[tuple[int, float], ...]
-    """The likeliest tokens there, and their log-probabilities."""
+    """The most likely tokens and their log-probabilities."""
 
 
 @dataclass(eq=False)
 class SongSequence:
-    """A song while it is written."""
+    """A song in progress."""
 
     start: SongStart
     sampling: SamplingOptions
     limit: int
-    """Tokens at most, the prompt not counted."""
+    """Maximum tokens, without the prompt."""
     seed: int = 0
     number: int = 0
-    """Which of the songs of its seed it is."""
+    """Its number among the songs of its seed."""
     stops: tuple[str, ...] = ()
-    """It ends where one of these would stand in it, without it."""
+    """It ends before the first of these strings."""
     top: int | None = None
-    """How many of the likeliest tokens are noted at each place; None: nothing is noted."""
+    """Number of most likely tokens to record at each position; None: record nothing."""
     on_text: Callable[[str], object] | None = None
-    """Called with its whole text after each token."""
+    """Called with the whole text after each token."""
     ids: list[int] = field(init=False)
-    """Its tokens, those of the prompt first."""
+    """Its tokens, including the prompt."""
     since: int = field(default=0, init=False)
-    """Where in ``ids`` the window begins that the model reads."""
+    """Start in ``ids`` of the window that the model reads."""
     ended: str = field(default="", init=False)
     """``"end"``: by the writer, ``"stop"``: by one of ``stops``, ``"length"``: by ``limit``."""
     text: str = field(default="", init=False)
-    """All of it, the prompt included, once it has ended."""
+    """The whole text with the prompt, once the song has ended."""
     logprobs: list[TokenLogprob] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -67,16 +74,16 @@ class SongSequence:
 
     @property
     def tokens(self) -> int:
-        """Return how many tokens were written."""
+        """Number of generated tokens."""
         return len(self.ids) - len(self.start.ids)
 
     @property
     def window(self) -> list[int]:
-        """Return what the model reads of it: what stands before every song, and its last tokens."""
+        """Tokens that the model reads: the prefix and the last tokens of the song."""
         return [*self.start.prefix, *self.ids[self.since :]]
 
     def add(self, token: int, eos: int) -> None:
-        """Write a token, and see whether the song has ended with it."""
+        """Add a token; the song may end with it."""
         if token == eos:
             self._end("end", self._text())
             return
@@ -99,7 +106,7 @@ class SongSequence:
 
 
 class BatchScheduler:
-    """Songs of one writer that are written together."""
+    """Writes songs of one writer with continuous batching."""
 
     def __init__(self, writer: Any, vocabulary: Vocabulary) -> None:
         self.writer, self.vocabulary, self.model = writer, vocabulary, writer.model
@@ -111,7 +118,7 @@ class BatchScheduler:
         return sum(len(part.songs) for part in self._parts) + sum(len(each.songs) for each in self._prefills)
 
     def join(self, songs: Sequence[SongSequence]) -> None:
-        """Let songs in; they are written from the next step on, or when their beginnings have been read."""
+        """Add songs; they are written from the next step on, or after their prompts are prefilled."""
         by_start: dict[tuple[int, ...], list[SongSequence]] = defaultdict(list)
         for song in songs:
             by_start[tuple(song.window)].append(song)
@@ -122,7 +129,7 @@ class BatchScheduler:
                 self._prefills.append(_Prefill(alike, list(window)))
 
     def leave(self, songs: Sequence[SongSequence]) -> None:
-        """Take songs out, wherever they are."""
+        """Remove songs."""
         gone = set(map(id, songs))
         for each in [*self._prefills, *self._parts]:
             if any(id(song) in gone for song in each.songs):
@@ -131,8 +138,8 @@ class BatchScheduler:
 
     @torch.inference_mode()
     def step(self) -> list[SongSequence]:
-        """Write a token of every song that can be gone on with; return those that ended with it."""
-        self._let_in()
+        """Write a token of every prefilled song; return the songs that ended."""
+        self._prefill()
         ended: list[SongSequence] = []
         for part in list(self._parts):
             ended += self._write(part)
@@ -157,7 +164,7 @@ class BatchScheduler:
         return ended
 
     def _slides(self, song: SongSequence) -> bool:
-        """Return whether a song has outgrown what the model reads at once, and move its window if so."""
+        """Return whether a song exceeds the context, and move its window if so."""
         context, before = song.start.context, len(song.start.prefix)
         if before + len(song.ids) - song.since <= context:
             return False
@@ -184,23 +191,23 @@ class BatchScheduler:
             self._samplers[sampling] = TokenSampler(sampling, self.vocabulary.banned, self.vocabulary.spared)
         return self._samplers[sampling]
 
-    def _let_in(self) -> None:
-        """Read of newcomers' beginnings as much as may be read at once, and let in whom that suffices."""
-        budget = PIECE
+    def _prefill(self) -> None:
+        """Prefill up to `PREFILL` tokens, and add songs whose prompts are complete to the batch."""
+        budget = PREFILL
         while self._prefills and budget > 0:
             first = self._prefills[0]
             left = len(first.window) - first.read
-            if left > PIECE:
-                first.go_on(self.model, PIECE)
+            if left > PREFILL:
+                first.go_on(self.model, PREFILL)
                 return
             same = [each for each in self._prefills if not each.read and len(each.window) == left]
-            batch = [first] if first.read else same[: max(1, PIECE // left)]
+            batch = [first] if first.read else same[: max(1, PREFILL // left)]
             self._prefills = [each for each in self._prefills if each not in batch]
             self._settle(_read(self.model, batch))
             budget -= left * len(batch)
 
     def _settle(self, part: _Padded) -> None:
-        """Put newcomers beside the others, where the model's state allows it."""
+        """Join prefilled songs with the others, if the model's cache allows it."""
         others = [each for each in self._parts if isinstance(each, _Padded)]
         if others and kv_cache.joinable(part.past):
             others[0].join(part)
@@ -213,10 +220,10 @@ class BatchScheduler:
 
 
 def _alike(songs: Sequence[SongSequence], filling: int) -> Iterator[tuple[list[int], Tensor]]:
-    """Yield rows of songs that can be drawn for together, and what was written of each, (songs, time).
+    """Yield rows of songs that can be sampled together, and their tokens so far, (songs, time).
 
-    Shorter songs are filled up on the left with the end, which stands in no song and which no penalty is for: beyond a few
-    tokens, the settings that look back cannot tell. With fewer, songs of one length are taken together.
+    Shorter songs are padded on the left with the end token, which occurs in no song and has no penalty. Options that look back
+    do so over few tokens; songs shorter than that are grouped by length.
     """
     groups: dict[tuple[SamplingOptions, int], list[int]] = defaultdict(list)
     for row, song in enumerate(songs):
@@ -229,7 +236,7 @@ def _alike(songs: Sequence[SongSequence], filling: int) -> Iterator[tuple[list[i
 
 
 def _biased(logits: Tensor, songs: Sequence[SongSequence]) -> Tensor:
-    """Return the logits of each song, leaning to what is usual for what it was given."""
+    """Return the logits of each song with its style bias."""
     if all(song.start.bias is None or not song.sampling.style for song in songs):
         return logits
     each = zip(logits, songs, strict=True)
@@ -237,7 +244,7 @@ def _biased(logits: Tensor, songs: Sequence[SongSequence]) -> Tensor:
 
 
 def _note(logits: Tensor, songs: Sequence[SongSequence], tokens: Sequence[int]) -> None:
-    """Note what the model thought, for the songs that want it."""
+    """Record log-probabilities for the songs that request them."""
     for row, song in enumerate(songs):
         if song.top is None:
             continue
@@ -249,7 +256,7 @@ def _note(logits: Tensor, songs: Sequence[SongSequence], tokens: Sequence[int]) 
 
 @dataclass(eq=False)
 class _Prefill:
-    """Songs that begin alike, whose beginning is yet to be read."""
+    """Songs with the same prompt, which is not yet read completely."""
 
     songs: list[SongSequence]
     window: list[int]
@@ -266,7 +273,7 @@ class _Prefill:
 
 
 def _read(model: Any, batch: Sequence[_Prefill]) -> _Padded:
-    """Read what is left of beginnings of one length, and return the songs, each with a past of its own."""
+    """Read the rest of prompts of one length; return the songs, each with its own cache."""
     ids = torch.tensor([each.window[each.read :] for each in batch])
     logits, past = _forward(model, ids, batch[0].past, None)
     rows = torch.tensor([row for row, each in enumerate(batch) for _ in each.songs])
@@ -278,7 +285,7 @@ def _read(model: Any, batch: Sequence[_Prefill]) -> _Padded:
 
 
 class _Padded:
-    """Songs of any lengths with one past, the shorter ones padded on the left where it has columns."""
+    """Songs of any length with one cache; shorter ones are padded on the left if the cache has columns."""
 
     def __init__(self, songs: list[SongSequence], past: Any, logits: Tensor, lengths: list[int]) -> None:
         self.songs, self.past, self.logits, self.lengths = songs, past, logits, lengths
@@ -309,7 +316,7 @@ class _Padded:
 
 
 class _Alike:
-    """Songs that began alike, for a model with an encoder, which nothing else can be put beside."""
+    """Songs of one start, for a model with an encoder, which cannot be joined with others."""
 
     def __init__(self, songs: list[SongSequence]) -> None:
         self.songs = songs
@@ -329,7 +336,7 @@ class _Alike:
 
 
 def _forward(model: Any, ids: Tensor, past: Any, mask: Tensor | None) -> tuple[Tensor, Any]:
-    """Return what the model says of the next token of each song, (songs, vocabulary), and what it carries on."""
+    """Return the logits of the next token of each song, (songs, vocabulary), and the cache."""
     device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
     given: dict[str, Any] = {"input_ids": ids.to(device), "past_key_values": past, "use_cache": True}
     knows = inspect.signature(model.forward).parameters
@@ -344,7 +351,11 @@ def _forward(model: Any, ids: Tensor, past: Any, mask: Tensor | None) -> tuple[T
 
 
 class DecodingState:
-    """The songs read so far by one model, and what it says of the token that follows each."""
+    """The state of a model after reading songs of equal length, and the logits of their next tokens.
+
+    A song that exceeds the context is read again from its prefix and its last tokens, half the context. In a sequence-to-sequence
+    model the encoder reads the song so far, and the decoder continues from there.
+    """
 
     def __init__(
         self,
@@ -356,31 +367,30 @@ class DecodingState:
         cached: bool = True,
         encoding: EncoderInput | None = None,
     ) -> None:
-        """Begin to read.
+        """Read the start of a song.
 
         Parameters
         ----------
         model
             A causal model of `transformers`, or a sequence-to-sequence one.
         prefix
-            The tokens that every song begins with and that stay when the window slides; of a sequence-to-sequence model,
-            those that its decoder begins with.
+            Tokens before every song, kept when the window moves; of a sequence-to-sequence model, the start of the decoder.
         context
-            Tokens that the model (the decoder) reads at once.
+            Context of the model (of the decoder), in tokens.
         ids
             The first tokens of the song.
         cached
-            Carry keys and values on; without, everything is computed anew for each token (for comparison only).
+            Use the KV cache; False computes everything again for each token (for comparison only).
         encoding
-            For a sequence-to-sequence model.
+            Input of the encoder of a sequence-to-sequence model.
         """
         self.model, self.prefix, self.context, self.cached = model, list(prefix), context, cached
         self.encoding = encoding
         self.device = next((weights.device for weights in model.parameters()), torch.device("cpu"))
         self.ids = torch.tensor([list(ids)], dtype=torch.long, device=self.device)
-        """(songs, tokens): what was read after the prefix."""
+        """Tokens after the prefix, (songs, tokens)."""
         self.logits: Tensor
-        """(songs, vocabulary): what the model says of the next token of each."""
+        """Logits of the next token, (songs, vocabulary)."""
         self._past: Any = None
         self._from = 0 if encoding is None else len(ids)
         self._encoded: Tensor | None = None
@@ -398,7 +408,7 @@ class DecodingState:
 
     @torch.inference_mode()
     def feed(self, tokens: Tensor) -> Tensor:
-        """Read more of each song: ``tokens`` (songs, n); return the logits after each of them, (songs, n, vocabulary)."""
+        """Read ``tokens``, (songs, n), and return the logits after each of them, (songs, n, vocabulary)."""
         self.ids = torch.cat([self.ids, tokens.to(self.device)], dim=1)
         new = tokens.shape[1]
         if len(self.prefix) + self.ids.shape[1] - self._from > self.context:
@@ -412,7 +422,7 @@ class DecodingState:
         return logits
 
     def _begin(self) -> Tensor:
-        """Read anew: the prefix, and each song from the place where its window begins."""
+        """Read the prefix and each song from the start of its window."""
         prefix = self._same(self.prefix)
         self._past = None
         if self.encoding is not None and self._encoded is None:
@@ -422,14 +432,14 @@ class DecodingState:
         return logits
 
     def _encode(self, encoding: EncoderInput) -> Tensor:
-        """Have the encoder read the songs up to where the decoder's window begins; return its (songs, time, size)."""
+        """Encode the songs up to the decoder's window; return the hidden states, (songs, time, size)."""
         songs = self.ids[:, max(0, self._from - encoding.most) : self._from]
         given = torch.cat([self._same(encoding.before), songs, self._same(encoding.after)], dim=1)
         hidden: Tensor = self.model.get_encoder()(input_ids=given).last_hidden_state
         return hidden
 
     def _same(self, ids: Sequence[int]) -> Tensor:
-        """Return the same tokens for each song."""
+        """Repeat the same tokens for each song."""
         return torch.tensor([list(ids)], dtype=torch.long, device=self.device).expand(len(self), -1)
 
     def _forward(self, ids: Tensor) -> Tensor:
@@ -445,7 +455,7 @@ class DecodingState:
 
     @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
-        """Keep these songs, in this order; a number may stand there more than once."""
+        """Select songs by row, in this order; rows may repeat."""
         self.ids, self.logits = self.ids[rows], self.logits[rows]
         if self._encoded is not None:
             self._encoded = self._encoded[rows]
@@ -454,7 +464,7 @@ class DecodingState:
 
     @torch.inference_mode()
     def fork(self, times: int) -> DecodingState:
-        """Return a reading of its own in which each song stands ``times`` times, one copy beside the other."""
+        """Return a copy of the state with each song ``times`` times, copies next to each other."""
         other = copy.copy(self)
         other._past = copy.deepcopy(self._past)
         other.keep(torch.arange(len(self), device=self.device).repeat_interleave(times))
@@ -462,22 +472,22 @@ class DecodingState:
 
 
 BATCH = 32
-"""Songs that are written at once."""
+"""Default batch size."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A song as it was drawn."""
+    """A sampled song."""
 
     text: str
     tokens: int
-    """How many were written, the prompt not counted."""
+    """Generated tokens, without the prompt."""
     ended: str
     """``"end"``: by the writer; ``"length"``: by --max-tokens, after the last whole word."""
 
 
 def generator(seed: int, song: int) -> np.random.Generator:
-    """Return the random numbers of one song: they depend on the seed and on its number, and on nothing else."""
+    """Return the random generator of a song, which depends on the seed and the number of the song only."""
     return np.random.default_rng([seed, song])
 
 
@@ -498,24 +508,24 @@ def sample(
     Parameters
     ----------
     start
-        Where they start.
+        Start of the songs.
     vocabulary
-        Of the same writer.
+        Vocabulary of the same writer.
     sampling
-        How tokens are drawn.
+        Sampling options.
     songs
-        How many.
+        Number of songs.
     max_tokens
-        Tokens of each at most, the prompt not counted.
+        Maximum tokens of a song, without the prompt.
     seed
-        Song i of the same seed is the same whatever ``songs`` and ``batch`` are (but for rounding in the last bit, which
-        may once in many songs tip a draw).
+        Song i of a seed does not depend on ``songs`` and ``batch`` (except for rounding in the last bit, which can change a
+        token once in many songs).
     batch
-        Songs written at once.
+        Songs in a batch.
     cached
-        Carry keys and values on; off for comparison only.
+        Use the KV cache; False for comparison only.
     say
-        Called with each song's text so far after each token.
+        ``on_text(song, text, ended)``, called with the text of a song after each token.
     """
     found: list[Draft] = []
     for first in range(0, songs, batch):
@@ -574,7 +584,7 @@ def _text(start: SongStart, ids: Sequence[int]) -> str:
 
 
 def _draft(start: SongStart, ids: Sequence[int], ended: str) -> Draft:
-    """Return the song: the prompt and what follows; of one that was cut, the words that are whole."""
+    """Return the song with its prompt; a song that reached the limit ends in a whole word."""
     text = _text(start, ids)
     if ended == "length" and len(whole(text)) >= len(start.prompt):
         text = whole(text)

@@ -1,4 +1,9 @@
-"""Constrained writing."""
+"""Constrained writing: songs line by line, each line the best of many candidates.
+
+About two dozen candidate lines are sampled at once. Few of them end as required, but each contains many beginnings: after each of
+them the writer has a probability for every word, so its most likely rhyming words are tried as the end. Such a line is weighted
+by the probability of the inserted word (importance weighting: the beginning is sampled, the end is not).
+"""
 
 from __future__ import annotations
 
@@ -22,16 +27,16 @@ from lyrist.generation.sampling import TokenSampler, add_style_bias
 from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes
 
 REDRAWS = 6
-"""How often a line is drawn again where all candidates copy, a little wilder each time."""
+"""Attempts for a line whose candidates all copy, each at a higher temperature."""
 HOTTER = 1.25
 LONGEST = 40
-"""Tokens of a line at most."""
+"""Maximum tokens of a line."""
 TRIED = 3
-"""Rhyming words that are looked at after each beginning."""
+"""Rhyming words tried after each beginning."""
 NOISE = 0.5
-"""Size of the (Gumbel) noise that the choice has, in nats: the best of two equals is not always the same."""
+"""Scale of the Gumbel noise of the selection, in nats, which varies the choice between equal candidates."""
 
-# What a line gains or loses, in nats. A constraint outweighs any wording; among lines that meet it the wording decides.
+# Scores in nats. A constraint outweighs the wording, which decides between lines that meet all constraints.
 MISSED_RHYME = -20.0
 PERFECT_RHYME = 1.0
 SYLLABLE_OFF = (0.0, -1.0, -6.0)
@@ -44,16 +49,16 @@ HARD_TO_RHYME = -3.0
 UNTIDY = -4.0
 COPIED = -100.0
 HALF_WORD = 0.5
-"""Share of the ways to go on after a word that would go on with the word itself, from which on it is only half of one."""
+"""Probability of continuing a word above which it counts as incomplete."""
 FRESH = 5
-"""Tokens of a run that is not drawn again in a song to a plan, whose repetitions are the plan's own."""
+"""Tokens of a run that is not sampled again in a song with a form, whose only repetitions are those of the form."""
 FEW = 6
-"""Words that rhyme with a line's end; with fewer, a line that others shall rhyme with is avoided."""
+"""Rhyming words below which a line end is penalised if a later line must rhyme with it."""
 
 WEAK = frozenset(
     ["a", "an", "the", "of", "to", "and", "or", "but", "with", "for", "from", "at", "as", "than", "that", "is", "i"]
 )
-"""Words that a line seldom ends with: a rhyme on one of them is a line broken in its middle."""
+"""Words that rarely end a line: a rhyme on them breaks the line in its middle."""
 
 FAULTS = (
     re.compile(r"^\s*[,.;:!?)\]}]"),
@@ -65,64 +70,64 @@ FAULTS = (
     ),
     re.compile(r"(?<![\w'.&-])[b-hj-np-z](?![\w'.&-])"),
 )
-"""What no songwriter would leave standing: a comma that begins a line, two in a row, 'the, the', 'a the', a lone letter."""
+"""Slips: a comma at the start of a line, two in a row, 'the, the', 'a the', a single letter."""
 
 Runs = Callable[[Sequence[str]], list[int]]
-"""Words of the longest run in each text that stands in a training song."""
+"""Returns for each text the words of its longest run from a training song."""
 
 
 @dataclass(frozen=True)
 class LineSpec:
-    """What a line is to be like."""
+    """Constraints of a line."""
 
     rhyme: str = ""
-    """The word that its end is to rhyme with."""
+    """Word that the line end must rhyme with."""
     opens: bool = False
-    """Whether a later line is to rhyme with it."""
+    """Whether a later line must rhyme with it."""
     syllables: int | None = None
     about: int | None = None
-    """Syllables that would suit it, where none are asked for: those of the line that it rhymes with."""
+    """Preferred syllables without a syllable constraint: those of the rhyming line."""
     any_end: bool = False
-    """Whether it may be empty or end the song; else it is a line with words."""
+    """Whether the line may be empty or end the song."""
     taken: frozenset[str] = frozenset()
-    """Words at the ends of the lines around it."""
+    """Last words of the lines in its section."""
     used: frozenset[str] = frozenset()
-    """Words at the ends of all lines of the song so far."""
+    """Last words of all lines so far."""
     before: frozenset[str] = frozenset()
-    """The lines of the song so far, as `lyrist.text.key` has them."""
+    """Lines so far, as keys of `lyrist.text.key`."""
     words: str = ""
-    """The song's words so far, where runs that are copied count."""
+    """Last words of the song, where copied runs may start."""
     max_copied: int | None = None
-    """Words that a run copied from a training song may have."""
+    """Maximum words of a run copied from a training song."""
 
 
 @dataclass(frozen=True)
 class LineCandidate:
-    """A line that was drawn, or drawn and finished."""
+    """A candidate line, sampled whole or completed with a rhyming word."""
 
     ids: tuple[int, ...]
-    """Its tokens, without the line end."""
+    """Tokens without the line end."""
     text: str
     put: float = 0.0
-    """Log-probability of what was put there instead of drawn."""
+    """Log-probability of the inserted tokens."""
     mean: float = 0.0
-    """Mean log-probability of its tokens."""
+    """Mean log-probability of the tokens."""
     end: str = "line"
-    """``line``, ``song``, or ``cut``: it found no end."""
+    """``line``, ``song``, or ``cut`` (no end found)."""
 
 
 @dataclass(frozen=True)
 class ChosenLine:
-    """The line that was chosen."""
+    """The selected line."""
 
     line: LineCandidate
     copied: int | None = None
-    """Words of the longest copied run that it has part in, where runs are looked up."""
+    """Words of the longest copied run that includes part of the line, if looked up."""
 
 
 @dataclass
 class _Row:
-    """A line while it is drawn."""
+    """A candidate line in progress."""
 
     ids: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
@@ -130,14 +135,14 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Ending:
-    """A beginning and a rhyming word that may end it."""
+    """A beginning completed with a rhyming word."""
 
     score: float
     ids: tuple[int, ...]
     total: float
     """Log-probability of the beginning and the word."""
     word: float
-    """That of the word."""
+    """Log-probability of the word."""
 
 
 class LineWriter:
@@ -160,18 +165,18 @@ class LineWriter:
     def write(
         self, song: DecodingState, rng: np.random.Generator, spec: LineSpec, head: Sequence[int] = ()
     ) -> ChosenLine:
-        """Return the next line of one song; what was read of the song stays as it is.
+        """Return the next line of one song; the decoding state is not changed.
 
         Parameters
         ----------
         song
-            The song so far: a reading of one.
+            State of one song.
         dice
-            Its random numbers.
+            Random generator of the song.
         spec
-            What the line is to be like.
+            Constraints of the line.
         head
-            Tokens of the line that were read already: it goes on after them.
+            Tokens of the line that are already read.
         """
         best = self._best(song, rng, spec, list(head), self._samplers[0])
         for sampler in self._samplers[1:]:
@@ -185,7 +190,7 @@ class LineWriter:
     def _best(
         self, song: DecodingState, rng: np.random.Generator, spec: LineSpec, head: list[int], sampler: TokenSampler
     ) -> ChosenLine:
-        """Draw candidates and return the best."""
+        """Sample candidates and return the best."""
         found, endings = self._drawn(song, rng, spec, head, sampler)
         found += self._finished(song, endings, head)
         found = [each for each in found if each.end != "cut" or len(found) == 1] or found
@@ -199,12 +204,12 @@ class LineWriter:
         best = int(values.argmax())
         return ChosenLine(found[best], None if copied is None else int(copied[best]))
 
-    # Drawing.
+    # Sampling.
 
     def _drawn(
         self, song: DecodingState, rng: np.random.Generator, spec: LineSpec, head: list[int], sampler: TokenSampler
     ) -> tuple[list[LineCandidate], list[_Ending]]:
-        """Draw lines; return them, and the rhyming words that could end their beginnings."""
+        """Sample lines; return them and the rhyming words that can complete their beginnings."""
         rows = [_Row() for _ in range(self.candidates)]
         going, reading = list(range(len(rows))), song.fork(len(rows))
         found: list[LineCandidate] = []
@@ -243,13 +248,13 @@ class LineWriter:
         return found, endings
 
     def _not_now(self, spec: LineSpec, begun: bool) -> Tensor | None:
-        """Return the tokens that cannot come next: where the plan decides, no end of the song and no empty line."""
+        """Return excluded tokens: with a form, the end of the song and empty lines."""
         if spec.any_end:
             return None
         return torch.tensor([self.vocabulary.eos]) if begun else self.vocabulary.spared
 
     def _cut(self, row: _Row, head: list[int]) -> LineCandidate:
-        """Return a line that found no end, as far as its words are whole."""
+        """Return a line without an end, cut after its last whole word."""
         kept = len(row.ids)
         while kept > 1 and whole(self._text(head + row.ids[:kept]) + " ") != self._text(head + row.ids[:kept]) + " ":
             kept -= 1
@@ -259,12 +264,12 @@ class LineWriter:
     def _text(self, ids: Sequence[int]) -> str:
         return self.vocabulary.writer.decode(ids)
 
-    # Finishing.
+    # Completing.
 
     def _ends_here(
         self, rows: Sequence[_Row], going: Sequence[int], scores: Tensor, begun: Sequence[str], spec: LineSpec
     ) -> list[LineCandidate]:
-        """Return the beginnings that have their syllables and may end here, where no rhyme is asked for."""
+        """Return beginnings with the required syllables, if no rhyme is required."""
         if spec.syllables is None or spec.rhyme or not len(self.vocabulary.line_ends):
             return []
         ends = scores[:, self.vocabulary.line_ends].logsumexp(dim=-1).tolist()
@@ -279,7 +284,7 @@ class LineWriter:
     def _ends_with(
         self, rows: Sequence[_Row], going: Sequence[int], scores: Tensor, begun: Sequence[str], spec: LineSpec
     ) -> list[_Ending]:
-        """Return the rhyming words that the writer likes best after each beginning, if they leave it a good length."""
+        """Return the most likely rhyming words after each beginning that give an acceptable length."""
         if not spec.rhyme:
             return []
         ids, grades, beats = self.vocabulary.rhyming(spec.rhyme)
@@ -302,10 +307,10 @@ class LineWriter:
         return found
 
     def _finished(self, song: DecodingState, endings: list[_Ending], head: list[int]) -> list[LineCandidate]:
-        """Read the most promising lines to their ends, to see whether the writer would end them there.
+        """Read the most promising lines, and keep those that the writer would end there.
 
-        A token may be a word in one place and the beginning of one in another (" re" of " rest"): where the writer would
-        rather go on with it, it is no end.
+        A token can be a word in one place and the start of one in another (" re" of " rest"), so lines are dropped where the
+        writer is likely to continue the word.
         """
         best: dict[tuple[int, ...], _Ending] = {}
         for ending in sorted(endings, key=lambda each: -each.score):
@@ -314,7 +319,9 @@ class LineWriter:
         if not chosen:
             return []
         length = max(len(ending.ids) for ending in chosen)
-        padded = torch.tensor([[*e.ids, *[e.ids[-1]] * (length - len(e.ids))] for e in chosen])  # nothing looks ahead
+        padded = torch.tensor(
+            [[*e.ids, *[e.ids[-1]] * (length - len(e.ids))] for e in chosen]
+        )  # causal attention ignores the padding
         logits = song.fork(len(chosen)).feed(padded)
         last = torch.tensor([len(ending.ids) - 1 for ending in chosen])
         logits = add_style_bias(logits[torch.arange(len(chosen)), last], self.bias, self.sampling.style)
@@ -327,16 +334,16 @@ class LineWriter:
             if share < HALF_WORD
         ]
 
-    # Choosing.
+    # Selecting.
 
     def _value(self, line: LineCandidate, spec: LineSpec, usual: float) -> float:
-        """Return what a line is worth, in nats: what was put there, how it is worded, and what it meets.
+        """Return the score of a line in nats: inserted tokens, wording, and constraints.
 
-        The best worded are those that are about as likely as lines of this writer ``usual``-ly are here: the likeliest are
-        the dullest, mere repetitions (Meister et al., Locally typical sampling, 2023).
+        Wording scores best near the ``usual`` mean log-probability of the candidates: the most likely lines are repetitions
+        (Meister et al., Locally typical sampling, 2023).
         """
         if spec.any_end:
-            return 0.0  # nothing is asked for: a drawn line is as good as another, and the likeliest are the dullest
+            return 0.0  # no constraints: any sampled line will do
         end, key = last_word(line.text), texts.key(line.text)
         value = line.put - abs(line.mean - usual)
         if not end:
@@ -358,13 +365,13 @@ class LineWriter:
 
 
 def faults(line: str) -> int:
-    """Return how many slips a line has: `FAULTS`, and brackets without their other half."""
+    """Count the slips of a line: `FAULTS` and unbalanced brackets."""
     odd = line.count("(") != line.count(")") or line.count("[") != line.count("]")
     return sum(len(fault.findall(line)) for fault in FAULTS) + odd
 
 
 def _wilder(sampling: SamplingOptions) -> list[SamplingOptions]:
-    """Return the settings, and those with which a line is drawn again: hotter each time, and with a longer tail."""
+    """Return the options of each attempt: a higher temperature and a longer tail every time."""
     hot = sampling.temperature or 0.8
     return [sampling] + [
         replace(sampling, temperature=hot * HOTTER**again, min_p=sampling.min_p / 4**again, top_k=0, top_p=1.0)
@@ -373,7 +380,7 @@ def _wilder(sampling: SamplingOptions) -> list[SamplingOptions]:
 
 
 def _runs(ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
-    """Return which tokens followed each run of `FRESH` tokens less one."""
+    """Return the tokens that followed each run of `FRESH` - 1 tokens."""
     found: dict[tuple[int, ...], list[int]] = {}
     for end in range(FRESH - 1, len(ids)):
         found.setdefault(tuple(ids[end - FRESH + 1 : end]), []).append(ids[end])
@@ -381,12 +388,14 @@ def _runs(ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
 
 
 def _without(logits: Tensor, ids: Tensor, overused: dict[tuple[int, ...], list[int]]) -> Tensor:
-    """Return logits that complete no run of tokens which the song has already."""
+    """Return logits that exclude runs of `FRESH` tokens already in the song."""
     if not overused:
         return logits
     logits = logits.clone()
     for row, last in enumerate(ids[:, 1 - FRESH :].tolist()):
-        logits[row, overused.get(tuple(last), [])] = -1e4  # finite: where nothing else is left, it is drawn after all
+        logits[
+            row, overused.get(tuple(last), [])
+        ] = -1e4  # finite, so that it can still be sampled if nothing else is left
     return logits
 
 
@@ -394,12 +403,12 @@ NDArrayInt = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def _off(syllables: Tensor, spec: LineSpec) -> Tensor:
-    """Return what lines lose for having other than the wanted syllables, and for being no line at all."""
+    """Return the penalty for the wrong number of syllables, or for very short and long lines."""
     if spec.syllables is not None:
         off = (syllables - spec.syllables).abs()
         near = torch.tensor(SYLLABLE_OFF)[off.clamp(max=len(SYLLABLE_OFF) - 1)]
         return near + FURTHER_OFF * (off - len(SYLLABLE_OFF) + 1).clamp(min=0)
-    if spec.about is not None:  # a third shorter or longer than its partner is no matter
+    if spec.about is not None:  # up to a third shorter or longer than the rhyming line is free
         off = ((syllables - spec.about).abs() - max(2, spec.about // 3)).clamp(min=0)
         return -1.0 * off
     return -2.0 * (3 - syllables).clamp(min=0) - 1.0 * (syllables - 16).clamp(min=0)
@@ -407,29 +416,29 @@ def _off(syllables: Tensor, spec: LineSpec) -> Tensor:
 
 _HEADER = re.compile(KEPT)
 _REACH = 24
-"""Words before a line that a copied run is looked for in, beyond those that are allowed."""
+"""Words before a line in which a copied run may start, beyond the maximum run."""
 
 
 @dataclass(frozen=True)
 class ComposedSong:
-    """A song with its lines."""
+    """A song written line by line."""
 
     text: str
     lines: tuple[SongLine, ...]
     tokens: int
     ended: str
-    """``"plan"``: it is whole; ``"end"``: the writer ended it; ``"length"``: by --max-tokens."""
+    """``"plan"``: the form is complete; ``"end"``: by the writer; ``"length"``: by --max-tokens."""
 
 
 class Composer:
-    """Writes one song after another, line by line."""
+    """Writes songs line by line."""
 
     def __init__(
         self, start: SongStart, vocabulary: Vocabulary, writer: LineWriter, plan: SongPlan, max_tokens: int
     ) -> None:
         if not len(vocabulary.line_ends):
             raise LyristError(
-                "This writer's tokenizer has no line end, so it cannot write line by line; "
+                "The tokenizer of this writer has no line end, so it cannot write line by line; "
                 "leave --form, --rhyme, --syllables, --hook and --original out."
             )
         self.start, self.vocabulary, self.writer, self.plan, self.max_tokens = (
@@ -447,7 +456,7 @@ class Composer:
 
 
 class _Piece:
-    """One song while it is written."""
+    """One song in progress."""
 
     def __init__(self, composer: Composer, number: int, seed: int, on_text: Callable[[str], object] | None) -> None:
         self.composer, self.plan, self.on_text = composer, composer.plan, on_text
@@ -458,10 +467,10 @@ class _Piece:
         self.tokens = 0
         self.reading: DecodingState
 
-    # To a plan.
+    # With a form.
 
     def planned(self) -> ComposedSong:
-        """Write the sections of the plan one after another."""
+        """Write the sections of the form."""
         self.reading = DecodingState.of(replace(self.composer.start, prompt="", ids=()))
         given, head = _given(self.composer.start.prompt)
         if len(given) > sum(section.lines for section in self.plan.sections if section.repeats is None):
@@ -477,23 +486,23 @@ class _Piece:
         return self._song("plan")
 
     def _section(self, section: FormSection, number: int, given: list[str], head: str) -> tuple[list[str], str]:
-        """Write one section; return what is left of the prompt."""
+        """Write one section; return the rest of the prompt."""
         first = len(self.lines)
         with_whom = partners(self.plan.scheme, section.lines)
         for place in range(section.lines):
             partner = with_whom[place]
             partner = None if partner is None else first + partner
             end = "\n\n" if place + 1 == section.lines else "\n"
-            stands = self.plan.sheet[first + place] if self.plan.sheet else None
-            if stands is not None:
-                self._add(stands, number, partner, end, given=True)
+            locked = self.plan.sheet[first + place] if self.plan.sheet else None
+            if locked is not None:
+                self._add(locked, number, partner, end, given=True)
             elif given:
                 self._add(given[0], number, partner, end, given=True)
                 given = given[1:]
             elif place == 0 and self.plan.hook and section.name in ("chorus", "hook", "refrain"):
                 self._add(self.plan.hook, number, partner, end, given=True)
             else:
-                spec = self._wish(first, place, partner, with_whom)
+                spec = self._spec(first, place, partner, with_whom)
                 before = self.vocabulary.ids(head) if head else []
                 if before:
                     self.reading.feed(torch.tensor([before]))
@@ -502,17 +511,17 @@ class _Piece:
                 head = ""
         return given, head
 
-    def _wish(self, first: int, place: int, partner: int | None, with_whom: Sequence[int | None]) -> LineSpec:
-        """Return what line ``place`` of the section that begins at line ``first`` is to be like."""
-        fast = {i: line for i, line in enumerate(self.plan.sheet[first : first + len(with_whom)]) if line is not None}
-        to_come = [line for i, line in fast.items() if i > place]
+    def _spec(self, first: int, place: int, partner: int | None, with_whom: Sequence[int | None]) -> LineSpec:
+        """Return the constraints of line ``place`` in the section that starts at line ``first``."""
+        locked = {i: line for i, line in enumerate(self.plan.sheet[first : first + len(with_whom)]) if line is not None}
+        to_come = [line for i, line in locked.items() if i > place]
         other = None if partner is None else self.lines[partner].text
-        if other is None:  # where the later line of two that rhyme stands already, this one follows it
-            other = next((line for i, line in fast.items() if i > place and with_whom[i] == place), None)
+        if other is None:  # the later line of the pair is locked: rhyme with it
+            other = next((line for i, line in locked.items() if i > place and with_whom[i] == place), None)
         before, around = ([line.text for line in lines] for lines in (self.lines, self.lines[first:]))
         return LineSpec(
             rhyme="" if other is None else last_word(other),
-            opens=any(with_whom[i] == place for i in range(place + 1, len(with_whom)) if i not in fast),
+            opens=any(with_whom[i] == place for i in range(place + 1, len(with_whom)) if i not in locked),
             syllables=self.plan.syllables,
             about=None if other is None else line_syllables(other),
             taken=frozenset(map(last_word, [*around, *to_come])),
@@ -532,7 +541,7 @@ class _Piece:
         given: bool = False,
         chosen: ChosenLine | None = None,
     ) -> None:
-        """Put a line into the song and have the model read it."""
+        """Add a line to the song and to the decoding state."""
         text = text.strip()
         self.lines.append(
             SongLine(
@@ -549,31 +558,31 @@ class _Piece:
         ids = list(chosen.line.ids) if chosen else self.vocabulary.ids(text)
         self.tokens += len(ids) + 1 if chosen else 0
         self._read([*ids, *self.vocabulary.ids(end)])
-        self._tell(text + end)
+        self._show(text + end)
 
     def _repeat(self, section: int, number: int) -> None:
-        """Put an earlier section into the song once more, word for word."""
+        """Repeat an earlier section word for word."""
         old = [line for line in self.lines if line.section == section and not line.repeated]
         for place, line in enumerate(old):
             end = "\n\n" if place + 1 == len(old) else "\n"
             moved = None if line.rhymes_with is None else line.rhymes_with + len(self.lines) - self.lines.index(line)
             self.lines.append(replace(line, section=number, rhymes_with=moved, repeated=True))
             self._read(self.vocabulary.ids(line.text + end))
-            self._tell(line.text + end)
+            self._show(line.text + end)
 
     def _header(self, section: FormSection) -> None:
-        """Have the model read the section's header, if it knows such headers; they are not part of the text."""
+        """Read the header of a section, if the vocabulary has it; headers are not part of the text."""
         header = f"[{section.name}]"
         if header in self.composer.start.writer.tokenizer.get_added_vocab():
             self._read(self.vocabulary.ids(f"{header}\n"))
 
-    # Freely.
+    # Without a form.
 
     def free(self) -> ComposedSong:
-        """Write lines until the writer ends the song; only runs copied from training songs are kept out."""
+        """Write lines until the writer ends the song, avoiding runs copied from training songs."""
         self.reading = DecodingState.of(self.composer.start)
         prompt = self.composer.start.prompt
-        self._tell(prompt)
+        self._show(prompt)
         head = self.vocabulary.ids(prompt.rpartition("\n")[2])
         while self.tokens < self.composer.max_tokens:
             spec = LineSpec(any_end=True, words=self._words(), max_copied=self.plan.max_copied)
@@ -583,17 +592,17 @@ class _Piece:
             self.lines.append(SongLine(text, 0, line_syllables(text), copied=chosen.copied))
             self.tokens += len(chosen.line.ids) + 1
             if chosen.line.end == "song":
-                self._tell(new)
+                self._show(new)
                 return self._song("end")
             self._read([*chosen.line.ids, *self.vocabulary.ids("\n")])
-            self._tell(new + "\n")
+            self._show(new + "\n")
             head = []
         return self._song("length")
 
     # Both.
 
     def _words(self) -> str:
-        """Return the last words of the song, where copied runs are looked for."""
+        """Return the last words of the song, where copied runs may start."""
         if self.plan.max_copied is None:
             return ""
         return " ".join(self.text.split()[-(self.plan.max_copied + _REACH) :])
@@ -602,7 +611,7 @@ class _Piece:
         if ids:
             self.reading.feed(torch.tensor([list(ids)]))
 
-    def _tell(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         self.text += text
         if self.on_text is not None:
             self.on_text(self.text)
@@ -612,7 +621,7 @@ class _Piece:
 
 
 def _given(prompt: str) -> tuple[list[str], str]:
-    """Return the whole lines of a prompt, and the beginning of the line that goes on."""
+    """Return the complete lines of a prompt, and the beginning of its last line."""
     *whole, head = prompt.split("\n")
     lines = [line for line in whole if line.strip() and not _HEADER.fullmatch(line.strip())]
     return lines, head

@@ -1,4 +1,8 @@
-"""Output."""
+"""Songs on the terminal while they are written, and in files.
+
+Only whole words are shown, in the order of the songs, without moving the cursor. `write` returns its result when all songs are
+complete; a caller that shows them earlier (the command line on a terminal) uses `shown`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from lyrist.files import explained, write_text
 from lyrist.text import printable
 
 Show = Callable[[str], object]
-"""Takes a piece of text that is to be shown at once."""
+"""Shows a piece of text."""
 
 _listener: Show | None = None
 _WHOLE = re.compile(r".*\s", re.DOTALL)
@@ -22,7 +26,7 @@ _WHOLE = re.compile(r".*\s", re.DOTALL)
 
 @contextlib.contextmanager
 def shown(show: Show | None) -> Iterator[None]:
-    """Have what is written in this block shown as it comes; None shows nothing."""
+    """Show the songs of this block while they are written; None shows nothing."""
     global _listener
     before, _listener = _listener, show
     try:
@@ -32,60 +36,60 @@ def shown(show: Show | None) -> Iterator[None]:
 
 
 def listening() -> bool:
-    """Return whether somebody wants to see the words as they come."""
+    """Return whether songs are shown while they are written."""
     return _listener is not None
 
 
 def whole(text: str) -> str:
-    """Return the beginning of ``text`` that later tokens cannot change: up to the last space or line end.
+    """Return the part of ``text`` that later tokens cannot change: up to the last space or line end.
 
-    What follows it may still be half a word, or half of a character's bytes (which decode as ``�``).
+    The rest may be half a word, or half of the bytes of a character (decoded as ``�``).
     """
     found = _WHOLE.match(text)
     return found[0] if found else ""
 
 
 class Stage:
-    """Where several songs that are written at once appear one after another: one is heard, the others wait their turn."""
+    """Shows songs of one batch one after another."""
 
     def __init__(self, songs: int) -> None:
         self.songs = songs
         self._texts = [""] * songs
-        self._told = [0] * songs
+        self._shown = [0] * songs
         self._ended = [False] * songs
         self._turn = 0
 
     def update(self, song: int, text: str, ended: bool = False) -> None:
-        """Tell the whole text of a song so far; what is new in it is shown when it is the song's turn."""
+        """Set the text of a song so far; its new part is shown when all earlier songs are complete."""
         self._texts[song] = text if ended else whole(text)
         self._ended[song] = self._ended[song] or ended
-        self._show()
+        self._advance()
 
-    def _show(self) -> None:
+    def _advance(self) -> None:
         while self._turn < self.songs:
             song = self._turn
-            if self._told[song] == 0 and self._texts[song] and self.songs > 1:
-                _tell(heading(song))
-            new = self._texts[song][self._told[song] :]
-            self._told[song] += len(new)
-            _tell(new)
+            if self._shown[song] == 0 and self._texts[song] and self.songs > 1:
+                _show(heading(song))
+            new = self._texts[song][self._shown[song] :]
+            self._shown[song] += len(new)
+            _show(new)
             if not self._ended[song]:
                 return
-            _tell("\n\n" if song + 1 < self.songs else "\n")
+            _show("\n\n" if song + 1 < self.songs else "\n")
             self._turn += 1
 
 
 def heading(song: int) -> str:
-    """Return the line above a song where there are several."""
+    """Return the line above each of several songs."""
     return f"--- {song + 1} ---\n"
 
 
 def together(texts: Sequence[str]) -> str:
-    """Return songs as they appear on a stage."""
+    """Return songs in one text, as `Stage` shows them."""
     return "\n\n".join((heading(i) if len(texts) > 1 else "") + text for i, text in enumerate(texts))
 
 
-def _tell(text: str) -> None:
+def _show(text: str) -> None:
     if text and _listener is not None:
         _listener(printable(text))
 
@@ -100,23 +104,23 @@ def kind(path: Path, given: str | None) -> str:
     Raises
     ------
     UsageError
-        There is no such format, or the name does not tell.
+        The format is unknown, or the file name does not determine it.
     """
     if given is not None:
         if given not in FORMATS:
-            raise UsageError(f"--format is '{given}'; it is one of {', '.join(FORMATS)}.")
+            raise UsageError(f"--format must be {' or '.join(FORMATS)}, got '{given}'.")
         return given
     found = SUFFIXES.get(path.suffix.lower())
     if found is None:
-        raise UsageError(f"--out {path} does not tell its format; end it in .jsonl or .txt, or give --format.")
+        raise UsageError(f"--out {path} does not determine the format; use .jsonl or .txt, or give --format.")
     return found
 
 
 def write_songs(path: Path, form: str, songs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> None:
-    """Write songs to a file: whole, or not at all.
+    """Write songs to a file atomically.
 
-    JSON lines hold one song each with the settings beside it, so that any line tells how it came to be. In text the
-    settings stand once, in lines that begin with ``#``, and songs are parted by a line ``--- 2 ---``.
+    Each JSON line holds a song and the settings. A text file has the settings first, in lines that start with ``#``, and a line
+    ``--- 2 ---`` before each song.
     """
     with explained(path):
         path.absolute().parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
-r"""What a song begins with, checked: the writer's conditions, the words that are given, and which tokens mean what.
+r"""The start of songs (conditions and prompt, checked), and the classes of tokens in a vocabulary.
 
-A prompt is cleaned as the corpus was. The two characters ``\n`` in it stand for a line end, since a shell has no easy
-way to type one.
+A prompt is cleaned like the corpus. The two characters ``\n`` in it mean a line end, which is hard to type in a shell.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from lyrist.errors import UsageError
 from lyrist.text.rhyme import Rhyme, rhymes, syllables
 
 ENDLESS = sys.maxsize
-"""The context of a model that reads any number of tokens."""
+"""Context of a model without a limit."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _MARKS = ("Ġ", "▁")  # how byte-level and SentencePiece tokenizers write the space before a word
 
 
 class WriterProtocol(Protocol):
-    """What is needed of a writer; `lyrist.training.writer.Writer` has it."""
+    """The part of `lyrist.training.writer.Writer` that generation uses."""
 
     model: Any
     tokenizer: Any
@@ -41,7 +40,7 @@ class WriterProtocol(Protocol):
         """Return the tokens before the lyrics."""
 
     def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
-        """Return how usual each token is for the conditions; None where nothing is known."""
+        """Return the logit bias of each token for the conditions; None without one."""
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of lyrics."""
@@ -62,7 +61,7 @@ class EncoderInput:
 
 @dataclass(frozen=True)
 class SongStart:
-    """Where every song starts: what is read before it, and the words that are given."""
+    """The start of songs: the prefix that the model reads, and the prompt."""
 
     writer: WriterProtocol
     prefix: tuple[int, ...]
@@ -70,23 +69,23 @@ class SongStart:
     ids: tuple[int, ...]
     """The tokens of the prompt."""
     encoding: EncoderInput | None = None
-    """What the encoder of a sequence-to-sequence model reads."""
+    """Input of the encoder of a sequence-to-sequence model."""
     bias: Tensor | None = None
-    """How usual each token is for what is given, (vocabulary,); see `lyrist.training.logit_bias`."""
+    """Logit bias of the conditions, (vocabulary,); see `lyrist.training.logit_bias`."""
 
     @property
     def context(self) -> int:
-        """Tokens that the model reads at once."""
+        """Context of the model in tokens."""
         return self.writer.context or ENDLESS
 
 
 def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) -> SongStart:
-    """Check what is given and return where the songs start.
+    """Check conditions and prompt, and return the start of the songs.
 
     Raises
     ------
     UsageError
-        The prompt is empty or longer than the model's context, or the writer does not know a condition.
+        The prompt is empty or longer than the context, or a condition is unknown.
     """
     text = "" if prompt is None else _cleaned(prompt)
     prefix, ids = writer.prefix(given), writer.encode(text) if text else []
@@ -94,7 +93,7 @@ def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) 
     room = 2 * context if writer.seq2seq else context - len(prefix) - 1
     if len(ids) > room:
         raise UsageError(
-            f"The prompt has {len(ids):,} tokens, but this writer reads {room:,} at most; give its last lines only."
+            f"The prompt has {len(ids):,} tokens, but this writer reads {room:,} at most; give only the last lines."
         )
     usual = writer.lean(given)
     bias = None if usual is None else torch.from_numpy(usual).to(writer.model.device)
@@ -106,18 +105,16 @@ def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) 
 
 
 def _cleaned(prompt: str) -> str:
-    """Return a prompt as the songs of a corpus are cleaned, with a line end at its end where it had one."""
+    """Return a prompt cleaned like a corpus, keeping a final line end."""
     prompt = prompt.replace("\\n", "\n")
     text = clean(prompt, Cleaning(sections="keep"))
     if not text.strip():
-        raise UsageError(
-            "The prompt is empty; give some words, or leave --prompt out to have the writer begin by itself."
-        )
+        raise UsageError("The prompt is empty; give some words, or leave --prompt out.")
     return text + "\n" * min(len(prompt) - len(prompt.rstrip("\n")), 2)
 
 
 class Vocabulary:
-    """Which tokens of a writer end a line, begin a word, are a word, or are never written."""
+    """Classes of tokens: line ends, whole words, continuations, and tokens that are never written."""
 
     def __init__(self, writer: WriterProtocol) -> None:
         self.writer = writer
@@ -130,29 +127,29 @@ class Vocabulary:
         names = tokenizer.convert_ids_to_tokens(list(range(known)))
         ends = [i for i, name in enumerate(names) if i not in special and _has_line_end(name)]
         self.line_ends = torch.tensor(ends, dtype=torch.long)
-        """Tokens with a line end in them."""
+        """Tokens that contain a line end."""
         self._names = names
         self._rhyming: dict[str, Tensor] = {}
 
     @cached_property
     def spared(self) -> Tensor:
-        """Line ends and the end: what a repetition penalty leaves alone."""
+        """Line ends and the end token, which have no repetition penalty."""
         return torch.tensor([*self.line_ends.tolist(), self.eos], dtype=torch.long)
 
     @cached_property
     def stops(self) -> frozenset[int]:
-        """Tokens after which a line is over."""
+        """Tokens that end a line."""
         return frozenset(self.spared.tolist())
 
     @cached_property
     def continuing(self) -> Tensor:
-        """Tokens that go on with the word before them."""
+        """Tokens that continue the word before them."""
         found = [i for i, name in enumerate(self._names) if name[:1].isalpha() and name[:1] not in (*_MARKS, "Ċ")]
         return torch.tensor(found, dtype=torch.long)
 
     @cached_property
     def words(self) -> dict[int, str]:
-        """The tokens that are a space and a whole word, and the word in lower case."""
+        """Tokens of a space and a whole word, with the word in lower case."""
         found = {}
         for number, name in enumerate(self._names):
             if name[:1] in _MARKS:
@@ -162,7 +159,7 @@ class Vocabulary:
         return found
 
     def rhyming(self, word: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the words that rhyme with ``word``: token ids, how well (`Rhyme`), and their syllables, (n,) each."""
+        """Return the words that rhyme with ``word``: token ids, grades (`Rhyme`) and syllables, (n,) each."""
         if word not in self._rhyming:
             found = [(number, rhymes(word, other), syllables(other)) for number, other in self.words.items()]
             self._rhyming[word] = torch.tensor([e for e in found if e[1] >= Rhyme.SLANT], dtype=torch.long).reshape(
@@ -177,10 +174,10 @@ class Vocabulary:
 
 
 def _added(tokenizer: Any) -> set[int]:
-    """Return the tokens for conditions, however they were added; not those for sections, which are words of a song."""
+    """Return the tokens of conditions; section headers are part of a song."""
     return {int(i) for name, i in tokenizer.get_added_vocab().items() if name.startswith("<|")}
 
 
 def _has_line_end(name: str) -> bool:
-    """Return whether a token, as the tokenizer writes it, holds a line end (byte-level tokenizers write it Ċ)."""
+    """Return whether a token contains a line end, which byte-level tokenizers write as Ċ."""
     return "Ċ" in name or "\n" in name or name == "<0x0A>"

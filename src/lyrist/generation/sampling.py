@@ -1,7 +1,7 @@
-"""How the next token is drawn: the settings, checked; transformers' own warpers; and one number between 0 and 1 a song.
+"""Sampling of the next token with transformers' logits processors and one random number per song.
 
-What is unusual: a token is drawn by the inverse of the cumulative distribution at a number that comes from the song's
-own generator. So a song depends on its seed and its number alone, not on how many are written beside it.
+A token is the inverse of the cumulative distribution at a number from the song's own generator, so a song depends on its seed and
+number only, not on the batch.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ from lyrist.generation.config import RUN, SamplingOptions
 
 
 def overused(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[int, int]]:
-    """Yield (song, token) where that token would complete a run of `RUN` tokens that the song has ``times`` times.
+    """Yield (song, token) if the token would complete a run of `RUN` tokens that occurs ``times`` times in the song.
 
-    A song repeats itself: a refrain, *la la la*. A loop that a model cannot leave is something else, and small models and
-    those with a memory of the song fall into one sooner or later.
+    Songs repeat lines, but small models and models with song memory can enter a loop that they do not leave.
 
     Parameters
     ----------
     history
-        (songs, time): what was written of each.
+        Tokens so far, (songs, time).
     times
-        How often a run may stand in a song.
+        Maximum occurrences of a run.
     """
     length = history.shape[1]
     if length < RUN + times - 1:
@@ -45,28 +44,28 @@ def overused(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[in
 
 
 class MinP(LogitsProcessor):
-    """transformers' ``MinPLogitsWarper`` on logarithms, which needs neither a softmax nor an order: a third of the time."""
+    """``MinPLogitsWarper`` of transformers on log-probabilities, without softmax and sorting: a third of the time."""
 
     def __init__(self, least: float) -> None:
-        """Leave out tokens less than ``least`` times as likely as the likeliest."""
+        """Exclude tokens with less than ``least`` of the probability of the most likely one."""
         self.least = math.log(least)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return the scores, ``-inf`` for what is left out."""
+        """Return the scores, ``-inf`` for excluded tokens."""
         return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + self.least, -torch.inf)
 
 
 def add_style_bias(logits: Tensor, bias: Tensor | None, style: float) -> Tensor:
-    """Return logits that lean to what is usual.
+    """Return logits with the style bias added.
 
     Parameters
     ----------
     logits
-        (songs, vocabulary), or of one song.
-    lean
-        (vocabulary,), perhaps of fewer or more tokens than the logits; see `lyrist.training.logit_bias`. None: to nothing.
+        Logits, (songs, vocabulary) or (vocabulary,).
+    bias
+        Bias of each token, (vocabulary,), of possibly fewer or more tokens than the logits; see `lyrist.training.logit_bias`.
     style
-        How far; see `SamplingOptions`.
+        Weight of the bias; see `SamplingOptions`.
     """
     if bias is None or not style:
         return logits
@@ -77,27 +76,27 @@ def add_style_bias(logits: Tensor, bias: Tensor | None, style: float) -> Tensor:
 
 
 def _each(processors: Sequence[LogitsProcessor], history: Tensor, scores: Tensor) -> Tensor:
-    """Return the scores after all processors; transformers' own list looks at the signature of each every time."""
+    """Return the scores after all processors; transformers' own list inspects each signature at every call."""
     for processor in processors:
         scores = processor(history, scores)
     return scores
 
 
 class TokenSampler:
-    """Draws next tokens for some songs at once."""
+    """Samples the next tokens of several songs."""
 
     def __init__(self, sampling: SamplingOptions, banned: Tensor, spared: Tensor) -> None:
-        """Prepare the warpers.
+        """Create the logits processors.
 
         Parameters
         ----------
         sampling
-            The settings.
+            Sampling options.
         banned
-            Ids that are never written: special tokens but the end.
+            Ids that are never sampled: special tokens except the end token.
         spared
-            Ids that the repetition penalty leaves alone: line ends and, last of them, the end. A song is full of
-            them, and to punish them makes lines longer and longer.
+            Ids without repetition penalty: line ends and, last, the end token. A penalty on them makes lines longer and
+            longer.
         """
         self.sampling, self.banned, self.spared = sampling, banned, spared
         self._history: list[LogitsProcessor] = []
@@ -117,16 +116,16 @@ class TokenSampler:
                 self._warpers.append(MinP(sampling.min_p))
 
     def scores(self, logits: Tensor, history: Tensor, also_banned: Tensor | None = None) -> Tensor:
-        """Return what tokens are drawn from: logits after all settings, ``-inf`` for what cannot be drawn.
+        """Return the logits after all options, ``-inf`` for excluded tokens.
 
         Parameters
         ----------
         logits
             (songs, vocabulary).
         history
-            (songs, time): what was written of each, the prompt included.
+            Tokens so far with the prompt, (songs, time).
         also_banned
-            Further ids that are not to be written now.
+            Further excluded ids.
         """
         scores = logits.float().clone()
         scores.index_fill_(1, self.banned, -torch.inf)
@@ -143,7 +142,7 @@ class TokenSampler:
         return _each(self._warpers, history, scores)
 
     def _no_gap(self, scores: Tensor, history: Tensor) -> None:
-        """Forbid a third line end in a row, in place: one empty line parts sections, more are a gap."""
+        """Exclude a third line end in a row, in place: one empty line separates sections."""
         if history.shape[1] > 1 and len(self.spared):
             gap = torch.isin(history[:, -2:], self.spared).all(dim=1)
             scores[gap[:, None] & torch.isin(torch.arange(scores.shape[1]), self.spared[:-1])] = -torch.inf
@@ -156,13 +155,13 @@ class TokenSampler:
         logits, history, also_banned
             As for `scores`.
         numbers
-            (songs,), float64 in [0, 1): where in the cumulative distribution the token lies.
+            Positions in the cumulative distributions, (songs,), float64 in [0, 1).
         """
         scores = self.scores(logits, history, also_banned)
         if self.sampling.greedy:
             return scores.argmax(dim=-1)
         heaped = scores.softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
         whole = heaped[:, -1]
-        # Less than all of it, or rounding could end at a token after the last possible one.
+        # Strictly below the total, or rounding could select a token after the last possible one.
         aim = torch.minimum(numbers.to(heaped) * whole, torch.nextafter(whole, torch.zeros_like(whole)))
         return torch.searchsorted(heaped, aim[:, None], right=True).squeeze(1)

@@ -55,7 +55,7 @@ def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> Fa
 
     Parameters
     ----------
-    desk
+    engine
         Answers the requests.
     settings
         Address and access rules.
