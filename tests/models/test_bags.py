@@ -24,6 +24,11 @@ def test_probabilities_are_those_of_the_mean_vector() -> None:
 def test_it_learns_and_the_seed_alone_decides() -> None:
     first = BagOfEmbeddings(size=8, random_state=3).fit(LYRICS, LABELS)
     assert (first.predict(LYRICS) == np.array(LABELS)).all()
+    unseen = first.predict_proba(["a tide", "wire again"])
+    assert unseen[0, 0] > 0.7
+    assert unseen[1, 1] > 0.7
+    exchanged = BagOfEmbeddings(size=8, random_state=3).fit(LYRICS, ["bob", "ann"] * 20)
+    assert (exchanged.predict(["tide", "wire"]) == ["bob", "ann"]).all()
     second = BagOfEmbeddings(size=8, random_state=3).fit(LYRICS, LABELS)
     np.testing.assert_array_equal(first.embedding_, second.embedding_)
 

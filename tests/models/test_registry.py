@@ -131,7 +131,7 @@ def check(chances: Any, n: int, k: int) -> None:
 def test_every_recipe_is_documented(name: str) -> None:
     recipe = registry.get(name)
     assert 10 < len(recipe.summary) < 100
-    assert recipe.family in ("control", "linear", "tree", "ensemble", "neural")
+    assert recipe.family in ("baseline", "linear", "tree", "ensemble", "neural")
     for field in dataclasses.fields(recipe.options):
         assert field.metadata["help"], field.name
 
@@ -218,7 +218,7 @@ def test_one_class_is_refused_in_a_sentence_or_always_answered(name: str, make: 
     except LyristError as error:
         assert "ann" in str(error) or "same label" in str(error)
     else:
-        assert registry.get(name).family == "control"
+        assert registry.get(name).family == "baseline"
         assert set(model.predict(table)) == {"ann"}
 
 

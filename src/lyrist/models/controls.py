@@ -179,19 +179,19 @@ class LayoutOptions:
     seed: int = option(0, "decides everything that is drawn at random")
 
 
-@register("majority", "the commonest label, always", family="control", options=MajorityOptions)
+@register("majority", "the commonest label, always", family="baseline", options=MajorityOptions)
 def build_majority(options: MajorityOptions) -> Majority:
     """Build `Majority`."""
     return Majority()
 
 
-@register("layout", "line lengths, marks, repeated lines, capitals; no words", family="control", options=LayoutOptions)
+@register("layout", "line lengths, marks, repeated lines, capitals; no words", family="baseline", options=LayoutOptions)
 def build_layout(options: LayoutOptions) -> LayoutClassifier:
     """Build `LayoutClassifier`."""
     return LayoutClassifier(options.c, options.balance, options.seed)
 
 
-@register("artist-lookup", "the artist's label in training; no lyrics", family="control", options=ArtistLookupOptions)
+@register("artist-lookup", "the artist's label in training; no lyrics", family="baseline", options=ArtistLookupOptions)
 def build_artist_lookup(options: ArtistLookupOptions) -> ArtistLookup:
     """Build `ArtistLookup`."""
     return ArtistLookup(options.smoothing)

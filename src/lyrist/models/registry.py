@@ -51,7 +51,7 @@ class Recipe:
     task: str
     """What it is for: ``classify``, ``write`` or ``picture``."""
     family: str
-    """``control``, ``linear``, ``tree``, ``ensemble`` or ``neural``; neural recipes go through the training loop."""
+    """``baseline``, ``linear``, ``tree``, ``ensemble`` or ``neural``; the training loop fits neural recipes."""
     options: type
     """The frozen dataclass of its options; each field is made by `option`."""
     build: Callable[..., Any]

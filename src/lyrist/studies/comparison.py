@@ -39,7 +39,7 @@ def models(validation: Mapping[str, Scores], fitted: Mapping[str, Any]) -> dict[
 
 def is_control(fitted: Any) -> bool:
     """Return whether a fitted line is a control."""
-    return registry.get(fitted.run.info["recipe"]).family == "control"
+    return registry.get(fitted.run.info["recipe"]).family == "baseline"
 
 
 def strong_controls(
