@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
 from lyrist.evaluation.pictures import ClassifiedPictures, classify_pictures
 from lyrist.models.inputs import songs as as_input
-from lyrist.reports import figures, page
-from lyrist.reports.blocks import Lyrics, Page, Section
 from lyrist.training.runs import open_run
+
+if TYPE_CHECKING:
+    from lyrist.reports.blocks import Page
 
 SHOWN = 5
 """Labels shown for each text."""
@@ -124,6 +125,8 @@ def classify(
         found.append(Label(text, ranked, told))
     classified = Classified(found, Path(html) if html else None)
     if html:
+        from lyrist.reports import page
+
         page.write(_page(classified, opened.info), Path(html))
     return classified
 
@@ -154,6 +157,9 @@ def _told(one: Label) -> str:
 
 def _page(found: Classified, info: dict[str, Any]) -> Page:
     """Return the page of the texts with what decided marked in them."""
+    from lyrist.reports import figures
+    from lyrist.reports.blocks import Lyrics, Page, Section
+
     sections = []
     for number, one in enumerate(found.labels, 1):
         shares = figures.bars(dict(list(one.probabilities.items())[:10]), spec=".1%", name=f"labels-{number}")

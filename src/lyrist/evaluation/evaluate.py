@@ -16,7 +16,6 @@ from lyrist.evaluation.evaluate_writer import EvaluatedWriter, evaluate_writer
 from lyrist.evaluation.pictures import EvaluatedPictures, evaluate_pictures
 from lyrist.metrics.classification import score
 from lyrist.models.inputs import songs as as_input
-from lyrist.training.classifier import NeuralClassifier
 from lyrist.training.runs import open_run
 
 
@@ -91,6 +90,8 @@ def evaluate(
         return evaluate_writer(opened, corpus, split, batch_size=batch_size, as_reported=as_reported, note=told)
     target = opened.info["target"]
     corpus.check_target(target)
+    from lyrist.training.classifier import NeuralClassifier
+
     more = {"batch_size": batch_size} if isinstance(opened.model, NeuralClassifier) else {}
     truth, parts = [], []
     with progress.task(f"scoring on {split}") as advance:  # in blocks: n-grams take ten times the memory of their text

@@ -12,8 +12,6 @@ import polars as pl
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.compression import PRIMER, Read, read_by_ppmd
-from lyrist.evaluation.legacy_metrics import as_reported as count_as_reported
-from lyrist.evaluation.legacy_metrics import table
 from lyrist.metrics.language_modelling import SongLosses, figures, paired, song_losses
 from lyrist.training.runs import Run
 from lyrist.training.trainwriter import LARGEST, held
@@ -50,10 +48,17 @@ class EvaluatedWriter:
             f"  PPMd: {_bits(self.ppmd)} (n = {self.ppmd['n']:,}) after {self.ppmd['primer_bytes']:,} bytes, "
             f"{self.ppmd['cpu_seconds']:.1f} CPU seconds; {_sentence(self.ppmd['against'])}",
             *_of_written(self.written),
-            *([table(self.reported)] if self.reported else []),
+            *self._legacy_table(),
             *([self.note] if self.note else []),
         ]
         return "\n".join(lines)
+
+    def _legacy_table(self) -> list[str]:
+        if not self.reported:
+            return []
+        from lyrist.evaluation.legacy_metrics import table
+
+        return [table(self.reported)]
 
     def figures(self) -> dict[str, Any]:
         """Return the scores for ``--json``: under the name of the split, and each under its own."""
@@ -100,9 +105,15 @@ def evaluate_writer(
         figures(losses),
         {**read.figures(), "against": _against(losses, read)},
         note,
-        count_as_reported(writer, songs) if as_reported else None,
+        _legacy_figures(writer, songs) if as_reported else None,
         {name: opened.results[name] for name in OF_WRITTEN if name in opened.results},
     )
+
+
+def _legacy_figures(writer: Any, songs: pl.DataFrame) -> dict[str, Any]:
+    from lyrist.evaluation import legacy_metrics
+
+    return legacy_metrics.as_reported(writer, songs)
 
 
 def _some(corpus: Corpus) -> list[str]:

@@ -1,25 +1,23 @@
-"""Runs that read pictures: their scores, `evaluate` and `classify` for them."""
+"""`evaluate` and `classify` for runs of image models. PyTorch, Pillow and Matplotlib are imported when they are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.images.blocks import block, split
-from lyrist.images.decoding import UndecodableError, careful, decode
-from lyrist.images.pictureset import SPLITS, Pictures, read
 from lyrist.metrics.images import describe, score_pictures, score_reconstructions
-from lyrist.reports import figures, page
-from lyrist.reports.blocks import Page, Section
-from lyrist.reports.pixels import Shot, sheet
-from lyrist.training.image_training import PictureModel
-from lyrist.training.runs import MODEL, Run
+
+if TYPE_CHECKING:
+    from lyrist.images.pictureset import Pictures
+    from lyrist.reports.blocks import Page
+    from lyrist.training.image_training import PictureModel
+    from lyrist.training.runs import Run
 
 SHOWN = 5
 """Labels shown for each picture."""
@@ -27,6 +25,9 @@ SHOWN = 5
 
 def open_pictures(run: Run) -> PictureModel:
     """Return the fitted network of a run for pictures."""
+    from lyrist.training.image_training import PictureModel
+    from lyrist.training.runs import MODEL
+
     return PictureModel.load(run.path / MODEL)
 
 
@@ -39,7 +40,7 @@ class EvaluatedPictures:
     split: str
     scores: dict[str, Any]
     note: str
-    """What a reader must know about these figures; may be empty."""
+    """A caveat about these figures; may be empty."""
 
     def summary(self) -> str:
         """Return the figures with their intervals, and the note."""
@@ -72,6 +73,8 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
     LyristError
         The pictures are not there or damaged, or none of the split has a class of the run.
     """
+    from lyrist.images.pictureset import SPLITS, read
+
     if split_name not in SPLITS:
         raise UsageError(f"--split is train, validation or test; '{split_name}' is none of them.")
     model, info = open_pictures(run), run.info
@@ -84,11 +87,13 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
         scores = score_pictures(labels, model.predict_proba(pixels, batch_size), model.classes_)
     note = "" if same else "These are not the pictures the run was fitted on: some may be copies of them."
     if same and split_name == "train":
-        note = "These are the pictures it learnt from: the figures say nothing about others."
+        note = "These images were used for training, so the figures say nothing about new images."
     return EvaluatedPictures(run.path, pictures.path, split_name, scores, note)
 
 
 def _own(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
+    from lyrist.images.blocks import block
+
     there = block(pictures, info["block"], info["split_seed"])
     if info.get("per_class") and part == "train":
         there = there.with_at_most(info["per_class"], info["seed"])
@@ -97,6 +102,9 @@ def _own(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArra
 
 def _others(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
     """Return the pictures of other data whose class the run knows."""
+    from lyrist.images.blocks import split
+    from lyrist.images.pictureset import SPLITS
+
     known = [place for place, label in enumerate(pictures.classes) if label in info["block_classes"]]
     rows = np.flatnonzero((split(pictures, info["split_seed"]) == SPLITS.index(part)) & np.isin(pictures.labels, known))
     if not len(rows):
@@ -109,7 +117,7 @@ def _others(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDA
 
 @dataclass(frozen=True)
 class ClassifiedPictures:
-    """What a run says of some pictures, in the order in which they were given."""
+    """Predictions of a run for some images, in the order of the input."""
 
     answers: list[tuple[str, dict[str, float]]]
     """The path of each, and every label with its probability, the most probable first."""
@@ -152,6 +160,8 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
     LyristError
         The run is damaged or an autoencoder, or no picture can be read.
     """
+    from lyrist.images.decoding import UndecodableError
+
     if not paths:
         raise UsageError("classify needs a picture: lyrist classify RUN PICTURE...")
     model = open_pictures(run)
@@ -173,6 +183,8 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
     ]
     found = ClassifiedPictures(answers, rejected, Path(html) if html else None)
     if html:
+        from lyrist.reports import page
+
         page.write(_page(found, [pixels for _, pixels in kept], run.info), Path(html))
     return found
 
@@ -192,6 +204,8 @@ def _spread(paths: Sequence[str]) -> list[Path]:
 
 
 def _decoded(path: Path, side: int) -> NDArray[np.uint8]:
+    from lyrist.images.decoding import UndecodableError, careful, decode
+
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -201,6 +215,10 @@ def _decoded(path: Path, side: int) -> NDArray[np.uint8]:
 
 
 def _page(found: ClassifiedPictures, pixels: Sequence[NDArray[np.uint8]], info: Mapping[str, Any]) -> Page:
+    from lyrist.reports import figures
+    from lyrist.reports.blocks import Page, Section
+    from lyrist.reports.pixels import Shot, sheet
+
     sections = []
     for (name, shares), picture in zip(found.answers, pixels, strict=True):
         label = next(iter(shares))

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lyrist import text
 from lyrist.errors import LyristError
@@ -213,6 +212,8 @@ def _figures(found: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
 
 def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[str, float | None]:
     """Return the difference of two means with Welch's interval, which does not ask for equal variances."""
+    from scipy import stats
+
     value = float(first.mean() - second.mean())
     if min(len(first), len(second)) < 2:
         return {"value": value, "low": None, "high": None}
