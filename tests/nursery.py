@@ -101,10 +101,12 @@ def main() -> None:
     import lyrist.corpus.prepare
     import lyrist.studies.study  # noqa: F401 - so that children need not
     from lyrist.corpus import ingest
-    from lyrist.models import registry
+    from lyrist.models import auto, registry
     from lyrist.training import checkpoints
 
-    registry.recipes()
+    auto.register()
+    for recipe in registry.recipes():
+        assert recipe.options  # imports its module
     torch.set_num_threads(1)
     ingest.SHARD_ROWS = 1
     checkpoints.SAVE_SECONDS = 0.0

@@ -23,7 +23,7 @@ from lyrist.models.registry import get, recipes
 from lyrist.songbook import write_songbook
 from lyrist.studies.plans import plans
 from lyrist.training import writer
-from lyrist.training.classifier import make_estimator
+from lyrist.training.estimators import make_estimator
 from lyrist.training.schedule import Schedule
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "lyrist"
 FLOORS = [
-    {"errors", "text", "_version"},
+    {"errors", "results", "text", "_version"},
     {"files", "progress"},
     {"reports", "metrics", "models", "songbook"},
     {"corpus", "images"},

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any
 
 from lyrist._version import __version__
-from lyrist.models.opening import install
 
 VERBS = {
     "prepare": "lyrist.corpus.prepare",
@@ -39,6 +38,3 @@ def __getattr__(name: str) -> Any:
     if name in VERBS:
         return getattr(import_module(VERBS[name]), name)
     raise AttributeError(f"module 'lyrist' has no attribute '{name}'")
-
-
-install()  # AutoModelForSequenceClassification.from_pretrained opens Lyrist's networks

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import traceback
-from typing import Any, Protocol
+from typing import Any
 
 from lyrist import LISTINGS, VERBS, __version__, progress
 from lyrist.errors import LyristError, unknown
@@ -33,16 +33,6 @@ HELP = {
     "rules": "List the cleaning rules.",
 }
 EPILOGUE = "Every verb takes --json (figures for machines on standard output) and --quiet (no progress)."
-
-
-class Answer(Protocol):
-    """What every verb returns."""
-
-    def summary(self) -> str:
-        """Return a few lines for a person."""
-
-    def figures(self) -> Any:
-        """Return the same for a machine: plain values that JSON can hold."""
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import torch
 from lyrist import progress
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.explain import EXACT, OCCLUSION, explain, telling_features
-from lyrist.models.controls import Majority
+from lyrist.models.baselines import Majority
 from lyrist.models.ensemble import Ensemble
 from lyrist.models.linear import CharSVM
-from lyrist.training.classifier import make_estimator
+from lyrist.training.estimators import make_estimator
 
 LYRICS = [f"the {word} is here {i % 3}\n{word} again, {word}!" for i in range(12) for word in ("river", "engine")]
 LABELS = ["ann", "bob"] * 12

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fitted(folder: Path, **options: Any) -> Any:
-    from lyrist.training.classifier import make_estimator
+    from lyrist.training.estimators import make_estimator
 
     lyrics = ["river moon stone moon", "neon engine wire engine wire"] * 10
     given = {"model": str(folder), "steps": 30, "learning_rate": 5e-3, "max_length": 32, "device": "cpu", **options}

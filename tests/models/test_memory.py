@@ -25,7 +25,7 @@ PEAK = """
 import re, sys, numpy as np
 from pathlib import Path
 from lyrist import progress
-from lyrist.training.classifier import make_estimator
+from lyrist.training.estimators import make_estimator
 progress.quiet()
 name, n, k = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 rng = np.random.default_rng(0)

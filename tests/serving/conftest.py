@@ -13,7 +13,7 @@ from lyrist.models.image_networks import PictureShape
 from lyrist.models.inputs import songs as as_input
 from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.training import runs
-from lyrist.training.classifier import make_estimator
+from lyrist.training.estimators import make_estimator
 from lyrist.training.image_training import PictureModel
 from lyrist.training.writer import Writer
 

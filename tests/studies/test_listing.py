@@ -2,7 +2,7 @@
 
 from lyrist.models import registry
 from lyrist.studies.listing import recipes
-from lyrist.training import classifier, writer
+from lyrist.training import estimators, writer
 
 
 def test_defaults_that_a_recipe_has_of_its_own_for_the_training_loop_are_told() -> None:
@@ -12,6 +12,6 @@ def test_defaults_that_a_recipe_has_of_its_own_for_the_training_loop_are_told() 
     assert told["--learning-rate"] == resolved["learning_rate"]
     assert {row["name"] for row in recipes("mixture").rows} >= {"--network", "--learning-rate"}  # those of its network
     for recipe in registry.recipes("classify"):
-        resolved = classifier.resolved(recipe.name)
+        resolved = estimators.resolved(recipe.name)
         for row in recipes(recipe.name).rows:
             assert resolved[row["name"][2:].replace("-", "_")] == row["default"]

@@ -7,7 +7,7 @@ import pytest
 from lyrist.errors import LyristError
 from lyrist.models import registry
 from lyrist.studies.plans import Plan, load, plans
-from lyrist.training.classifier import make_estimator
+from lyrist.training.estimators import make_estimator
 
 CLASSIFYING = [plan for plan in plans() if plan.task == "classify"]
 

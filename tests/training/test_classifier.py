@@ -10,7 +10,8 @@ from sklearn.model_selection import cross_val_score
 
 from lyrist import progress
 from lyrist.errors import LyristError, UsageError
-from lyrist.training.classifier import NeuralClassifier, hold_out, make_estimator, resolved
+from lyrist.training.classifier import NeuralClassifier, hold_out
+from lyrist.training.estimators import make_estimator, resolved
 
 QUICK = {"steps": 12, "embedding_size": 8, "hidden": 8, "min_count": 1, "device": "cpu", "batch_size": 8}
 

@@ -20,8 +20,8 @@ from lyrist.models.recurrent import RecurrentOptions, lstm
 from lyrist.models.registry import Shape
 from lyrist.training import checkpoints, journal, trackers
 from lyrist.training.batches import TokenExamples
-from lyrist.training.checkpoints import CHECKPOINTS, last_checkpoint
 from lyrist.training.image_training import Thaw
+from lyrist.training.journal import CHECKPOINTS, last_checkpoint
 from lyrist.training.loop import train
 from lyrist.training.schedule import Schedule
 from lyrist.training.trainer import Loop

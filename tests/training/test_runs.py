@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.training import runs
-from lyrist.training.classifier import make_estimator
+from lyrist.training.estimators import make_estimator
 
 LYRICS = ["river moon stone", "neon engine wire", "moon river", "engine wire"] * 5
 LABELS = ["ann", "bob"] * 10

@@ -15,8 +15,8 @@ from lyrist.corpus.cleaning import clean
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
-from lyrist.evaluation.pictures import ClassifiedPictures, classify_pictures
 from lyrist.models.inputs import songs as as_input
+from lyrist.results import Result
 from lyrist.training.runs import open_run
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def classify(
     artist: str | None = None,
     explain: bool = False,
     html: str | None = None,
-) -> Classified | ClassifiedPictures:
+) -> Result:
     """Label texts with a saved run.
 
     Parameters
@@ -101,6 +101,8 @@ def classify(
     if opened.info["task"] == "picture":
         if artist or explain:
             raise UsageError(f"{run} labels pictures, which have no words; leave --artist and --explain out.")
+        from lyrist.evaluation.pictures import classify_pictures
+
         return classify_pictures(opened, [*texts, *([file] if file else [])], html)
     if opened.info["task"] == "write":
         raise UsageError(f"{run} writes lyrics and labels none; give classify a run of a recipe that classifies.")

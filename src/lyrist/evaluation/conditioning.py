@@ -26,7 +26,7 @@ from lyrist.errors import LyristError
 from lyrist.evaluation.songcraft import cut_alike
 from lyrist.metrics.intervals import wilson
 from lyrist.models.inputs import songs as as_input
-from lyrist.training.classifier import make_estimator
+from lyrist.training.estimators import make_estimator
 
 JUDGE = "char-svm"
 """The recipe of the judge: a second or two for some thousand songs, and strong on artists and genres alike."""

@@ -12,11 +12,10 @@ import polars as pl
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.evaluate_writer import EvaluatedWriter, evaluate_writer
-from lyrist.evaluation.pictures import EvaluatedPictures, evaluate_pictures
 from lyrist.metrics.classification import score
 from lyrist.models.inputs import songs as as_input
-from lyrist.training.runs import open_run
+from lyrist.results import Result
+from lyrist.training.runs import is_network, open_run
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def evaluate(
     split: str = "test",
     batch_size: int = 64,
     as_reported: bool = False,
-) -> Evaluated | EvaluatedWriter | EvaluatedPictures:
+) -> Result:
     """Score a saved run.
 
     Parameters
@@ -83,16 +82,18 @@ def evaluate(
     if as_reported and opened.info["task"] != "write":
         raise UsageError(f"--as-reported is for writers; {run} was trained to {opened.info['task']}.")
     if opened.info["task"] == "picture":
+        from lyrist.evaluation.pictures import evaluate_pictures
+
         return evaluate_pictures(opened, data, split, batch_size)
     corpus = Corpus.open(data or opened.info["corpus"])
     if opened.info["task"] == "write":
+        from lyrist.evaluation.evaluate_writer import evaluate_writer
+
         told = note(opened.info, corpus, split)
         return evaluate_writer(opened, corpus, split, batch_size=batch_size, as_reported=as_reported, note=told)
     target = opened.info["target"]
     corpus.check_target(target)
-    from lyrist.training.classifier import NeuralClassifier
-
-    more = {"batch_size": batch_size} if isinstance(opened.model, NeuralClassifier) else {}
+    more = {"batch_size": batch_size} if is_network(opened.model) else {}
     truth, parts = [], []
     with progress.task(f"scoring on {split}") as advance:  # in blocks: n-grams take ten times the memory of their text
         for block in corpus.batches(split, list(dict.fromkeys(["lyrics", "artist", target]))):

@@ -8,7 +8,6 @@ out at random in each pass: small tables are soon learnt by heart otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from torch.nn import functional
 from lyrist import progress
 from lyrist.models.features import NGrams
 from lyrist.models.labels import classes_and_index
-from lyrist.models.registry import option, register
+from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import SongFeatures
 
@@ -32,6 +31,12 @@ PASSES = 25
 """Passes at most, then."""
 
 
+@register(
+    "bag-of-embeddings",
+    "learnt vectors of words and word pairs, averaged, and a linear layer, as in fastText",
+    family="linear",
+    source="Joulin et al. (2016), Bag of tricks for efficient text classification",
+)
 class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The mean of learnt word vectors, then a linear layer.
 
@@ -40,21 +45,21 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     size
         Length of the vectors.
     word_high
-        Word n-grams of 1 to this have vectors.
+        Longest word n-gram with a vector, from 1.
     epochs
-        Passes over the songs; None: as many as show `SHOWN` songs in all, but from 1 to `PASSES`. More learn by heart.
+        Passes over the songs; by default as many as show `SHOWN` songs in total, between 1 and `PASSES`.
     learning_rate
-        Step of Adam, falling to 0 over the passes.
+        Initial step of Adam; it falls to 0 over the passes.
     dropout
-        Share of a song's n-grams left out in each pass.
+        Share of the n-grams of a song that are left out in each pass.
     batch_size
-        Songs a step.
+        Songs in an update.
     max_features
-        N-grams with a vector, the most widespread.
+        Keep this many n-grams with a vector, those in the most songs.
     features
-        ``artist``: the artist has a vector as well.
+        ``artist`` gives the artist a vector too.
     random_state
-        Decides the first vectors, the order of the songs and what is left out.
+        Seed of everything that is drawn at random.
 
     Attributes
     ----------
@@ -150,42 +155,3 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the most probable label of each song."""
         found: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return found
-
-
-@dataclass(frozen=True)
-class BagOptions:
-    """Options of `bag-of-embeddings`."""
-
-    size: int = option(64, "length of the vectors")
-    word_high: int = option(2, "word n-grams of 1 to this have vectors")
-    epochs: int | None = option(
-        None, f"passes over the songs; by default as many as show {SHOWN:,} songs in all, from 1 to {PASSES}"
-    )
-    learning_rate: float = option(0.02, "step of Adam, falling to 0")
-    dropout: float = option(0.5, "share of a song's n-grams left out in each pass")
-    batch_size: int = option(32, "songs a step")
-    max_features: int = option(200_000, "n-grams with a vector, the most widespread")
-    features: Features = option("none", "artist: the artist has a vector as well")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@register(
-    "bag-of-embeddings",
-    "learnt vectors of words and word pairs, averaged, and a linear layer, as in fastText",
-    family="linear",
-    options=BagOptions,
-    source="Joulin et al. (2016), Bag of tricks for efficient text classification",
-)
-def build_bag_of_embeddings(options: BagOptions) -> BagOfEmbeddings:
-    """Build `BagOfEmbeddings`."""
-    return BagOfEmbeddings(
-        options.size,
-        options.word_high,
-        options.epochs,
-        options.learning_rate,
-        options.dropout,
-        options.batch_size,
-        options.max_features,
-        options.features,
-        options.seed,
-    )

@@ -29,8 +29,8 @@ from lyrist.models.labels import class_shares, classes_and_index
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.margins import Floats, Margins, by_gram, fit_margins, folds, learn_and_score, softmax
 from lyrist.models.mixing import mix
-from lyrist.models.registry import option, register
-from lyrist.models.songclassifier import Features, estimator_parameters
+from lyrist.models.registry import register
+from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import Contributions, SongFeatures, class_counts, log_count_ratios, unit_rows
 
 MEMBERS = ("ratios", "form", "bayes", "layout")
@@ -49,25 +49,40 @@ class _Songs:
     X: Any
 
 
+@register(
+    "ensemble",
+    "four linear views of n-grams and layout, weighed on songs they had not seen",
+    family="ensemble",
+    source="Genest & Zidek (1986), Combining probability distributions",
+)
 class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Linear models of n-grams and layout, mixed.
 
     Parameters
     ----------
-    char_low, char_high
-        Character n-grams.
+    char_low
+        Shortest character n-gram.
+    char_high
+        Longest character n-gram.
     word_high
-        Word n-grams of 1 to this.
+        Longest word n-gram, from 1; punctuation marks and line ends count as words.
     C
-        The cost of errors against the length of the weights, of ``ratios``; the others' are in proportion.
+        Cost of training errors against the size of the weights, in ``ratios``; the other members use a fixed
+        multiple.
     balance
-        From 0 (every song counts the same) to 1 (every class counts the same) in the support vector machines.
+        Class weights: 0 weighs every song equally, 1 every class.
     smoothing
-        Added to the counts of the log-count ratios; a tenth of it to those of naive Bayes.
+        Added to the counts of the log-count ratios, and a tenth of it to those of naive Bayes.
     prior
-        How much of the classes' shares the answer heeds: 1 for the best loss and accuracy, 0 for the best macro F1.
-    min_df, max_features, features, random_state
-        As in `CharSVM`; ``max_features`` holds for characters and for words each.
+        Exponent of the class shares: 1 for the best loss and accuracy, 0 for the best macro F1.
+    min_df
+        Ignore n-grams that occur in fewer training songs.
+    max_features
+        Keep this many n-grams of words, and as many of characters, those in the most songs.
+    features
+        ``artist`` adds the artist as a feature beside the lyrics.
+    random_state
+        Seed of everything that is drawn at random.
 
     Attributes
     ----------
@@ -270,32 +285,3 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _views_of(self, name: str, songs: _Songs) -> sp.csr_matrix:
         return self._form(songs) if name == "form" else songs.layout
-
-
-@dataclass(frozen=True)
-class EnsembleOptions:
-    """Options of `ensemble`."""
-
-    char_low: int = option(2, "shortest character n-gram")
-    char_high: int = option(4, "longest character n-gram")
-    word_high: int = option(2, "word n-grams of 1 to this")
-    c: float = option(2.5, "cost of errors against the length of the weights")
-    balance: float = option(1.0, "0: every song counts the same, 1: every class does")
-    smoothing: float = option(1.0, "added to every count of the log-count ratios")
-    prior: float = option(0.5, "heed the classes' shares: 1 for the best loss and accuracy, 0 for the best macro F1")
-    min_df: int = option(2, "leave out n-grams in fewer songs")
-    max_features: int = option(100_000, "keep this many n-grams, the most widespread, of each kind")
-    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@register(
-    "ensemble",
-    "four linear views of n-grams and layout, weighed on songs they had not seen",
-    family="ensemble",
-    options=EnsembleOptions,
-    source="Genest & Zidek (1986), Combining probability distributions",
-)
-def build_ensemble(options: EnsembleOptions) -> Ensemble:
-    """Build `Ensemble`."""
-    return Ensemble(**estimator_parameters(options))

@@ -8,7 +8,6 @@ training song got from a model without it.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,30 +18,40 @@ from sklearn.model_selection import KFold
 
 from lyrist.models.features import NGrams
 from lyrist.models.margins import Floats, Margins, fit_margins, folds, learn_and_score
-from lyrist.models.registry import option, register
-from lyrist.models.songclassifier import Features, LinearSongs, estimator_parameters
+from lyrist.models.registry import register
+from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios
 
 
+@register(
+    "char-svm",
+    "characters 3-5, TF-IDF, support vector machine",
+    family="linear",
+    source="Suykens & Vandewalle (1999), Least squares support vector machine classifiers",
+)
 class CharSVM(LinearSongs):
     """A support vector machine on character n-grams.
 
     Parameters
     ----------
-    low, high
-        The shortest and longest n-gram.
+    low
+        Shortest character n-gram.
+    high
+        Longest character n-gram.
     within_words
-        No n-gram reaches over a blank.
+        Take no n-gram across a blank.
     C
-        The cost of errors against the length of the weights.
+        Cost of training errors against the size of the weights.
     balance
-        From 0 (every song counts the same) to 1 (every class counts the same).
-    min_df, max_features
-        As in `NGrams`.
+        Class weights: 0 weighs every song equally, 1 every class.
+    min_df
+        Ignore n-grams that occur in fewer training songs.
+    max_features
+        Keep this many n-grams, those in the most songs.
     features
-        ``artist``: the artist's name as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature beside the lyrics.
     random_state
-        Deals the calibration songs of very large sets.
+        Seed of everything that is drawn at random.
     """
 
     def __init__(
@@ -77,6 +86,12 @@ class CharSVM(LinearSongs):
         return fit_margins(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
 
 
+@register(
+    "nb-svm",
+    "words and characters scaled by naive Bayes ratios, support vector machine",
+    family="linear",
+    source="Wang & Manning (2012), Baselines and bigrams: simple, good sentiment and topic classification",
+)
 class NBSVM(LinearSongs):
     """A support vector machine on words and characters scaled by naive Bayes log-count ratios.
 
@@ -86,16 +101,28 @@ class NBSVM(LinearSongs):
     Parameters
     ----------
     word_high
-        Word n-grams of 1 to this; punctuation marks and line ends are words too.
-    char_low, char_high
-        Character n-grams.
+        Longest word n-gram, from 1; punctuation marks and line ends count as words.
+    char_low
+        Shortest character n-gram.
+    char_high
+        Longest character n-gram.
     smoothing
-        Added to every count of the ratios.
+        Added to every count of the log-count ratios.
     power
-        The power of the ratio in the scale of an n-gram, beside its inverse document frequency: 0 leaves the labels out,
-        1 takes the ratio as it is. Wang & Manning blend the ratios with equal weights for the same end.
-    C, balance, min_df, max_features, features, random_state
-        As in `CharSVM`; ``max_features`` holds for words and for characters each.
+        Exponent of the log-count ratio in the scale of an n-gram: 0 ignores the labels, 1 takes the ratio as it
+        is.
+    C
+        Cost of training errors against the size of the weights.
+    balance
+        Class weights: 0 weighs every song equally, 1 every class.
+    min_df
+        Ignore n-grams that occur in fewer training songs.
+    max_features
+        Keep this many n-grams of words, and as many of characters, those in the most songs.
+    features
+        ``artist`` adds the artist as a feature beside the lyrics.
+    random_state
+        Seed of everything that is drawn at random.
     """
 
     def __init__(
@@ -145,6 +172,12 @@ class NBSVM(LinearSongs):
         return dataclasses.replace(found, rows=held, scores=np.concatenate(scores))
 
 
+@register(
+    "complement-nb",
+    "words and complement naive Bayes: the fastest",
+    family="linear",
+    source="Rennie et al. (2003), Tackling the poor assumptions of naive Bayes text classifiers",
+)
 class ComplementNaiveBayes(LinearSongs):
     """Complement naive Bayes (Rennie et al. 2003) on which words a song has, its score scaled by the song's length.
 
@@ -153,11 +186,17 @@ class ComplementNaiveBayes(LinearSongs):
     Parameters
     ----------
     word_high
-        Word n-grams of 1 to this; punctuation marks and line ends are words too.
+        Longest word n-gram, from 1; punctuation marks and line ends count as words.
     smoothing
         Added to every count of every class.
-    min_df, max_features, features, random_state
-        As in `CharSVM`.
+    min_df
+        Ignore n-grams that occur in fewer training songs.
+    max_features
+        Keep this many n-grams, those in the most songs.
+    features
+        ``artist`` adds the artist as a feature beside the lyrics.
+    random_state
+        Seed of everything that is drawn at random.
     """
 
     def __init__(
@@ -196,6 +235,12 @@ class ComplementNaiveBayes(LinearSongs):
         return np.ascontiguousarray((weights - weights.mean(axis=0)).T, dtype=np.float32)
 
 
+@register(
+    "tfidf-logistic",
+    "words, TF-IDF and logistic regression: the usual baseline",
+    family="linear",
+    source="report 002",
+)
 class TfidfLogistic(LinearSongs):
     """Multinomial logistic regression on TF-IDF of words, scikit-learn's defaults: the usual baseline.
 
@@ -204,11 +249,17 @@ class TfidfLogistic(LinearSongs):
     Parameters
     ----------
     C
-        The inverse of the regularisation.
+        Inverse of the regularisation strength.
     word_high
-        Word n-grams of 1 to this.
-    min_df, max_features, features, random_state
-        As in `CharSVM`.
+        Longest word n-gram, from 1.
+    min_df
+        Ignore n-grams that occur in fewer training songs.
+    max_features
+        Keep this many n-grams, those in the most songs.
+    features
+        ``artist`` adds the artist as a feature beside the lyrics.
+    random_state
+        Seed of everything that is drawn at random.
     """
 
     def __init__(
@@ -240,107 +291,3 @@ class TfidfLogistic(LinearSongs):
             coef, intercept = np.hstack([-coef / 2, coef / 2]), np.array([-intercept[0] / 2, intercept[0] / 2])
         nobody = np.zeros((0, len(self.classes_)), dtype=np.float32)
         return Margins(coef.astype(np.float32), intercept.astype(np.float32), np.zeros(0, dtype=np.int64), nobody)
-
-
-@dataclass(frozen=True)
-class TfidfLogisticOptions:
-    """Options of `tfidf-logistic`."""
-
-    c: float = option(1.0, "inverse of the regularisation")
-    word_high: int = option(1, "word n-grams of 1 to this")
-    min_df: int = option(1, "leave out n-grams in fewer songs")
-    max_features: int = option(200_000, "keep this many n-grams, the most widespread")
-    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@dataclass(frozen=True)
-class NBSVMOptions:
-    """Options of `nb-svm`."""
-
-    word_high: int = option(2, "word n-grams of 1 to this")
-    char_low: int = option(3, "shortest character n-gram")
-    char_high: int = option(5, "longest character n-gram")
-    smoothing: float = option(1.0, "added to every count of the log-count ratios")
-    power: float = option(0.5, "power of the ratios: 0 leaves them out, 1 takes them as they are")
-    c: float = option(2.5, "cost of errors against the length of the weights")
-    balance: float = option(1.0, "0: every song counts the same, 1: every class does")
-    min_df: int = option(2, "leave out n-grams in fewer songs")
-    max_features: int = option(200_000, "keep this many n-grams, the most widespread, of each kind")
-    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@dataclass(frozen=True)
-class CharSVMOptions:
-    """Options of `char-svm`."""
-
-    low: int = option(3, "shortest character n-gram")
-    high: int = option(5, "longest character n-gram")
-    within_words: bool = option(False, "no n-gram reaches over a blank")
-    c: float = option(2.5, "cost of errors against the length of the weights")
-    balance: float = option(1.0, "0: every song counts the same, 1: every class does")
-    min_df: int = option(2, "leave out n-grams in fewer songs")
-    max_features: int = option(200_000, "keep this many n-grams, the most widespread")
-    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@dataclass(frozen=True)
-class ComplementNBOptions:
-    """Options of `complement-nb`."""
-
-    word_high: int = option(2, "word n-grams of 1 to this")
-    smoothing: float = option(0.1, "added to every count")
-    min_df: int = option(2, "leave out n-grams in fewer songs")
-    max_features: int = option(200_000, "keep this many n-grams, the most widespread")
-    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@register(
-    "tfidf-logistic",
-    "words, TF-IDF and logistic regression: the usual baseline",
-    family="linear",
-    options=TfidfLogisticOptions,
-    source="report 002",
-)
-def build_tfidf_logistic(options: TfidfLogisticOptions) -> TfidfLogistic:
-    """Build `TfidfLogistic`."""
-    return TfidfLogistic(**estimator_parameters(options))
-
-
-@register(
-    "nb-svm",
-    "words and characters scaled by naive Bayes ratios, support vector machine",
-    family="linear",
-    options=NBSVMOptions,
-    source="Wang & Manning (2012), Baselines and bigrams: simple, good sentiment and topic classification",
-)
-def build_nb_svm(options: NBSVMOptions) -> NBSVM:
-    """Build `NBSVM`."""
-    return NBSVM(**estimator_parameters(options))
-
-
-@register(
-    "char-svm",
-    "characters 3-5, TF-IDF, support vector machine",
-    family="linear",
-    options=CharSVMOptions,
-    source="Suykens & Vandewalle (1999), Least squares support vector machine classifiers",
-)
-def build_char_svm(options: CharSVMOptions) -> CharSVM:
-    """Build `CharSVM`."""
-    return CharSVM(**estimator_parameters(options))
-
-
-@register(
-    "complement-nb",
-    "words and complement naive Bayes: the fastest",
-    family="linear",
-    options=ComplementNBOptions,
-    source="Rennie et al. (2003), Tackling the poor assumptions of naive Bayes text classifiers",
-)
-def build_complement_nb(options: ComplementNBOptions) -> ComplementNaiveBayes:
-    """Build `ComplementNaiveBayes`."""
-    return ComplementNaiveBayes(**estimator_parameters(options))

@@ -94,7 +94,7 @@ def memory_estimate(
         There is no such recipe, or an option's value does not fit.
     """
     found, given = registry.get(recipe), dict(options or {})
-    known = {field.name for field in dataclasses.fields(found.options)}
+    known = {each.name for each in found.parameters}
     own = {name: value for name, value in given.items() if name.replace("-", "_") in known}
     settings = registry.configure(found.options, own, recipe)
     if found.family == "neural":

@@ -1,4 +1,4 @@
-"""Which numbers an option can take: a name means the same in every recipe, so its range stands here once."""
+"""The ranges of options: a name means the same in every recipe, so its range is declared once, here."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def check(field: str, value: Any, where: str) -> None:
         if isinstance(number, bool) or not isinstance(number, int | float):
             continue
         if not math.isfinite(number):
-            raise UsageError(f"{where} is a number; {number} is none to compute with.")
+            raise UsageError(f"{where} is {number}, which is not a finite number.")
         if field in _ABOVE and number <= 0:
-            raise UsageError(f"{where} is more than 0; {number} is not.")
+            raise UsageError(f"{where} must be more than 0, got {number}.")
         if number < _AT_LEAST.get(field, -math.inf):
-            raise UsageError(f"{where} is at least {_AT_LEAST[field]}; {number} is not.")
+            raise UsageError(f"{where} must be at least {_AT_LEAST[field]}, got {number}.")
         if field in _SHARES and number >= 1:
-            raise UsageError(f"{where} is a share, at least 0 and less than 1; {number} is not.")
+            raise UsageError(f"{where} must be a share, at least 0 and less than 1, got {number}.")
         if number > _AT_MOST.get(field, math.inf):
-            raise UsageError(f"{where} is at most {_AT_MOST[field]}; {number} is not.")
+            raise UsageError(f"{where} must be at most {_AT_MOST[field]}, got {number}.")

@@ -1,43 +1,36 @@
 """The registry of recipes: every model that Lyrist can fit, by name.
 
-A recipe is a name, a line about it, its options (a frozen dataclass) and a function that builds the unfitted model from
-them. Registering it is all that is needed: ``lyrist recipes`` lists it, ``lyrist train`` fits it, studies may name it and
-the tests that run over the registry cover it.
+A recipe is registered by a decorator on the class or function that builds its model. The list of recipes is read from the
+source of the decorators, so that ``lyrist recipes`` imports no model; a module is imported when its recipe is used.
+Packages outside Lyrist register their recipes by the entry point group ``lyrist.recipes``.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
 import importlib
+import importlib.metadata
+import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from lyrist.errors import UsageError, unknown
+from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.models import ranges
 
-MODULES = (
-    "controls",
-    "linear",
-    "streamed",
-    "trees",
-    "bags",
-    "ensemble",
-    "recurrent",
-    "convolutional",
-    "transformer",
-    "ngram",
-    "mixture",
-    "recurrentlm",
-    "gpt",
-    "pretrained",
-    "image_networks",
-    "image_transfer",
-)
-"""The modules of this room that register recipes, in the order in which ``lyrist recipes`` lists them."""
+TASKS = ("classify", "write", "picture")
+FAMILIES = ("baseline", "linear", "tree", "ensemble", "counts", "mixture", "neural")
+"""The kinds of models, in the order in which ``lyrist recipes`` lists them; neural recipes use the training loop."""
+
+ENTRY_POINTS = "lyrist.recipes"
+"""The entry point group of packages that add recipes; each entry point names a module that registers them."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +38,55 @@ class Recipe:
     """One entry of the registry."""
 
     name: str
-    """What the user types; lower case, words joined by hyphens."""
+    """What the user types: lower case, words joined by hyphens."""
     summary: str
     """One line for ``lyrist recipes``."""
-    task: str
-    """What it is for: ``classify``, ``write`` or ``picture``."""
     family: str
-    """``baseline``, ``linear``, ``tree``, ``ensemble`` or ``neural``; the training loop fits neural recipes."""
-    options: type
-    """The frozen dataclass of its options; each field is made by `option`."""
-    build: Callable[..., Any]
-    """From the options to the model. Estimators: ``build(options) -> scikit-learn estimator``; neural recipes:
-    ``build(options, shape) -> transformers.PreTrainedModel`` (`Shape` tells what the data decide)."""
-    source: str = ""
-    """The paper, report or book the method comes from."""
+    """One of `FAMILIES`."""
+    task: str
+    """One of `TASKS`."""
+    source: str
+    """The paper or book that describes the method."""
+    module: str
+    """The module that defines the recipe; it is imported when `options` or `build` is read."""
+
+    @property
+    def options(self) -> type:
+        """The estimator class, whose constructor declares the options; for networks, the dataclass of the options."""
+        return self._definition()[0]
+
+    @property
+    def build(self) -> Callable[..., Any]:
+        """The function from configured options to the model.
+
+        Estimators: ``build(configure(options, given, name))`` is the unfitted estimator. Networks: ``build(options, shape)``
+        is a ``transformers.PreTrainedModel``, where `Shape` is what the data decide.
+        """
+        return self._definition()[1]
+
+    @property
+    def parameters(self) -> list[Option]:
+        """The options of the recipe, in the order of their declaration."""
+        return parameters(self.options)
+
+    def _definition(self) -> tuple[type, Callable[..., Any]]:
+        if self.name not in _definitions:
+            importlib.import_module(self.module)
+        return _definitions[self.name]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a recipe, as its class or dataclass declares it."""
+
+    name: str
+    """With underscores; ``seed`` and ``c`` where scikit-learn says ``random_state`` and ``C``."""
+    parameter: str
+    """The name of the constructor's parameter."""
+    kind: Any
+    """The annotated type."""
+    default: Any
+    help: str
 
 
 @dataclass(frozen=True)
@@ -72,38 +100,107 @@ class Shape:
     labels: tuple[str, ...] = ()
     """Class names, in the order of the logits."""
     artists: int = 0
-    """Number of artist ids where the artist is an input (0: none is; id 0 is the unknown artist)."""
+    """Number of artist ids where the artist is an input (0: it is not; id 0 is the unknown artist)."""
 
 
-_recipes: dict[str, Recipe] = {}
+_definitions: dict[str, tuple[type, Callable[..., Any]]] = {}
+_outside: dict[str, Recipe] = {}
 
 
-def option(default: Any, help: str) -> Any:  # noqa: A002 - it is what the field's metadata key is called
-    """Return a dataclass field with a default and the line that documents it."""
+def option(default: Any, help: str) -> Any:  # noqa: A002 - the key in the field's metadata
+    """Return a dataclass field with a default and its help text."""
     return dataclasses.field(default=default, metadata={"help": help})
 
 
 def register(
-    name: str, summary: str, *, family: str, options: type, task: str = "classify", source: str = ""
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register the decorated function as the builder of the recipe ``name``."""
+    name: str,
+    summary: str,
+    *,
+    family: str,
+    task: str = "classify",
+    options: type | None = None,
+    source: str = "",
+) -> Callable[[Any], Any]:
+    """Register the decorated estimator class, or the decorated builder of a network, as the recipe ``name``.
 
-    def decorate(build: Callable[..., Any]) -> Callable[..., Any]:
-        if name in _recipes:
+    The arguments other than ``options`` must be literals: the list of recipes is read from the source.
+
+    Parameters
+    ----------
+    name
+        What the user types: lower case, words joined by hyphens.
+    summary
+        One line for ``lyrist recipes``.
+    family, task
+        One of `FAMILIES` and one of `TASKS`.
+    options
+        The dataclass of a network's options (each field made by `option`). An estimator class needs none: its
+        constructor's parameters are the options, and the Parameters section of its docstring is their help.
+    source
+        The paper or book that describes the method.
+
+    Raises
+    ------
+    ValueError
+        The name is registered twice.
+    """
+
+    def decorate(build: Any) -> Any:
+        known = _index().get(name) or _outside.get(name)
+        if name in _definitions or (known and known.module != build.__module__):
             raise ValueError(f"the recipe '{name}' is registered twice")
-        _recipes[name] = Recipe(name, summary, task, family, options, build, source)
+        if options is None and not isinstance(build, type):
+            raise ValueError(f"the recipe '{name}' has no options: give options=, or decorate the estimator class")
+        _definitions[name] = (options, build) if options is not None else (build, lambda configured: configured)
+        if known is None:
+            _outside[name] = Recipe(name, summary, family, task, source, build.__module__)
         return build
 
     return decorate
 
 
+@cache
+def _index() -> dict[str, Recipe]:
+    """Return the recipes of `lyrist.models`, read from the decorators in its source files; no model is imported."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "\n@register(" not in text:
+            continue
+        for node in ast.parse(text).body:
+            for call in getattr(node, "decorator_list", ()):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "register":
+                    given = {str(key.arg): ast.literal_eval(key.value) for key in call.keywords if key.arg != "options"}
+                    name, summary = (ast.literal_eval(argument) for argument in call.args)
+                    given = {"task": "classify", "source": "", **given}
+                    found[name] = Recipe(name, summary, module=f"{__package__}.{path.stem}", **given)
+    return found
+
+
+@cache
+def _load_entry_points() -> None:
+    """Import the modules of other packages that register recipes.
+
+    Raises
+    ------
+    LyristError
+        One of them cannot be imported.
+    """
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            entry.load()
+        except Exception as error:
+            raise LyristError(
+                f"The package that adds the recipe '{entry.name}' ({entry.value}) cannot be imported: {error}; "
+                "update or remove that package."
+            ) from error
+
+
 def recipes(task: str | None = None) -> list[Recipe]:
-    """Return all recipes, or those for one task, in the order of `MODULES`, whichever was imported first."""
-    place = {f"lyrist.models.{module}": number for number, module in enumerate(MODULES)}
-    for module in place:
-        importlib.import_module(module)
-    found = [recipe for recipe in _recipes.values() if task in (None, recipe.task)]
-    return sorted(found, key=lambda recipe: place.get(recipe.build.__module__, len(place)))
+    """Return all recipes, or those for one task, ordered by task, family and module; no model is imported."""
+    _load_entry_points()
+    found = [recipe for recipe in (_index() | _outside).values() if task in (None, recipe.task)]
+    return sorted(found, key=lambda recipe: (TASKS.index(recipe.task), FAMILIES.index(recipe.family)))
 
 
 def get(name: str) -> Recipe:
@@ -120,69 +217,100 @@ def get(name: str) -> Recipe:
     return known[name]
 
 
-def configure(options: type, given: Mapping[str, Any], what: str) -> Any:
-    """Return the options dataclass filled from ``given``; strings are read as the field's type.
+OPTION_NAMES = {"C": "c", "random_state": "seed"}
+"""Options that are named otherwise than the parameter of scikit-learn."""
+
+
+@cache
+def parameters(kind: type[Any]) -> list[Option]:
+    """Return the options that a dataclass declares by its fields, or an estimator class by its constructor."""
+    hints = typing.get_type_hints(kind if dataclasses.is_dataclass(kind) else kind.__init__)
+    if dataclasses.is_dataclass(kind):
+        fields = [(field.name, field.default, field.metadata.get("help", "")) for field in dataclasses.fields(kind)]
+    else:
+        helps = _parameter_docs(kind)
+        given = list(inspect.signature(kind).parameters.values())
+        fields = [(each.name, each.default, helps.get(each.name, "")) for each in given]
+    return [Option(OPTION_NAMES.get(name, name), name, hints[name], default, text) for name, default, text in fields]
+
+
+def _parameter_docs(kind: type) -> dict[str, str]:
+    """Return the text of each entry in the Parameters section of a numpydoc docstring."""
+    _, _, section = (inspect.getdoc(kind) or "").partition("Parameters\n----------\n")
+    section = re.split(r"\n\n?(?=\w[\w ]*\n---)", section)[0]
+    found = re.findall(r"^(\w[\w, ]*?)(?: : .*)?\n((?:[ ]+.*\n?|\n)+)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
+
+
+def configure(kind: type, given: Mapping[str, Any], what: str) -> Any:
+    """Return an instance of a dataclass of options, or of an estimator class, from options by name.
 
     Parameters
     ----------
-    options
-        The dataclass.
+    kind
+        `Recipe.options`, or another dataclass whose fields are options.
     given
-        Names (hyphens or underscores) and values, from the command line, a TOML file or Python.
+        Names (hyphens or underscores) and values, from the command line, a TOML file or Python; strings are converted
+        to the declared type.
     what
         Names the recipe in errors.
 
     Raises
     ------
     UsageError
-        A key is unknown or a value does not fit its field.
+        A name is unknown or a value does not fit.
     """
-    hints = typing.get_type_hints(options)
+    known = {each.name: each for each in parameters(kind)}
     values = {}
     for key, value in given.items():
-        field = key.replace("-", "_")
-        if field not in hints:
-            raise unknown(f"option of {what} called", key.replace("_", "-"), [n.replace("_", "-") for n in hints])
-        where = f"--{key.replace('_', '-')} of {what}"
-        values[field] = _read(value, hints[field], where)
-        ranges.check(field, values[field], where)
-    return options(**values)
+        name = key.replace("-", "_")
+        if name not in known:
+            raise unknown(f"option of {what} called", key.replace("_", "-"), [n.replace("_", "-") for n in known])
+        where = f"--{name.replace('_', '-')} of {what}"
+        converted = _convert(value, known[name].kind, where)
+        ranges.check(name, converted, where)
+        values[known[name].parameter] = converted
+    return kind(**values)
 
 
-def split_options(given: Mapping[str, Any], *dataclasses_: type) -> list[dict[str, Any]]:
-    """Deal the given options out to the dataclasses that have such a field; the last takes what none has.
+def values(configured: Any) -> dict[str, Any]:
+    """Return every option with its value, by option name, of what `configure` returned."""
+    return {each.name: getattr(configured, each.parameter) for each in parameters(configured.__class__)}
 
-    `configure` on the last one then says what is unknown.
+
+def split_options(given: Mapping[str, Any], *kinds: type) -> list[dict[str, Any]]:
+    """Split the given options by the classes that declare them; the last class gets those that no class declares.
+
+    `configure` on the last one then reports what is unknown.
     """
-    dealt: list[dict[str, Any]] = [{} for _ in dataclasses_]
-    names = [{field.name for field in dataclasses.fields(kind)} for kind in dataclasses_]
+    found: list[dict[str, Any]] = [{} for _ in kinds]
+    names = [{each.name for each in parameters(kind)} for kind in kinds]
     for key, value in given.items():
-        home = next((i for i, fields in enumerate(names) if key.replace("-", "_") in fields), len(dealt) - 1)
-        dealt[home][key] = value
-    return dealt
+        place = next((i for i, known in enumerate(names) if key.replace("-", "_") in known), len(found) - 1)
+        found[place][key] = value
+    return found
 
 
-def _read(value: Any, kind: Any, where: str) -> Any:
-    """Return ``value`` as ``kind`` (bool, int, float, str, a Literal, a tuple of one of them, or one of these or None)."""
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    """Return ``value`` as ``kind``: bool, int, float, str, a Literal, a tuple of one of them, or one of these or None."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if value is None or value == "none":
             return None
-        return _read(value, next(a for a in inner if a is not type(None)), where)
+        return _convert(value, next(a for a in inner if a is not type(None)), where)
     if origin is typing.Literal:
         if value not in inner:
             close = difflib.get_close_matches(str(value), inner, n=1)
-            raise UsageError(
-                f"{where} is one of {', '.join(inner)}; '{value}' is not{f' (did you mean {close[0]}?)' if close else ''}."
-            )
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise UsageError(f"{where} must be one of {', '.join(inner)}, got '{value}'{hint}.")
         return value
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
-        return tuple(_read(item, inner[0], where) for item in items)
+        return tuple(_convert(item, inner[0], where) for item in items)
     if kind is bool:
         known = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
         if str(value).lower() not in known:
-            raise UsageError(f"{where} is true or false; '{value}' is neither.")
+            raise UsageError(f"{where} must be true or false, got '{value}'.")
         return known[str(value).lower()]
     try:
         if kind is int and isinstance(value, float) and value != int(value):
@@ -190,4 +318,4 @@ def _read(value: Any, kind: Any, where: str) -> Any:
         return kind(value)
     except (TypeError, ValueError):
         name = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
-        raise UsageError(f"{where} is {name}; '{value}' is not.") from None
+        raise UsageError(f"{where} must be {name}, got '{value}'.") from None

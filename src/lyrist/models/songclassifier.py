@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -19,12 +18,6 @@ from lyrist.models.weighting import Contributions, SongFeatures
 
 Features = Literal["none", "artist"]
 """What is read beside the lyrics."""
-
-
-def estimator_parameters(options: Any) -> dict[str, Any]:
-    """Return a recipe's options under the names that scikit-learn gives to parameters."""
-    names = {"c": "C", "seed": "random_state"}
-    return {names.get(name, name): value for name, value in dataclasses.asdict(options).items()}
 
 
 class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -9,7 +9,6 @@ common ones settle. The first songs of the stream are never learnt from: they ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ from lyrist.models.features import NGrams
 from lyrist.models.inputs import artists_of, is_table, lyrics_of, songs
 from lyrist.models.labels import classes_and_index
 from lyrist.models.margins import Floats, sharpness, softmax
-from lyrist.models.registry import option, register
-from lyrist.models.songclassifier import Features, LinearSongs, estimator_parameters
+from lyrist.models.registry import register
+from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures
 
 Blocks = Callable[[], Iterator[tuple[Any, list[str]]]]
@@ -36,25 +35,35 @@ HELD, HELD_SHARE = 10_000, 0.1
 _BLOCK = 4_096  # songs whose n-grams are in memory at one time
 
 
+@register(
+    "streamed-logistic",
+    "hashed words and logistic regression, learnt a block at a time: for any number of songs",
+    family="linear",
+    source="Duchi et al. (2011), Adaptive subgradient methods for online learning and stochastic optimization",
+)
 class StreamedLogistic(LinearSongs):
     """Multinomial logistic regression on words, in mini-batches.
 
     Parameters
     ----------
     word_high
-        Word n-grams of 1 to this; punctuation marks and line ends are words too.
+        Longest word n-gram, from 1; punctuation marks and line ends count as words.
     epochs
         Passes over the songs.
     learning_rate
-        The first step of each weight.
+        Initial step of each weight; it falls with the square root of the sum of squared gradients.
     batch_size
-        Songs a step.
+        Songs in an update.
     balance
-        From 0 (every song counts the same) to 1 (every class counts the same).
-    min_df, max_features, features
-        As in `CharSVM`; chosen on a sample of `SAMPLE` songs.
+        Class weights: 0 weighs every song equally, 1 every class.
+    min_df
+        Ignore n-grams that occur in fewer songs of the sample of `SAMPLE` songs.
+    max_features
+        Keep this many n-grams, those in the most songs.
+    features
+        ``artist`` adds the artist as a feature beside the lyrics.
     random_state
-        Shuffles the songs where they are given all at once.
+        Seed of everything that is drawn at random.
     """
 
     def __init__(
@@ -188,30 +197,3 @@ class _Learner:
         total = wrong.sum(axis=0)
         self._taught_intercept += total**2
         self.intercept -= self._rate * total / np.sqrt(self._taught_intercept)
-
-
-@dataclass(frozen=True)
-class StreamedLogisticOptions:
-    """Options of `streamed-logistic`."""
-
-    word_high: int = option(2, "word n-grams of 1 to this")
-    epochs: int = option(2, "passes over the songs")
-    learning_rate: float = option(0.2, "first step of each weight, falling with what it was taught")
-    batch_size: int = option(64, "songs a step")
-    balance: float = option(0.0, "0: every song counts the same, 1: every class does")
-    min_df: int = option(2, "leave out n-grams in fewer songs of the sample")
-    max_features: int = option(200_000, "keep this many n-grams, the most widespread")
-    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@register(
-    "streamed-logistic",
-    "hashed words and logistic regression, learnt a block at a time: for any number of songs",
-    family="linear",
-    options=StreamedLogisticOptions,
-    source="Duchi et al. (2011), Adaptive subgradient methods for online learning and stochastic optimization",
-)
-def build_streamed_logistic(options: StreamedLogisticOptions) -> StreamedLogistic:
-    """Build `StreamedLogistic`."""
-    return StreamedLogistic(**estimator_parameters(options))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,24 +14,30 @@ from sklearn.utils.validation import check_is_fitted
 
 from lyrist.models.features import NGrams
 from lyrist.models.labels import classes_and_index
-from lyrist.models.registry import option, register
+from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import SongFeatures
 
 
+@register(
+    "decision-tree",
+    "one tree on words, depth and leaf size tuned by cross-validation",
+    family="tree",
+    source="Breiman et al. (1984), Classification and regression trees",
+)
 class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A decision tree (Breiman et al. 1984) on TF-IDF of words, with depth and leaf size tuned inside the training songs.
 
     Parameters
     ----------
     max_features
-        Words that are kept, the most widespread.
+        Keep this many words, those in the most songs.
     folds
-        Folds of the cross-validation that tunes it; fewer where a class has fewer songs.
+        Folds of the cross-validation that selects depth and leaf size.
     features
-        ``artist``: the artist as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature beside the lyrics.
     random_state
-        Breaks ties among splits and draws the folds.
+        Seed of everything that is drawn at random.
 
     Attributes
     ----------
@@ -89,25 +94,3 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the most probable label of each song."""
         found: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return found
-
-
-@dataclass(frozen=True)
-class DecisionTreeOptions:
-    """Options of `decision-tree`."""
-
-    max_features: int = option(5_000, "keep this many words, the most widespread")
-    folds: int = option(3, "folds of the cross-validation that chooses depth and leaf size")
-    features: Features = option("none", "artist: the artist as a feature beside the lyrics")
-    seed: int = option(0, "decides everything that is drawn at random")
-
-
-@register(
-    "decision-tree",
-    "one tree on words, depth and leaf size tuned by cross-validation",
-    family="tree",
-    options=DecisionTreeOptions,
-    source="Breiman et al. (1984), Classification and regression trees",
-)
-def build_decision_tree(options: DecisionTreeOptions) -> TunedTree:
-    """Build `TunedTree`."""
-    return TunedTree(options.max_features, options.folds, options.features, options.seed)

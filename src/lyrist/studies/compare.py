@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.reports import figures, page
-from lyrist.reports.blocks import Block, Page, Prose, Section, Table
+from lyrist.results import Result
 from lyrist.studies import comparison
-from lyrist.studies.comparewriters import ComparedWriters, compare_writers
 from lyrist.training.runs import Run, open_run
 from lyrist.training.train import judged_before, scored
+
+if TYPE_CHECKING:
+    from lyrist.reports.blocks import Block, Page
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Compared:
         ]
 
 
-def compare(*runs: str, out: str | None = None) -> Compared | ComparedWriters:
+def compare(*runs: str, out: str | None = None) -> Result:
     """Compare saved runs in one table and one chart.
 
     Parameters
@@ -73,6 +74,8 @@ def compare(*runs: str, out: str | None = None) -> Compared | ComparedWriters:
     if len(tasks) > 1:
         raise LyristError(f"Runs that {' and '.join(tasks)} have no figure in common; compare runs of one kind.")
     if tasks == ["write"]:
+        from lyrist.studies.comparewriters import compare_writers
+
         return compare_writers(opened, notes, Path(out) if out else None)
     if any("accuracy" not in run.results["test"] for run in opened):
         raise LyristError("An autoencoder names no class, so it has no accuracy to compare; leave its run out.")
@@ -80,11 +83,16 @@ def compare(*runs: str, out: str | None = None) -> Compared | ComparedWriters:
         notes.append("The runs are of different blocks of classes: their figures are not of the same pictures.")
     found = Compared(opened, notes, Path(out) if out else None)
     if out:
+        from lyrist.reports import page
+
         page.write(_page(found), Path(out))
     return found
 
 
 def _page(found: Compared) -> Page:
+    from lyrist.reports import figures
+    from lyrist.reports.blocks import Page, Prose, Section, Table
+
     rows = []
     for run in found.runs:
         test = run.results["test"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +44,6 @@ def recipes(name: str | None = None) -> Listing:
                 "task": r.task,
                 "family": r.family,
                 "source": r.source,
-                "options": _options(r),
             }
             for r in registry.recipes()
         ]
@@ -71,16 +69,16 @@ def studies() -> Listing:
 
 def _options(recipe: registry.Recipe) -> list[dict[str, Any]]:
     """Return the options of a recipe, and those of the training loop for which it has a default of its own."""
-    own = getattr(recipe.options(), "schedule", {})
-    fields = [(field, field.default) for field in dataclasses.fields(recipe.options)]
-    fields += [(field, own[field.name]) for field in dataclasses.fields(Schedule) if field.name in own]
+    own = getattr(recipe.options, "schedule", {})
+    fields = [(option, option.default) for option in recipe.parameters]
+    fields += [(option, own[option.name]) for option in registry.parameters(Schedule) if option.name in own]
     return [
         {
-            "name": "--" + field.name.replace("_", "-"),
-            "summary": f"{field.metadata.get('help', '')} [default: {_shown(default)}]",
+            "name": "--" + option.name.replace("_", "-"),
+            "summary": f"{option.help} [default: {_shown(default)}]",
             "default": default,
         }
-        for field, default in fields
+        for option, default in fields
     ]
 
 

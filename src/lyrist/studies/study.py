@@ -15,14 +15,12 @@ from lyrist import files, progress
 from lyrist._version import __version__
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.reports import page
-from lyrist.studies import comparison, report
+from lyrist.results import Result
+from lyrist.studies import comparison
 from lyrist.studies import repeats as further
 from lyrist.studies.comparison import ChooseBy
-from lyrist.studies.picturestudy import StudiedPictures, study_pictures
 from lyrist.studies.plans import Plan, directory, load
-from lyrist.studies.writerstudy import StudiedWriters, study_writers
-from lyrist.training import classifier
+from lyrist.training import estimators
 from lyrist.training.dataset import View, view
 from lyrist.training.train import Fitted, budget, fit, fitted_before, majority, scored, space_for
 
@@ -86,7 +84,7 @@ def study(
     learning_curve: bool = False,
     seed: int = 0,
     resume: bool = False,
-) -> Studied | StudiedWriters | StudiedPictures:
+) -> Result:
     """Fit and compare several models on the same songs; write report.html, results.json and results.csv.
 
     Parameters
@@ -139,13 +137,20 @@ def study(
     if plan.task == "picture":
         refused = {"target": target, "condition": condition, "only": only, "other-split": other_split}
         refused |= {"repeats": repeats > 1, "learning-curve": learning_curve, "max-songs": max_songs is not None}
+        from lyrist.studies.picturestudy import study_pictures
+
         return study_pictures(
             plan, data, Path(out), given=given, choose_by=choose_by, seed=seed, resume=resume, refused=refused
         )
+    from lyrist.reports import page
+    from lyrist.studies import report
+
     corpus = Corpus.open(data)
     if plan.task == "write":
         refused = {"only": only, "other_split": other_split, "repeats": repeats > 1, "learning_curve": learning_curve}
         refused |= {"max_songs": max_songs is not None}
+        from lyrist.studies.writerstudy import study_writers
+
         return study_writers(
             plan,
             corpus,
@@ -168,7 +173,7 @@ def study(
         (entry.title, entry.recipe, {**entry.options, **budget(entry.recipe, **given)}) for entry in plan.lines(target)
     ]
     for _, recipe, options in lines:
-        classifier.make_estimator(recipe, options, seed)
+        estimators.make_estimator(recipe, options, seed)
         space_for(question, recipe, options)
     further.check(question, repeats)
     final = Path(out)

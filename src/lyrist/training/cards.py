@@ -13,7 +13,7 @@ def card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     accuracy, majority = test["accuracy"], results["majority"]["accuracy"]["value"]
     library = "transformers" if info.get("precision") else "scikit-learn"
     opening = (
-        "AutoModelForSequenceClassification.from_pretrained(FOLDER), after import lyrist"
+        "AutoModelForSequenceClassification.from_pretrained(FOLDER), after import lyrist.models.auto"
         if library == "transformers"
         else "skops.io.load(FOLDER/model.skops), with lyrist installed"
     )
@@ -77,7 +77,7 @@ split by {info["split_by"]}. {told}
 The test songs were read once, after the model had been chosen on validation. What it writes can repeat the songs that it
 learnt from: `lyrist write --original` redraws what does. Those songs belong to their owners.
 
-Open it with `AutoModelFor{kind}.from_pretrained(FOLDER)`, after `import lyrist`, or with `lyrist write`.
+Open it with `AutoModelFor{kind}.from_pretrained(FOLDER)`, after `import lyrist.models.auto`, or with `lyrist write`.
 
 ```json
 {json.dumps(info["config"], indent=2, ensure_ascii=True)}
@@ -113,7 +113,7 @@ fingerprint `{info["fingerprint"]}`, block {info["block"]} of its classes.
 {results["copies"]["with_copy_in_training"]:,} of the {counts["test"]:,} test pictures have a near-copy in training. The test
 pictures were read once, after the weights had been chosen on validation.
 
-Open it with `{opening}.from_pretrained(FOLDER)`, after `import lyrist`, or with `lyrist classify`.
+Open it with `{opening}.from_pretrained(FOLDER)`, after `import lyrist.models.auto`, or with `lyrist classify`.
 
 ```json
 {json.dumps(info["config"], indent=2, ensure_ascii=True)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,7 @@ from torch import nn
 from transformers import Trainer
 
 from lyrist import files
-from lyrist.errors import LyristError
-
-CHECKPOINTS = "checkpoints"
-"""The folder, inside a run's, that is there while the run is not finished."""
+from lyrist.training.journal import CHECKPOINTS
 
 SAVE_SECONDS = 20.0
 """Checkpoints are written at validations, but not more often than this."""
@@ -48,20 +44,6 @@ class Resumable(Trainer):
             if main:
                 _replace(self._building / name, home / name)
         self.accelerator.wait_for_everyone()
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint of a run, or None."""
-    found = (folder / CHECKPOINTS).glob("checkpoint-*")
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def other_settings(folder: Path, changed: Iterable[str]) -> LyristError:
-    """Return what is said to who would go on with a run that was begun otherwise."""
-    return LyristError(
-        f"The interrupted run in {folder} had other settings ({', '.join(sorted(changed))}); "
-        "give the same ones, or start again without --resume."
-    )
 
 
 def _clear(home: Path) -> None:

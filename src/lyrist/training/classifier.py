@@ -1,6 +1,6 @@
-"""Any recipe as a scikit-learn estimator: `NeuralClassifier` for networks, and `make_estimator` for all of them.
+"""`NeuralClassifier`: a network as a scikit-learn classifier of lyrics.
 
-What is unusual: the vocabulary, the artists and the choice of the best step come from what ``fit`` is given and from
+The vocabulary, the artists and the choice of the best step come from what ``fit`` is given and from
 nothing else. Without a validation set, ``fit`` holds out a tenth of the songs for that choice.
 """
 
@@ -19,12 +19,13 @@ from sklearn.utils.validation import check_is_fitted
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from lyrist.errors import LyristError
-from lyrist.models import embeddings, registry, transformer
+from lyrist.models import auto, embeddings, registry, transformer
 from lyrist.models.inputs import artists_of, labels_of, lyrics_of
 from lyrist.models.network import hushed
 from lyrist.models.registry import Shape
 from lyrist.training import tokens
 from lyrist.training.batches import TokenExamples, in_order_of_length
+from lyrist.training.estimators import configure
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome
 from lyrist.training.saved import opened, opened_tokenizer
@@ -201,7 +202,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         LyristError
             A file is missing, damaged or does not fit the others.
         """
-        registry.recipes()  # so that Lyrist's own networks are known to AutoModel
+        auto.register()
         model, tokenizer = opened(AutoModelForSequenceClassification, folder), opened_tokenizer(folder)
         config: Any = model.config
         found = cls(getattr(config, "recipe", "") or "encoder")
@@ -260,54 +261,3 @@ def hold_out(target: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], N
         held.append(rows[:count])
     chosen = np.sort(np.concatenate(held))
     return np.setdiff1d(np.arange(len(target)), chosen), chosen
-
-
-def configure(recipe_name: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
-    """Return a neural recipe, its options, and the schedule with the recipe's own defaults under what is given."""
-    recipe = registry.get(recipe_name)
-    if recipe.family != "neural":
-        raise LyristError(f"The recipe '{recipe_name}' is not a network; make_estimator builds it.")
-    for_schedule, for_recipe = registry.split_options(options, Schedule, recipe.options)
-    settings = registry.configure(recipe.options, for_recipe, recipe_name)
-    own = getattr(settings, "schedule", {})
-    schedule = registry.configure(Schedule, {**own, "seed": seed, **for_schedule}, recipe_name)
-    return recipe, settings, schedule
-
-
-def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
-    """Return the unfitted scikit-learn estimator of any classifying recipe.
-
-    Parameters
-    ----------
-    recipe_name
-        Any recipe of the registry for the task ``classify``.
-    options
-        Options of the recipe (and of the training schedule, for networks), by name.
-    seed
-        Decides everything that is drawn at random.
-
-    Raises
-    ------
-    UsageError
-        The recipe or an option is unknown (the message has the nearest name), or a value does not fit.
-    """
-    recipe, given = registry.get(recipe_name), dict(options or {})
-    if recipe.family == "neural":
-        configure(recipe_name, given, seed)  # a wrong option is told now, not when it is fitted
-        return NeuralClassifier(recipe_name, given, seed)
-    return recipe.build(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
-
-
-def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
-    """Return every option of a recipe with the value that it will have, for ``run.json``."""
-    recipe, given = registry.get(recipe_name), dict(options or {})
-    if recipe.family == "neural":
-        _, settings, schedule = configure(recipe_name, given, seed)
-        return {**dataclasses.asdict(settings), **dataclasses.asdict(schedule)}
-    return dataclasses.asdict(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
-
-
-def _seeded(recipe: registry.Recipe, given: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return the options with the seed among them, where the recipe has one and none was given."""
-    takes = any(field.name == "seed" for field in dataclasses.fields(recipe.options))
-    return {"seed": seed, **given} if takes else given

@@ -30,7 +30,7 @@ from transformers import (
 
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
-from lyrist.models import registry
+from lyrist.models import auto, registry
 from lyrist.models.image_networks import PictureShape, log_probabilities
 from lyrist.models.image_transfer import Autoencoder, CodeOptions, TransferClassifier
 from lyrist.models.network import hushed
@@ -156,10 +156,10 @@ class PictureModel:
         LyristError
             A file is missing, damaged or does not fit the others.
         """
-        registry.recipes()  # so that the networks are known to AutoModel
+        auto.register()
         said = files.read_json(folder / "config.json", "a saved network")
-        auto = AutoModel if said.get("model_type") == "lyrist-picture-autoencoder" else AutoModelForImageClassification
-        return cls(opened(auto, folder))
+        kind = AutoModel if said.get("model_type") == "lyrist-picture-autoencoder" else AutoModelForImageClassification
+        return cls(opened(kind, folder))
 
 
 @dataclasses.dataclass(frozen=True)

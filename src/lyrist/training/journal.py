@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from lyrist import files
 from lyrist.errors import LyristError
 
+if TYPE_CHECKING:
+    import torch
+
 FILE = "metrics.jsonl"
+
+CHECKPOINTS = "checkpoints"
+"""The folder, inside a run's, that is there while the run is not finished."""
 
 Sums = Mapping[str, tuple[Any, Any]]
 """Name of a figure to (sum, number of items it is over); tensors or numbers."""
@@ -28,7 +32,7 @@ class Tally:
         """Add the sums of one batch."""
         for name, (value, count) in sums.items():
             old, number = self._sums.get(name, (0.0, 0))
-            value = value.detach().double() if isinstance(value, torch.Tensor) else value
+            value = value.detach().double() if hasattr(value, "detach") else value
             self._sums[name] = (old + value, number + count)
 
     def __bool__(self) -> bool:
@@ -116,3 +120,17 @@ def _row(path: Path, number: int, line: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise LyristError(f"{path} is damaged: line {number} is not a JSON object; train the model again.")
     return row
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run, or None."""
+    found = (folder / CHECKPOINTS).glob("checkpoint-*")
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def other_settings(folder: Path, changed: Iterable[str]) -> LyristError:
+    """Return what is said to who would go on with a run that was begun otherwise."""
+    return LyristError(
+        f"The interrupted run in {folder} had other settings ({', '.join(sorted(changed))}); "
+        "give the same ones, or start again without --resume."
+    )

@@ -6,7 +6,6 @@ that this process lives in, whichever is less.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -167,4 +166,4 @@ def size(count: int) -> str:
 
 
 def _selects(recipe: str) -> bool:
-    return any(field.name == "max_features" for field in dataclasses.fields(registry.get(recipe).options))
+    return any(each.name == "max_features" for each in registry.get(recipe).parameters)

@@ -21,11 +21,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -34,10 +33,11 @@ from lyrist._version import __version__
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.errors import LyristError, UsageError
 from lyrist.training import journal
-from lyrist.training.checkpoints import CHECKPOINTS, last_checkpoint, other_settings
-from lyrist.training.classifier import NeuralClassifier
+from lyrist.training.journal import CHECKPOINTS, last_checkpoint, other_settings
 from lyrist.training.schedule import FREE
-from lyrist.training.writer import Writer
+
+if TYPE_CHECKING:
+    from lyrist.training.writer import Writer
 
 FORMAT = 1
 """Version of the layout above; a run of another one is refused."""
@@ -106,8 +106,11 @@ def _begin(folder: Path, asked: Mapping[str, Any]) -> None:
 
 def _meet() -> None:
     """Wait for the other processes of a run, where there are any: none reads the directory before it is in place."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
+    if "RANK" in os.environ:
+        import torch
+
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.barrier()
 
 
 def is_main() -> bool:
@@ -177,6 +180,8 @@ class Run:
                 f"{self.path} is a run of '{self.info.get('recipe')}', which does not write lyrics; "
                 "'lyrist train RECIPE CORPUS --target lyrics' makes one that does."
             )
+        from lyrist.training.writer import Writer
+
         return Writer.load(self.path / MODEL)
 
     def predictions(self, split: str) -> pl.DataFrame:
@@ -247,14 +252,19 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
+def is_network(estimator: Any) -> bool:
+    """Return whether an estimator is a `lyrist.training.classifier.NeuralClassifier`, without importing PyTorch."""
+    return hasattr(estimator, "tokenizer_") or hasattr(estimator, "model_")
+
+
 def parameters(estimator: Any) -> int:
     """Return how many numbers a fitted model has learnt.
 
     For networks these are the weights; for the rest all numbers in fitted attributes (names ending in ``_``) of the
     estimator and of those inside it: coefficients, intercepts, inverse document frequencies, tree nodes.
     """
-    if isinstance(estimator, NeuralClassifier):
-        return estimator.parameters()
+    if is_network(estimator):
+        return int(estimator.parameters())
     return _count(estimator, set())
 
 
@@ -293,7 +303,7 @@ def save_model(estimator: Any, run: Path) -> None:
     folder = run / MODEL
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(estimator, NeuralClassifier):
+        if is_network(estimator):
             estimator.save(folder)
         else:
             import skops.io
@@ -311,6 +321,8 @@ def load_model(folder: Path) -> Any:
         A file is missing or damaged, or holds a class that is not trusted.
     """
     if (folder / "config.json").is_file():
+        from lyrist.training.classifier import NeuralClassifier
+
         return NeuralClassifier.load(folder)
     path = folder / SKOPS
     if not path.is_file():
@@ -401,4 +413,6 @@ def write_results(run: Path, results: Mapping[str, Any]) -> None:
 
 def device_name() -> str:
     """Return what this machine would train on."""
+    import torch
+
     return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {os.cpu_count()} threads"

@@ -6,13 +6,14 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Literal
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.models.registry import option
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 FREE = ("device", "precision", "threads", "track")
 """Settings that an interrupted run may go on without: they decide where it is computed, not what."""
@@ -126,6 +127,8 @@ def threads(model: nn.Module, wanted: int | None = None) -> Iterator[None]:
     that a second thread gains little on an idle machine and costs a multiple on a busy one, where each wait is for a
     thread that has no core. The number depends on the network alone, so that the same seed gives the same sums.
     """
+    import torch
+
     before = torch.get_num_threads()
     small = sum(weights.numel() for weights in model.parameters()) < SMALL
     torch.set_num_threads(wanted or (1 if small else before))
@@ -143,6 +146,8 @@ def device_for(wanted: str) -> torch.device:
     LyristError
         A GPU is wanted and there is none.
     """
+    import torch
+
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise LyristError(
@@ -157,8 +162,11 @@ def half_precision(wanted: str, device: torch.device) -> bool:
 
     On a CPU with bf16 instructions a recurrent network trains about twice as fast; without them it is much slower.
     """
+    import torch
+
     if wanted != "auto":
         return wanted == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_tile"))

@@ -18,13 +18,16 @@ from lyrist.metrics.classification import score
 from lyrist.metrics.intervals import wilson
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
-from lyrist.training import classifier, journal, runs, trainpictures, trainwriter
+from lyrist.results import Result
+from lyrist.training import estimators, journal, runs
 from lyrist.training.cards import card
-from lyrist.training.curves import beside, curves
 from lyrist.training.dataset import Predictions, View, view
 from lyrist.training.memoryguard import Room, room
 
 HELD = ("validation", "test")
+
+LYRICS = "lyrics"
+"""The target of a recipe that writes."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     **options: str,
-) -> Fitted | trainwriter.Written | trainpictures.FittedPictures:
+) -> Result:
     """Fit one model and score it on validation and test.
 
     Parameters
@@ -130,8 +133,12 @@ def train(
     given = {**asked(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
     if registry.get(recipe).task == "picture":
         refused = {"target": target, "condition": condition, "only": only, "max-songs": max_songs}
+        from lyrist.training import trainpictures
+
         return trainpictures.train(recipe, data, out=out, given=given, seed=seed, resume=resume, refused=refused)
-    if registry.get(recipe).task == "write" or target == trainwriter.LYRICS:
+    if registry.get(recipe).task == "write" or target == LYRICS:
+        from lyrist.training import trainwriter
+
         if max_songs is not None:
             raise UsageError(f"'{recipe}' writes; --max-songs is for recipes that tell a label: leave it out.")
         return trainwriter.train(
@@ -142,7 +149,7 @@ def train(
             f"'{recipe}' does not write, so there is no --condition; the artist goes in by --features artist."
         )
     corpus, target = Corpus.open(data), target or "artist"
-    classifier.make_estimator(recipe, given, seed)
+    estimators.make_estimator(recipe, given, seed)
     labels = tuple(part.strip() for part in only.split(",") if part.strip())
     question = view(corpus, target, labels, most=max_songs, seed=seed, lyrics=False)
     return fit(question, recipe, Path(out), options=given, seed=seed, resume=resume)
@@ -246,9 +253,9 @@ def learn(
     name: str = "",
 ) -> Learnt:
     """Fit a recipe on the training songs of a view and score it on the others; nothing is saved but a network's log."""
-    estimator, space = classifier.make_estimator(recipe, options, seed), space_for(view, recipe, options)
+    estimator, space = estimators.make_estimator(recipe, options, seed), space_for(view, recipe, options)
     started, cpu = time.monotonic(), time.process_time()
-    if isinstance(estimator, classifier.NeuralClassifier):
+    if registry.get(recipe).family == "neural":
         estimator.set_params(folder=folder, resume=resume)
         train, held = view.texts("train"), view.texts("validation")
         estimator.fit(_inputs(train), _labels(train), validation=(_inputs(held), _labels(held)))
@@ -297,7 +304,7 @@ def _asked(recipe: str, options: Mapping[str, Any], seed: int, view: View) -> di
         "split_seed": view.seed,
         "only": list(view.only),
         "songs": {split: len(view.part(split)) for split in ("train", *HELD)},
-        "config": _json_like(classifier.resolved(recipe, options, seed)),
+        "config": _json_like(estimators.resolved(recipe, options, seed)),
         "fingerprint": view.corpus.fingerprint,
         "seed": seed,
     }
@@ -352,6 +359,10 @@ def majority(view: View) -> dict[str, Any]:
 
 
 def _draw_curves(folder: Path, recipe: str, best_step: int | None) -> None:
+    if not journal.read(folder):
+        return
+    from lyrist.training.curves import beside, curves
+
     drawn = curves(journal.read(folder), recipe, best_step)
     if drawn:
         files.write_text(folder / "curves.svg", beside(drawn))

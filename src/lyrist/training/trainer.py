@@ -27,8 +27,8 @@ from lyrist.errors import LyristError
 from lyrist.training import checkpoints, muon
 from lyrist.training.averaging import Average
 from lyrist.training.batches import Examples, Stream, in_order_of_length
-from lyrist.training.checkpoints import Resumable, last_checkpoint
-from lyrist.training.journal import Journal, Tally, read_whole
+from lyrist.training.checkpoints import Resumable
+from lyrist.training.journal import Journal, Tally, last_checkpoint, other_settings, read_whole
 from lyrist.training.measuring import Measure, Outcome
 from lyrist.training.muon import Muon
 from lyrist.training.schedule import FREE, Schedule, half_precision
@@ -320,7 +320,7 @@ class Loop(Resumable):
         saved = files.read_json(checkpoint / "lyrist.json", "a checkpoint")
         changed = {name for name, value in self._settings().items() if saved["settings"].get(name) != value}
         if changed:
-            raise checkpoints.other_settings(self.folder, changed)
+            raise other_settings(self.folder, changed)
         step = int(checkpoint.name.rpartition("-")[2])
         self.stream.start = self.state.global_step = step
         self.before = saved["before"]

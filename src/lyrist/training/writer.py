@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from lyrist import files
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, unknown
-from lyrist.models import registry
+from lyrist.models import auto, registry
 from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.models.pretrained import instruction
@@ -199,7 +199,7 @@ class Writer:
         about = files.read_json(folder / MARKER, "a saved writer")
         if not isinstance(about, dict) or about.get("format") != FORMAT:
             raise LyristError(f"{folder / MARKER} is damaged or of another version of Lyrist; train the writer again.")
-        registry.recipes()  # so that AutoModel knows Lyrist's own networks
+        auto.register()
         kind = AutoModelForSeq2SeqLM if about["seq2seq"] else AutoModelForCausalLM
         model, tokenizer = opened(kind, folder), opened_tokenizer(folder)
         about["conditions"] = {column: tuple(values) for column, values in about["conditions"].items()}

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from lyrist.errors import LyristError
-from lyrist.models.controls import ArtistLookup, LayoutClassifier, Majority
+from lyrist.models.baselines import ArtistLookup, LayoutClassifier, Majority
 
 TABLE = pl.DataFrame({"lyrics": ["x"] * 6, "artist": ["a", "a", "a", "b", None, ""]})
 GENRES = ["rock", "rock", "pop", "pop", "jazz", "rock"]

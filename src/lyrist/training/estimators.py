@@ -1,0 +1,63 @@
+"""The unfitted estimator of any classifying recipe. Linear recipes import no PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lyrist.errors import LyristError
+from lyrist.models import registry
+from lyrist.training.schedule import Schedule
+
+
+def configure(recipe_name: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
+    """Return a neural recipe, its options, and the schedule with the recipe's own defaults under what is given."""
+    recipe = registry.get(recipe_name)
+    if recipe.family != "neural":
+        raise LyristError(f"The recipe '{recipe_name}' is not a network; make_estimator builds it.")
+    for_schedule, for_recipe = registry.split_options(options, Schedule, recipe.options)
+    settings = registry.configure(recipe.options, for_recipe, recipe_name)
+    own = getattr(settings, "schedule", {})
+    schedule = registry.configure(Schedule, {**own, "seed": seed, **for_schedule}, recipe_name)
+    return recipe, settings, schedule
+
+
+def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+    """Return the unfitted scikit-learn estimator of any classifying recipe.
+
+    Parameters
+    ----------
+    recipe_name
+        Any recipe of the registry for the task ``classify``.
+    options
+        Options of the recipe (and of the training schedule, for networks), by name.
+    seed
+        Decides everything that is drawn at random.
+
+    Raises
+    ------
+    UsageError
+        The recipe or an option is unknown (the message has the nearest name), or a value does not fit.
+    """
+    recipe, given = registry.get(recipe_name), dict(options or {})
+    if recipe.family == "neural":
+        configure(recipe_name, given, seed)  # a wrong option is told now, not when it is fitted
+        from lyrist.training.classifier import NeuralClassifier
+
+        return NeuralClassifier(recipe_name, given, seed)
+    return recipe.build(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
+
+
+def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
+    """Return every option of a recipe with the value that it will have, for ``run.json``."""
+    recipe, given = registry.get(recipe_name), dict(options or {})
+    if recipe.family == "neural":
+        _, settings, schedule = configure(recipe_name, given, seed)
+        return {**registry.values(settings), **registry.values(schedule)}
+    return registry.values(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
+
+
+def _seeded(recipe: registry.Recipe, given: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return the options with the seed among them, where the recipe has one and none was given."""
+    takes = any(each.name == "seed" for each in recipe.parameters)
+    return {"seed": seed, **given} if takes else given
