@@ -50,6 +50,8 @@ class Tally:
         """
         found = sorted(self._sums)
         table = [[float(part) for part in self._sums.get(name, (0.0, 0))] for name in found]
+        import torch
+
         kind = torch.float32 if device.type == "mps" else torch.float64
         total = reduce(torch.tensor(table, dtype=kind, device=device)).tolist()
         self._sums = {}
