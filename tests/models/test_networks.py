@@ -86,12 +86,12 @@ def test_saved_and_opened_by_transformers_it_is_exact(number: int, tmp_path: Pat
         assert torch.equal(opened(ids, mask).logits, model(ids, mask).logits)
 
 
-def test_transformers_opens_it_after_import_lyrist_alone(tmp_path: Path) -> None:
+def test_transformers_opens_it_after_the_networks_are_registered(tmp_path: Path) -> None:
     with hushed():
         NETWORKS[1].save_pretrained(tmp_path)
     code = (
         "import lyrist, sys; assert 'transformers' not in sys.modules and 'torch' not in sys.modules; "
-        "from transformers import AutoConfig, AutoModelForSequenceClassification as Auto; "
+        "import lyrist.models.auto; from transformers import AutoConfig, AutoModelForSequenceClassification as Auto; "
         f"print(AutoConfig.from_pretrained({str(tmp_path)!r}).model_type, "
         f"type(Auto.from_pretrained({str(tmp_path)!r})).__name__)"
     )
