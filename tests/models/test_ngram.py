@@ -347,7 +347,7 @@ def test_a_longer_order_and_one_token_alone_work() -> None:
 
 def test_bad_input_is_told_in_a_sentence() -> None:
     recipe = registry.get("ngram")
-    with pytest.raises(UsageError, match="--order of ngram is at least 1; 0 is not"):
+    with pytest.raises(UsageError, match="--order of ngram must be at least 1, got 0"):
         registry.configure(recipe.options, {"order": "0"}, "ngram")
     with pytest.raises(UsageError, match="--largest"):
         registry.configure(recipe.options, {"largest": "0"}, "ngram")
