@@ -6,10 +6,10 @@ from lyrist.training import estimators, writer
 
 
 def test_defaults_that_a_recipe_has_of_its_own_for_the_training_loop_are_told() -> None:
-    told = {row["name"]: row["default"] for row in recipes("gpt").rows}
+    listed = {row["name"]: row["default"] for row in recipes("gpt").rows}
     resolved = writer.resolved("gpt", {})
-    assert told["--optimizer"] == resolved["optimizer"] == "muon"
-    assert told["--learning-rate"] == resolved["learning_rate"]
+    assert listed["--optimizer"] == resolved["optimizer"] == "muon"
+    assert listed["--learning-rate"] == resolved["learning_rate"]
     assert {row["name"] for row in recipes("mixture").rows} >= {"--network", "--learning-rate"}  # those of its network
     for recipe in registry.recipes("classify"):
         resolved = estimators.resolved(recipe.name)

@@ -69,7 +69,7 @@ def studies() -> Listing:
 
 def _options(recipe: registry.Recipe) -> list[dict[str, Any]]:
     """Return the options of a recipe, and those of the training loop for which it has a default of its own."""
-    own = getattr(recipe.options, "schedule", {})
+    own = getattr(recipe.options(), "schedule", {})
     fields = [(option, option.default) for option in recipe.parameters]
     fields += [(option, own[option.name]) for option in registry.parameters(Schedule) if option.name in own]
     return [
