@@ -42,20 +42,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def fitted(folder: Path, **options: Any) -> Any:
+def fitted(folder: Path, labels: tuple[str, str] = ("ann", "bob"), **options: Any) -> Any:
     from lyrist.training.estimators import make_estimator
 
     lyrics = ["river moon stone moon", "neon engine wire engine wire"] * 10
     given = {"model": str(folder), "steps": 30, "learning_rate": 5e-3, "max_length": 32, "device": "cpu", **options}
     table = pl.DataFrame({"lyrics": lyrics, "artist": ["x", "y"] * 10})
-    return make_estimator("encoder", given).fit(table, ["ann", "bob"] * 10), table
+    return make_estimator("encoder", given).fit(table, list(labels) * 10), table
 
 
 def test_it_is_fine_tuned_and_comes_back_exact(folder: Path, tmp_path: Path) -> None:
     from lyrist.training.classifier import NeuralClassifier
 
     model, table = fitted(folder)
-    assert (model.predict(table).tolist()) == ["ann", "bob"] * 10
+    assert model.predict(table).tolist() == ["ann", "bob"] * 10
+    exchanged, _ = fitted(folder, ("bob", "ann"))
+    assert exchanged.predict(table).tolist() == ["bob", "ann"] * 10
     model.save(tmp_path)
     opened = NeuralClassifier.load(tmp_path)
     assert opened.recipe == "encoder"
