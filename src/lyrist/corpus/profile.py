@@ -22,13 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_array, csr_array, diags_array
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from lyrist import progress
 from lyrist.corpus.arrays import hashed
@@ -37,6 +36,9 @@ from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import artist_key, covers
 from lyrist.corpus.ledger import REASONS
 from lyrist.corpus.splits import Split, leak
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SAMPLE = 20_000
 """At most so many songs are looked at word by word."""
@@ -252,7 +254,14 @@ im ive ill id youre youve youll youd hes shes thats theres whats lets its dont c
 couldnt wouldnt shouldnt wasnt werent havent hasnt hadnt can't won't ain't shan't let's y'all 'em em cause 'cause
 just did does doing having being ll ve re don didn doesn isn wasn couldn wouldn
 """
-_STOP = ENGLISH_STOP_WORDS.union(_SPOKEN.split())
+
+
+@cache
+def _stop_words() -> frozenset[str]:
+    """Return scikit-learn's English stop words with spoken contractions."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return frozenset(ENGLISH_STOP_WORDS.union(_SPOKEN.split()))
 
 
 @dataclass(frozen=True)
@@ -268,7 +277,8 @@ class Weighted:
 
 def is_stop_word(word: str) -> bool:
     """Return whether ``word`` (in lower case) is an English stop word, alone or contracted (``you're``, ``didn't``)."""
-    return word in _STOP or any(word.endswith(end) and word.removesuffix(end) in _STOP for end in _ENDINGS)
+    stop = _stop_words()
+    return word in stop or any(word.endswith(end) and word.removesuffix(end) in stop for end in _ENDINGS)
 
 
 def weigh(sample: pl.DataFrame) -> Weighted:
@@ -279,6 +289,8 @@ def weigh(sample: pl.DataFrame) -> Weighted:
     sample
         ``tokens`` (the words of each song) and ``language``.
     """
+    from scipy.sparse import csr_array, diags_array
+
     words, counts = _counts(sample["tokens"])
     counts = _without_stop_words(counts, words, sample["language"].cast(pl.String).to_list())
     songs = np.bincount(counts.indices, minlength=len(words)).astype(np.int64)
@@ -292,6 +304,8 @@ def weigh(sample: pl.DataFrame) -> Weighted:
 
 def _counts(texts: pl.Series) -> tuple[list[str], csr_array]:
     """Return the vocabulary, the commonest words first, and how often each song has each of its words."""
+    from scipy.sparse import coo_array, csr_array
+
     rare = 3 if len(texts) >= 100 else 1
     long = pl.DataFrame({"row": pl.int_range(len(texts), eager=True), "word": texts}).explode("word").drop_nulls()
     # two letters at least: numbers and single letters tell little
@@ -307,6 +321,8 @@ def _counts(texts: pl.Series) -> tuple[list[str], csr_array]:
 
 def _without_stop_words(counts: csr_array, words: Sequence[str], languages: Sequence[str | None]) -> csr_array:
     """Take from each song the stop words of its language."""
+    from scipy.sparse import coo_array, csr_array
+
     english = np.array([not is_stop_word(word) for word in words], dtype=bool)
     keep = np.ones(counts.nnz, dtype=bool)
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
