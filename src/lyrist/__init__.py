@@ -15,6 +15,7 @@ VERBS = {
     "explore": "lyrist.corpus.explore",
     "train": "lyrist.training.train",
     "study": "lyrist.studies.study",
+    "report": "lyrist.studies.redraw",
     "evaluate": "lyrist.evaluation.evaluate",
     "classify": "lyrist.evaluation.classify",
     "compare": "lyrist.studies.compare",

@@ -23,6 +23,7 @@ HELP = {
     "explore": "Draw pictures and tables of a corpus: explore.html.",
     "train": "Fit one model and score it.",
     "study": "Fit several models, compare them honestly, write a report.",
+    "report": "Draw the report of a finished study again, without opening a model.",
     "evaluate": "Score a saved run.",
     "classify": "Label texts with a saved run.",
     "compare": "Compare saved runs in one table and one chart.",

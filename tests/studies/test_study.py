@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lyrist.evaluation.evaluate import evaluate
 from lyrist.songbook import songbook
 from lyrist.studies import study as module
 from lyrist.studies.compare import compare
+from lyrist.studies.redraw import report
 from lyrist.studies.study import Studied, study
 from lyrist.training.train import train
 
@@ -281,3 +283,59 @@ def test_some_labels_only(corpus: Path, tmp_path: Path) -> None:
     assert fitted.run.info["classes"] == ["folk", "rap"]
     with pytest.raises(LyristError, match="rap"):
         train("layout", str(corpus), out=str(tmp_path / "r2"), target="genre", only="rapp")
+
+
+def test_a_report_is_drawn_from_disk_without_a_model(
+    studied: Studied, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "study"
+    shutil.copytree(studied.path, copy)
+    for folder in copy.rglob("model"):
+        shutil.rmtree(folder)
+    whole = (copy / "report.html").read_text(encoding="utf-8")
+    (copy / "report.html").unlink()
+    found = report(str(copy))
+    drawn = (copy / "report.html").read_text(encoding="utf-8")
+    assert found.results == studied.results
+    pages = [re.sub("<svg.*?</svg>", "<svg/>", text, flags=re.DOTALL) for text in (whole, drawn)]
+    assert pages[1].replace(str(copy), str(studied.path)) == pages[0]
+    assert pages[0].count("<svg/>") > 3
+    assert "Words that decide" in drawn
+    elsewhere = tmp_path / "page.html"
+    report(str(copy), out=str(elsewhere))
+    assert elsewhere.read_text(encoding="utf-8") == drawn
+
+
+def test_a_finished_study_is_resumed_without_fitting_or_opening_a_model(
+    studied: Studied, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "study"
+    shutil.copytree(studied.path, copy)
+    for folder in copy.rglob("model"):
+        shutil.rmtree(folder)
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(module, "fit", never)
+    plan = str(corpus.parent / "quick.toml")
+    (copy / "report.html").unlink()
+    again = study(plan, str(corpus), out=str(copy), target="genre", resume=True)
+    assert again.results == studied.results
+    assert (copy / "report.html").is_file()
+    with pytest.raises(AssertionError):  # another seed is another study
+        study(plan, str(corpus), out=str(copy), target="genre", seed=1, resume=True)
+
+
+def test_a_study_that_cannot_be_redrawn_is_refused(studied: Studied, corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(LyristError, match="no study directory"):
+        report(str(tmp_path / "none"))
+    old = tmp_path / "old"
+    old.mkdir()
+    results = {key: value for key, value in studied.results.items() if key != "format"}
+    (old / "results.json").write_text(json.dumps(results))
+    with pytest.raises(LyristError, match="earlier or later version"):
+        report(str(old))
+    (old / "results.json").write_text(json.dumps({**studied.results, "fingerprint": "other"}))
+    with pytest.raises(LyristError, match="has changed"):
+        report(str(old))

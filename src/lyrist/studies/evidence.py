@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import polars as pl
 
 from lyrist.evaluation.classify import spans
@@ -19,30 +22,67 @@ LONGEST = 3_000
 """Characters of a song that the page shows."""
 
 
-def songs(picked: Fitted, question: View) -> Section:
-    """Return the section of the hardest and the most telling test songs of the picked recipe."""
-    judged = picked.judged["test"]
+KINDS = (
+    ("hardest", "Hardest: wrong, the truth held for least likely", hardest),
+    ("most_telling", "Most telling: right, and most sure", most_telling),
+)
+
+
+def explanations(selected: Fitted, dataset: View) -> dict[str, list[dict[str, Any]]]:
+    """Return the hardest and the most telling test songs of a model, with the words that decided.
+
+    This needs the model. The result is a part of ``results.json``, so that a report is drawn without one.
+
+    Returns
+    -------
+    dict
+        By kind (``hardest``, ``most_telling``) a list of objects: ``id`` of the song, ``truth``, ``prediction``,
+        ``probability`` of the prediction, ``words`` (pairs of word and weight) and ``method``.
+    """
+    judged = selected.judged["test"]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind, _, find in KINDS:
+        found[kind] = []
+        for place in find(judged.truth, judged.probabilities, judged.classes, SHOWN):
+            number = int(judged.ids[place])
+            song = dataset.songs.row(by_predicate=pl.col("id") == number, named=True)
+            label = judged.answers[place]
+            text = (song["lyrics"] or "")[:LONGEST]
+            explanation = explain(selected.run.model, text, label=label, artist=song["artist"] or "")
+            found[kind].append(
+                {
+                    "id": number,
+                    "truth": judged.truth[place],
+                    "prediction": label,
+                    "probability": float(judged.probabilities[place].max()),
+                    "words": [[word, float(weight)] for word, weight in explanation.words],
+                    "method": explanation.method,
+                }
+            )
+    return found
+
+
+def songs(explained: Mapping[str, Sequence[Mapping[str, Any]]], dataset: View) -> Section:
+    """Return the section of the hardest and the most telling test songs, drawn from what `explanations` found."""
     blocks: list[Block] = []
-    for title, find in (
-        ("Hardest: wrong, the truth held for least likely", hardest),
-        ("Most telling: right, and most sure", most_telling),
-    ):
-        places = find(judged.truth, judged.probabilities, judged.classes, SHOWN)
+    for kind, title, _ in KINDS:
+        shown = explained[kind]
         blocks += [
-            Prose(f"{title}{'' if places else ' (there is none)'}."),
-            *(_song(picked, question, judged, place) for place in places),
+            Prose(f"{title}{'' if shown else ' (there is none)'}."),
+            *(_song(one, dataset) for one in shown),
         ]
-    return Section("Songs", blocks, "Marked: the words that spoke for the answer, stronger where they weigh more.")
+    return Section("Songs", blocks, "Marked: the words that spoke for the prediction, stronger where they weigh more.")
 
 
-def _song(picked: Fitted, question: View, judged: Predictions, place: int) -> Details:
-    song = question.songs.row(by_predicate=pl.col("id") == int(judged.ids[place]), named=True)
+def _song(one: Mapping[str, Any], dataset: View) -> Details:
+    song = dataset.songs.row(by_predicate=pl.col("id") == one["id"], named=True)
     text = (song["lyrics"] or "")[:LONGEST]
-    answer, sure = judged.answers[place], float(judged.probabilities[place].max())
-    name = f"{song['artist'] or '?'}: {song['title'] or '?'}"
-    said = f"{name} (truly {judged.truth[place]}, taken for {answer} with {sure:.0%})"
-    explanation = explain(picked.run.model, text, label=answer, artist=song["artist"] or "")
-    return Details(said, [Lyrics(text, spans(text, explanation.words), note=f"By {explanation.method}.")])
+    title = (
+        f"{song['artist'] or '?'}: {song['title'] or '?'} (truly {one['truth']}, predicted {one['prediction']} "
+        f"with {one['probability']:.0%})"
+    )
+    words = [(word, weight) for word, weight in one["words"]]
+    return Details(title, [Lyrics(text, spans(text, words), note=f"By {one['method']}.")])
 
 
 def calibration(judged: Predictions) -> Figure:

@@ -23,6 +23,9 @@ SHOWN = 24
 
 CLASSES_SHOWN = 40
 
+RECONSTRUCTIONS = "reconstructions"
+"""The folder of a study with the reconstructions of its autoencoders."""
+
 HEAD = (
     "recipe",
     Column("parameters", ",.0f"),
@@ -43,6 +46,7 @@ def compose(
     results: Mapping[str, Any],
     data: str,
     out: Path,
+    folder: Path,
 ) -> Page:
     """Return the page of a finished study.
 
@@ -57,7 +61,9 @@ def compose(
     data
         The path of the pictures, as it was given.
     out
-        Where the study will stand.
+        The final path of the study, for the commands on the page.
+    folder
+        The folder of the study's files, where the reconstructions are.
     """
     sections = [
         *(_comparison(part, found, results) for part, found in results["blocks"].items()),
@@ -69,7 +75,7 @@ def compose(
             for part, found in results["blocks"].items()
             if found["picked"]
         ),
-        *_paintings(questions, fitted),
+        *_paintings(questions, fitted, folder),
         _pictures(questions, results),
         _again(plan, results, data, out),
     ]
@@ -182,8 +188,11 @@ def _equal_time(results: Mapping[str, Any], fitted: Mapping[str, FittedPictures]
                            title=f"Accuracy against time, block {found['block']}"),
             Prose(found["sentence"]),
         ]  # fmt: skip
-    intro = "What each network that starts from nothing had reached when the fast one was done, in wall-clock seconds."
-    return [Section("At equal time", blocks, intro)] if blocks else []
+    if not blocks:
+        blocks.append(Prose("No other network had been scored on validation by the time the fast one was done."))
+    intro = "What each network that starts from random weights had reached when the fast one was done, in wall-clock seconds."
+    has_fast = any(line["recipe"] == "fast-resnet" for line in results["recipes"])
+    return [Section("At equal time", blocks, intro)] if has_fast else []
 
 
 def _transfer(results: Mapping[str, Any]) -> list[Section]:
@@ -267,20 +276,34 @@ def _mistakes(part: str, question: Question, picked: FittedPictures) -> Section:
     return Section(f"Where it errs, block {part}", blocks, f"Of {picked.run.info['name']}, the recipe that was picked.")
 
 
-def _paintings(questions: Mapping[str, Question], fitted: Mapping[str, FittedPictures]) -> list[Section]:
-    blocks: list[Block] = []
+def reconstruct(questions: Mapping[str, Question], fitted: Mapping[str, FittedPictures], folder: Path) -> None:
+    """Store what each autoencoder makes of some test pictures as ``reconstructions/NAME.npy``; this needs the models."""
     for name, one in fitted.items():
         if one.paints:
-            pixels = questions[one.run.info["block"]].block.pixels("test")
-            some = pixels[np.linspace(0, len(pixels) - 1, min(12, len(pixels))).astype(int)]
-            painted = one.model.reconstruct(some)
+            place = folder / RECONSTRUCTIONS / f"{directory(name)}.npy"
+            place.parent.mkdir(exist_ok=True)
+            np.save(place, one.model.reconstruct(_some(questions[one.run.info["block"]])))
+
+
+def _some(question: Question) -> Any:
+    """Return up to 12 test pictures, evenly spaced."""
+    pixels = question.block.pixels("test")
+    return pixels[np.linspace(0, len(pixels) - 1, min(12, len(pixels))).astype(int)]
+
+
+def _paintings(questions: Mapping[str, Question], fitted: Mapping[str, FittedPictures], folder: Path) -> list[Section]:
+    blocks: list[Block] = []
+    for name, one in fitted.items():
+        place = folder / RECONSTRUCTIONS / f"{directory(name)}.npy"
+        if one.paints and place.is_file():
+            pairs = zip(_some(questions[one.run.info["block"]]), np.load(place), strict=True)
             blocks.append(
                 sheet(
-                    [Shot([true, made]) for true, made in zip(some, painted, strict=True)],
+                    [Shot([true, made]) for true, made in pairs],
                     across=12,
                     size=56,
                     title=name,
-                    caption="Above test pictures, below what came back.",
+                    caption="Above: test pictures. Below: their reconstructions.",
                     name=f"painted-{len(blocks)}",
                 )
             )

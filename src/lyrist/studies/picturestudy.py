@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from lyrist.images.blocks import block
 from lyrist.images.pictureset import Pictures, read
 from lyrist.metrics.images import describe, score_pictures
 from lyrist.reports import page
-from lyrist.studies import comparison, picturereport
+from lyrist.studies import comparison, picturereport, redraw
 from lyrist.studies.comparison import ChooseBy
 from lyrist.studies.picturefindings import Line, equal_time, order, transfer_gains
 from lyrist.studies.plans import Entry, Plan, directory
@@ -103,13 +104,24 @@ def study_pictures(
     lines = read_lines(plan, {key: value for key, value in given.items() if value is not None}, seed)
     found = read(data)
     questions = {part: Question(block(found, part, seed)) for part in sorted({line.block for line in lines})}
+    key = redraw.stored(
+        plan,
+        [(line.name, line.recipe, dataclasses.asdict(line)) for line in lines],
+        next(iter(questions.values())).fingerprint,
+    )
+    if resume and redraw.finished(out, key):
+        return StudiedPictures(out, redraw.report(str(out)).results)
     with files.staged(out, resume=resume, marker=MARKER, again=("runs", "points")) as building:
         fitted = _fit_all(lines, questions, building / "runs", seed, resume)
         points = _curves(lines, questions, fitted, building / "points", seed, resume)
         results = gather(plan, found, questions, lines, fitted, points, choose_by, seed)
+        results |= key | {"data": data}
+        picturereport.reconstruct(questions, fitted, building)
         files.write_json(building / MARKER, results)
         files.write_text(building / "results.csv", _csv(results))
-        page.write(picturereport.compose(plan, questions, fitted, results, data, out), building / "report.html")
+        page.write(
+            picturereport.compose(plan, questions, fitted, results, data, out, building), building / "report.html"
+        )
     return StudiedPictures(out, results)
 
 

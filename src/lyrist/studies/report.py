@@ -59,8 +59,8 @@ def compose(plan: Plan, question: View, fitted: Mapping[str, Fitted], results: M
         *_learning(results),
         *_training(fitted),
         _mistakes(judged, question),
-        evidence.songs(picked, question),
-        *_telling(fitted, results["picked"]),
+        *([evidence.songs(results["explanations"], question)] if "explanations" in results else []),
+        *_deciding_words(results),
         corpus_section(question.corpus, {p: len(question.part(p)) for p in SPLITS}, question.split_by, question.seed),
         again_section(
             plan,
@@ -144,8 +144,8 @@ def _comparison(results: Mapping[str, Any]) -> Section:
     if results["notes"]:
         blocks.append(Items(results["notes"]))
     intro = (
-        f"The recipe was picked by {results['chosen_by']} among those that are no controls; the test songs had no part in any "
-        "choice. Intervals: Wilson's, 95%. Where two intervals overlap much, see the paired tests before believing a difference."
+        f"Selected by {results['chosen_by']}; baselines excluded. The test set was not used for selection. Intervals: Wilson, "
+        "95%. Where two intervals overlap, the paired tests decide whether there is a difference."
     )
     return Section("How good", blocks, intro)
 
@@ -305,15 +305,22 @@ def _of(count: int, shown: int) -> str:
     return f" ({shown} of {count:,})" if count > shown else ""
 
 
-def _telling(fitted: Mapping[str, Fitted], picked: str) -> list[Section]:
-    """Show the features with the largest weights of the picked recipe, or of a linear one that has them."""
-    order = [picked, *(name for name in ("tfidf-logistic", "nb-svm", "char-svm") if name in fitted and name != picked)]
-    for name in order:
+def deciding_words(fitted: Mapping[str, Fitted], selected: str) -> dict[str, Any]:
+    """Return the features with the largest weights of the selected recipe, or of a linear one that has them.
+
+    This needs the model; the result is the key ``deciding_words`` of ``results.json``.
+    """
+    for name in [selected, *(n for n in ("tfidf-logistic", "nb-svm", "char-svm") if n in fitted and n != selected)]:
         found = telling_features(fitted[name].run.model, top=12)
         if found:
-            rows = [
-                (label, ", ".join(word for word, _ in words)) for label, words in list(found.items())[:CLASSES_SHOWN]
-            ]
-            table = Table(("class", "speaks for it, strongest first"), rows)
-            return [Section("Words that decide", [table], f"The largest weights of {name} for each class.")]
-    return []
+            return {"name": name, "classes": {label: [word for word, _ in words] for label, words in found.items()}}
+    return {}
+
+
+def _deciding_words(results: Mapping[str, Any]) -> list[Section]:
+    found = results.get("deciding_words")
+    if not found:
+        return []
+    rows = [(label, ", ".join(words)) for label, words in list(found["classes"].items())[:CLASSES_SHOWN]]
+    table = Table(("class", "features, largest weight first"), rows)
+    return [Section("Words that decide", [table], f"The largest weights of {found['name']} for each class.")]

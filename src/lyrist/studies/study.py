@@ -143,7 +143,7 @@ def study(
             plan, data, Path(out), given=given, choose_by=choose_by, seed=seed, resume=resume, refused=refused
         )
     from lyrist.reports import page
-    from lyrist.studies import report
+    from lyrist.studies import evidence, redraw, report
 
     corpus = Corpus.open(data)
     if plan.task == "write":
@@ -177,11 +177,16 @@ def study(
         space_for(question, recipe, options)
     further.check(question, repeats)
     final = Path(out)
+    if resume and redraw.finished(final, redraw.stored(plan, lines, corpus.fingerprint)):
+        return Studied(final, redraw.report(out).results)
     with files.staged(final, resume=resume, marker=MARKER, again=("runs", "scores")) as building:
         job = _Job(lines, seed, resume)
         fitted = job.fit_all(question, building / "runs")
         results = gather(plan, question, fitted, choose_by)
-        results["seed"] = seed
+        results |= {"seed": seed, "only": list(question.only), "max_songs": max_songs}
+        results |= redraw.stored(plan, lines, corpus.fingerprint)
+        results["explanations"] = evidence.explanations(fitted[results["picked"]], question)
+        results["deciding_words"] = report.deciding_words(fitted, results["picked"])
         other = _other(question, other_split, seed)
         if isinstance(other, View):
             again = job.fit_all(other, building / "runs" / f"by-{other.split_by}")

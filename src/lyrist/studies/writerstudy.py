@@ -24,7 +24,7 @@ from lyrist.metrics.intervals import holm
 from lyrist.metrics.language_modelling import paired
 from lyrist.models import registry
 from lyrist.reports import page
-from lyrist.studies import writerreport
+from lyrist.studies import redraw, writerreport
 from lyrist.studies.plans import Entry, Plan, directory
 from lyrist.studies.samples import HOW, SONGS, Critic
 from lyrist.training import trainwriter, writer
@@ -164,11 +164,14 @@ def study_writers(
     lines = [(entry, options_of(entry, given)) for entry in plan.lines(trainwriter.LYRICS)]
     for entry, options in lines:
         writer.configure(entry.recipe, options, seed)
+    key = redraw.stored(plan, [(entry.title, entry.recipe, options) for entry, options in lines], corpus.fingerprint)
+    if resume and redraw.finished(out, key):
+        return StudiedWriters(out, redraw.report(str(out)).results)
     with files.staged(out, resume=resume, marker=MARKER, again=("runs",)) as building:
         critic = Critic.of(asked, seed)
         fitted, left_out = _fit_all(lines, asked, building / "runs", seed, resume, critic)
         results = gather(plan, asked, fitted, _compressor(asked, seed))
-        results |= {"seed": seed, "left_out": left_out, "notes": [*_notes(results, asked), *left_out]}
+        results |= key | {"seed": seed, "left_out": left_out, "notes": [*_notes(results, asked), *left_out]}
         results |= critic.real([one.run.path for one in fitted.values()]) | {"written": {"how": HOW, "songs": SONGS}}
         results["samples"] = {name: critic.shown(one.run.path) for name, one in fitted.items()}
         results["as_reported"] = _as_reported(results, fitted, asked)
