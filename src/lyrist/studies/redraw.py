@@ -150,7 +150,7 @@ def _writing(plan: Plan, results: Mapping[str, Any], path: Path) -> Any:
 
 def _pictures(plan: Plan, results: Mapping[str, Any], path: Path) -> Any:
     from lyrist.images.blocks import block
-    from lyrist.images.pictures import read
+    from lyrist.images.pictureset import read
     from lyrist.studies.picturereport import compose
     from lyrist.training.runs import open_run
     from lyrist.training.trainpictures import FittedPictures, Question
