@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lyrist.studies import picturestudy
 from lyrist.studies.picturefindings import transfer_gains
 from lyrist.studies.picturestudy import StudiedPictures
 from lyrist.studies.plans import load
+from lyrist.studies.redraw import report
 from lyrist.training.trainpictures import FittedPictures
 
 PLAN = """
@@ -261,3 +263,16 @@ def test_gains_are_told_with_their_test() -> None:
     assert "transfer helps" in gain["sentence"]
     (gain,) = transfer_gains([point("new", [1, 0], "old"), point("old", [0, 1], None)])
     assert "cannot be told apart" in gain["sentence"]
+
+
+def test_the_report_is_drawn_from_disk_without_a_model(studied: StudiedPictures, tmp_path: Path) -> None:
+    copy = tmp_path / "study"
+    shutil.copytree(studied.path, copy)
+    for folder in copy.rglob("model"):
+        shutil.rmtree(folder)
+    whole = (copy / "report.html").read_text(encoding="utf-8")
+    (copy / "report.html").unlink()
+    report(str(copy))
+    drawn = (copy / "report.html").read_text(encoding="utf-8")
+    pages = [re.sub("<svg.*?</svg>", "<svg/>", text, flags=re.DOTALL) for text in (whole, drawn)]
+    assert pages[1].replace(str(copy), str(studied.path)) == pages[0]

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from lyrist.models import registry
 from lyrist.songbook import songbook
 from lyrist.studies import samples as sampling
 from lyrist.studies.plans import Entry, Plan, load, plans
+from lyrist.studies.redraw import report
 from lyrist.studies.samples import samples, span
 from lyrist.studies.study import study
 from lyrist.studies.writerstudy import StudiedWriters, options_of
@@ -224,3 +227,16 @@ def test_a_budget_that_is_given_takes_the_place_of_the_plans() -> None:
 def test_a_copied_run_is_found_in_the_text_as_it_was_written(text: str, words: str, marked: str | None) -> None:
     found = span(text, words)
     assert (text[slice(*found)] if found else None) == marked
+
+
+def test_the_report_is_drawn_from_disk_without_a_model(studied: StudiedWriters, tmp_path: Path) -> None:
+    copy = tmp_path / "study"
+    shutil.copytree(studied.path, copy)
+    for folder in copy.rglob("model"):
+        shutil.rmtree(folder)
+    whole = (copy / "report.html").read_text(encoding="utf-8")
+    (copy / "report.html").unlink()
+    report(str(copy))
+    drawn = (copy / "report.html").read_text(encoding="utf-8")
+    pages = [re.sub("<svg.*?</svg>", "<svg/>", text, flags=re.DOTALL) for text in (whole, drawn)]
+    assert pages[1].replace(str(copy), str(studied.path)) == pages[0]
