@@ -2,7 +2,7 @@
 
 import inspect
 import json
-import resource
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -11,8 +11,8 @@ from pathlib import Path
 import docstring_parser
 import pytest
 
-from lyrist import LISTINGS, VERBS
-from lyrist.cli import HELP, run
+from lyrist import COMMANDS, LISTINGS
+from lyrist.cli import HELP, _app, _values_attached, run
 from lyrist.songbook import songbook, write_songbook
 
 
@@ -27,33 +27,103 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "corpus"
 
 
-def test_help_answers_at_once() -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    shown = subprocess.run(
-        [sys.executable, "-m", "lyrist", "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.4
-    assert all(verb in shown for verb in HELP)
-
-
 def test_help_imports_nothing_heavy() -> None:
-    heavy = "[m for m in ('torch', 'polars', 'daft') if m in sys.modules]"
+    heavy = "[m for m in ('torch', 'polars', 'daft', 'sklearn', 'numpy') if m in sys.modules]"
     code = f"import sys; from lyrist.cli import run; run(['--help']); print({heavy})"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.rstrip().endswith("[]")
 
 
-@pytest.mark.parametrize("verb", HELP)
-def test_every_verb_explains_every_option(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([verb, "--help"]) == 0
+def test_help_lists_every_command_under_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert f"lyrist {verb}" in shown
-    function = getattr(import_module((VERBS | LISTINGS)[verb]), verb)
-    told = {
+    places = [shown.index(f"─ {group} ─") for group in ("Data", "Models", "Use")] + [len(shown)]
+    assert places == sorted(places)
+    for name, entry in HELP.items():
+        place = ("Data", "Models", "Use").index(entry.group)
+        assert f"│ {name} " in shown[places[place] : places[place + 1]]
+    assert "--install-completion" in shown
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_explains_every_option_and_ends_with_two_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"lyrist {command}" in shown
+    assert "``" not in shown
+    assert shown.partition("Examples:")[2].count(f"lyrist {command}") == 2
+    function = getattr(import_module((COMMANDS | LISTINGS)[command]), command)
+    explained = {
         parameter.arg_name for parameter in docstring_parser.parse(function.__doc__).params if parameter.description
     }
-    assert set(inspect.signature(function).parameters) == told
+    assert set(inspect.signature(function).parameters) == explained
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_the_examples_in_the_help_are_valid(command: str) -> None:
+    for example in HELP[command].examples:
+        words = [word for word in shlex.split(example)[1:] if word not in ("--json", "--quiet", "--help")]
+        if len(words) > 2 or command != "train":
+            arguments = [command, *_values_attached(_app()[command], words[1:])]
+            _app().parse_args(arguments, exit_on_error=False, print_error=False)
+
+
+def test_help_of_train_shows_the_options_of_the_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "lstm", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--bidirectional" in shown
+    assert "--no-bidirectional" in shown
+    assert "--hidden INT" in shown
+    assert "--learning-rate FLOAT highest learning rate [default: 0.008]" in shown
+    assert "mean-max" in shown
+    assert run(["train", "--help"]) == 0
+    assert "--hidden" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--bidirectional"], {"bidirectional": True}),
+        (["--no-bidirectional"], {"bidirectional": False}),
+        (["--bidirectional", "true"], {"bidirectional": True}),
+        (["--bidirectional", "false", "--hidden", "7"], {"bidirectional": False, "hidden": "7"}),
+        (["--bidirectional=false"], {"bidirectional": False}),
+        (["--hiden", "7"], {"hiden": "7"}),
+        ([], {}),
+    ],
+)
+def test_options_of_a_recipe_reach_train(words: list[str], expected: dict[str, object]) -> None:
+    arguments = ["train", "lstm", "corpus", "--out", "run", *words]
+    app = _app(arguments)
+    arguments = ["train", *_values_attached(app["train"], arguments[1:])]
+    _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    given = dict(bound.kwargs)
+    assert given.pop("out") == "run"
+    assert given == expected
+
+
+def test_a_value_may_start_with_a_hyphen() -> None:
+    app = _app(["classify"])
+    assert _values_attached(app["classify"], ["run", "--file", "-"]) == ["run", "--file=-"]
+    assert _values_attached(app["classify"], ["run", "--file", "--explain"]) == ["run", "--file", "--explain"]
+    assert _values_attached(app["classify"], ["run", "--", "--file", "-"]) == ["run", "--", "--file", "-"]
+    _, bound, _ = _app(["write"]).parse_args(
+        ["write", *_values_attached(_app()["write"], ["writer", "--prompt", "-x"])],
+        exit_on_error=False,
+        print_error=False,
+    )
+    assert "-x" in bound.arguments.values()
+
+
+def test_completion_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(["--install-completion", "--shell", "bash"]) == 0
+    scripts = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("classify" in path.read_text(encoding="utf-8") for path in scripts)
 
 
 def test_figures_for_machines(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:

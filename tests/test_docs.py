@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lyrist import LISTINGS, VERBS
+from lyrist import COMMANDS, LISTINGS
 from lyrist.cli import _app, run
 from lyrist.corpus.cleaning import RULES
 from lyrist.corpus.columns import PRESETS
@@ -62,7 +62,7 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     write_songbook(tmp_path / "songs.csv")
     found = commands(README)
-    assert {command[0] for command in found} == VERBS.keys() - {"demo"}
+    assert {command[0] for command in found} == COMMANDS.keys() - {"demo"}
     for command in found:
         if command[0] == "serve":
             assert_served(command)
@@ -120,9 +120,9 @@ def test_the_index_names_every_page() -> None:
     assert all(f"]({page.name})" in index for page in PAGES if page.parent == ROOT / "docs" and page.name != "index.md")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_option_is_named_on_its_verbs_page(verb: str) -> None:
-    function = getattr(importlib.import_module(VERBS[verb]), verb)
+    function = getattr(importlib.import_module(COMMANDS[verb]), verb)
     options = [name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]
     assert options
     check(f"{verb}.md", (f"--{name.replace('_', '-')}" for name in options))

@@ -1,6 +1,6 @@
 """Lyrist: a workbench for machine learning on song lyrics.
 
-Each verb of the command line is one function here, imported when it is first used.
+Each command of the command line is one function here, imported when it is first used.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from typing import Any
 
 from lyrist._version import __version__
 
-VERBS = {
+COMMANDS = {
+    "demo": "lyrist.studies.demo",
     "prepare": "lyrist.corpus.prepare",
     "explore": "lyrist.corpus.explore",
     "train": "lyrist.training.train",
     "study": "lyrist.studies.study",
     "report": "lyrist.studies.redraw",
     "evaluate": "lyrist.evaluation.evaluate",
-    "classify": "lyrist.evaluation.classify",
     "compare": "lyrist.studies.compare",
+    "classify": "lyrist.evaluation.classify",
     "write": "lyrist.generation.write",
     "serve": "lyrist.serving.serve",
-    "demo": "lyrist.studies.demo",
 }
-"""Where each verb lives; the function has the verb's name."""
+"""The module of each command; the function has the command's name."""
 
 LISTINGS = {
     "recipes": "lyrist.studies.listing",
     "studies": "lyrist.studies.listing",
     "rules": "lyrist.corpus.cleaning.rules",
 }
-"""Where the verbs that list what there is live."""
+"""The modules of the commands that list what is available; they are not functions of the package."""
 
-__all__ = ["LISTINGS", "VERBS", "__version__", *VERBS]
+__all__ = ["COMMANDS", "LISTINGS", "__version__", *COMMANDS]
 
 
 def __getattr__(name: str) -> Any:
-    if name in VERBS:
-        return getattr(import_module(VERBS[name]), name)
+    if name in COMMANDS:
+        return getattr(import_module(COMMANDS[name]), name)
     raise AttributeError(f"module 'lyrist' has no attribute '{name}'")

@@ -1,39 +1,103 @@
-"""The command line: one line a verb. What each does, and its options, stand in the verb's own function.
+"""The command line. Each command and its options are declared by the command's own function.
 
-Verbs are imported when they are called, so that ``lyrist --help`` answers at once. Output: a human summary on standard
-output (or JSON with ``--json``), progress on standard error; exit code 0 done, 1 failed in one sentence, 2 wrong usage.
+A command's module is imported when the command is called, so that ``lyrist --help`` needs only this module. A summary is
+printed on standard output (JSON with ``--json``), progress on standard error. Exit code 0: done; 1: failed, with one
+sentence that says why; 2: wrong usage.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import os
 import sys
 import traceback
-from typing import Any
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from lyrist import LISTINGS, VERBS, __version__, progress
+from lyrist import COMMANDS, LISTINGS, __version__, progress
 from lyrist.errors import LyristError, unknown
-from lyrist.generation import output
 from lyrist.text import printable
 
+if TYPE_CHECKING:
+    from lyrist.models.registry import Option
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How ``lyrist --help`` shows a command."""
+
+    group: str
+    summary: str
+    examples: tuple[str, str]
+
+
 HELP = {
-    "demo": "Everything on the built-in songbook: corpus, pictures, study, one page.",
-    "prepare": "Make a clean corpus of tables of songs.",
-    "explore": "Draw pictures and tables of a corpus: explore.html.",
-    "train": "Fit one model and score it.",
-    "study": "Fit several models, compare them honestly, write a report.",
-    "report": "Draw the report of a finished study again, without opening a model.",
-    "evaluate": "Score a saved run.",
-    "classify": "Label texts with a saved run.",
-    "compare": "Compare saved runs in one table and one chart.",
-    "write": "Write lyrics with a saved run, freely or to a plan with rhymes.",
-    "serve": "Serve saved runs: an HTTP API, and a studio in the browser.",
-    "recipes": "List the models that can be fitted.",
-    "studies": "List the named studies.",
-    "rules": "List the cleaning rules.",
+    "demo": Entry(
+        "Data",
+        "Everything on the built-in songbook: corpus, pictures, study, one page.",
+        ("lyrist demo", "lyrist demo --out demo --json"),
+    ),
+    "prepare": Entry(
+        "Data",
+        "Make a clean corpus of tables of songs.",
+        ("lyrist prepare songs.csv --out corpus", "lyrist prepare songs.csv --out corpus --languages en"),
+    ),
+    "explore": Entry(
+        "Data",
+        "Draw pictures and tables of a corpus: explore.html.",
+        ("lyrist explore corpus", "lyrist explore corpus --out pictures"),
+    ),
+    "train": Entry(
+        "Models",
+        "Fit one model and score it.",
+        ("lyrist train char-svm corpus --target genre --out run", "lyrist train lstm --help"),
+    ),
+    "study": Entry(
+        "Models",
+        "Fit several models, compare them, write a report.",
+        (
+            "lyrist study ladder corpus --target artist --out study",
+            "lyrist study mine.toml corpus --out study --resume",
+        ),
+    ),
+    "report": Entry(
+        "Models",
+        "Draw the report of a finished study again, without opening a model.",
+        ("lyrist report study", "lyrist report study --json"),
+    ),
+    "evaluate": Entry(
+        "Models", "Score a saved run.", ("lyrist evaluate run", "lyrist evaluate run other-corpus --json")
+    ),
+    "compare": Entry(
+        "Models",
+        "Compare saved runs in one table and one chart.",
+        ("lyrist compare run other-run", "lyrist compare study/runs/ensemble study/runs/lstm --json"),
+    ),
+    "recipes": Entry("Models", "List the models that can be fitted.", ("lyrist recipes", "lyrist recipes lstm")),
+    "studies": Entry("Models", "List the named studies.", ("lyrist studies", "lyrist studies --json")),
+    "rules": Entry("Models", "List the cleaning rules.", ("lyrist rules", "lyrist rules --json")),
+    "classify": Entry(
+        "Use",
+        "Label texts with a saved run.",
+        ('lyrist classify run "The ferryman counted the lanterns home"', "lyrist classify run --file -"),
+    ),
+    "write": Entry(
+        "Use",
+        "Write lyrics with a saved run, freely or in a given form with rhymes.",
+        ("lyrist write writer --genre rap", "lyrist write writer --form verse,chorus --rhyme AABB"),
+    ),
+    "serve": Entry(
+        "Use",
+        "Serve saved runs: an HTTP API, and a studio in the browser.",
+        ("lyrist serve run", "lyrist serve writer run --port 8080"),
+    ),
 }
-EPILOGUE = "Every verb takes --json (figures for machines on standard output) and --quiet (no progress)."
+EPILOGUE = "Every command takes `--json` (figures as JSON on standard output) and `--quiet` (no progress)."
+INSTALL = "--install-completion"
 
 
 def main() -> None:
@@ -49,10 +113,9 @@ def run(arguments: list[str]) -> int:
     progress.quiet("--quiet" in flags)
     try:
         if arguments and not arguments[0].startswith("-") and arguments[0] not in HELP:
-            raise unknown("verb", arguments[0], HELP)
-        with output.shown(_live if "--json" not in flags and sys.stdout.isatty() else None):
-            answer = _app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-        if answer is not None and os.environ.get("RANK", "0") == "0":  # of torchrun's processes, one speaks
+            raise unknown("command", arguments[0], HELP)
+        answer = _call(arguments, live="--json" not in flags and sys.stdout.isatty())
+        if answer is not None and os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
             _say(_json(answer.figures()) if "--json" in flags else printable(answer.summary()))
         return 0
     except CycloptsError as error:
@@ -60,7 +123,7 @@ def run(arguments: list[str]) -> int:
     except LyristError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("Stopped. What was finished is kept; verbs that take --resume go on from there.", 130)
+        return _fail("Stopped. Finished parts are kept; commands with --resume continue from there.", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -69,24 +132,132 @@ def run(arguments: list[str]) -> int:
             traceback.print_exc()
         return _fail(
             f"This is a defect of Lyrist, not of your input: {type(error).__name__}: {error}. "
-            "Please report it, with what LYRIST_DEBUG=1 prints.",
+            "Please report it, with the output of LYRIST_DEBUG=1.",
             1,
         )
 
 
-def _app() -> Any:
-    """Return the application with all verbs, none of them imported yet."""
-    from cyclopts import App
+def _call(arguments: list[str], live: bool) -> Any:
+    """Call the command and return its answer; with ``live``, lyrics are shown while they are written."""
+    app = _app(arguments)
+    if arguments and arguments[0] in HELP:
+        arguments = [arguments[0], *_values_attached(app[arguments[0]], arguments[1:])]
+    call = functools.partial(app, arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    if not live or arguments[:1] != ["write"]:
+        return call()
+    from lyrist.generation import output
+
+    with output.shown(_live):
+        return call()
+
+
+def _app(arguments: list[str] | None = None) -> Any:
+    """Return the application; no command is imported, except ``train`` where ``arguments`` name a recipe."""
+    from cyclopts import App, Group
 
     about = "A workbench for machine learning on song lyrics."
-    app = App(name="lyrist", help=about, help_epilogue=EPILOGUE, version=__version__, help_format="plaintext")
-    for order, (verb, line) in enumerate(HELP.items()):
-        app.command(f"{(VERBS | LISTINGS)[verb]}:{verb}", name=verb, help=line, sort_key=order)
+    app = App(name="lyrist", help=about, help_epilogue=EPILOGUE, version=__version__, help_format="markdown")
+    groups = {name: Group(name, sort_key=place) for place, name in enumerate(("Data", "Models", "Use"))}
+    command, *rest = arguments or [""]
+    for order, (name, entry) in enumerate(HELP.items()):
+        target: Any = f"{(COMMANDS | LISTINGS)[name]}:{name}"
+        if name == command == "train":
+            target = _with_recipe_options(rest) or target
+        examples = "\n".join(f"- `{example}`" for example in entry.examples)
+        app.command(
+            target,
+            name=name,
+            help=entry.summary,
+            help_epilogue=f"Examples:\n\n{examples}",
+            group=groups[entry.group],
+            sort_key=order,
+        )
+    if command == INSTALL:
+        app.register_install_completion_command(INSTALL, help="Install completion for this shell.")
+    else:  # the command itself imports the completion scripts of all shells
+        app.command(lambda: None, name=INSTALL, help="Install completion for this shell.")
     return app
 
 
+def _with_recipe_options(arguments: list[str]) -> Callable[..., Any] | None:
+    """Return ``train`` with the options of the recipe among its parameters, or None where no known recipe is named."""
+    from lyrist.models import registry
+
+    recipe = next((each for each in registry.recipes() if each.name in arguments[:1]), None)
+    if recipe is None:
+        return None
+    from lyrist.training.schedule import options_of
+    from lyrist.training.train import train
+
+    own = inspect.signature(train, eval_str=True)
+    *declared, rest = own.parameters.values()
+    extra = [_parameter(option) for option in options_of(recipe) if option.name not in own.parameters]
+
+    @functools.wraps(train)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return train(*args, **kwargs)
+
+    del call.__wrapped__
+    signature = own.replace(parameters=[*declared, *extra, rest])
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
+    return call
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    """Return an option of a recipe as a parameter of ``train``: a bool is a flag, other values are passed as given."""
+    from cyclopts import Group, Parameter
+
+    kinds = [kind for kind in typing.get_args(option.kind) if kind is not type(None)] or [option.kind]
+    plain = len(kinds) == 1 and kinds[0] in (bool, int, float, str)
+    literal = typing.get_origin(option.kind) is typing.Literal
+    kind = option.kind if literal else kinds[0] if plain else str
+    raw: dict[str, Any] = {} if kind is bool else {"converter": _as_given, "n_tokens": 1, "accepts_keys": False}
+    shown = option.default is not None and option.default != ()
+    about = Parameter(help=option.help, group=Group("Options of the recipe", sort_key=10), show_default=shown, **raw)
+    return inspect.Parameter(
+        option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=typing.Annotated[kind, about]
+    )
+
+
+def _as_given(_kind: Any, tokens: Any) -> str:
+    """Return the text of a token; the registry converts it and reports a value that does not fit."""
+    return str(tokens[0].value)
+
+
+def _values_attached(command: Any, arguments: list[str]) -> list[str]:
+    """Return the arguments with each value that starts with ``-`` attached to its option, and ``--flag true`` as a flag."""
+    taking: set[str] = set()
+    flags: set[str] = set()
+    for argument in command.assemble_argument_collection():
+        if argument.hint is bool:
+            flags.update(name for name in argument.names if not name.startswith("--no-"))
+        else:
+            taking.update(argument.names)
+    found: list[str] = []
+    waiting = iter(enumerate(arguments))
+    for place, word in waiting:
+        value = arguments[place + 1] if place + 1 < len(arguments) else ""
+        if word == "--":
+            return [*found, *arguments[place:]]
+        if word in flags and value.lower() in ("true", "false", "yes", "no"):
+            found.append(word if value.lower() in ("true", "yes") else f"--no-{word[2:]}")
+            next(waiting)
+        elif (
+            word in taking
+            and value.startswith("-")
+            and value not in ("-h", "--")
+            and (value[:2] != "--" or " " in value)
+        ):
+            found.append(f"{word}={value}")
+            next(waiting)
+        else:
+            found.append(word)
+    return found
+
+
 def _flags(arguments: list[str]) -> tuple[set[str], list[str]]:
-    """Take out the flags that every verb has, wherever they stand before a ``--``."""
+    """Take out the flags that every command has, anywhere before a ``--``."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     ours = {"--json", "--quiet"}
     found = ours.intersection(arguments[:end])

@@ -7,7 +7,7 @@ from typing import Any
 
 from lyrist.models import registry
 from lyrist.studies.plans import plans
-from lyrist.training.schedule import Schedule
+from lyrist.training.schedule import options_of
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,16 @@ def studies() -> Listing:
 
 
 def _options(recipe: registry.Recipe) -> list[dict[str, Any]]:
-    """Return the options of a recipe, and those of the training loop for which it has a default of its own."""
-    own = getattr(recipe.options(), "schedule", {})
-    fields = [(option, option.default) for option in recipe.parameters]
-    fields += [(option, own[option.name]) for option in registry.parameters(Schedule) if option.name in own]
+    """Return the options of a recipe; of those of the training loop, the ones whose default the recipe sets."""
+    own = {*(each.name for each in recipe.parameters), *getattr(recipe.options(), "schedule", {})}
     return [
         {
-            "name": "--" + option.name.replace("_", "-"),
-            "summary": f"{option.help} [default: {_shown(default)}]",
-            "default": default,
+            "name": "--" + each.name.replace("_", "-"),
+            "summary": f"{each.help} [default: {_shown(each.default)}]",
+            "default": each.default,
         }
-        for option, default in fields
+        for each in options_of(recipe)
+        if each.name in own
     ]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.models.registry import option
+from lyrist.models.registry import Option, Recipe, option, parameters
 
 if TYPE_CHECKING:
     import torch
@@ -117,6 +118,17 @@ class Schedule:
         if self.schedule == "cosine":
             return (1 - math.cos(math.pi * left)) / 2
         return left if self.schedule == "linear" else 1.0
+
+
+def options_of(recipe: Recipe) -> list[Option]:
+    """Return the options of a recipe and, for a network, those of its training with the defaults that the recipe sets."""
+    own = getattr(recipe.options(), "schedule", {})
+    found = list(recipe.parameters)
+    if own or recipe.family == "neural":
+        known = {each.name for each in found}
+        schedule = [each for each in parameters(Schedule) if each.name not in known]
+        found += [dataclasses.replace(each, default=own.get(each.name, each.default)) for each in schedule]
+    return found
 
 
 @contextlib.contextmanager
