@@ -212,6 +212,8 @@ def _parameter(option: Option) -> inspect.Parameter:
     plain = len(kinds) == 1 and kinds[0] in (bool, int, float, str)
     literal = typing.get_origin(option.kind) is typing.Literal
     kind = option.kind if literal else kinds[0] if plain else str
+    if option.default is None:
+        kind = kind | None
     raw: dict[str, Any] = {} if kind is bool else {"converter": _as_given, "n_tokens": 1, "accepts_keys": False}
     shown = option.default is not None and option.default != ()
     about = Parameter(help=option.help, group=Group("Options of the recipe", sort_key=10), show_default=shown, **raw)

@@ -32,9 +32,9 @@ def test_more_style_is_told_more_often(make_corpus: Any, capsys: pytest.CaptureF
     corpus = make_corpus(pl.DataFrame(songs))
     run = tmp_path / "run"
     train("ngram", str(corpus.path), out=str(run), target="lyrics", condition="genre", vocabulary="400")
-    module.main([str(run), "--style", "0", "20", "--songs", "8", "--tokens", "40", "--json"])
+    module.main([str(run), "--style", "0", "10", "--songs", "8", "--tokens", "40", "--json"])
     free, leaning = json.loads(capsys.readouterr().out)
-    assert (free["style"], leaning["style"], free["songs"], free["guessing"]) == (0, 20, 16, 0.5)
+    assert (free["style"], leaning["style"], free["songs"], free["guessing"]) == (0, 10, 16, 0.5)
     assert leaning["written"]["value"] > max(0.9, free["written"]["value"])
     module.main([str(run), "--style", "1", "--songs", "1", "--tokens", "5"])
     assert "| `ngram` | 1 | " in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from lyrist.evaluation.classify import spans
@@ -54,7 +55,7 @@ def explanations(selected: Fitted, dataset: View) -> dict[str, list[dict[str, An
                     "id": number,
                     "truth": judged.truth[place],
                     "prediction": label,
-                    "probability": float(judged.probabilities[place].max()),
+                    "probability": float(np.float32(judged.probabilities[place].max())),  # as it is stored
                     "words": [[word, float(weight)] for word, weight in explanation.words],
                     "method": explanation.method,
                 }

@@ -13,10 +13,13 @@ of scikit-learn, numpy, scipy and Lyrist itself.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.abc
 import importlib.metadata
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -306,10 +309,32 @@ def save_model(estimator: Any, run: Path) -> None:
         if is_network(estimator):
             estimator.save(folder)
         else:
-            import skops.io
-
-            skops.io.dump(estimator, folder / SKOPS)
+            _skops().dump(estimator, folder / SKOPS)
             files.write_json(folder / "labels.json", [str(label) for label in estimator.classes_])
+
+
+def _skops() -> Any:
+    """Return ``skops.io``, imported without PyTorch.
+
+    Its import walks over all packages of scikit-learn. One of them imports PyTorch where that is installed, which costs
+    seconds and has no use here; the walk skips what cannot be imported.
+    """
+    if "skops.io" not in sys.modules and "torch" not in sys.modules:
+        sys.meta_path.insert(0, _WithoutTorch)
+        try:
+            return importlib.import_module("skops.io")
+        finally:
+            sys.meta_path.remove(_WithoutTorch)
+    return importlib.import_module("skops.io")
+
+
+class _WithoutTorch(importlib.abc.MetaPathFinder):
+    """While it is in ``sys.meta_path``, PyTorch counts as not installed."""
+
+    @classmethod
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named '{fullname}'", name=fullname)
 
 
 def load_model(folder: Path) -> Any:
@@ -327,10 +352,9 @@ def load_model(folder: Path) -> Any:
     path = folder / SKOPS
     if not path.is_file():
         raise LyristError(f"{folder} holds no model (neither config.json nor {SKOPS}); train it again.")
-    import skops.io
-
+    skops = _skops()
     try:
-        unknown = skops.io.get_untrusted_types(file=path)
+        unknown = skops.get_untrusted_types(file=path)
         # Classes only: a function, even one of scikit-learn's, could be called with anything by a crafted file.
         strange = [n for n in unknown if not n.startswith(TRUSTED) or not n.rpartition(".")[2][:1].isupper()]
         if strange:
@@ -338,7 +362,7 @@ def load_model(folder: Path) -> Any:
                 f"{path} holds {strange[0]}, which is not a part of scikit-learn, numpy, scipy or Lyrist; "
                 "it is not opened, since opening it could run someone else's code."
             )
-        return skops.io.load(path, trusted=unknown)
+        return skops.load(path, trusted=unknown)
     except LyristError:
         raise
     except Exception as error:  # a damaged archive can fail in any way inside skops

@@ -51,7 +51,7 @@ def imported_rooms(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_room_imports_only_from_floors_below(path: Path) -> None:
     room = room_of(path)
-    assert room in FLOOR, f"{room} stands on no floor: add it to FLOORS and to docs/house.md"
+    assert room in FLOOR, f"{room} stands on no floor: add it to FLOORS and to docs/architecture.md"
     for other in imported_rooms(path) - {room}:
         assert other in FLOOR, f"{path} imports the unknown room {other}"
         assert FLOOR[other] < FLOOR[room], (
