@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lyrist.corpus.columns import recognise
@@ -358,6 +358,7 @@ FIELD = TEXT | PIECES.map("".join)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@example(songs=[("", '\\",0')] * 2, dialect="comma")  # a backslash before a quote, as if it escaped it
 @given(songs=st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=12), dialect=st.sampled_from(ROUND))
 def test_what_csv_writes_reads_back(tmp_path: Path, songs: list[tuple[str, str]], dialect: str) -> None:
     path = tmp_path / "songs.csv"

@@ -102,7 +102,11 @@ def shape_of(sample: str, whole: bool) -> Shape | None:
 
 
 def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float, int], Shape]:
-    """Return the shape complete, and how well its dialect fits: the share of records as wide as the header, and its width."""
+    """Return the shape complete, and how well its dialect fits.
+
+    The fit is the share of records as wide as the header, then the fields of the header as it is written: a name that was
+    added for a column without one is no reason to prefer a dialect.
+    """
     names, used = _header(lines, shape)
     records: list[list[str]] = []
     several = wrong = 0
@@ -130,7 +134,7 @@ def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float,
     longest = statistics.median([max(map(len, fields)) for fields in good]) if good else 0.0
     several_lines = several > 0.05 * len(records) or len(records) < 3
     shape = replace(shape, header=tuple(header), skip=shape.skip + used, several_lines=several_lines, longest=longest)
-    return (round(share, 2), len(header)), shape
+    return (round(share, 2), len(names)), shape
 
 
 def _header(lines: list[str], shape: Shape) -> tuple[list[str], int]:
