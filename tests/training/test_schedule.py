@@ -71,3 +71,16 @@ def test_precision_is_as_asked() -> None:
     assert half_precision("bf16", cpu)
     assert not half_precision("float32", cpu)
     assert half_precision("auto", cpu) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("cosine", (1.0, 0.8535534, 0.5, 0.1464466, 0.0)),
+        ("linear", (1.0, 0.75, 0.5, 0.25, 0.0)),
+        ("constant", (1.0, 1.0, 1.0, 1.0, 1.0)),
+    ],
+)
+def test_the_rate_at_each_quarter_of_the_budget(schedule: str, rates: tuple[float, ...]) -> None:
+    settings = configure(Schedule, {"schedule": schedule, "warmup": 0}, "test")
+    assert [settings.rate(progress) for progress in (0, 0.25, 0.5, 0.75, 1)] == pytest.approx(rates)
