@@ -13,6 +13,7 @@ import pytest
 
 from lyrist import COMMANDS, LISTINGS
 from lyrist.cli import HELP, _app, _values_attached, run
+from lyrist.models import registry
 from lyrist.songbook import songbook, write_songbook
 
 
@@ -188,3 +189,10 @@ def test_nothing_printed_can_move_the_cursor(tmp_path: Path, capsys: pytest.Capt
     assert "txt.exe" in told.out
     assert "\x1b" not in told.out + told.err
     assert "\u202e" not in told.out
+
+
+@pytest.mark.parametrize("recipe", [recipe.name for recipe in registry.recipes()])
+def test_the_defaults_of_every_recipe_pass_the_command_line(recipe: str) -> None:
+    arguments = ["train", recipe, "corpus", "--out", "run"]
+    _, bound, _ = _app(arguments).parse_args(arguments, exit_on_error=False, print_error=False)
+    assert bound.kwargs == {"out": "run"}

@@ -217,8 +217,9 @@ def _parameter(option: Option) -> inspect.Parameter:
     raw: dict[str, Any] = {} if kind is bool else {"converter": _as_given, "n_tokens": 1, "accepts_keys": False}
     shown = option.default is not None and option.default != ()
     about = Parameter(help=option.help, group=Group("Options of the recipe", sort_key=10), show_default=shown, **raw)
+    default = ",".join(map(str, option.default)) if isinstance(option.default, tuple) else option.default
     return inspect.Parameter(
-        option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=typing.Annotated[kind, about]
+        option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=typing.Annotated[kind, about]
     )
 
 

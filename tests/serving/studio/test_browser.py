@@ -117,7 +117,7 @@ def test_what_cannot_be_meant_is_told_in_a_sentence(visit: Visit) -> None:
     page.locator("#write-song").click()
     told = page.locator("#write-said .error")
     told.wait_for()
-    assert "'vers<b>', which is no section" in told.inner_text()
+    assert "'vers<b>', which is not a section" in told.inner_text()
     assert "--" not in told.inner_text()
     assert page.locator("#write-song").is_enabled()
 
