@@ -68,7 +68,8 @@ def test_the_examples_in_the_help_are_valid(command: str) -> None:
         words = [word for word in shlex.split(example)[1:] if word not in ("--json", "--quiet", "--help")]
         if len(words) > 2 or command != "train":
             arguments = [command, *_values_attached(_app()[command], words[1:])]
-            _app().parse_args(arguments, exit_on_error=False, print_error=False)
+            function, _, _ = _app().parse_args(arguments, exit_on_error=False, print_error=False)
+            assert function.__name__ == command
 
 
 def test_help_of_train_shows_the_options_of_the_recipe(capsys: pytest.CaptureFixture[str]) -> None:

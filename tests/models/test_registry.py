@@ -355,3 +355,9 @@ def test_the_defaults_of_every_recipe_are_in_range(name: str) -> None:
 def test_recipes_are_listed_in_one_order_whatever_was_imported_first() -> None:
     assert NAMES[:3] == ["majority", "artist-lookup", "layout"]
     assert NAMES.index("char-svm") < NAMES.index("decision-tree") < NAMES.index("ensemble") < NAMES.index("lstm")
+
+
+def test_an_unknown_family_or_task_is_refused() -> None:
+    for given in ({"family": "nearest"}, {"family": "linear", "task": "label"}):
+        with pytest.raises(ValueError, match="family is one of"):
+            registry.register("other", "a recipe", options=object, **given)(lambda options: options)

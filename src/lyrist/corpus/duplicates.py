@@ -1,22 +1,12 @@
-"""Lyrics as sets of word triples, and the exact share that two of them have in common.
+"""Copies and near-copies of songs: exact copies by a hash, near-copies by MinHash, each pair confirmed by its text.
 
-Unusual: a set is a sorted run of 30-bit hashes in one flat array, so that a quarter of a million songs take some 200 MB
-and a million pairs are compared without a Python loop. Two different triples of a pair fall together about once in
-25,000 pairs, which moves its figure in the third place.
+The text is read at most twice: once for the signatures, shard by shard, and again for the songs that some signature pairs.
+A band holds four MinHash values of 16 bits, not a hash of them, so that the bands also estimate the Jaccard similarity to
++-0.05. That rules out most false candidates before any text is read, and allows many short bands: of pairs at similarity
+0.6, 16 bands of 8 find 24%, 32 bands of 4 find 99%.
 
-Scripts without spaces between words (Chinese, Japanese, Thai ...) are taken character by character.
-
-
-Copies and near-copies of songs: exact copies by a hash, near-copies by MinHash, each pair confirmed by its text.
-
-The text is read twice at most: once for the signatures, shard by shard, and once more for the few songs that some
-signature pairs. Everything between works on ids and 64-bit numbers, one band at a time, so that memory stays at some
-40 bytes a song whatever the number of bands.
-
-Unusual: a band is not a hash of its MinHash values but the values themselves, 16 bits of each of four. Equal bands mean
-the same, and the bands of two songs, compared lane by lane, are also a sketch that tells their Jaccard similarity to
-+-0.05. That rules out most chance meetings before any text is read, and so there may be many short bands (32 of 4),
-which find what few long ones do not: of pairs at similarity 0.6, 16 bands of 8 find 24%, 32 bands of 4 find 99%.
+The exact share of two songs is computed on sorted 30-bit hashes of word triples in one flat array; scripts without spaces
+between words are split by character. Two different triples collide about once in 25,000 pairs.
 
 MinHash and banding: Broder, "On the resemblance and containment of documents" (1997); Leskovec, Rajaraman and Ullman,
 *Mining of Massive Datasets*, chapter 3. Truncated values: Li and König, "b-Bit Minwise Hashing" (2010).

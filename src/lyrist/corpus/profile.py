@@ -1,21 +1,9 @@
-"""What is measured on every song of a corpus, in one pass over its text.
+"""The content of a corpus as plain values: what ``explore.json`` holds and the page of `explore` shows.
 
-The text is read in blocks and let go; of each song a few numbers and labels stay (some 60 bytes), so that medians and
-quantiles are exact. What needs the words themselves is done on a sample, drawn by hash of the song's id: the same songs
-whatever the order or the machine.
-
-
-Which words tell a genre or an artist from the rest, and which words a corpus is about.
-
-TF-IDF with damped counts, each song's weights scaled to length 1 (Salton and Buckley, "Term-weighting approaches in
-automatic text retrieval", 1988); a word's weight for a group is its mean over the group's songs less its mean over all
-others, so that a word that everybody uses tells nothing. A word must stand in several songs of the group: the refrain
-of one hit is not the voice of its singer.
-
-
-All that `explore` finds in a corpus, as plain values: what ``explore.json`` holds and the page shows.
-
-Names of artists and genres and titles stand in it as they stand in the table.
+The text is read in blocks; of each song some 60 bytes of numbers and labels are kept, so that medians and quantiles are
+exact. Figures that need the words use a sample, drawn by a hash of the song's id. Terms of a genre or an artist: TF-IDF
+with damped counts and songs of length 1 (Salton and Buckley, "Term-weighting approaches in automatic text retrieval",
+1988), the mean over the group less the mean over all others. A term must occur in several songs of the group.
 """
 
 from __future__ import annotations

@@ -1,11 +1,6 @@
-"""Sections of the page of `explore` about the text: how long songs are, how much they repeat, which words tell them apart.
+"""The page of `explore`, drawn from the values of `lyrist.corpus.profile`.
 
-Sections of the page of `explore` about copies: which songs are the same, and what that gives away in a test.
-
-The page of `explore`: what `findings.find` found, section by section.
-
-Who sings and how much stands here; the text itself is in `exploretext`, copies and leaks in `explorecopies`. Where a
-corpus has too little of something for a picture, a sentence says so, and how to have it.
+Where a corpus has too few values for a chart, a sentence gives the reason and the way to get one.
 """
 
 from __future__ import annotations

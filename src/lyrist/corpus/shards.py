@@ -1,13 +1,8 @@
-"""The one pass over the text of a shard: clean, filter with reasons, tell the language, make the signatures.
+"""The pass over the text of a shard (clean, filter, detect the language, compute signatures), and the corpus files after it.
 
-Kept songs go to ``clean/``, their labels to ``keys/``, what tells copies of them to ``signatures/`` (apart, since a table
-may have a column of any name), dropped rows to ``dropped/``; each file has the number of its shard and is whole or absent, so
-that an interrupted pass goes on where it stood.
-
-
-From clean shards and a decisions for every song to the files of the corpus, in the order of id.
-
-The decisions is twelve bytes a song and is looked up by id; the text is read and written once and never joined.
+Kept songs go to ``clean/``, their labels to ``keys/``, their signatures to ``signatures/`` and dropped rows to ``dropped/``.
+Each file has the number of its shard and is whole or absent, so that an interrupted pass can continue. The decisions
+take twelve bytes a song and are looked up by id; the text is read and written once.
 """
 
 from __future__ import annotations

@@ -1,27 +1,17 @@
-"""How groups of songs are dealt to training, validation and test, by class: numbers only.
+"""Splits into training, validation and test: stratified, by near-copy cluster or by artist, decided by the seed.
 
-There is no exact solution (it is bin packing). What is done:
+There is no exact solution (it is bin packing). The method:
 
 1. a group belongs to the stratum of its rarest class, as in Sechidis, Tsoumakas and Vlahavas, "On the Stratification
    of Multi-Label Data" (2011);
-2. each stratum gets a whole number of songs for test and validation, rounded so that the sums are as asked;
+2. each stratum gets a whole number of songs for test and validation, rounded so that the sums are as requested;
 3. the largest group of each stratum stays in training; the others are taken in random order, each that still fits, then
    one more where that comes closer to the number;
-4. where a class would be missing on a side, its smallest group goes there, see `PRESENT` and `GROWTH`.
+4. where a class would be missing in a split, its smallest group goes there, see `PRESENT` and `GROWTH`.
 
-Each step is done for all strata at once, on arrays: six million songs in as many groups take seconds.
-
-
-Who stands on which side: splits by near-copy cluster, or by artist and cluster together, stratified, by seed.
-
-Nothing here depends on the order of the rows or on the number of processes: a group is known by the smallest id in it,
-and chance is a hash of that id and the seed. All is done on arrays; six million songs take seconds.
-
-
-What becomes of each clean song: copies, balance and split, decided on ids and labels alone.
-
-Six million songs are decided in one process. So nothing here is a string a song: labels are categories, the verdict is
-numbers by place, and titles are read for the songs in clusters only. That takes some 200 bytes a song at the peak.
+The result does not depend on the order of the rows or on the number of processes: a group is identified by its smallest
+id, and the random order is a hash of that id and the seed. All steps work on arrays, with some 200 bytes a song at the
+peak.
 """
 
 from __future__ import annotations

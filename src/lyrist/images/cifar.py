@@ -1,15 +1,9 @@
-"""Arrays out of a pickle, with no code run: what CIFAR's files need, and nothing that a hostile file could use.
+"""Published sets of pictures: CIFAR-10, CIFAR-100 and IDX (Fashion-MNIST), read without running code.
 
-What is unusual: not one function or class of numpy takes part. The three names that a pickled array refers to stand for
-small stand-ins of our own, which note what the file says and are turned into an array by `numpy.frombuffer` after it was
-checked. Any other name ends the reading, as does an instruction that would set attributes of anything else. The reader
-is Python's own interpreter of the format in Python: the one in C can be made to take any amount of memory.
-
-
-Sets of pictures in the form in which they were published: CIFAR-10, CIFAR-100, and IDX (Fashion-MNIST).
-
-The checksums are those on CIFAR's own page. They are checked where a file bears the published name: another set in the
-same form is welcome under a name of its own.
+CIFAR's files are pickles. The three names that a pickled array refers to are replaced by classes of this module, which
+record the content; `numpy.frombuffer` makes the array after it was checked. Any other name stops the reading, and so does
+an instruction that would set attributes. The reader is the one in Python, since the one in C does not bound its memory.
+Checksums are verified where a file has the published name.
 """
 
 from __future__ import annotations

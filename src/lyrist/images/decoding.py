@@ -1,9 +1,6 @@
-"""One picture file becomes a square of bytes: any size, any mode, or a reason why not.
+"""Picture files become squares of bytes, or a reason why not; the members of an archive are read in memory.
 
-The files of a folder, a .tar.gz or a .zip, one after another: read in memory, never unpacked to the disk.
-
-A member whose path leads out of the archive is refused with the whole archive: whoever packed it meant harm, or to
-overwrite something. Nothing is written, so this is a second wall.
+Nothing is unpacked to the disk. An archive with a member whose path leads outside is refused as a whole.
 """
 
 from __future__ import annotations

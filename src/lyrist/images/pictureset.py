@@ -1,13 +1,7 @@
-"""A folder a class, with pictures in it: in one folder for all, or in folders for training, validation and test.
+"""A set of pictures in memory, read from an archive or folder as published, or from a folder for each class.
 
-Decoded as they come, on all cores; what stays in memory is the small squares. A file that is no picture is named, with
-the reason, and left out.
-
-
-A set of pictures in memory: bytes, labels, classes, and which split each picture was given.
-
-Everything that reads pictures goes through `read`: an archive or a folder as published, or a folder a class. The whole
-set is one array of bytes, 3,072 a picture of 32 x 32: CIFAR-100 takes 184 MB.
+All pictures are one array of bytes, 3,072 for a picture of 32 x 32 (CIFAR-100: 184 MB). Files are decoded on all cores. A
+file that is not a picture is named with the reason and left out.
 """
 
 from __future__ import annotations

@@ -142,10 +142,14 @@ def register(
     Raises
     ------
     ValueError
-        The name is registered twice.
+        The name is registered twice, or the family or task is unknown.
     """
 
     def decorate(build: Any) -> Any:
+        if family not in FAMILIES or task not in TASKS:
+            raise ValueError(
+                f"the recipe '{name}': family is one of {', '.join(FAMILIES)}, task one of {', '.join(TASKS)}"
+            )
         known = _index().get(name) or _outside.get(name)
         if name in _definitions or (known and known.module != build.__module__):
             raise ValueError(f"the recipe '{name}' is registered twice")
