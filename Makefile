@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-fast lint bench bench-large clean
+.PHONY: setup demo test test-fast mutants lint bench bench-large clean
 
 setup: $(READY)
 
@@ -22,6 +22,13 @@ test: $(READY)
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
+# Mutants of the modules in [tool.mutmut] (pyproject.toml): each fault is put in, and the tests that reach it must fail.
+mutants: $(READY)
+	$(BIN)/mutmut run
+	@$(BIN)/mutmut results --all true | awk -F': ' '/__mutmut_/ { \
+		module = $$1; gsub(/^ *|\.x[^.]*$$/, "", module); all[module]++; found[module] += $$2 ~ /killed|timeout/ } \
+		END { for (m in all) printf "%5.1f%%  %4d of %4d  %s\n", 100 * found[m] / all[m], found[m], all[m], m }' | sort -k5
+
 lint: $(READY)
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
@@ -35,4 +42,4 @@ bench-large: $(READY)
 	$(BIN)/python benchmarks/scale.py --rows 300000 1000000 --results build/scale.json --folder build/scale
 
 clean:
-	rm -rf $(VENV) demo build src/*.egg-info
+	rm -rf $(VENV) demo build mutants src/*.egg-info

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+import hypothesis
 import polars as pl
 import pytest
 
@@ -14,6 +15,9 @@ from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.splits import Split
 from lyrist.files import write_json
 from nursing import Nursery, nursery_in
+
+hypothesis.settings.register_profile("lyrist", deadline=None)  # no test may fail because the machine is busy
+hypothesis.settings.load_profile("lyrist")
 
 MakeCorpus: TypeAlias = Callable[..., Corpus]
 

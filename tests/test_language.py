@@ -1,0 +1,209 @@
+"""Plain technical English: no public name, docstring, message, comment, help text or page has a banned phrase.
+
+`LEFT` counts the phrases that are still to be replaced, by file and by help text. It must match exactly, so that it only
+shrinks; ``python tests/test_language.py`` prints the present table.
+"""
+
+import ast
+import contextlib
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lyrist.cli import HELP, run
+
+ROOT = Path(__file__).parents[1]
+BANNED = (
+    "told", "stands", "stood", "stand fast", "anew", "nobody", "dealt", "let in", "wishes", "obedience", "criticism",
+    "come and go", "comes and goes", "report 00", "textpass", "roomycache",
+)  # fmt: skip
+PHRASE = re.compile("|".join(rf"\b{phrase}(?:\b|(?<=0)\d)".replace(" ", r"\s+") for phrase in BANNED), re.IGNORECASE)
+
+
+def test_the_phrases_are_found_as_whole_words_across_lines_and_in_names() -> None:
+    code = """
+def is_told(dealt: int, _stood: int) -> str:  # anew
+    "What it stands\\nfor."
+    nobody = {"obedience": "Report 002 says that they come\\n    and go"}
+    return f"{nobody} wishes, untold"
+class LetIn: ...
+"""
+    assert sorted(each.casefold() for each in PHRASE.findall("\n".join(prose(code)))) == [
+        "anew", "come\n    and go", "dealt", "let in", "report 002", "stands", "told", "wishes",
+    ]  # fmt: skip
+
+
+def prose(code: str) -> Iterator[str]:
+    """Yield the comments, the public names and the texts of a module; a text of one word is a key, not prose."""
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and not node.value.isidentifier():
+            yield node.value
+        names: list[str] = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            names += [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        if isinstance(node, ast.Module | ast.ClassDef):
+            targets = [
+                target
+                for statement in node.body
+                if isinstance(statement, ast.Assign | ast.AnnAssign)
+                for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+            ]
+            names += [target.id for target in targets if isinstance(target, ast.Name)]
+        for name in names:
+            if not name.startswith("_"):
+                yield re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", name)
+
+
+def helps() -> Iterator[tuple[str, str]]:
+    for words in ([], *([command] for command in HELP)):
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown):
+            assert run([*words, "--help"]) == 0
+        yield " ".join(["lyrist", *words, "--help"]), shown.getvalue().replace("│", " ")
+
+
+def found() -> dict[str, int]:
+    """Return how many banned phrases each file and each help text has."""
+    texts = [
+        (str(path.relative_to(ROOT)), "\n".join(prose(path.read_text(encoding="utf-8"))))
+        for path in sorted((ROOT / "src").rglob("*.py"))
+    ]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    texts += [(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in pages]
+    texts += helps()
+    return {name: count for name, text in texts if (count := len(PHRASE.findall(text)))}
+
+
+def test_no_text_has_a_banned_phrase_but_those_that_are_left() -> None:
+    present = found()
+    more = {name: f"{count}, not {LEFT.get(name, 0)}" for name, count in present.items() if count > LEFT.get(name, 0)}
+    assert not more, f"banned phrases: {more}; say predicted, is stored, is, again, nothing (see PHRASE)"
+    if present != LEFT:
+        pytest.fail("fewer banned phrases than LEFT says: put in the table that `python tests/test_language.py` prints")
+
+
+LEFT: dict[str, int] = {
+    "src/lyrist/corpus/cleaning/rules.py": 7,
+    "src/lyrist/corpus/columns.py": 3,
+    "src/lyrist/corpus/corpus.py": 1,
+    "src/lyrist/corpus/duplicates.py": 2,
+    "src/lyrist/corpus/ingest.py": 1,
+    "src/lyrist/corpus/languages.py": 3,
+    "src/lyrist/corpus/prepare.py": 4,
+    "src/lyrist/corpus/profile.py": 4,
+    "src/lyrist/corpus/profile_page.py": 2,
+    "src/lyrist/corpus/reading/addresses.py": 6,
+    "src/lyrist/corpus/reading/azure.py": 2,
+    "src/lyrist/corpus/reading/chunks.py": 1,
+    "src/lyrist/corpus/reading/delimited.py": 2,
+    "src/lyrist/corpus/reading/objects.py": 4,
+    "src/lyrist/corpus/reading/reader.py": 1,
+    "src/lyrist/corpus/reading/records.py": 2,
+    "src/lyrist/corpus/reading/remote.py": 4,
+    "src/lyrist/corpus/reading/sixgenres.py": 1,
+    "src/lyrist/corpus/reading/sources.py": 4,
+    "src/lyrist/corpus/reading/stores.py": 1,
+    "src/lyrist/corpus/shards.py": 3,
+    "src/lyrist/corpus/splits.py": 7,
+    "src/lyrist/corpus/summary.py": 2,
+    "src/lyrist/evaluation/compression.py": 1,
+    "src/lyrist/evaluation/conditioning.py": 2,
+    "src/lyrist/evaluation/evaluate_writer.py": 1,
+    "src/lyrist/evaluation/explain.py": 5,
+    "src/lyrist/evaluation/hashedwords.py": 2,
+    "src/lyrist/evaluation/legacy_metrics.py": 5,
+    "src/lyrist/evaluation/originality.py": 12,
+    "src/lyrist/evaluation/phrases.py": 3,
+    "src/lyrist/evaluation/songcraft.py": 3,
+    "src/lyrist/images/cifar.py": 1,
+    "src/lyrist/models/convolutional.py": 4,
+    "src/lyrist/models/ensemble.py": 1,
+    "src/lyrist/models/features.py": 3,
+    "src/lyrist/models/gpt.py": 2,
+    "src/lyrist/models/image_networks.py": 4,
+    "src/lyrist/models/image_transfer.py": 3,
+    "src/lyrist/models/kneser_ney.py": 1,
+    "src/lyrist/models/language_model.py": 2,
+    "src/lyrist/models/linear.py": 2,
+    "src/lyrist/models/margins.py": 2,
+    "src/lyrist/models/memory.py": 1,
+    "src/lyrist/models/network.py": 3,
+    "src/lyrist/models/pretrained.py": 4,
+    "src/lyrist/models/recurrent.py": 3,
+    "src/lyrist/models/recurrentlm.py": 3,
+    "src/lyrist/models/song_memory.py": 5,
+    "src/lyrist/models/streamed.py": 1,
+    "src/lyrist/models/trees.py": 1,
+    "src/lyrist/models/weighting.py": 2,
+    "src/lyrist/reports/axes.py": 2,
+    "src/lyrist/reports/blocks.py": 2,
+    "src/lyrist/reports/figures.py": 1,
+    "src/lyrist/reports/page.py": 4,
+    "src/lyrist/reports/palette.py": 2,
+    "src/lyrist/reports/svg.py": 3,
+    "src/lyrist/serving/studio/classify.py": 3,
+    "src/lyrist/serving/studio/compare.py": 3,
+    "src/lyrist/serving/studio/controls.py": 2,
+    "src/lyrist/serving/studio/corpus.py": 5,
+    "src/lyrist/serving/studio/drafting.py": 3,
+    "src/lyrist/serving/studio/fence.py": 1,
+    "src/lyrist/serving/studio/sheet.py": 6,
+    "src/lyrist/serving/studio/shown.py": 2,
+    "src/lyrist/serving/studio/write.py": 8,
+    "src/lyrist/studies/__init__.py": 1,
+    "src/lyrist/studies/compare.py": 1,
+    "src/lyrist/studies/comparewriters.py": 1,
+    "src/lyrist/studies/comparison.py": 1,
+    "src/lyrist/studies/demo.py": 2,
+    "src/lyrist/studies/picturefindings.py": 3,
+    "src/lyrist/studies/plans.py": 2,
+    "src/lyrist/studies/repeats.py": 1,
+    "src/lyrist/studies/report.py": 1,
+    "src/lyrist/studies/samples.py": 3,
+    "src/lyrist/studies/study.py": 5,
+    "src/lyrist/studies/writerreport.py": 11,
+    "src/lyrist/studies/writerstudy.py": 3,
+    "src/lyrist/text/pronunciation.py": 1,
+    "src/lyrist/training/batches.py": 2,
+    "src/lyrist/training/cards.py": 2,
+    "src/lyrist/training/dataset.py": 3,
+    "src/lyrist/training/estimators.py": 1,
+    "src/lyrist/training/logit_bias.py": 1,
+    "src/lyrist/training/memoryguard.py": 3,
+    "src/lyrist/training/schedule.py": 2,
+    "src/lyrist/training/song_tokens.py": 3,
+    "src/lyrist/training/train.py": 2,
+    "src/lyrist/training/trainer.py": 1,
+    "src/lyrist/training/trainwriter.py": 6,
+    "src/lyrist/training/vocabularies.py": 3,
+    "src/lyrist/training/writer.py": 2,
+    "README.md": 3,
+    "docs/demo.md": 1,
+    "docs/evaluate.md": 4,
+    "docs/log.md": 7,
+    "docs/pictures.md": 1,
+    "docs/prepare.md": 8,
+    "docs/scale.md": 6,
+    "docs/scoring.md": 8,
+    "docs/serve.md": 13,
+    "docs/study.md": 5,
+    "docs/train.md": 10,
+    "docs/write.md": 8,
+    "lyrist prepare --help": 2,
+    "lyrist train --help": 2,
+    "lyrist study --help": 3,
+}
+
+if __name__ == "__main__":
+    lines = "".join(f'    "{name}": {count},\n' for name, count in found().items())
+    print(f"LEFT: dict[str, int] = {{\n{lines}}}")  # noqa: T201
