@@ -37,5 +37,9 @@ __all__ = ["COMMANDS", "LISTINGS", "__version__", *COMMANDS]
 
 def __getattr__(name: str) -> Any:
     if name in COMMANDS:
-        return getattr(import_module(COMMANDS[name]), name)
+        from lyrist.errors import needed_by
+
+        with needed_by(f"lyrist.{name}"):
+            function = getattr(import_module(COMMANDS[name]), name)
+        return needed_by(f"lyrist.{name}")(function)
     raise AttributeError(f"module 'lyrist' has no attribute '{name}'")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lyrist import COMMANDS, LISTINGS, __version__, progress
-from lyrist.errors import LyristError, unknown
+from lyrist.errors import LyristError, needed_by, unknown
 from lyrist.text import printable
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def run(arguments: list[str]) -> int:
     try:
         if arguments and not arguments[0].startswith("-") and arguments[0] not in HELP:
             raise unknown("command", arguments[0], HELP)
-        answer = _call(arguments, live="--json" not in flags and sys.stdout.isatty())
+        with needed_by(f"'{' '.join(['lyrist', *arguments[:1]])}'"):
+            answer = _call(arguments, live="--json" not in flags and sys.stdout.isatty())
         if answer is not None and os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
             _say(_json(answer.figures()) if "--json" in flags else printable(answer.summary()))
         return 0

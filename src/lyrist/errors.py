@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import importlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 
 class LyristError(Exception):
@@ -33,41 +32,53 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"There is no {kind} '{name}'.{nearest(name, names)} Known: {listed}.")
 
 
-_PROJECTS = {
-    "PIL": "Pillow",
-    "daft": "Daft",
-    "pronouncing": "the package pronouncing",
-    "ray": "Ray",
-    "sklearn": "scikit-learn",
-    "torch": "PyTorch",
+PARTS = {
+    "accelerate": ("accelerate", "neural"),
+    "fastapi": ("FastAPI", "serve"),
+    "gradio": ("Gradio", "serve"),
+    "huggingface_hub": ("huggingface_hub", "neural"),
+    "peft": ("PEFT", "lora"),
+    "prometheus_client": ("prometheus_client", "serve"),
+    "pydantic": ("Pydantic", "serve"),
+    "pyppmd": ("pyppmd", "neural"),
+    "ray": ("Ray", "ray"),
+    "safetensors": ("safetensors", "neural"),
+    "starlette": ("Starlette", "serve"),
+    "tokenizers": ("tokenizers", "neural"),
+    "torch": ("PyTorch", "neural"),
+    "transformers": ("transformers", "neural"),
+    "uvicorn": ("uvicorn", "serve"),
 }
+"""The packages that the core works without: the name of the project, and the extra of Lyrist that installs it."""
 
 
-def require(module: str, *, extra: str) -> Any:
-    """Import an optional dependency.
+@contextlib.contextmanager
+def needed_by(what: str, otherwise: str = "") -> Iterator[None]:
+    """Report an optional package that the block or the decorated function does not find.
 
     Parameters
     ----------
-    module
-        The module to import, such as ``torch``.
-    extra
-        The extra of Lyrist that installs it, such as ``neural``.
-
-    Returns
-    -------
-    module
-        The imported module.
+    what
+        What needs the package, such as ``The recipe 'lstm'``; it begins the sentence.
+    otherwise
+        What can be done without the package; it ends the sentence.
 
     Raises
     ------
     LyristError
-        The package is not installed. The message names the extra. An import error inside an installed package is raised
-        as it is.
+        One of `PARTS` is not installed; the message has the extra that installs it. Any other import error is raised as
+        it is.
     """
     try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        package = module.partition(".")[0]
-        if error.name is None or error.name.partition(".")[0] != package:
+        yield
+    except ImportError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ModuleNotFoundError):
+            cause = cause.__cause__
+        package = str(getattr(cause, "name", None)).partition(".")[0]
+        if package not in PARTS:
             raise
-        raise LyristError(f"This needs {_PROJECTS.get(package, package)}: pip install 'lyrist[{extra}]'.") from error
+        project, extra = PARTS[package]
+        raise LyristError(
+            f'{what} needs {project}; install it with: pip install "lyrist[{extra}]"{otherwise}'
+        ) from error

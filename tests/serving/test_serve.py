@@ -105,7 +105,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     saved: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    assert "pip install lyrist[serve]" in refusal(capsys, str(saved["ngram"]))
+    assert 'pip install "lyrist[serve]"' in refusal(capsys, str(saved["ngram"]))
 
 
 def test_the_answer_is_one_line_and_json() -> None:

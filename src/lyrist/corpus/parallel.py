@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-from lyrist.errors import LyristError, UsageError
+from lyrist.errors import LyristError, UsageError, needed_by
 from lyrist.files import DiskFullError
 
 Work = Callable[[str, dict[str, Any]], dict[str, Any]]
@@ -33,10 +33,8 @@ def check_engine(engine: str) -> None:
     if engine != "local" and engine != "ray" and not engine.startswith("ray://"):
         raise UsageError(f"--engine is local, ray or ray://HOST:PORT; '{engine}' is none of them.")
     if engine != "local":
-        try:
+        with needed_by("--engine ray"):
             import_module("ray")
-        except ModuleNotFoundError:
-            raise LyristError("--engine ray needs Ray, which is not installed: pip install 'lyrist[ray]'.") from None
 
 
 def over_shards(

@@ -21,7 +21,7 @@ from huggingface_hub import constants
 from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 
-from lyrist.errors import LyristError, UsageError
+from lyrist.errors import LyristError, UsageError, needed_by
 from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.models.registry import option, register
@@ -157,10 +157,8 @@ def make_room(model: PreTrainedModel, name: str, shape: WriterShape) -> None:
 
 def _with_additions(model: PreTrainedModel, options: PretrainedOptions, shape: WriterShape, task: str) -> Any:
     """Return the model with low-rank additions to train, and the rows of the added tokens."""
-    try:
+    with needed_by("--lora"):
         from peft import LoraConfig, get_peft_model
-    except ImportError:
-        raise LyristError("--lora needs the package peft: pip install 'lyrist[lora]'.") from None
     added = list(range(shape.lyrics or shape.vocabulary, shape.vocabulary))
     config = LoraConfig(
         task_type=task,

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lyrist.errors import LyristError, UsageError, unknown
+from lyrist.errors import LyristError, UsageError, needed_by, unknown
 from lyrist.models import ranges
 
 TASKS = ("classify", "write", "picture")
@@ -71,7 +71,8 @@ class Recipe:
 
     def _definition(self) -> tuple[type, Callable[..., Any]]:
         if self.name not in _definitions:
-            importlib.import_module(self.module)
+            with needed_by(f"The recipe '{self.name}'"):
+                importlib.import_module(self.module)
         return _definitions[self.name]
 
 

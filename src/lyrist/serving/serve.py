@@ -23,13 +23,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lyrist import progress
-from lyrist.errors import LyristError, UsageError
+from lyrist.errors import LyristError, UsageError, needed_by
 
 if TYPE_CHECKING:
     from lyrist.serving.access import ServerSettings
 
 
-MISSING = "serve needs packages that are not installed ({name}); 'pip install lyrist[serve]' brings them."
 REST = 2
 """Seconds that idle connections, such as an open studio, get at shutdown."""
 
@@ -138,12 +137,10 @@ def serve(
 
 
 def _check_installed() -> None:
-    try:
+    with needed_by("'lyrist serve'"):
         import fastapi  # noqa: F401
         import prometheus_client  # noqa: F401
         import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise LyristError(MISSING.format(name=error.name)) from None
 
 
 def _say(line: str) -> None:

@@ -34,7 +34,7 @@ from scipy import sparse
 from lyrist import files
 from lyrist._version import __version__
 from lyrist.corpus.cleaning import Cleaning
-from lyrist.errors import LyristError, UsageError
+from lyrist.errors import LyristError, UsageError, needed_by
 from lyrist.training import journal
 from lyrist.training.journal import CHECKPOINTS, last_checkpoint, other_settings
 from lyrist.training.schedule import FREE
@@ -167,7 +167,8 @@ class Run:
     @cached_property
     def model(self) -> Any:
         """Return the fitted classifier."""
-        return load_model(self.path / MODEL)
+        with needed_by(f"The run {self.path}"):
+            return load_model(self.path / MODEL)
 
     @cached_property
     def writer(self) -> Writer:
@@ -183,9 +184,10 @@ class Run:
                 f"{self.path} is a run of '{self.info.get('recipe')}', which does not write lyrics; "
                 "'lyrist train RECIPE CORPUS --target lyrics' makes one that does."
             )
-        from lyrist.training.writer import Writer
+        with needed_by(f"The run {self.path}"):
+            from lyrist.training.writer import Writer
 
-        return Writer.load(self.path / MODEL)
+            return Writer.load(self.path / MODEL)
 
     def predictions(self, split: str) -> pl.DataFrame:
         """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities."""
@@ -251,8 +253,12 @@ def describe(estimator: Any) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a result depends on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    """Return the versions of Python and of those packages that a result depends on and that are installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def is_network(estimator: Any) -> bool:

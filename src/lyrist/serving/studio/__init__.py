@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from lyrist._version import __version__
-from lyrist.errors import LyristError
+from lyrist.errors import needed_by
 from lyrist.serving.studio.shown import shown as escaped
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ def mount(app: FastAPI, engine: InferenceEngine, settings: Any) -> None:
         How the server was started; nothing of it is needed so far but the limits of the desk.
     """
     os.environ.update(_QUIET)
-    if find_spec("gradio") is None:
-        raise LyristError("The studio needs gradio: 'pip install lyrist[serve]' brings it; or serve with --no-studio.")
+    with needed_by("The studio", otherwise=", or serve with --no-studio"):
+        import gradio  # noqa: F401
 
     async def built() -> None:
         _mount(app, engine)
