@@ -146,12 +146,12 @@ for call in (
         found.append(str(error))
 print(json.dumps(found))
 """
-    install = "install it with: pip install"
-    assert without_extras(calls, folder=tmp_path) == [
-        f'lyrist.demo needs PyTorch; {install} "lyrist[neural]"',
-        f'lyrist.train needs PyTorch; {install} "lyrist[neural]"',
-        f"'lyrist serve' needs FastAPI; {install} \"lyrist[serve]\"",
-    ]
+    found = without_extras(calls, folder=tmp_path)
+    for error, (what, extra) in zip(
+        found, [("lyrist.demo", "neural"), ("lyrist.train", "neural"), ("'lyrist serve'", "serve")], strict=True
+    ):
+        assert error.startswith(f"{what} needs ")
+        assert error.endswith(f'; install it with: pip install "lyrist[{extra}]"')
 
 
 def distributions(requirements: list[str]) -> set[str]:
