@@ -16,7 +16,7 @@ COMMANDS = {
     "explore": "lyrist.corpus.explore",
     "train": "lyrist.training.train",
     "study": "lyrist.studies.study",
-    "report": "lyrist.studies.redraw",
+    "report": "lyrist.studies.study",
     "evaluate": "lyrist.evaluation.evaluate",
     "compare": "lyrist.studies.compare",
     "classify": "lyrist.evaluation.classify",

@@ -20,7 +20,7 @@ from lyrist.evaluation.evaluate_writer import EvaluatedWriter
 from lyrist.files import read_json, write_json
 from lyrist.metrics.language_modelling import song_losses
 from lyrist.songbook import songbook
-from lyrist.training import trainwriter
+from lyrist.training import writing_task
 from lyrist.training.runs import FORMAT
 from lyrist.training.scoring import from_logits
 from lyrist.training.writer import Writer, fit_writer
@@ -154,7 +154,7 @@ def test_what_was_written_is_told(run: Path) -> None:
 
 
 def test_of_very_many_songs_a_part_is_scored(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainwriter, "LARGEST", 3)
+    monkeypatch.setattr(writing_task, "LARGEST", 3)
     monkeypatch.setattr(writing, "PRIMER", 2_000)
     songs = writing.held(corpus, "train", ["genre", "mood"])
     assert songs.columns == ["id", "lyrics", "genre"]

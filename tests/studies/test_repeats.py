@@ -10,12 +10,13 @@ import pytest
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
-from lyrist.studies import repeats as module
+from lyrist.studies.comparison import Line
 from lyrist.studies.repeats import check, learning_curve, repeated, summarised
+from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.dataset import View, view
 from lyrist.training.train import fit
 
-LINES: Any = [("majority", "majority", {}), ("words", "complement-nb", {})]
+LINES = [Line("majority", "majority", {}), Line("words", "complement-nb", {})]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,8 @@ def question(corpus: Corpus) -> View:
 @pytest.fixture(scope="module")
 def first(question: View, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("first")
-    return {name: fit(question, recipe, folder / name, options=options) for name, recipe, options in LINES}
+    task = ClassificationTask(question)
+    return {line.name: fit(task, line.recipe, folder / line.name, options=line.options) for line in LINES}
 
 
 def scores(accuracy: float, loss: float) -> dict[str, Any]:
@@ -78,14 +80,14 @@ def test_every_repeat_is_another_split_and_kept_scores_are_not_fitted_again(
     assert told["n"] == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1-0.json", "1-1.json", "2-0.json", "2-1.json"]
     assert told["recipes"][0]["accuracy"]["values"][0] == first["majority"].run.results["test"]["accuracy"]["value"]
-    monkeypatch.setattr(module, "learn", lambda *a, **k: pytest.fail("it was fitted again"))
+    monkeypatch.setattr(ClassificationTask, "learn", lambda *a, **k: pytest.fail("it was fitted again"))
     assert repeated(question, LINES, first, 3, 0, "loss", tmp_path) == told
 
 
 def test_kept_scores_of_other_options_are_not_used(question: View, first: dict[str, Any], tmp_path: Path) -> None:
     repeated(question, LINES, first, 2, 0, "loss", tmp_path)
     before = (tmp_path / "1-1.json").read_text()
-    other: Any = [LINES[0], ("words", "complement-nb", {"word_high": 1})]
+    other = [LINES[0], Line("words", "complement-nb", {"word_high": 1})]
     repeated(question, other, first, 2, 0, "loss", tmp_path)
     assert (tmp_path / "1-1.json").read_text() != before
 
@@ -105,7 +107,7 @@ def test_the_curve_has_the_same_test_songs_and_more_and_more_to_learn_from(
 
 def test_splits_that_cannot_be_drawn_again_are_told(make_corpus: Any, question: View) -> None:
     check(question, 1)
-    with pytest.raises(LyristError, match="at least 1; 0"):
+    with pytest.raises(LyristError, match="at least 1, got 0"):
         check(question, 0)
     own = make_corpus(
         pl.DataFrame({"lyrics": ["a b c"] * 20, "artist": ["ann", "bob"] * 10}),

@@ -19,10 +19,9 @@ from lyrist.errors import LyristError
 from lyrist.evaluation.classify import classify
 from lyrist.evaluation.evaluate import evaluate
 from lyrist.songbook import songbook
-from lyrist.studies import study as module
 from lyrist.studies.compare import compare
-from lyrist.studies.redraw import report
-from lyrist.studies.study import Studied, study
+from lyrist.studies.study import Studied, report, study
+from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.train import train
 
 PLAN = """
@@ -95,7 +94,7 @@ def test_the_recipe_is_picked_on_validation(studied: Studied) -> None:
 def test_a_control_that_does_as_well_is_told(studied: Studied) -> None:
     lines = {line["recipe"]: line["validation"]["loss"] for line in studied.results["recipes"]}
     better = [name for name in ("majority", "layout", "artist-lookup") if lines[name] <= lines["tfidf-logistic"]]
-    told = [note for note in studied.results["notes"] if "The control" in note]
+    told = [note for note in studied.results["notes"] if "The baseline" in note]
     assert "artist-lookup" in better
     assert [name for name in better if any(f"'{name}'" in note for note in told)] == better
     assert len(told) == len(better)
@@ -112,7 +111,7 @@ def test_a_genre_study_reports_both_splits(studied: Studied) -> None:
 
 def test_the_report_is_self_contained_and_harmless(studied: Studied) -> None:
     html = (studied.path / "report.html").read_text(encoding="utf-8")
-    assert "Hardest: wrong, the truth held for least likely" in html
+    assert "Hardest: predicted wrongly" in html
     assert "<script>alert" not in html
     assert "<b>more</b>" not in html
     for outside in ('src="http', "url(http", '<link rel="stylesheet"', "@import"):
@@ -124,15 +123,15 @@ def test_the_report_is_self_contained_and_harmless(studied: Studied) -> None:
 def test_an_interrupted_study_goes_on_where_it_stood(
     corpus: Path, studied: Studied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, fitted = module.fit, []
+    real, fitted = ClassificationTask.learn, []
 
-    def counting(question: Any, recipe: str, *a: Any, **k: Any) -> Any:
+    def counting(task: Any, recipe: str, *a: Any, **k: Any) -> Any:
         fitted.append(recipe)
         if recipe == "tfidf-logistic" and fitted.count(recipe) == 1:
             raise KeyboardInterrupt
-        return real(question, recipe, *a, **k)
+        return real(task, recipe, *a, **k)
 
-    monkeypatch.setattr(module, "fit", counting)
+    monkeypatch.setattr(ClassificationTask, "learn", counting)
     arguments: dict[str, Any] = {"out": str(tmp_path / "s"), "target": "genre", "other_split": False}
     with pytest.raises(KeyboardInterrupt):
         study(str(corpus.parent / "quick.toml"), str(corpus), **arguments)
@@ -317,7 +316,7 @@ def test_a_finished_study_is_resumed_without_fitting_or_opening_a_model(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr(module, "fit", never)
+    monkeypatch.setattr(ClassificationTask, "learn", never)
     plan = str(corpus.parent / "quick.toml")
     (copy / "report.html").unlink()
     again = study(plan, str(corpus), out=str(copy), target="genre", resume=True)

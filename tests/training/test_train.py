@@ -1,4 +1,4 @@
-"""One fit: what is told of it, what it refuses, and that two processes give the run of one."""
+"""One fit: what its run says, what it refuses, and that two processes give the run of one."""
 
 import json
 import os
@@ -15,8 +15,9 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.training import checkpoints, runs
+from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.dataset import view
-from lyrist.training.train import budget, fit, fitted_before, majority, train
+from lyrist.training.train import TASKS, Task, budget, fit, fitted_before, task_class, train
 
 TINY = {
     "hidden": "4",
@@ -58,11 +59,19 @@ def test_a_run_says_what_it_was_fitted_on(corpus: Corpus, tmp_path: Path) -> Non
 
 
 def test_what_the_majority_would_reach(corpus: Corpus) -> None:
-    found = majority(view(corpus, "genre"))
+    found = ClassificationTask(view(corpus, "genre")).majority()
     truth = view(corpus, "genre").part("test")["label"]
     assert found["label"] == "rock"
     assert found["accuracy"]["value"] == pytest.approx((truth == "rock").mean())
     assert found["accuracy"]["low"] < found["accuracy"]["value"] < found["accuracy"]["high"]
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_kind_of_task_has_a_class(kind: str) -> None:
+    found = task_class(kind)
+    assert found.kind == kind
+    assert issubclass(found, Task)
+    assert not found.__abstractmethods__
 
 
 def test_budgets_are_for_networks() -> None:
@@ -71,19 +80,25 @@ def test_budgets_are_for_networks() -> None:
 
 
 def test_a_finished_run_of_just_this_is_not_fitted_again(corpus: Corpus, tmp_path: Path) -> None:
-    question, out = view(corpus, "artist"), tmp_path / "run"
-    assert fitted_before(out, "complement-nb", {}, 0, question) is None
-    first = fit(question, "complement-nb", out, options={})
-    again = fitted_before(out, "complement-nb", {}, 0, question)
+    task, out = ClassificationTask(view(corpus, "artist")), tmp_path / "run"
+    identity = task.identity("complement-nb", {}, 0)
+    assert fitted_before(out, identity) is None
+    first = fit(task, "complement-nb", out, options={})
+    again = fitted_before(out, identity)
     assert again is not None
+    model = task.learn("complement-nb", {}, seed=0)
     for split in ("validation", "test"):
-        np.testing.assert_allclose(again.judged[split].probabilities, first.judged[split].probabilities, atol=1e-6)
-        assert again.judged[split].truth == first.judged[split].truth
+        stored, fresh = again.predicted(split), task.predict(model, split)
+        np.testing.assert_allclose(stored.probabilities, fresh.probabilities, atol=1e-6)
+        assert stored.truth == fresh.truth == first.predicted(split).truth
     for other in ({"smoothing": "0.5"}, {"features": "artist"}):
-        assert fitted_before(out, "complement-nb", other, 0, question) is None
-    assert fitted_before(out, "complement-nb", {}, 1, question) is None
-    assert fitted_before(out, "nb-svm", {}, 0, question) is None
-    assert fitted_before(out, "complement-nb", {}, 0, view(corpus, "artist", ("ann", "bob"))) is None
+        assert fitted_before(out, task.identity("complement-nb", other, 0)) is None
+    assert fitted_before(out, task.identity("complement-nb", {}, 1)) is None
+    assert fitted_before(out, task.identity("nb-svm", {}, 0)) is None
+    assert (
+        fitted_before(out, ClassificationTask(view(corpus, "artist", ("ann", "bob"))).identity("complement-nb", {}, 0))
+        is None
+    )
 
 
 def test_labels_that_training_lacks_are_told(make_corpus: Any, tmp_path: Path) -> None:
@@ -183,7 +198,7 @@ def test_two_processes_started_by_torchrun_give_the_run_of_one(corpus: Corpus, t
 @pytest.mark.parametrize("given", [{"steps": 5}, {"minutes": 0.1}, {"batch_size": 8}, {"device": "cuda"}])
 def test_a_budget_means_nothing_to_a_recipe_that_is_fitted_in_one_go(given: dict[str, Any], tmp_path: Path) -> None:
     option = "--" + next(iter(given)).replace("_", "-")
-    with pytest.raises(UsageError, match=f"'nb-svm' is fitted on the CPU in one go, so {option} means nothing"):
+    with pytest.raises(UsageError, match=f"'nb-svm' is fitted on the CPU in one pass, so {option} has no effect"):
         train("nb-svm", str(tmp_path), out=str(tmp_path / "run"), **given)
     assert not (tmp_path / "run").exists()
 

@@ -14,7 +14,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.compression import PRIMER, Read, read_by_ppmd
 from lyrist.metrics.language_modelling import SongLosses, figures, paired, song_losses
 from lyrist.training.runs import Run
-from lyrist.training.trainwriter import LARGEST, held
+from lyrist.training.writing_task import LARGEST, held
 
 OF_WRITTEN = ("originality", "songcraft", "obedience")
 """What ``results.json`` says of the lyrics that were written when the run was made, if any were."""

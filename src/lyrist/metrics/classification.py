@@ -212,3 +212,10 @@ def _by_class(matrix: NDArray[np.int64], labels: list[str]) -> dict[str, dict[st
         }
         for c, label in enumerate(labels)
     }
+
+
+def constant_accuracy(label: str, truth: Sequence[str]) -> dict[str, Any]:
+    """Return the accuracy of always predicting one label: ``label``, ``n`` and ``accuracy`` with a Wilson interval."""
+    right = sum(each == label for each in truth)
+    low, high = wilson(right, len(truth))
+    return {"label": label, "n": len(truth), "accuracy": {"value": right / len(truth), "low": low, "high": high}}

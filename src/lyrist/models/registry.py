@@ -51,6 +51,11 @@ class Recipe:
     """The module that defines the recipe; it is imported when `options` or `build` is read."""
 
     @property
+    def trained_in_steps(self) -> bool:
+        """Whether a network is trained, so that the options of the training loop apply."""
+        return self.family in ("neural", "mixture")
+
+    @property
     def options(self) -> type:
         """The estimator class, whose constructor declares the options; for networks, the dataclass of the options."""
         return self._definition()[0]

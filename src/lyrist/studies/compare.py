@@ -1,4 +1,4 @@
-"""`compare`: saved runs side by side, of one study or of several."""
+"""`compare`: saved runs of one task side by side, of one study or of several."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.results import Result
-from lyrist.studies import comparison
+from lyrist.studies import ranking
+from lyrist.training.dataset import Predictions
 from lyrist.training.runs import Run, open_run
-from lyrist.training.train import judged_before, scored
+from lyrist.training.train import task_class
 
 if TYPE_CHECKING:
     from lyrist.reports.blocks import Block, Page
@@ -21,30 +22,29 @@ class Compared:
     """Runs in one table."""
 
     runs: list[Run]
+    pairs: list[str]
+    """What the paired tests found, a sentence for each."""
     notes: list[str]
-    """What keeps the runs from being comparable."""
+    """What makes the runs hard to compare."""
     out: Path | None
 
     def summary(self) -> str:
-        """Return a line for each run, and what to beware of."""
+        """Return a line for each run, the paired tests and the notes."""
         width = max(len(str(run.path)) for run in self.runs)
+        scored = task_class(self.runs[0].info["task"]).scored
         lines = [f"{run.path!s:<{width}}  {run.info['recipe']:<16} {scored(run.results['test'])}" for run in self.runs]
-        if len(self.runs) == 2 and not self.notes:
-            lines.append(self.paired())
-        lines += self.notes
-        return "\n".join([*lines, *([f"page: {self.out}"] if self.out else [])])
-
-    def paired(self) -> str:
-        """Say whether the first two runs can be told apart on the test songs that both answered."""
-        first, second = (judged_before(run, "test") for run in self.runs[:2])
-        test = comparison.against(first, {"second": second})["second"]
-        return comparison.sentence(str(self.runs[0].path), str(self.runs[1].path), test)
+        return "\n".join([*lines, *self.pairs, *self.notes, *([f"page: {self.out}"] if self.out else [])])
 
     def figures(self) -> list[dict[str, Any]]:
         """Return cost and scores of each run for ``--json``."""
-        keys = ("recipe", "target", "split_by", "fingerprint", "parameters", "seconds")
+        keys = ("recipe", "target", "condition", "split_by", "fingerprint", "parameters", "seconds")
         return [
-            {"run": str(run.path), **{k: run.info[k] for k in keys}, "test": run.results["test"]} for run in self.runs
+            {
+                "run": str(run.path),
+                **{key: run.info[key] for key in keys if key in run.info},
+                "test": run.results["test"],
+            }
+            for run in self.runs
         ]
 
 
@@ -61,27 +61,28 @@ def compare(*runs: str, out: str | None = None) -> Result:
     Raises
     ------
     LyristError
-        A run is not there or damaged, or the runs are not all of one kind.
+        A run does not exist or is damaged, or the runs are of different tasks.
     """
     if not runs:
         raise UsageError("compare needs run directories: lyrist compare RUN RUN...")
     opened = [open_run(path) for path in runs]
-    notes = []
-    for key, what in (("target", "targets"), ("fingerprint", "corpora"), ("split_by", "splits")):
-        if len({run.info[key] for run in opened}) > 1:
-            notes.append(f"The runs have different {what}: their figures are not of the same songs.")
     tasks = sorted({run.info["task"] for run in opened})
     if len(tasks) > 1:
-        raise LyristError(f"Runs that {' and '.join(tasks)} have no figure in common; compare runs of one kind.")
-    if tasks == ["write"]:
-        from lyrist.studies.comparewriters import compare_writers
-
-        return compare_writers(opened, notes, Path(out) if out else None)
-    if any("accuracy" not in run.results["test"] for run in opened):
-        raise LyristError("An autoencoder names no class, so it has no accuracy to compare; leave its run out.")
-    if len({run.info.get("block") for run in opened}) > 1:
-        notes.append("The runs are of different blocks of classes: their figures are not of the same pictures.")
-    found = Compared(opened, notes, Path(out) if out else None)
+        raise LyristError(f"Runs that {' and '.join(tasks)} have no figure in common; compare runs of one task.")
+    if any("mse" in run.results["test"] for run in opened):
+        raise LyristError("An autoencoder predicts no class, so it has no accuracy to compare; leave its run out.")
+    notes = [
+        f"The runs have different {what}: their figures are not of the same {'pictures' if key == 'block' else 'songs'}."
+        for key, what in (
+            ("target", "targets"),
+            ("fingerprint", "corpora"),
+            ("split_by", "splits"),
+            ("block", "blocks of classes"),
+        )
+        if len({run.info.get(key) for run in opened}) > 1
+    ]
+    pairs = _writers(opened, notes) if tasks == ["write"] else _classifiers(opened, notes)
+    found = Compared(opened, pairs, notes, Path(out) if out else None)
     if out:
         from lyrist.reports import page
 
@@ -89,29 +90,70 @@ def compare(*runs: str, out: str | None = None) -> Result:
     return found
 
 
+def _classifiers(runs: list[Run], notes: list[str]) -> list[str]:
+    """Return the paired test of two classifiers on the same test examples."""
+    if len(runs) != 2 or notes:
+        return []
+    first, second = (Predictions.of(run, "test") for run in runs)
+    test = ranking.against(first, {"second": second})["second"]
+    return [ranking.sentence(str(runs[0].path), str(runs[1].path), test)]
+
+
+def _writers(runs: list[Run], notes: list[str]) -> list[str]:
+    """Return the paired test of the first writer against each other one; add what makes them hard to compare to ``notes``."""
+    from lyrist.metrics.language_modelling import common, paired
+    from lyrist.training.writing_task import losses, sentence
+
+    if len({tuple(run.info["condition"]) for run in runs}) > 1:
+        notes.append("The writers are conditioned on different columns.")
+    if not any(run.info["recipe"] == "ngram" for run in runs):
+        notes.append("No run of 'ngram' is among them: it takes seconds and is the baseline of every network.")
+    first, pairs = losses(runs[0], "test"), []
+    for run in runs[1:]:
+        try:
+            test = paired(*common(first, losses(run, "test")))
+        except LyristError as error:
+            notes.append(f"{runs[0].path} and {run.path}: {error}")
+            continue
+        pairs.append(sentence(str(runs[0].path), str(run.path), test))
+    return pairs
+
+
 def _page(found: Compared) -> Page:
     from lyrist.reports import figures
-    from lyrist.reports.blocks import Page, Prose, Section, Table
+    from lyrist.reports.blocks import Column, Items, Page, Section, Table
 
-    rows = []
+    writes = found.runs[0].info["task"] == "write"
+    measure = "bits_per_byte" if writes else "accuracy"
+    rows, dots = [], []
     for run in found.runs:
-        test = run.results["test"]
-        a = test["accuracy"]
-        cells = [str(run.path), run.info["recipe"], run.info["target"], run.info["parameters"], run.info["seconds"]]
-        rows.append(
-            (*cells, a["value"], f"{a['low']:.3f} to {a['high']:.3f}", test["n"], test["macro_f1"], test["loss"])
-        )
-    head = ("run", "recipe", "target", "parameters", "seconds", "accuracy", "95% interval", "n", "macro F1", "loss")
-    dots = [
-        (str(run.path), *(run.results["test"]["accuracy"][k] for k in ("value", "low", "high"))) for run in found.runs
-    ]
-    blocks: list[Block] = [
-        *(Prose(note) for note in found.notes),
-        figures.intervals(dots, xlabel="test accuracy with 95% interval", name="accuracy"),
-        Table(columns=head, rows=rows, caption="Test figures"),
-    ]
-    return Page(
-        title="Runs compared",
-        subtitle=f"{len(found.runs)} runs",
-        sections=(Section("Test accuracy", blocks=tuple(blocks)),),
+        info, test = run.info, run.results["test"]
+        value = test[measure]
+        about = " and ".join(info["condition"]) or "nothing" if writes else info["target"]
+        more = (test["perplexity"],) if writes else (test["macro_f1"], test["loss"])
+        interval = f"{value['low']:.3f} to {value['high']:.3f}"
+        cost = (info["parameters"], info["seconds"])
+        rows.append((str(run.path), info["recipe"], about, *cost, value["value"], interval, test["n"], *more))
+        dots.append((str(run.path), value["value"], value["low"], value["high"]))
+    name = measure.replace("_", " ")
+    head = (
+        "run",
+        "recipe",
+        "conditioned on" if writes else "target",
+        "parameters",
+        "seconds",
+        Column(name, ".3f"),
+        "95% interval",
+        "n",
+        *(("perplexity",) if writes else ("macro F1", "loss")),
     )
+    label = "bits per byte (lower is better)" if writes else "test accuracy with 95% interval"
+    blocks: list[Block] = [
+        figures.intervals(
+            dots, xlabel=label, percent=not writes, spec=".3f" if writes else "", name=measure.replace("_", "-")
+        ),
+        Table(columns=head, rows=rows, caption="Test figures"),
+        *([Items([*found.pairs, *found.notes])] if found.pairs or found.notes else []),
+    ]
+    title = "Writers compared" if writes else "Runs compared"
+    return Page(title=title, subtitle=f"{len(rows)} runs", sections=(Section(f"Test {name}", blocks),))

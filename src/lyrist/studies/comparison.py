@@ -1,114 +1,211 @@
-"""Which of several fitted recipes is better, and whether that can be told: picked on validation, tested in pairs."""
+"""What every study has in common, whatever its task: the request, the lines that are compared, and how they are fitted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from lyrist.metrics.intervals import holm, mcnemar, paired_bootstrap_macro_f1
-from lyrist.models import registry
-from lyrist.training.dataset import Predictions
+from lyrist import files, progress
+from lyrist.errors import LyristError, UsageError
+from lyrist.studies.plans import Entry, Plan, directory
+from lyrist.studies.ranking import ChooseBy
+from lyrist.training.train import Fitted, Selection, Task, budget, fit
 
-Scores = Mapping[str, Any]
-"""What a recipe reached on one split, as in ``results.json``."""
+if TYPE_CHECKING:
+    from lyrist.reports.blocks import Page
 
-ChooseBy = Literal["loss", "accuracy", "macro_f1"]
-"""The validation figure by which a recipe is picked: the loss (lowest), the accuracy or the macro F1 (highest)."""
+COMPARISONS = {
+    "classify": ("lyrist.studies.classifier_study", "ClassifierStudy"),
+    "write": ("lyrist.studies.writer_study", "WriterStudy"),
+    "picture": ("lyrist.studies.picture_study", "PictureStudy"),
+}
+"""Module and class by kind of task; see `Comparison`."""
 
-
-def pick(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
-    """Return the name of the recipe with the best validation figure; of equal ones, the first.
-
-    Parameters
-    ----------
-    validation
-        Scores on validation by name, in the order of the study: simpler recipes first.
-    choose_by
-        The figure.
-    """
-    if choose_by == "loss":
-        return min(validation, key=lambda name: validation[name]["loss"])
-    return max(validation, key=lambda name: figure(validation[name], choose_by))
+BUDGETS = ("steps", "minutes", "epochs", "pace")
+"""Options of a line that a budget on the command line replaces."""
 
 
-def models(validation: Mapping[str, Scores], fitted: Mapping[str, Any]) -> dict[str, Scores]:
-    """Return the recipes that can be picked: all but the controls, which are there to be beaten; all if there are no others."""
-    others = {name: found for name, found in validation.items() if not is_control(fitted[name])}
-    return others or dict(validation)
+@dataclass(frozen=True)
+class Request:
+    """A study with the options that the user gave."""
 
+    plan: Plan
+    data: str
+    selection: Selection
+    loop: Mapping[str, Any]
+    """The options of the training loop that were given for all networks: steps, minutes, batch_size, device."""
+    choose_by: ChooseBy = "loss"
+    other_split: bool | None = None
+    repeats: int = 1
+    learning_curve: bool = False
+    seed: int = 0
 
-def is_control(fitted: Any) -> bool:
-    """Return whether a fitted line is a control."""
-    return registry.get(fitted.run.info["recipe"]).family == "baseline"
+    def options(self, entry: Entry) -> dict[str, Any]:
+        """Return the options of a line; a budget that the user gives replaces the one of the plan."""
+        given = budget(entry.recipe, **self.loop)
+        replaced = BUDGETS if any(name in given for name in BUDGETS) else ()
+        return {**{name: value for name, value in entry.options.items() if name not in replaced}, **given}
 
-
-def strong_controls(
-    picked: str, validation: Mapping[str, Scores], fitted: Mapping[str, Any], choose_by: ChooseBy, target: str
-) -> list[str]:
-    """Return a sentence for each control that is at least as good on validation as the recipe that was picked."""
-    found = []
-    for name in validation:
-        if name != picked and is_control(fitted[name]):
-            both = {name: validation[name], picked: validation[picked]}
-            if pick(both, choose_by) == name:
-                found.append(
-                    f"The control '{name}' is at least as good as {picked} on validation: what tells the {target} here may "
-                    "not be in the words."
-                )
-    return found
-
-
-def figure(scores: Scores, name: str) -> float:
-    """Return one figure out of a split's scores, as a number."""
-    value = scores[name]
-    return float(value["value"] if isinstance(value, dict) else value)
-
-
-def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:
-    """Return all names, the best on validation first."""
-    left, order = dict(validation), []
-    while left:
-        order.append(pick(left, choose_by))
-        del left[order[-1]]
-    return order
-
-
-def against(first: Predictions, others: dict[str, Predictions]) -> dict[str, dict[str, Any]]:
-    """Test one recipe against each of the others on the same songs.
-
-    Returns
-    -------
-    dict
-        By name: ``difference`` of accuracy, ``only_first`` and ``only_other`` (songs that one alone got right), ``p`` of
-        the exact McNemar test, and ``p_holm`` with Holm's correction for the number of comparisons. ``macro_f1``: the
-        same for the macro F1, by resampling songs: ``difference``, its 95% interval ``low`` to ``high``, ``p``, ``p_holm``.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for name, other in others.items():
-        a, b = first.right, other.right
-        only_first, only_other = int((a & ~b).sum()), int((b & ~a).sum())
-        found[name] = {
-            "difference": float(a.mean() - b.mean()),
-            "only_first": only_first,
-            "only_other": only_other,
-            "p": mcnemar(only_first, only_other),
-            "macro_f1": paired_bootstrap_macro_f1(first.truth, first.answers, other.answers),
+    def refuse(self, names: Sequence[str], kind: str) -> None:
+        """Raise where one of these options was given, which have no meaning for a study of this kind of model."""
+        selection = self.selection
+        given = {
+            "target": selection.target,
+            "condition": selection.condition is not None,
+            "only": selection.only,
+            "max-songs": selection.max_songs is not None,
+            "other-split": self.other_split,
+            "repeats": self.repeats != 1,
+            "learning-curve": self.learning_curve,
         }
-    correct(list(found.values()))
-    correct([test["macro_f1"] for test in found.values()])
+        for name in names:
+            if given[name]:
+                raise UsageError(
+                    f"--{name} is not for studies of {kind} such as '{self.plan.name}'; leave --{name} out."
+                )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a comparison."""
+
+    name: str
+    recipe: str
+    options: Mapping[str, Any]
+    """Options of the recipe and of the training loop."""
+    optional: bool = False
+    """Leave the line out, with a note, where it cannot be fitted."""
+    block: str = ""
+    """Pictures: the block of classes."""
+    source: str | None = None
+    """Pictures: the earlier line whose features it reads."""
+    curve: bool = False
+    """Pictures: fit it on few pictures too."""
+    instead_of: str | None = None
+    """Pictures: the line that starts from random weights, with which a transfer is compared."""
+
+
+class Comparison(ABC):
+    """A study of one kind of task on one data set.
+
+    `lyrist.studies.study.study` fits the lines, calls `gather`, and writes the page, which is drawn from files only.
+    """
+
+    kind: ClassVar[str]
+    """The key in `COMPARISONS`."""
+    folders: ClassVar[tuple[str, ...]]
+    """The folders of the study directory that an interrupted study keeps."""
+    lines: Sequence[Line]
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """The fingerprint of the data."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, request: Request) -> Self:
+        """Open the data and check every option before anything is fitted.
+
+        Raises
+        ------
+        LyristError
+            The data, a recipe or an option does not exist or cannot be used.
+        """
+
+    @abstractmethod
+    def task(self, line: Line, fitted: Mapping[str, Fitted]) -> Task:
+        """Return the task of a line; ``fitted`` are the lines before it."""
+
+    @abstractmethod
+    def after(self) -> Callable[[Any, Path], Mapping[str, Any]] | None:
+        """Return what is called with each fitted model and its directory, see `lyrist.training.train.fit`."""
+
+    @abstractmethod
+    def gather(self, fitted: Mapping[str, Fitted], left_out: Sequence[str], job: Job) -> dict[str, Any]:
+        """Return the content of ``results.json``."""
+
+    @classmethod
+    @abstractmethod
+    def reopen(cls, plan: Plan, results: Mapping[str, Any], data: str) -> Self:
+        """Open the data of a finished study to draw its page again."""
+
+    @abstractmethod
+    def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
+        """Return the page of a finished study whose files are in ``folder`` and will be in ``out``."""
+
+    @staticmethod
+    @abstractmethod
+    def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+        """Return the header and the rows of ``results.csv``."""
+
+    @staticmethod
+    @abstractmethod
+    def summary(results: Mapping[str, Any]) -> list[str]:
+        """Return the lines of the summary."""
+
+
+def comparison_class(kind: str) -> type[Comparison]:
+    """Return the class for a kind of task; its module is imported now."""
+    module, name = COMPARISONS[kind]
+    found: type[Comparison] = getattr(import_module(module), name)
     return found
 
 
-def correct(tests: Sequence[dict[str, Any]]) -> None:
-    """Add ``p_holm`` to each test: its ``p`` with Holm's correction for their number."""
-    for test, p in zip(tests, holm([test["p"] for test in tests]), strict=True):
-        test["p_holm"] = p
+@dataclass(frozen=True)
+class Job:
+    """Where the lines of a study are fitted, and how."""
 
+    folder: Path
+    """The study directory under construction."""
+    seed: int
+    resume: bool
 
-def sentence(first: str, second: str, test: Mapping[str, Any]) -> str:
-    """Say in words what the paired test of two recipes found."""
-    told = f"{first} alone was right on {test['only_first']} test songs, {second} alone on {test['only_other']}"
-    if test["p"] < 0.05:
-        better = first if test["difference"] > 0 else second
-        return f"{told}: {better} is better (exact McNemar p = {test['p']:.3g})."
-    return f"{told}: this test set cannot tell them apart (exact McNemar p = {test['p']:.2f})."
+    def fit(
+        self,
+        lines: Sequence[Line],
+        task: Callable[[Line, Mapping[str, Fitted]], Task],
+        folder: str = "runs",
+        after: Callable[[Any, Path], Mapping[str, Any]] | None = None,
+    ) -> tuple[dict[str, Fitted], list[str]]:
+        """Fit every line; those that an interrupted study has finished are read.
+
+        Returns
+        -------
+        dict
+            The fitted lines by name.
+        list of str
+            A sentence for each optional line that was left out.
+        """
+        place = self.folder / folder
+        place.mkdir(parents=True, exist_ok=True)
+        found: dict[str, Fitted] = {}
+        left_out: list[str] = []
+        with progress.task("study" if folder == "runs" else folder, "recipes") as advance:
+            for number, line in enumerate(lines):
+                advance(number, len(lines), line.name)
+                try:
+                    found[line.name] = fit(
+                        task(line, found),
+                        line.recipe,
+                        place / directory(line.name),
+                        options=line.options,
+                        seed=self.seed,
+                        resume=self.resume,
+                        name=line.name,
+                        after=after,
+                    )
+                except files.DiskFullError:
+                    raise
+                except LyristError as error:
+                    if not line.optional:
+                        raise
+                    left_out.append(f"The line '{line.name}' was left out: {error}")
+            advance(len(lines), len(lines))
+        if not found:
+            raise LyristError(f"No line of the study could be fitted. {' '.join(left_out)}")
+        return found, left_out

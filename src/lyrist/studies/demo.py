@@ -21,8 +21,7 @@ from lyrist.reports.blocks import Code, Facts, Links, Lyrics, Page, Prose, Secti
 from lyrist.songbook import songbook, write_songbook
 from lyrist.studies.samples import note, span
 from lyrist.studies.study import Studied, study
-from lyrist.training.train import train
-from lyrist.training.trainwriter import Written
+from lyrist.training.train import Fitted, train
 
 INDEX = "index.html"
 TABLE = "songbook.csv"
@@ -44,7 +43,7 @@ class Shown:
     path: Path
     prepared: Prepared
     studied: Studied
-    written: Written
+    written: Fitted
     seconds: float
 
     def summary(self) -> str:
@@ -96,7 +95,7 @@ def _shown(folder: Path, seed: int, started: float) -> Shown:
     studied = study("ladder", str(folder / "corpus"), out=str(folder / "study"), target="artist", seed=seed)
     assert isinstance(studied, Studied)  # noqa: S101 - the ladder is a study of classifiers
     written = train(WRITER, str(folder / "corpus"), out=str(folder / "writer"), condition="genre", seed=seed)
-    assert isinstance(written, Written)  # noqa: S101 - it writes
+    assert isinstance(written, Fitted)  # noqa: S101 - it writes
     page.write(_songs(written, prepared), folder / "writer" / SONGS)
     seconds = time.monotonic() - started
     page.write(_index(prepared, studied, written, seconds), folder / INDEX)
@@ -111,7 +110,7 @@ def _claim(folder: Path) -> None:
             raise LyristError(f"{folder} exists and is not an earlier demo (it has no {TABLE}); choose another --out.")
 
 
-def _songs(written: Written, prepared: Prepared) -> Page:
+def _songs(written: Fitted, prepared: Prepared) -> Page:
     """Return the page of what the writer wrote: a song for each genre, to a plan, each line that was to rhyme counted."""
     writer, index = written.run.writer, Index.of(prepared.corpus)
     sections = []
@@ -138,14 +137,14 @@ def _songs(written: Written, prepared: Prepared) -> Page:
     return Page(
         "Lyrics by genre",
         [*sections, Section("On your own", [again])],
-        subtitle=f"Written by the recipe {WRITER}, told the genre",
+        subtitle=f"Fitted by the recipe {WRITER}, told the genre",
         kicker="Lyrist demo",
         lead=(lead,),
         contents=False,
     )
 
 
-def _index(prepared: Prepared, studied: Studied, written: Written, seconds: float) -> Page:
+def _index(prepared: Prepared, studied: Studied, written: Fitted, seconds: float) -> Page:
     ledger, results = prepared.corpus.ledger, studied.results
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
     accuracy = best["test"]["accuracy"]

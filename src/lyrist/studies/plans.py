@@ -55,8 +55,8 @@ class Plan:
     """A paragraph for the report: what the study is for and what to look at."""
     condition: tuple[str, ...] = ()
     """The columns that a writer is told before it writes."""
-    asked: tuple[str, ...] = ()
-    """The words of the command that asks for it with the options that were given; the report shows them."""
+    command: tuple[str, ...] = ()
+    """The words of the command that requests it with the options that were given; the report shows them."""
 
     @property
     def task(self) -> str:

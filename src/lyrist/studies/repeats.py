@@ -1,6 +1,6 @@
-"""The same comparison on several splits, and on smaller training sets: how much of a figure is chance, how much is data.
+"""The same comparison on several splits, and on smaller training sets.
 
-Nothing but scores is kept of these fits, a small JSON file each, so that an interrupted study goes on where it stood.
+Only the scores of these fits are stored, in a small JSON file each, so that an interrupted study can be resumed.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ from typing import Any
 from lyrist import files, progress
 from lyrist.errors import LyristError
 from lyrist.metrics.intervals import corrected_resampled_t, mean_sd
-from lyrist.studies import comparison
-from lyrist.studies.comparison import ChooseBy
+from lyrist.studies import ranking
+from lyrist.studies.comparison import Line
+from lyrist.studies.ranking import ChooseBy
+from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.dataset import View
-from lyrist.training.train import Fitted, learn
+from lyrist.training.train import Fitted
 
 SHARES = (0.1, 0.25, 0.5)
 """Shares of the training songs in a learning curve; all of them are the study itself."""
 
-Lines = Sequence[tuple[str, str, Mapping[str, Any]]]
-"""Name, recipe and options of each line of a study."""
 
-
-def check(question: View, repeats: int) -> None:
+def check(dataset: View, repeats: int) -> None:
     """Raise where other splits cannot be drawn."""
     if repeats < 1:
-        raise LyristError(f"--repeats is at least 1; {repeats} is not.")
-    if repeats > 1 and question.split_by == "column":
+        raise LyristError(f"--repeats must be at least 1, got {repeats}.")
+    if repeats > 1 and dataset.split_by == "column":
         raise LyristError(
             "The corpus has the table's own split, which cannot be drawn again; prepare it without --split-column, "
             "or leave --repeats out."
@@ -36,8 +35,8 @@ def check(question: View, repeats: int) -> None:
 
 
 def repeated(
-    question: View,
-    lines: Lines,
+    dataset: View,
+    lines: Sequence[Line],
     first: Mapping[str, Fitted],
     repeats: int,
     seed: int,
@@ -48,7 +47,7 @@ def repeated(
 
     Parameters
     ----------
-    question
+    dataset
         The first split; the others are drawn like it with the seeds that follow its own.
     lines
         What is fitted.
@@ -66,28 +65,26 @@ def repeated(
     scores = [{name: one.run.results for name, one in first.items()}]
     with progress.task("repeats", "fits") as advance:
         for number in range(1, repeats):
-            again = question.resplit(question.split_by, question.seed + number)
+            again = dataset.resplit(dataset.split_by, dataset.seed + number)
             found = {}
-            for place, (name, recipe, options) in enumerate(lines):
-                advance((number - 1) * len(lines) + place, (repeats - 1) * len(lines), name)
+            for place, line in enumerate(lines):
+                advance((number - 1) * len(lines) + place, (repeats - 1) * len(lines), line.name)
                 path = folder / f"{number}-{place}.json"
-                found[name] = _scored(again, name, recipe, options, seed, path)["results"]
+                found[line.name] = _scored(again, line, seed, path)["results"]
             scores.append(found)
-    return summarised(scores, first, choose_by, len(question.part("train")), len(question.part("test")))
+    return summarised(scores, first, choose_by, len(dataset.part("train")), len(dataset.part("test")))
 
 
-def _scored(
-    question: View, name: str, recipe: str, options: Mapping[str, Any], seed: int, path: Path
-) -> dict[str, Any]:
+def _scored(dataset: View, line: Line, seed: int, path: Path) -> dict[str, Any]:
     """Return the scores in ``path``, or fit and write them there."""
-    key = {"recipe": recipe, "options": {k: str(v) for k, v in options.items()}, "seed": seed, "n": len(question.songs)}
-    key |= {"fingerprint": question.corpus.fingerprint, "split_by": question.split_by, "target": question.target}
+    options = {key: str(value) for key, value in line.options.items()}
+    key = {"recipe": line.recipe, "options": options, "seed": seed, "n": len(dataset.songs)}
+    key |= {"fingerprint": dataset.corpus.fingerprint, "split_by": dataset.split_by, "target": dataset.target}
     if path.exists():
         kept = files.read_json(path, "an unfinished study")
         if kept["key"] == key:
             return dict(kept)
-    learnt = learn(question, recipe, options=options, seed=seed, name=name)
-    kept = {"key": key, "results": learnt.results, "seconds": learnt.seconds, "cpu_seconds": learnt.cpu_seconds}
+    kept = {"key": key, **ClassificationTask(dataset).fit_scores(line.recipe, line.options, seed, line.name)}
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_json(path, kept)
     return kept
@@ -111,16 +108,14 @@ def summarised(
         correction.
     """
     names = list(scores[0])
-    models = list(comparison.models({name: {} for name in names}, first))
-    picks = [comparison.pick({name: found[name]["validation"] for name in models}, choose_by) for found in scores]
+    models = list(ranking.models({name: {} for name in names}, first))
+    picks = [ranking.pick({name: found[name]["validation"] for name in models}, choose_by) for found in scores]
     values = {
-        name: {
-            key: [comparison.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")
-        }
+        name: {key: [ranking.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")}
         for name in names
     }
     picked = {
-        key: [comparison.figure(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)]
+        key: [ranking.figure(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)]
         for key in ("accuracy", "macro_f1")
     }
     best = max(names, key=lambda name: mean_sd(values[name]["accuracy"])[0])
@@ -132,8 +127,8 @@ def summarised(
                 **corrected_resampled_t(_less(ours["accuracy"], theirs["accuracy"]), n_train, n_test),
                 "macro_f1": corrected_resampled_t(_less(ours["macro_f1"], theirs["macro_f1"]), n_train, n_test),
             }
-    comparison.correct(list(tests.values()))
-    comparison.correct([test["macro_f1"] for test in tests.values()])
+    ranking.correct(list(tests.values()))
+    ranking.correct([test["macro_f1"] for test in tests.values()])
     return {
         "n": len(scores),
         "recipes": [
@@ -156,7 +151,7 @@ def _spread(values: Sequence[float], n_train: int, n_test: int) -> dict[str, Any
 
 
 def learning_curve(
-    question: View, lines: Lines, whole: Mapping[str, Fitted], seed: int, folder: Path
+    dataset: View, lines: Sequence[Line], whole: Mapping[str, Fitted], seed: int, folder: Path
 ) -> list[dict[str, Any]]:
     """Fit every line on shares of the training songs; return songs, test accuracy with interval, and cost of each.
 
@@ -165,13 +160,13 @@ def learning_curve(
     rows = []
     with progress.task("learning curve", "fits") as advance:
         for step, share in enumerate(SHARES):
-            smaller = question.with_share(share, seed)
-            for place, (name, recipe, options) in enumerate(lines):
-                advance(step * len(lines) + place, len(SHARES) * len(lines), name)
-                kept = _scored(smaller, name, recipe, options, seed, folder / f"share-{step}-{place}.json")
-                rows.append(_point(name, len(smaller.part("train")), kept["results"]["test"], kept))
+            smaller = dataset.with_share(share, seed)
+            for place, line in enumerate(lines):
+                advance(step * len(lines) + place, len(SHARES) * len(lines), line.name)
+                kept = _scored(smaller, line, seed, folder / f"share-{step}-{place}.json")
+                rows.append(_point(line.name, len(smaller.part("train")), kept["results"]["test"], kept))
     for name, one in whole.items():
-        rows.append(_point(name, len(question.part("train")), one.run.results["test"], one.run.info))
+        rows.append(_point(name, len(dataset.part("train")), one.run.results["test"], one.run.info))
     return sorted(rows, key=lambda row: (list(whole).index(row["name"]), row["songs"]))
 
 

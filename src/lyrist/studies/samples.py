@@ -1,8 +1,8 @@
-"""What writers wrote, read with a critical eye: whether it is what was asked for, their own, and a song.
+"""Evaluation of the songs that writers write: conditioning accuracy, originality and songcraft.
 
-Every writer of a study writes the same number of songs for the same conditions, drawn in the same way, and nothing is
-selected. What is said of them is said of real held-out songs too, for such a figure means nothing alone. The songs stand
-in the run, as ``samples.jsonl``.
+Every writer of a study writes the same number of songs for the same conditions with the same sampling options, and no song is
+selected by hand. The same figures are computed for real held-out songs, since they mean little alone. The songs are stored in
+the run, as ``samples.jsonl``.
 """
 
 from __future__ import annotations
@@ -26,74 +26,75 @@ from lyrist.evaluation.songcraft import beside, cut_alike
 from lyrist.generation.batching import sample
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.training.trainwriter import LYRICS, Task
+from lyrist.training.dataset import LYRICS
 from lyrist.training.writer import Writer
+from lyrist.training.writing_task import WritingTask
 
 SAMPLES = "samples.jsonl"
 
 VALUES = 6
-"""Conditions that writers are asked for: the commonest."""
+"""Conditions for which songs are written: the most frequent ones."""
 
 SONGS = 30
 """Songs that each writer writes, over all conditions."""
 
 REAL = 300
-"""Real held-out songs that they stand beside, at most."""
+"""Maximum number of real held-out songs for comparison."""
 
 TOKENS = 200
-"""Tokens of a written song at most: a verse and a chorus."""
+"""Maximum number of tokens of a written song: a verse and a chorus."""
 
-DRAWN = SamplingOptions()
-"""How songs are drawn: as `lyrist write` does."""
+SAMPLING = SamplingOptions()
+"""The defaults of `lyrist write`."""
 
-HOW = f"Drawn with {DRAWN.describe()}, at most {TOKENS} tokens."
+HOW = f"Sampled with {SAMPLING.describe()}, at most {TOKENS} tokens."
 
 
 @dataclass(frozen=True)
-class Critic:
-    """Has writers write, and reads it."""
+class SampleEvaluation:
+    """Has writers write songs and evaluates them."""
 
-    asked: Task
+    task: WritingTask
     seed: int
     index: Index
-    asks: tuple[Mapping[str, str], ...]
-    """What each writer is asked for."""
+    conditions: tuple[Mapping[str, str], ...]
+    """The conditions for which each writer writes."""
     songs: pl.DataFrame
     """Real held-out songs."""
     judges: Mapping[str, Judge]
-    """By condition: who tells it from the lyrics; none where there is nothing to tell apart."""
+    """By column: the classifier that predicts it from lyrics; none where there is one value only."""
     _folder: Any = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, asked: Task, seed: int) -> Critic:
-        """Make a critic of the writers of a corpus: it knows all training songs, and some held-out ones."""
-        songs = asked.held["test"].head(REAL)
-        index, folder = _index(asked)
-        wanted = asks(asked)
+    def of(cls, task: WritingTask, seed: int) -> SampleEvaluation:
+        """Prepare the evaluation for the writers of a corpus: index its training songs, fit the classifiers."""
+        songs = task.held["test"].head(REAL)
+        index, folder = _index(task)
+        conditions = frequent_conditions(task)
         judges = {}
-        for column in asked.condition:
-            with contextlib.suppress(LyristError):  # one genre alone, say: there is nothing to recognise
-                judges[column] = Judge.fit(asked.corpus, column, [given[column] for given in wanted], seed=seed)
-        return cls(asked, seed, index, wanted, songs, judges, folder)
+        for column in task.condition:
+            with contextlib.suppress(LyristError):  # one genre only, for example
+                judges[column] = Judge.fit(task.corpus, column, [given[column] for given in conditions], seed=seed)
+        return cls(task, seed, index, conditions, songs, judges, folder)
 
-    def read(self, writer: Writer, folder: Path) -> dict[str, Any]:
-        """Have a writer write, keep that as ``samples.jsonl`` in ``folder``, and return what is to be said of it."""
-        each = -(-SONGS // len(self.asks))
+    def run(self, writer: Writer, folder: Path) -> dict[str, Any]:
+        """Have a writer write, store the songs as ``samples.jsonl`` in ``folder``, and return their figures."""
+        each = -(-SONGS // len(self.conditions))
         songs: list[dict[str, Any]] = []
         vocabulary = Vocabulary(writer)
         with progress.task(f"{writer.recipe} writes", "songs") as advance:
-            for number, given in enumerate(self.asks):
-                advance(number * each, each * len(self.asks))
+            for number, given in enumerate(self.conditions):
+                advance(number * each, each * len(self.conditions))
                 texts = _written(writer, vocabulary, given, each, self.seed * VALUES + number)
                 songs += [{"given": dict(given), "text": text} for text in texts]
         files.write_text(folder / SAMPLES, "".join(json.dumps(song, ensure_ascii=False) + "\n" for song in songs))
-        return self.said(songs)
+        return self.figures(songs)
 
-    def said(self, songs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return what is to be said of songs that were written."""
+    def figures(self, songs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return originality, songcraft and conditioning accuracy of written songs."""
         texts = [song["text"] for song in songs]
         found: dict[str, Any] = {"originality": originality(self.index, texts)}
-        with contextlib.suppress(LyristError):  # not one word was written: there is no craft to speak of
+        with contextlib.suppress(LyristError):  # the writer wrote no word
             found["songcraft"] = beside(texts, self.songs[LYRICS].to_list(), seed=self.seed)
             found["obedience"] = {
                 column: obedience(judge, texts, [song["given"][column] for song in songs], seed=self.seed)
@@ -102,14 +103,14 @@ class Critic:
         return found
 
     def real(self, folders: Sequence[Path]) -> dict[str, Any]:
-        """Return how original real held-out songs are, cut to the lengths of those that were written in some runs."""
+        """Return the originality of real held-out songs, cut to the lengths of the songs that some runs wrote."""
         real, written = self.songs[LYRICS].to_list(), [song["text"] for folder in folders for song in samples(folder)]
         with contextlib.suppress(LyristError):
             real = cut_alike(real, written, seed=self.seed)
         return {"originality": originality(self.index, real)}
 
     def shown(self, folder: Path) -> list[dict[str, Any]]:
-        """Return for the page the first song that was written for each condition, its longest copied run marked."""
+        """Return for the page the first song of each condition, with its longest copied run marked."""
         songs = samples(folder)
         first = {json.dumps(song["given"], sort_keys=True): song for song in reversed(songs)}
         found = [song for song in songs if first[json.dumps(song["given"], sort_keys=True)] is song]
@@ -121,18 +122,18 @@ class Critic:
 
 
 def samples(folder: Path) -> list[dict[str, Any]]:
-    """Return what was written in a run: the conditions and the text of each song; none where nothing was."""
+    """Return the songs that were written in a run: the conditions and the text of each."""
     path = folder / SAMPLES
     lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     return [json.loads(line) for line in lines if line]
 
 
-def asks(asked: Task) -> tuple[Mapping[str, str], ...]:
-    """Return the commonest combinations of conditions in the training songs; one without any, where there are none."""
-    if not asked.condition:
+def frequent_conditions(task: WritingTask) -> tuple[Mapping[str, str], ...]:
+    """Return the most frequent combinations of conditions in the training songs; an empty one where there are none."""
+    if not task.condition:
         return ({},)
-    columns = list(asked.condition)
-    counted = asked.corpus.scan("train").select(pl.col(columns).cast(pl.String)).drop_nulls().group_by(columns).len()
+    columns = list(task.condition)
+    counted = task.corpus.scan("train").select(pl.col(columns).cast(pl.String)).drop_nulls().group_by(columns).len()
     rows = counted.sort(["len", *columns], descending=[True, *(False for _ in columns)]).head(VALUES).collect()
     if rows.is_empty():
         raise LyristError(
@@ -141,27 +142,27 @@ def asks(asked: Task) -> tuple[Mapping[str, str], ...]:
     return tuple(dict(zip(columns, row, strict=True)) for row in rows.select(columns).rows())
 
 
-def _index(asked: Task) -> tuple[Index, Any]:
-    """Return the index of the training songs, beside the corpus, or where that cannot be written, in a temporary folder."""
+def _index(task: WritingTask) -> tuple[Index, Any]:
+    """Return the index of the training songs, stored beside the corpus or, where that is read-only, in a temporary folder."""
     try:
-        return Index.of(asked.corpus), None
+        return Index.of(task.corpus), None
     except files.DiskFullError:
         raise
     except LyristError:
         folder = tempfile.TemporaryDirectory(prefix="lyrist-phrases-")
-        return Index.of(asked.corpus, Path(folder.name) / "phrases"), folder
+        return Index.of(task.corpus, Path(folder.name) / "phrases"), folder
 
 
 def _written(writer: Writer, vocabulary: Vocabulary, given: Mapping[str, str], count: int, seed: int) -> list[str]:
-    drafts = sample(start(writer, given, None), vocabulary, DRAWN, count, max_tokens=TOKENS, seed=seed)
+    drafts = sample(start(writer, given, None), vocabulary, SAMPLING, count, max_tokens=TOKENS, seed=seed)
     return [draft.text for draft in drafts]
 
 
 def note(copy: Any) -> str:
-    """Say what of a song stands in a training song."""
+    """Return a sentence on the longest run of words that a song shares with a training song."""
     if not copy.song:
-        return "No four words of it stand together in a training song."
-    return f"Longest run that stands in a training song: {copy.longest_run} words, of {named(copy.song.artist, copy.song.title)}."
+        return "No run of four words occurs in a training song."
+    return f"Longest run that occurs in a training song: {copy.longest_run} words, of {named(copy.song.artist, copy.song.title)}."
 
 
 def named(artist: str, title: str) -> str:
@@ -173,7 +174,7 @@ _APOSTROPHES = "'’`"
 
 
 def span(text: str, words: str) -> tuple[int, int] | None:
-    """Return where a run of plain words (lower case, no marks) stands in a text, in characters; None where it does not."""
+    """Return the place of a run of plain words (lower case, no marks) in a text, in characters; None if there is none."""
     if not words:
         return None
     plain, places = [], []

@@ -52,13 +52,13 @@ Open it with `{opening}`, or with `lyrist classify`.
 """
 
 
-def writer_card(info: Mapping[str, Any], results: Mapping[str, Any], seq2seq: bool = False) -> str:
+def writer_card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """Return the model card of a writer in Markdown, with the header that the Hugging Face Hub reads."""
     test = results["test"]
     cost = test["bits_per_byte"]
     known = "".join(f"\n- {_plain(column)}: {len(values):,} values" for column, values in info["conditions"].items())
     told = f"Before it writes it may be told:\n{known}" if known else "It is told nothing before it writes."
-    kind, task = ("Seq2SeqLM", "text2text-generation") if seq2seq else ("CausalLM", "text-generation")
+    kind, task = ("Seq2SeqLM", "text2text-generation") if info["seq2seq"] else ("CausalLM", "text-generation")
     return f"""---
 library_name: transformers
 pipeline_tag: {task}

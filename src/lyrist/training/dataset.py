@@ -19,6 +19,7 @@ from lyrist.corpus.arrays import hashed
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.splits import Split, assign
 from lyrist.errors import LyristError, UsageError, unknown
+from lyrist.training.runs import Run
 
 BLOCK = 8_192
 """Songs whose lyrics are in memory at one time where they are read block by block."""
@@ -253,6 +254,13 @@ class Predictions:
     probabilities: npt.NDArray[np.float64]
     """Shape (songs, classes), rows sum to 1."""
     classes: list[str]
+
+    @classmethod
+    def of(cls, run: Run, split: str) -> Predictions:
+        """Return the predictions that a run has stored for ``validation`` or ``test``."""
+        table = run.predictions(split)
+        probabilities = np.array(table["probabilities"].to_list(), dtype=float)
+        return cls(table["id"].to_numpy(), table["truth"].to_list(), probabilities, list(run.info["classes"]))
 
     @property
     def answers(self) -> list[str]:

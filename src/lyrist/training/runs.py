@@ -216,24 +216,17 @@ def open_run(path: Path | str) -> Run:
     return Run(path, _Said(info, path / MARKER))
 
 
-def write_run(folder: Path, estimator: Any, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ``run.json``: what the caller knows, and what the fitted estimator tells about its training.
+def write_run(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``run.json`` and return its content.
 
     Parameters
     ----------
     folder
         The run directory under construction.
-    estimator
-        The fitted classifier.
     info
-        JSON-ready: recipe, task, target, options, data fingerprint, seed, seconds ...
-
-    Returns
-    -------
-    dict
-        What was written.
+        JSON-ready: recipe, task, target, options, data fingerprint, parameters, seed, seconds ...
     """
-    whole = {"format": FORMAT, "lyrist": __version__, **describe(estimator), **info, "versions": versions()}
+    whole = {"format": FORMAT, "lyrist": __version__, **info, "versions": versions()}
     if is_main():
         files.write_json(folder / MARKER, whole)
     return whole

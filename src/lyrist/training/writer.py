@@ -35,9 +35,6 @@ from lyrist.training.song_tokens import Continuations, SongTokens, tokenise
 MARKER = "writer.json"
 FORMAT = 1
 
-TRAINED = ("neural", "mixture")
-"""Families that the training loop trains."""
-
 
 @dataclass
 class Writer:
@@ -246,7 +243,7 @@ def configure(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> tu
     recipe = registry.get(recipe_name)
     if recipe.task != "write":
         raise unknown("recipe that writes called", recipe_name, [each.name for each in registry.recipes("write")])
-    kinds = (Schedule, recipe.options) if recipe.family in TRAINED else (recipe.options,)
+    kinds = (Schedule, recipe.options) if recipe.trained_in_steps else (recipe.options,)
     *for_schedule, for_recipe = registry.split_options(options, *kinds)
     settings = registry.configure(recipe.options, for_recipe, recipe_name)
     given = {**getattr(settings, "schedule", {}), "seed": seed, **(for_schedule[0] if for_schedule else {})}
@@ -256,7 +253,7 @@ def configure(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> tu
 def resolved(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
     """Return every option of a recipe with the value that it will have, for ``run.json``."""
     recipe, settings, schedule = configure(recipe_name, options, seed)
-    more = dataclasses.asdict(schedule) if recipe.family in TRAINED else {}
+    more = dataclasses.asdict(schedule) if recipe.trained_in_steps else {}
     return {**dataclasses.asdict(settings), **more}
 
 
@@ -303,7 +300,7 @@ def fit_writer(
         model = found.build(settings, shape)
     writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, _context(model, shape), ledger=tokens.ledger)
     writer.seq2seq = bool(model.config.is_encoder_decoder)
-    if found.family in TRAINED:
+    if found.trained_in_steps:
         network = model if found.family == "neural" else model.network
         shape = dataclasses.replace(shape, context=_context(network, shape))
         writer.outcome = _train(writer, network, tokens, settings, shape, schedule, folder, resume)
@@ -397,4 +394,4 @@ def _describe(writer: Writer) -> None:
     config.max_new_tokens = 256
 
 
-__all__ = ["TRAINED", "Writer", "configure", "fit_writer", "resolved"]
+__all__ = ["Writer", "configure", "fit_writer", "resolved"]

@@ -16,9 +16,9 @@ from lyrist.models import registry
 from lyrist.songbook import songbook
 from lyrist.studies.compare import compare
 from lyrist.training import runs
-from lyrist.training import trainwriter as module
-from lyrist.training.train import train
-from lyrist.training.trainwriter import Written, fitted_before, losses, task
+from lyrist.training import writing_task as module
+from lyrist.training.train import Fitted, fitted_before, train
+from lyrist.training.writing_task import WritingTask, losses
 
 TINY: dict[str, dict[str, Any]] = {
     "neural": {"vocabulary": 300, "context": 64, "steps": 3, "threads": 1},
@@ -54,19 +54,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fitted(corpus: Path) -> dict[str, Written]:
+def fitted(corpus: Path) -> dict[str, Fitted]:
     """Every recipe that writes, fitted in a moment."""
     found = {}
     for recipe in OWN:
         out = str(corpus.parent / recipe)
         one = train(recipe, str(corpus), out=out, target="lyrics", condition="genre", **tiny(recipe))
-        assert isinstance(one, Written)
+        assert isinstance(one, Fitted)
         found[recipe] = one
     return found
 
 
 @pytest.mark.parametrize("recipe", OWN)
-def test_the_run_directory_is_what_the_design_says(fitted: dict[str, Written], recipe: str) -> None:
+def test_the_run_directory_is_what_the_design_says(fitted: dict[str, Fitted], recipe: str) -> None:
     run = fitted[recipe].run
     info, results = run.info, run.results
     assert (info["task"], info["target"], info["condition"], info["recipe"]) == ("write", "lyrics", ["genre"], recipe)
@@ -86,28 +86,28 @@ def test_the_run_directory_is_what_the_design_says(fitted: dict[str, Written], r
 
 @pytest.mark.parametrize("recipe", OWN)
 def test_a_saved_writer_costs_what_it_cost_when_it_was_fitted(
-    fitted: dict[str, Written], recipe: str, corpus: Path
+    fitted: dict[str, Fitted], recipe: str, corpus: Path
 ) -> None:
     run = fitted[recipe].run
     ids, before = losses(run, "test")
-    songs = task(Corpus.open(corpus), "genre").held["test"]
+    songs = WritingTask.of(Corpus.open(corpus), "genre").held["test"]
     assert songs["id"].to_list() == ids
     again = song_losses(runs.open_run(run.path).writer, songs)
     np.testing.assert_allclose(again.nats, before.nats, rtol=1e-4)
 
 
-def test_a_finished_run_is_found_again_by_its_settings(fitted: dict[str, Written], corpus: Path) -> None:
-    given, asked = tiny("gru"), task(Corpus.open(corpus), "genre")
-    run = fitted["gru"].run
-    assert fitted_before(run.path, "gru", given, 0, asked)
-    assert not fitted_before(run.path, "gru", {**given, "steps": 4}, 0, asked)
-    assert not fitted_before(run.path, "gru", given, 1, asked)
-    assert not fitted_before(run.path, "gru", given, 0, task(Corpus.open(corpus)))
-    assert not fitted_before(corpus.parent / "nothing", "gru", given, 0, asked)
+def test_a_finished_run_is_found_again_by_its_settings(fitted: dict[str, Fitted], corpus: Path) -> None:
+    given, task = tiny("gru"), WritingTask.of(Corpus.open(corpus), "genre")
+    path = fitted["gru"].run.path
+    assert fitted_before(path, task.identity("gru", given, 0))
+    assert not fitted_before(path, task.identity("gru", {**given, "steps": 4}, 0))
+    assert not fitted_before(path, task.identity("gru", given, 1))
+    assert not fitted_before(path, WritingTask.of(Corpus.open(corpus)).identity("gru", given, 0))
+    assert not fitted_before(corpus.parent / "nothing", task.identity("gru", given, 0))
 
 
 def test_a_killed_run_goes_on_to_the_same_writer(
-    corpus: Path, fitted: dict[str, Written], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, fitted: dict[str, Fitted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, options = tmp_path / "run", tiny("gru")
 
@@ -126,7 +126,7 @@ def test_a_killed_run_goes_on_to_the_same_writer(
 @pytest.mark.parametrize(
     ("recipe", "more", "says"),
     [
-        ("gru", {"target": "artist"}, "does not tell the artist"),
+        ("gru", {"target": "artist"}, "does not predict the artist"),
         ("char-svm", {"target": "lyrics"}, "does not write"),
         ("char-svm", {"condition": "genre"}, "no --condition"),
         ("gru", {"only": "rap"}, "prepare a corpus with --genres"),
@@ -144,7 +144,7 @@ def test_what_cannot_be_meant_is_told_in_one_sentence(
     assert not (tmp_path / "run").exists()
 
 
-def test_writers_are_compared_in_pairs(fitted: dict[str, Written], tmp_path: Path) -> None:
+def test_writers_are_compared_in_pairs(fitted: dict[str, Fitted], tmp_path: Path) -> None:
     runs_ = [str(fitted[name].run.path) for name in ("gru", "lstm-lm")]
     found = compare(*runs_, out=str(tmp_path / "c.html"))
     assert "bits per byte" in found.summary()

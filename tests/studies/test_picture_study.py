@@ -15,12 +15,12 @@ import lyrist
 from lyrist.cli import run as command
 from lyrist.errors import LyristError, UsageError
 from lyrist.models import registry
-from lyrist.studies import picturestudy
-from lyrist.studies.picturefindings import transfer_gains
-from lyrist.studies.picturestudy import StudiedPictures
+from lyrist.studies import picture_study
+from lyrist.studies.comparison import Request
+from lyrist.studies.picture_study import transfer_gains
 from lyrist.studies.plans import load
-from lyrist.studies.redraw import report
-from lyrist.training.trainpictures import FittedPictures
+from lyrist.studies.study import Studied, report
+from lyrist.training.train import Fitted, Selection
 
 PLAN = """
 name = "tiny"
@@ -73,18 +73,18 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def studied(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> StudiedPictures:
+def studied(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Studied:
     folder = tmp_path_factory.mktemp("study")
     (folder / "tiny.toml").write_text(PLAN)
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(picturestudy, "SIZES", (3,))
+        patch.setattr(picture_study, "SIZES", (3,))
         found = lyrist.study(str(folder / "tiny.toml"), str(drawn), out=str(folder / "out"), steps=8, batch_size=16)
-    assert isinstance(found, StudiedPictures)
+    assert isinstance(found, Studied)
     return found
 
 
-def test_a_study_has_a_figure_with_an_interval_for_every_line(studied: StudiedPictures) -> None:
+def test_a_study_has_a_figure_with_an_interval_for_every_line(studied: Studied) -> None:
     results = studied.results
     assert {"picked", "chosen_by", "target", "split_by", "majority", "recipes", "blocks"} <= set(results)
     first, second = (set(results["blocks"][part]["classes"]) for part in ("1", "2"))
@@ -103,7 +103,7 @@ def test_a_study_has_a_figure_with_an_interval_for_every_line(studied: StudiedPi
     assert len(rows) == 1 + len(results["recipes"])
 
 
-def test_transfer_is_compared_at_each_number_of_pictures(studied: StudiedPictures) -> None:
+def test_transfer_is_compared_at_each_number_of_pictures(studied: Studied) -> None:
     transfer = studied.results["transfer"]
     most = max(point["per_class"] for point in transfer["points"])
     assert {(p["name"], p["per_class"]) for p in transfer["points"]} == {
@@ -113,17 +113,15 @@ def test_transfer_is_compared_at_each_number_of_pictures(studied: StudiedPicture
     assert all(sentence in studied.summary() for sentence in studied.results["findings"])
 
 
-def test_the_report_shows_it_all_and_reaches_for_nothing(studied: StudiedPictures) -> None:
+def test_the_report_shows_it_all_and_reaches_for_nothing(studied: Studied) -> None:
     html = (studied.path / "report.html").read_text()
-    for text in ("At equal time", "What transfer bought", "global step", "Confusion", "Reconstructions", "broken.png"):
+    for text in ("At equal time", "Gain of transfer", "global step", "Confusion", "Reconstructions", "broken.png"):
         assert text in html
     assert "data:image/png;base64," in html
     assert "://" not in html.replace("http://www.w3.org/", "")
 
 
-def test_runs_are_model_directories_that_are_evaluated_and_asked(
-    studied: StudiedPictures, drawn: Path, tmp_path: Path
-) -> None:
+def test_runs_are_model_directories_that_are_evaluated_and_asked(studied: Studied, drawn: Path, tmp_path: Path) -> None:
     run = studied.path / "runs" / "cnn-relu"
     for name in ("run.json", "results.json", "metrics.jsonl", "curves.svg", "model/config.json", "model/README.md"):
         assert (run / name).is_file()
@@ -144,7 +142,7 @@ def test_runs_are_model_directories_that_are_evaluated_and_asked(
     assert "data:image/png" in page.read_text()
 
 
-def test_an_autoencoder_is_scored_against_the_mean_picture(studied: StudiedPictures) -> None:
+def test_an_autoencoder_is_scored_against_the_mean_picture(studied: Studied) -> None:
     run = studied.path / "runs" / "autoencoder"
     scores = lyrist.evaluate(str(run), split="validation").scores
     assert scores["mse"]["value"] == pytest.approx(
@@ -155,7 +153,7 @@ def test_an_autoencoder_is_scored_against_the_mean_picture(studied: StudiedPictu
         lyrist.classify(str(run), "x.png")
 
 
-def test_other_pictures_are_scored_with_a_note(studied: StudiedPictures, drawn: Path, tmp_path: Path) -> None:
+def test_other_pictures_are_scored_with_a_note(studied: Studied, drawn: Path, tmp_path: Path) -> None:
     run = studied.path / "runs" / "cnn-relu"
     shutil.copytree(drawn, tmp_path / "other")
     (tmp_path / "other" / "red disc" / "00.png").unlink()
@@ -168,9 +166,9 @@ def test_other_pictures_are_scored_with_a_note(studied: StudiedPictures, drawn: 
 
 
 def test_a_study_that_was_interrupted_goes_on_and_ends_alike(
-    studied: StudiedPictures, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studied: Studied, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picturestudy, "SIZES", (3,))
+    monkeypatch.setattr(picture_study, "SIZES", (3,))
     (tmp_path / "tiny.toml").write_text(PLAN)
     building = tmp_path / "out.partial"
     shutil.copytree(studied.path / "runs", building / "runs")
@@ -187,7 +185,7 @@ def test_a_study_that_was_interrupted_goes_on_and_ends_alike(
 def test_train_fits_one_recipe_on_a_block_and_a_transfer_on_its_run(drawn: Path, tmp_path: Path) -> None:
     small = {"channels": "4,6", "side": "16", "steps": 4, "batch_size": 16}
     first = lyrist.train("cnn-skip", str(drawn), out=str(tmp_path / "one"), block="1", **small)
-    assert isinstance(first, FittedPictures)
+    assert isinstance(first, Fitted)
     second = lyrist.train(
         "transfer",
         str(drawn),
@@ -244,12 +242,13 @@ def test_a_mistake_is_one_sentence(
 def test_the_shipped_study_names_lines_that_can_be_fitted() -> None:
     plan = load("image-blocks")
     assert plan.task == "picture"
-    lines = picturestudy.read_lines(plan, {"steps": 5}, 0)
+    request = Request(plan, "pictures", Selection(), {"steps": 5})
+    lines = picture_study.read_lines(request)
     assert {line.recipe for line in lines} == {recipe.name for recipe in registry.recipes("picture")}
     assert all(line.options["steps"] == 5 for line in lines)
     broken = dataclasses.replace(plan, recipes=plan.recipes[5:])
     with pytest.raises(UsageError, match="no line above it"):
-        picturestudy.read_lines(broken, {}, 0)
+        picture_study.read_lines(dataclasses.replace(request, plan=broken))
 
 
 def test_gains_are_told_with_their_test() -> None:
@@ -262,10 +261,10 @@ def test_gains_are_told_with_their_test() -> None:
     assert gain["p"] < 1e-4
     assert "transfer helps" in gain["sentence"]
     (gain,) = transfer_gains([point("new", [1, 0], "old"), point("old", [0, 1], None)])
-    assert "cannot be told apart" in gain["sentence"]
+    assert "not significant" in gain["sentence"]
 
 
-def test_the_report_is_drawn_from_disk_without_a_model(studied: StudiedPictures, tmp_path: Path) -> None:
+def test_the_report_is_drawn_from_disk_without_a_model(studied: Studied, tmp_path: Path) -> None:
     copy = tmp_path / "study"
     shutil.copytree(studied.path, copy)
     for folder in copy.rglob("model"):

@@ -1,6 +1,8 @@
 """The page of a study of writers is made of plain figures: it tells all of them, escapes what it shows, and needs nothing."""
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -8,10 +10,12 @@ import pytest
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.songcraft import MEASURES
+from lyrist.reports.blocks import Page
 from lyrist.reports.page import render
 from lyrist.studies.plans import Entry, Plan
-from lyrist.studies.writerreport import compose
+from lyrist.studies.writer_study import WriterStudy
 from lyrist.training.curves import writer_curves
+from lyrist.training.writing_task import WritingTask
 
 HOSTILE = "<script>alert(1)</script> & \u202eevil"
 
@@ -131,14 +135,25 @@ def journal() -> list[dict[str, Any]]:
     ]
 
 
+def page_of(plan: Plan, corpus: Corpus, results: dict[str, Any], folder: Path, journals: dict[str, Any]) -> Page:
+    """Return the page of a study whose runs hold a training log and nothing else."""
+    for name, place in results["directories"].items():
+        run = folder / "runs" / place
+        run.mkdir(parents=True)
+        (run / "run.json").write_text(json.dumps({"format": 1, "task": "write", "name": name, "best_step": 150}))
+        if name in journals:
+            (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in journals[name]))
+    study = WriterStudy(plan, WritingTask(corpus, tuple(results["condition"])))
+    return study.page(results, folder, Path("study"))
+
+
 def test_the_page_tells_every_figure_and_escapes_what_it_shows(
     corpus: Corpus, results: dict[str, Any], tmp_path: Any
 ) -> None:
     plan = Plan("writer-by-genre", "", (Entry("ngram"),), why="What it is for.", condition=("genre",))
-    page = compose(plan, corpus, results, {"gru": journal()}, tmp_path / "study")
-    html = render(page)
-    titles = ("How good", "Samples", "Does it obey the genre?", "Originality", "Songcraft", "Training")
-    for section in (*titles, "As the reports counted"):
+    html = render(page_of(plan, corpus, results, tmp_path, {"gru": journal()}))
+    titles = ("How good", "Samples", "Conditioning accuracy: genre", "Originality", "Songcraft", "Training")
+    for section in (*titles, "Other ways to compute the figures"):
         assert f">{section}</" in html.replace("<bdi>", "").replace("</bdi>", "")
     for told in (
         "PPMd",
@@ -173,9 +188,9 @@ def test_a_study_of_writers_that_were_told_nothing_has_a_page_too(
     for each in bare["recipes"]:
         for key in ("originality", "songcraft", "obedience"):
             del each[key]
-    html = render(compose(Plan("mine", "", (Entry("ngram"),)), corpus, bare, {}, tmp_path))
+    html = render(page_of(Plan("mine", "", (Entry("ngram"),)), corpus, bare, tmp_path, {}))
     assert "Originality" not in html
-    assert "Who writes lyrics?" in html
+    assert "Which writer is best?" in html
 
 
 def test_the_curves_show_the_first_steps_and_validation_from_step_0_and_after_it() -> None:

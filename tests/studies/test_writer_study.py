@@ -15,12 +15,13 @@ from lyrist.errors import LyristError
 from lyrist.models import registry
 from lyrist.songbook import songbook
 from lyrist.studies import samples as sampling
+from lyrist.studies.comparison import Request
 from lyrist.studies.plans import Entry, Plan, load, plans
-from lyrist.studies.redraw import report
 from lyrist.studies.samples import samples, span
-from lyrist.studies.study import study
-from lyrist.studies.writerstudy import StudiedWriters, options_of
-from lyrist.training import trainwriter, writer
+from lyrist.studies.study import Studied, report, study
+from lyrist.training import writer
+from lyrist.training.train import Selection
+from lyrist.training.writing_task import WritingTask
 
 SIZES = "hidden = 8, embedding_size = 8, vocabulary = 300, context = 64, threads = 1"
 PLAN = f"""
@@ -59,13 +60,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def studied(corpus: Path) -> StudiedWriters:
+def studied(corpus: Path) -> Studied:
     found = study(str(corpus.parent / "quick.toml"), str(corpus), out=str(corpus.parent / "study"), **STEPS)
-    assert isinstance(found, StudiedWriters)
+    assert isinstance(found, Studied)
     return found
 
 
-def test_the_study_directory_is_what_the_design_says(studied: StudiedWriters) -> None:
+def test_the_study_directory_is_what_the_design_says(studied: Studied) -> None:
     results = json.loads((studied.path / "results.json").read_text(encoding="utf-8"))
     assert {"picked", "chosen_by", "target", "condition", "split_by", "baselines", "recipes", "songs"} <= set(results)
     assert (results["target"], results["condition"], results["task"]) == ("lyrics", ["genre"], "write")
@@ -83,7 +84,7 @@ def test_the_study_directory_is_what_the_design_says(studied: StudiedWriters) ->
     )
 
 
-def test_a_writer_is_picked_by_what_validation_costs(studied: StudiedWriters) -> None:
+def test_a_writer_is_picked_by_what_validation_costs(studied: Studied) -> None:
     cost = {line["name"]: line["validation"]["bits_per_byte"]["value"] for line in studied.results["recipes"]}
     assert studied.results["picked"] == min(cost, key=cost.__getitem__)
     assert studied.results["chosen_by"] == "validation bits per byte"
@@ -94,7 +95,7 @@ def test_a_writer_is_picked_by_what_validation_costs(studied: StudiedWriters) ->
     assert studied.results["picked"] in studied.summary()
 
 
-def test_songs_are_written_for_each_condition_and_read(studied: StudiedWriters) -> None:
+def test_songs_are_written_for_each_condition_and_read(studied: Studied) -> None:
     for directory in studied.results["directories"].values():
         written = samples(studied.path / "runs" / directory)
         assert {song["given"]["genre"] for song in written} == {"folk", "pop", "rap", "rock"}
@@ -103,34 +104,34 @@ def test_songs_are_written_for_each_condition_and_read(studied: StudiedWriters) 
         assert line["obedience"]["genre"]["written"]["n"] == len(written)
 
 
-def test_the_report_is_self_contained_and_harmless(studied: StudiedWriters) -> None:
+def test_the_report_is_self_contained_and_harmless(studied: Studied) -> None:
     html = (studied.path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in html
     assert "<b>more</b>" not in html
     for outside in ('src="http', "url(http", "<link", "@import"):
         assert outside not in html
-    for told in ("PPMd", "Originality", "Songcraft", "Does it obey the genre?", "the first 100 steps"):
+    for told in ("PPMd", "Originality", "Songcraft", "Conditioning accuracy: genre", "the first 100 steps"):
         assert told in html
 
 
 def test_an_interrupted_study_fits_only_what_is_missing(
-    corpus: Path, studied: StudiedWriters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, studied: Studied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, fitted = trainwriter.fit, []
+    real, fitted = WritingTask.learn, []
 
-    def counting(asked: Any, recipe: str, *a: Any, **k: Any) -> Any:
+    def counting(task: Any, recipe: str, *a: Any, **k: Any) -> Any:
         fitted.append(recipe)
         if fitted == ["gru", "lstm-lm"]:
             raise KeyboardInterrupt
-        return real(asked, recipe, *a, **k)
+        return real(task, recipe, *a, **k)
 
-    monkeypatch.setattr(trainwriter, "fit", counting)
+    monkeypatch.setattr(WritingTask, "learn", counting)
     plan, out = str(corpus.parent / "quick.toml"), str(tmp_path / "s")
     with pytest.raises(KeyboardInterrupt):
         study(plan, str(corpus), out=out, **STEPS)
     resumed = study(plan, str(corpus), out=out, **STEPS, resume=True)
     assert fitted == ["gru", "lstm-lm", "lstm-lm"]
-    assert isinstance(resumed, StudiedWriters)
+    assert isinstance(resumed, Studied)
     for again, first in zip(resumed.results["recipes"], studied.results["recipes"], strict=True):
         assert {k: again[k] for k in ("test", "originality")} == {k: first[k] for k in ("test", "originality")}
 
@@ -138,36 +139,36 @@ def test_an_interrupted_study_fits_only_what_is_missing(
 def test_a_line_whose_weights_are_not_there_is_left_out_with_a_note(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = trainwriter.fit
+    real = WritingTask.learn
 
-    def missing(asked: Any, recipe: str, *a: Any, **k: Any) -> Any:
+    def missing(task: Any, recipe: str, *a: Any, **k: Any) -> Any:
         if recipe == "lstm-lm":
             raise LyristError("There are no weights; get them from <i>the hub</i>.")
-        return real(asked, recipe, *a, **k)
+        return real(task, recipe, *a, **k)
 
-    monkeypatch.setattr(trainwriter, "fit", missing)
+    monkeypatch.setattr(WritingTask, "learn", missing)
     plan = tmp_path / "p.toml"
     plan.write_text(PLAN)
     with pytest.raises(LyristError, match="no weights"):
         study(str(plan), str(corpus), out=str(tmp_path / "s"), condition="", **STEPS)
     plan.write_text(PLAN + "optional = true\n")
     found = study(str(plan), str(corpus), out=str(tmp_path / "s"), condition="", **STEPS)
-    assert isinstance(found, StudiedWriters)
+    assert isinstance(found, Studied)
     assert "'lstm-lm' was left out: There are no weights" in found.summary()
     assert found.results["condition"] == []
     html = (found.path / "report.html").read_text(encoding="utf-8")
     assert "left out" in html
     assert "<i>the" not in html
-    assert "obey" not in html
+    assert "Conditioning accuracy" not in html
 
 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"target": "artist"}, "do not tell the artist"),
-        ({"repeats": 3}, "--repeats is for studies of classifiers"),
-        ({"learning_curve": True}, "--learning-curve is for"),
-        ({"only": "rap"}, "--only is for"),
+        ({"target": "artist"}, "do not predict the artist"),
+        ({"repeats": 3}, "--repeats is not for studies of writers"),
+        ({"learning_curve": True}, "--learning-curve is not for"),
+        ({"only": "rap"}, "--only is not for"),
         ({"condition": "mood"}, "target column 'mood'"),
         ({"condition": "year"}, "--year"),
         ({"steps": 2, "minutes": 1.0}, "not both"),
@@ -190,7 +191,7 @@ def test_every_shipped_study_of_writers_can_be_fitted_in_a_quarter_of_an_hour(pl
     minutes = 0.0
     for entry in plan.recipes:
         assert registry.get(entry.recipe).task == "write"
-        _, _, schedule = writer.configure(entry.recipe, options_of(entry, {}))
+        _, _, schedule = writer.configure(entry.recipe, Request(plan, "corpus", Selection(), {}).options(entry))
         minutes += (schedule.minutes or 0) if not entry.optional else 0
     assert 5 <= minutes <= 10
     assert {entry.recipe for entry in plan.recipes if entry.optional} == {"causal", "t5"}
@@ -210,8 +211,13 @@ def test_a_study_is_for_one_task(tmp_path: Path) -> None:
 
 def test_a_budget_that_is_given_takes_the_place_of_the_plans() -> None:
     entry = Entry("gru", options={"minutes": 2, "hidden": 8})
-    assert options_of(entry, {"steps": 5, "minutes": None}) == {"hidden": 8, "steps": 5}
-    assert options_of(entry, {"batch_size": 4}) == {"minutes": 2, "hidden": 8, "batch_size": 4}
+    plan = Plan("mine", "", (entry,))
+    assert Request(plan, "", Selection(), {"steps": 5, "minutes": None}).options(entry) == {"hidden": 8, "steps": 5}
+    assert Request(plan, "", Selection(), {"batch_size": 4}).options(entry) == {
+        "minutes": 2,
+        "hidden": 8,
+        "batch_size": 4,
+    }
 
 
 @pytest.mark.parametrize(
@@ -229,7 +235,7 @@ def test_a_copied_run_is_found_in_the_text_as_it_was_written(text: str, words: s
     assert (text[slice(*found)] if found else None) == marked
 
 
-def test_the_report_is_drawn_from_disk_without_a_model(studied: StudiedWriters, tmp_path: Path) -> None:
+def test_the_report_is_drawn_from_disk_without_a_model(studied: Studied, tmp_path: Path) -> None:
     copy = tmp_path / "study"
     shutil.copytree(studied.path, copy)
     for folder in copy.rglob("model"):

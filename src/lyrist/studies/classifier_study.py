@@ -1,0 +1,534 @@
+"""A study of classifiers of lyrics: what is stored of it, and its report.
+
+The report says how good each recipe is, how certain that is, and on which songs it errs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+
+from lyrist.corpus.corpus import SPLITS, Corpus
+from lyrist.errors import LyristError, UsageError
+from lyrist.evaluation.classify import spans
+from lyrist.evaluation.explain import explain, telling_features
+from lyrist.metrics.classification import by_group, hardest, most_telling
+from lyrist.reports import figures
+from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Lyrics, Page, Prose, Section, Table
+from lyrist.studies import ranking, repeats, sections
+from lyrist.studies.comparison import Comparison, Job, Line, Request
+from lyrist.studies.plans import Plan, directory
+from lyrist.training import estimators
+from lyrist.training.classification_task import ClassificationTask
+from lyrist.training.dataset import Predictions, View, view
+from lyrist.training.runs import open_run
+from lyrist.training.train import Fitted
+
+SHOWN = 4
+"""Songs of each kind on the page."""
+
+LONGEST = 3_000
+"""Maximum number of characters of a song on the page."""
+
+KINDS = (
+    ("hardest", "Hardest: predicted wrongly, with the lowest probability for the true label", hardest),
+    ("most_telling", "Clearest: predicted rightly, with the highest probability", most_telling),
+)
+
+
+@dataclass(frozen=True)
+class ClassifierStudy(Comparison):
+    """A comparison of classifiers."""
+
+    kind: ClassVar[str] = "classify"
+    folders: ClassVar[tuple[str, ...]] = ("runs", "scores")
+    plan: Plan
+    dataset: View
+    lines: Sequence[Line] = ()
+    request: Request | None = None
+
+    @classmethod
+    def open(cls, request: Request) -> ClassifierStudy:
+        """Open the corpus and check every line and option."""
+        plan, selection = request.plan, request.selection
+        if selection.condition is not None:
+            raise UsageError(
+                f"--condition is for studies of writers; '{plan.name}' predicts a label from lyrics: leave it out."
+            )
+        target = selection.target or plan.target
+        dataset = view(Corpus.open(request.data), target, selection.labels, most=selection.max_songs, seed=request.seed)
+        lines = [
+            Line(entry.title, entry.recipe, request.options(entry), entry.optional) for entry in plan.lines(target)
+        ]
+        task = ClassificationTask(dataset)
+        for line in lines:
+            estimators.make_estimator(line.recipe, line.options, request.seed)
+            task.memory(line.recipe, line.options)
+        repeats.check(dataset, request.repeats)
+        return cls(plan, dataset, lines, request)
+
+    @classmethod
+    def reopen(cls, plan: Plan, results: Mapping[str, Any], data: str) -> ClassifierStudy:
+        """Open the corpus of a finished study."""
+        only, most = tuple(results["only"]), results["max_songs"]
+        return cls(plan, view(Corpus.open(data), results["target"], only, most=most, seed=results["seed"]))
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the corpus."""
+        return self.dataset.corpus.fingerprint
+
+    def task(self, line: Line, fitted: Mapping[str, Fitted]) -> ClassificationTask:
+        """Return the task, which is the same for all lines."""
+        return ClassificationTask(self.dataset)
+
+    def after(self) -> Callable[[Any, Path], Mapping[str, Any]] | None:
+        """Return nothing: all that is stored of a classifier is its predictions and scores."""
+        return None
+
+    def gather(self, fitted: Mapping[str, Fitted], left_out: Sequence[str], job: Job) -> dict[str, Any]:
+        """Return every figure, the recipe selected on validation, the paired tests, and what the page shows of a model."""
+        assert self.request is not None  # noqa: S101 - only a study that was opened by a request is gathered
+        request, dataset = self.request, self.dataset
+        validation = {name: one.run.results["validation"] for name, one in fitted.items()}
+        ranked = ranking.rank(ranking.models(validation, fitted), request.choose_by)
+        picked, tests = ranked[0], _tests(ranked[0], fitted)
+        results = {
+            "picked": picked,
+            "chosen_by": f"validation {request.choose_by.replace('_', ' ')}",
+            "verdict": ranking.sentence(picked, ranked[1], tests[ranked[1]]) if len(ranked) > 1 else "",
+            "target": dataset.target,
+            "only": list(dataset.only),
+            "max_songs": request.selection.max_songs,
+            "corpus": str(dataset.corpus.path.resolve()),
+            "classes": sorted(dataset.songs["label"].unique()),
+            "songs": {split: len(dataset.part(split)) for split in SPLITS},
+            "tests": {"first": picked, "against": tests},
+            "notes": [
+                *ranking.strong_baselines(picked, validation, fitted, request.choose_by, dataset.target),
+                *_notes(dataset),
+                *left_out,
+            ],
+            **_lines(dataset, fitted),
+            "explanations": explanations(fitted[picked], dataset),
+            "deciding_words": deciding_words(fitted, picked),
+        }
+        lines = [line for line in self.lines if line.name in fitted]
+        other = _other_split(dataset, request)
+        if isinstance(other, View):
+            again, _ = job.fit(lines, lambda *_: ClassificationTask(other), f"runs/by-{other.split_by}")
+            results["other_split"] = {
+                **_lines(other, again),
+                "tests": {"first": picked, "against": _tests(picked, again)},
+            }
+        elif other:
+            results["notes"].append(other)
+        scores = job.folder / "scores"
+        if request.repeats > 1:
+            results["repeats"] = repeats.repeated(
+                dataset, lines, fitted, request.repeats, request.seed, request.choose_by, scores
+            )
+        if request.learning_curve:
+            results["learning_curve"] = repeats.learning_curve(dataset, lines, fitted, request.seed, scores)
+        return results
+
+    @staticmethod
+    def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+        """Return the header and the rows of ``results.csv``: a row for each recipe and split."""
+        names = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss")
+        head = [f"{split}_{name}" for split in ("validation", "test") for name in names]
+        rows = []
+        for part in (results, results.get("other_split") or {}):
+            for line in part.get("recipes", ()):
+                row = [line["name"], line["recipe"], results["target"], part["split_by"], line["parameters"]]
+                row.append(line["seconds"])
+                for split in ("validation", "test"):
+                    scores = line[split]
+                    row += [scores["n"], *(scores["accuracy"][key] for key in ("value", "low", "high"))]
+                    row += [scores["macro_f1"], scores["loss"]]
+                rows.append(row)
+        return ["name", "recipe", "target", "split_by", "parameters", "seconds", *head], rows
+
+    @staticmethod
+    def summary(results: Mapping[str, Any]) -> list[str]:
+        """Return a line for each recipe, which one was selected and why."""
+        width = max(len(line["name"]) for line in results["recipes"])
+        scored = ClassificationTask.scored
+        lines = [
+            f"{results['study']}: {results['target']} ({len(results['classes'])} classes), split by {results['split_by']}"
+        ]
+        for line in results["recipes"]:
+            mark = "*" if line["name"] == results["picked"] else " "
+            lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scored(line['test'])}")
+        lines.append(f"* selected by {results['chosen_by']}. {results['verdict']}")
+        if found := results.get("repeats"):
+            lines.append(f"over {found['n']} splits (mean and standard deviation of test accuracy):")
+            for line in [*found["recipes"], {"name": "selected", **found["pick"]}]:
+                accuracy = line["accuracy"]
+                lines.append(f"  {line['name']:<{width}}  {accuracy['mean']:.3f} +- {accuracy['sd']:.3f}")
+        if other := results.get("other_split"):
+            lines.append(f"split by {other['split_by']} instead:")
+            for line in other["recipes"]:
+                lines.append(f"  {line['name']:<{width}}  {'':>7}    test {scored(line['test'])}")
+        return [*lines, *results["notes"]]
+
+    def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
+        """Return the report; everything on it comes from files."""
+        from lyrist.reports.blocks import Prose
+        from lyrist.studies import sections
+
+        dataset = self.dataset
+        names = [line["name"] for line in results["recipes"]]
+        fitted = {name: Fitted(open_run(folder / "runs" / directory(name))) for name in names}
+        run = str(out / "runs" / directory(results["picked"]))
+        songs = {split: len(dataset.part(split)) for split in SPLITS}
+        return sections.page(
+            self.plan,
+            results,
+            f"Which {dataset.target} is it?",
+            f"{len(names)} recipes, {len(results['classes']):,} classes, {sum(results['songs'].values()):,} songs, split by "
+            f"{dataset.split_by}",
+            (_facts(results), Prose(results["verdict"])),
+            [
+                _comparison(results),
+                *_other_section(results),
+                *_repeats(results),
+                *_learning_curve(results),
+                *_training(fitted),
+                _mistakes(fitted[results["picked"]].predicted("test"), dataset),
+                _songs(results["explanations"], dataset),
+                *_deciding_words(results),
+                sections.corpus_section(dataset.corpus, songs, dataset.split_by, dataset.seed),
+                sections.again_section(
+                    self.plan,
+                    ["lyrist", "evaluate", run, str(dataset.corpus.path)],
+                    ["lyrist", "classify", run, "--explain", "--file", "SONG.txt"],
+                ),
+            ],
+        )
+
+
+# What is stored.
+
+
+def _tests(first: str, fitted: Mapping[str, Fitted]) -> dict[str, dict[str, Any]]:
+    """Test one line against each other one on the test songs."""
+    predicted = {name: one.predicted("test") for name, one in fitted.items()}
+    return ranking.against(predicted[first], {name: predicted[name] for name in fitted if name != first})
+
+
+def _lines(dataset: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
+    """Return the figures of each recipe and of the majority class for one way of splitting."""
+    keys = ("recipe", "parameters", "seconds", "cpu_seconds")
+    recipes = [
+        {
+            "name": name,
+            **{key: one.run.info[key] for key in keys},
+            **{split: one.run.results[split] for split in ("validation", "test")},
+        }
+        for name, one in fitted.items()
+    ]
+    return {"split_by": dataset.split_by, "majority": ClassificationTask(dataset).majority(), "recipes": recipes}
+
+
+def _notes(dataset: View) -> list[str]:
+    """Return what a reader must know about the songs."""
+    notes = []
+    if dataset.available:
+        used = f"{len(dataset.part('train')):,} of {dataset.available:,} training songs"
+        notes.append(f"Fitted on {used}, sampled at random and stratified by {dataset.target} (--max-songs).")
+    if dataset.unlabelled:
+        notes.append(f"{dataset.unlabelled:,} songs have no {dataset.target} and were left out.")
+    rare = int((dataset.songs["label"].value_counts()["count"] < 3).sum())
+    if rare:
+        notes.append(f"{rare:,} classes have fewer than three songs: they cannot be in training, validation and test.")
+    return notes
+
+
+def _other_split(dataset: View, request: Request) -> View | str | None:
+    """Return the same songs split the other way; a sentence where that is impossible; None where it is not wanted."""
+    artists, wanted = dataset.songs["artist"].drop_nulls().n_unique(), request.other_split
+    if wanted is False or (
+        wanted is None and (dataset.target == "artist" or dataset.split_by == "column" or not artists)
+    ):
+        return None
+    by = "artist" if dataset.split_by != "artist" else "song"
+    if dataset.target == "artist":
+        raise LyristError(
+            "Split by artist, no artist of the test split is in training; --other-split needs another --target."
+        )
+    try:
+        return dataset.resplit(by, request.seed)
+    except LyristError as error:
+        return f"The split by {by} could not be drawn: {error}"
+
+
+def explanations(selected: Fitted, dataset: View) -> dict[str, list[dict[str, Any]]]:
+    """Return the hardest and the clearest test songs of a model, with the words that decided.
+
+    This needs the model. The result is a part of ``results.json``, so that a report is drawn without one.
+
+    Returns
+    -------
+    dict
+        By kind (``hardest``, ``most_telling``) a list of objects: ``id`` of the song, ``truth``, ``prediction``,
+        ``probability`` of the prediction, ``words`` (pairs of word and weight) and ``method``.
+    """
+    predicted = selected.predicted("test")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind, _, find in KINDS:
+        found[kind] = []
+        for place in find(predicted.truth, predicted.probabilities, predicted.classes, SHOWN):
+            number, label = int(predicted.ids[place]), predicted.answers[place]
+            song = dataset.songs.row(by_predicate=pl.col("id") == number, named=True)
+            text = (song["lyrics"] or "")[:LONGEST]
+            explanation = explain(selected.run.model, text, label=label, artist=song["artist"] or "")
+            found[kind].append(
+                {
+                    "id": number,
+                    "truth": predicted.truth[place],
+                    "prediction": label,
+                    "probability": float(predicted.probabilities[place].max()),
+                    "words": [[word, float(weight)] for word, weight in explanation.words],
+                    "method": explanation.method,
+                }
+            )
+    return found
+
+
+def deciding_words(fitted: Mapping[str, Fitted], selected: str) -> dict[str, Any]:
+    """Return the features with the largest weights of the selected recipe, or of a linear one that has them.
+
+    This needs the model; the result is the key ``deciding_words`` of ``results.json``.
+    """
+    for name in [selected, *(n for n in ("tfidf-logistic", "nb-svm", "char-svm") if n in fitted and n != selected)]:
+        found = telling_features(fitted[name].run.model, top=12)
+        if found:
+            return {"name": name, "classes": {label: [word for word, _ in words] for label, words in found.items()}}
+    return {}
+
+
+# The sections of the report.
+
+
+def _facts(results: Mapping[str, Any]) -> Facts:
+    best = next(line for line in results["recipes"] if line["name"] == results["picked"])
+    accuracy, majority = best["test"]["accuracy"], results["majority"]
+    return Facts(
+        [
+            ("selected", results["picked"], f"by {results['chosen_by']}"),
+            ("test accuracy", f"{accuracy['value']:.1%}", f"95% interval {sections.percent(accuracy)}"),
+            ("macro F1", f"{best['test']['macro_f1']:.3f}", "every class has the same weight"),
+            ("majority", f"{majority['accuracy']['value']:.1%}", f"always '{majority['label']}'"),
+            ("test songs", f"{best['test']['n']:,}", "read once, at the end"),
+        ]
+    )
+
+
+def _chart(part: Mapping[str, Any], picked: str, name: str) -> Block:
+    dots = [
+        (line["name"], *(line["test"]["accuracy"][key] for key in ("value", "low", "high"))) for line in part["recipes"]
+    ]
+    return figures.intervals(
+        dots,
+        reference=("majority", part["majority"]["accuracy"]["value"]),
+        highlight=(picked,),
+        xlabel="test accuracy with 95% interval",
+        title=f"Test accuracy, split by {part['split_by']}",
+        name=name,
+    )
+
+
+def _table(part: Mapping[str, Any], picked: str) -> Table:
+    head = (
+        "recipe",
+        Column("parameters", ",.0f"),
+        Column("seconds", ",.1f"),
+        Column("validation accuracy", ".3f"),
+        Column("test accuracy", ".3f", bar=True),
+        "95% interval",
+        Column("macro F1", ".3f"),
+        Column("loss", ".3f", note="nats"),
+        Column("n", ",.0f"),
+    )
+    rows: list[tuple[Any, ...]] = []
+    for line in part["recipes"]:
+        test = line["test"]
+        accuracy = test["accuracy"]
+        rows.append(
+            (
+                line["name"],
+                line["parameters"],
+                line["seconds"],
+                line["validation"]["accuracy"]["value"],
+                accuracy["value"],
+                f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
+                test["macro_f1"],
+                test["loss"],
+                test["n"],
+            )
+        )
+    majority = part["majority"]
+    at, name = majority["accuracy"], f"(always '{majority['label']}')"
+    rows.append((name, *[None] * 3, at["value"], f"{at['low']:.3f} to {at['high']:.3f}", None, None, majority["n"]))
+    chosen = [place for place, line in enumerate(part["recipes"]) if line["name"] == picked]
+    return Table(head, rows, highlight=chosen, caption="Every recipe, on the same songs")
+
+
+def _tested(tests: Mapping[str, Any]) -> list[Block]:
+    return sections.paired_tests(tests, "test songs.")
+
+
+def _comparison(results: Mapping[str, Any]) -> Section:
+    blocks: list[Block] = [_chart(results, results["picked"], "accuracy"), _table(results, results["picked"])]
+    blocks += _tested(results["tests"])
+    if results["notes"]:
+        blocks.append(Items(results["notes"]))
+    intro = (
+        f"Selected by {results['chosen_by']}; baselines excluded. The test set was not used for selection. Intervals: Wilson, "
+        "95%. Where two intervals overlap, the paired tests decide whether there is a difference."
+    )
+    return Section("How good", blocks, intro)
+
+
+def _other_section(results: Mapping[str, Any]) -> list[Section]:
+    other = results.get("other_split")
+    if not other:
+        return []
+    here, there = (
+        next(line["test"]["accuracy"]["value"] for line in part["recipes"] if line["name"] == results["picked"])
+        for part in (results, other)
+    )
+    intro = (
+        f"Split by {results['split_by']}, {results['picked']} has an accuracy of {here:.1%}; split by {other['split_by']}, "
+        f"{there:.1%}. Split by song, the artists of the test songs occur in training, so a model may recognise the artist "
+        f"rather than the {results['target']}. Split by artist, no artist is on both sides: that is the figure for an artist "
+        "who does not occur in training."
+    )
+    blocks = [_chart(other, results["picked"], "accuracy-other"), _table(other, results["picked"])]
+    return [Section(f"Split by {other['split_by']}", [*blocks, *_tested(other["tests"])], intro)]
+
+
+def _repeats(results: Mapping[str, Any]) -> list[Section]:
+    found = results.get("repeats")
+    if not found:
+        return []
+    rows = [{"name": "(selected on each split)", **found["pick"]}, *found["recipes"]]
+    dots = [(row["name"], *(row["accuracy"][key] for key in ("mean", "low", "high"))) for row in rows]
+    table = []
+    for row in rows:
+        test = found["against"].get(row["name"], {})
+        accuracy, f1 = row["accuracy"], row["macro_f1"]
+        behind = (test.get("mean"), test.get("p_holm"), test.get("macro_f1", {}).get("p_holm"))
+        table.append((row["name"], accuracy["mean"], accuracy["sd"], f1["mean"], f1["sd"], *behind))
+    head = (
+        "recipe",
+        Column("accuracy", ".3f", note="mean"),
+        Column("sd", ".3f"),
+        Column("macro F1", ".3f", note="mean"),
+        Column("sd ", ".3f"),
+        Column("behind the best", ".3f", note="accuracy"),
+        Column("p, corrected", ".3g", note="accuracy"),
+        Column("p, corrected ", ".3g", note="macro F1"),
+    )
+    note = (
+        f"Best mean: {found['best']}. Intervals and tests after Nadeau and Bengio (2003): the training sets of the splits "
+        "overlap, so the variance of a plain t-test would be too small. Corrected for the number of comparisons by Holm."
+    )
+    chart = figures.intervals(dots, xlabel="mean test accuracy with 95% interval", name="repeats")
+    intro = f"Everything fitted again on {found['n']} different splits of the same songs."
+    return [Section("Over several splits", [chart, Table(head, table, note=note)], intro)]
+
+
+def _learning_curve(results: Mapping[str, Any]) -> list[Section]:
+    points = results.get("learning_curve")
+    if not points:
+        return []
+    lines: dict[str, tuple[list[float], list[float]]] = {}
+    for point in points:
+        x, y = lines.setdefault(point["name"], ([], []))
+        x.append(point["songs"])
+        y.append(point["accuracy"]["value"])
+    chart = figures.curves(
+        lines,
+        xlabel="training songs",
+        ylabel="test accuracy",
+        percent=True,
+        markers=True,
+        name="learning-curve",
+        width=720,
+    )
+    head = ("recipe", Column("songs", ",.0f"), Column("accuracy", ".3f"), "95% interval", Column("seconds", ",.1f"))
+    rows = [
+        (p["name"], p["songs"], p["accuracy"]["value"], sections.percent(p["accuracy"]), p["seconds"]) for p in points
+    ]
+    table = Details("Every point, with its cost", [Table(head, rows)])
+    return [Section("Learning curve", [chart, table], "Accuracy on the same test songs after fitting on fewer songs.")]
+
+
+def _training(fitted: Mapping[str, Fitted]) -> list[Section]:
+    blocks: list[Block] = []
+    for name, one in fitted.items():
+        drawn = one.task.curves(one.run)
+        blocks += drawn
+        if drawn:
+            info = one.run.info
+            speed = f"{info['tokens_per_second']:,.0f} real tokens/s, {info['padding']:.1%} padding"
+            blocks.append(
+                Prose(
+                    f"{name}: {info['steps']:,} steps in {info['seconds']:.0f} s, {speed}, step {info['best_step']:,} kept."
+                )
+            )
+    intro = (
+        "Against global steps. Validation is scored on all its songs; the step with the lowest validation loss is kept."
+    )
+    return [Section("Training", blocks, intro)] if blocks else []
+
+
+def _mistakes(predicted: Predictions, dataset: View) -> Section:
+    blocks = sections.mistakes(predicted, "songs", "Confusion, test songs")
+    if dataset.target != "artist" and dataset.part("test")["artist"].is_not_null().any():
+        artists = dataset.part("test")["artist"].fill_null("(none)").to_list()
+        groups = by_group(predicted.truth, predicted.answers, artists)
+        rows = [
+            (name, each["n"], each["accuracy"]["value"], sections.percent(each["accuracy"]))
+            for name, each in list(groups.items())[:20]
+        ]
+        head = ("artist", Column("songs", ",.0f"), Column("accuracy", ".1%", bar=True), "95% interval")
+        blocks.append(Details("Accuracy by artist", [Table(head, rows, caption="The twenty with most test songs")]))
+    return Section("Mistakes", [*blocks, sections.calibration(predicted)])
+
+
+def _songs(explained: Mapping[str, Sequence[Mapping[str, Any]]], dataset: View) -> Section:
+    """Return the section of the hardest and the clearest test songs, drawn from what `explanations` found."""
+    blocks: list[Block] = []
+    for kind, title, _ in KINDS:
+        shown = explained[kind]
+        blocks += [Prose(f"{title}{'' if shown else ' (none)'}."), *(_song(one, dataset) for one in shown)]
+    return Section(
+        "Songs", blocks, "Marked: the words that support the prediction, darker where their weight is larger."
+    )
+
+
+def _song(one: Mapping[str, Any], dataset: View) -> Details:
+    song = dataset.songs.row(by_predicate=pl.col("id") == one["id"], named=True)
+    text = (song["lyrics"] or "")[:LONGEST]
+    title = (
+        f"{song['artist'] or '?'}: {song['title'] or '?'} (true label {one['truth']}, predicted {one['prediction']} "
+        f"with {one['probability']:.0%})"
+    )
+    words = [(word, weight) for word, weight in one["words"]]
+    return Details(title, [Lyrics(text, spans(text, words), note=f"By {one['method']}.")])
+
+
+def _deciding_words(results: Mapping[str, Any]) -> list[Section]:
+    found = results.get("deciding_words")
+    if not found:
+        return []
+    rows = [(label, ", ".join(words)) for label, words in list(found["classes"].items())[: sections.CLASSES_SHOWN]]
+    table = Table(("class", "features, largest weight first"), rows)
+    return [Section("Words that decide", [table], f"The largest weights of {found['name']} for each class.")]

@@ -1,0 +1,114 @@
+"""Which of several fitted recipes is better: selected on validation, tested in pairs on the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from lyrist.metrics.intervals import holm, mcnemar, paired_bootstrap_macro_f1
+from lyrist.models import registry
+from lyrist.training.dataset import Predictions
+
+Scores = Mapping[str, Any]
+"""The scores of a recipe on one split, as in ``results.json``."""
+
+ChooseBy = Literal["loss", "accuracy", "macro_f1"]
+"""The validation figure that selects a recipe: the loss (lowest), the accuracy or the macro F1 (highest)."""
+
+
+def pick(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
+    """Return the name of the recipe with the best validation figure; of equal ones, the first.
+
+    Parameters
+    ----------
+    validation
+        Scores on validation by name, in the order of the study: simpler recipes first.
+    choose_by
+        The figure.
+    """
+    if choose_by == "loss":
+        return min(validation, key=lambda name: validation[name]["loss"])
+    return max(validation, key=lambda name: figure(validation[name], choose_by))
+
+
+def models(validation: Mapping[str, Scores], fitted: Mapping[str, Any]) -> dict[str, Scores]:
+    """Return the recipes that can be selected: all except the baselines; all if there are no others."""
+    others = {name: found for name, found in validation.items() if not is_baseline(fitted[name])}
+    return others or dict(validation)
+
+
+def is_baseline(fitted: Any) -> bool:
+    """Return whether a fitted line is a baseline."""
+    return registry.get(fitted.run.info["recipe"]).family == "baseline"
+
+
+def strong_baselines(
+    picked: str, validation: Mapping[str, Scores], fitted: Mapping[str, Any], choose_by: ChooseBy, target: str
+) -> list[str]:
+    """Return a sentence for each baseline that is at least as good on validation as the selected recipe."""
+    found = []
+    for name in validation:
+        if name != picked and is_baseline(fitted[name]):
+            both = {name: validation[name], picked: validation[picked]}
+            if pick(both, choose_by) == name:
+                found.append(
+                    f"The baseline '{name}' is at least as good as {picked} on validation: the {target} may be predictable here "
+                    "without the words."
+                )
+    return found
+
+
+def figure(scores: Scores, name: str) -> float:
+    """Return one figure out of a split's scores, as a number."""
+    value = scores[name]
+    return float(value["value"] if isinstance(value, dict) else value)
+
+
+def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:
+    """Return all names, the best on validation first."""
+    left, order = dict(validation), []
+    while left:
+        order.append(pick(left, choose_by))
+        del left[order[-1]]
+    return order
+
+
+def against(first: Predictions, others: dict[str, Predictions]) -> dict[str, dict[str, Any]]:
+    """Test one recipe against each of the others on the same songs.
+
+    Returns
+    -------
+    dict
+        By name: ``difference`` of accuracy, ``only_first`` and ``only_other`` (songs that one alone got right), ``p`` of
+        the exact McNemar test, and ``p_holm`` with Holm's correction for the number of comparisons. ``macro_f1``: the
+        same for the macro F1, by resampling songs: ``difference``, its 95% interval ``low`` to ``high``, ``p``, ``p_holm``.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, other in others.items():
+        a, b = first.right, other.right
+        only_first, only_other = int((a & ~b).sum()), int((b & ~a).sum())
+        found[name] = {
+            "difference": float(a.mean() - b.mean()),
+            "only_first": only_first,
+            "only_other": only_other,
+            "p": mcnemar(only_first, only_other),
+            "macro_f1": paired_bootstrap_macro_f1(first.truth, first.answers, other.answers),
+        }
+    correct(list(found.values()))
+    correct([test["macro_f1"] for test in found.values()])
+    return found
+
+
+def correct(tests: Sequence[dict[str, Any]]) -> None:
+    """Add ``p_holm`` to each test: its ``p`` with Holm's correction for their number."""
+    for test, p in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test["p_holm"] = p
+
+
+def sentence(first: str, second: str, test: Mapping[str, Any]) -> str:
+    """Return the result of the paired test of two recipes as a sentence."""
+    counts = f"{first} alone was right on {test['only_first']} test songs, {second} alone on {test['only_other']}"
+    if test["p"] < 0.05:
+        better = first if test["difference"] > 0 else second
+        return f"{counts}: {better} is better (exact McNemar p = {test['p']:.3g})."
+    return f"{counts}: the difference is not significant (exact McNemar p = {test['p']:.2f})."
