@@ -398,7 +398,7 @@ def _conditioning(results: Mapping[str, Any]) -> list[Section]:
         )
         blocks: list[Block] = [Table(head, rows, highlight=_place(lines, results["picked"]), note=note)]
         blocks += _by_label(dict(lines).get(results["picked"]), column, results["picked"])
-        sections.append(Section(f"Conditioning accuracy: {column}", blocks, intro, anchor=f"obedience-{column}"))
+        sections.append(Section(f"Conditioning accuracy: {column}", blocks, intro, anchor=f"conditioning-{column}"))
     return sections
 
 
