@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lyrist.corpus.corpus import SPLITS, Corpus
-from lyrist.corpus.duplicates import artist_key
+from lyrist.corpus.names import artist_key
 from songtables.generating import truth_path
 
 SIMILAR = (0.9, 0.8, 0.7, 0.6, 0.5, 0.0)

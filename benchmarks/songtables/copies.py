@@ -61,10 +61,34 @@ def changed(
     return tokens.group_by("song", maintain_order=True).agg(pl.col("token").str.join("")).get_column("token")
 
 
+def parts(rng: np.random.Generator, lyrics: pl.Series, least: float, most: float) -> pl.Series:
+    """Return of each text some lines in a row: a share of its lines between ``least`` and ``most``, two at least."""
+    found = []
+    for text, share, place in zip(lyrics, rng.uniform(least, most, len(lyrics)), rng.random(len(lyrics)), strict=True):
+        lines = text.split("\n")
+        count = min(max(round(share * len(lines)), 2), len(lines))
+        start = round(place * (len(lines) - count))
+        found.append("\n".join(lines[start : start + count]))
+    return pl.Series(found, dtype=pl.String)
+
+
 def jaccard(left: pl.Series, right: pl.Series) -> npt.NDArray[np.float32]:
     """Return, for each pair of texts, the Jaccard similarity of their sets of word 3-shingles, in [0, 1]."""
+    return likeness(left, right)[0]
+
+
+def likeness(left: pl.Series, right: pl.Series) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return, for each pair of texts, how alike their sets of word 3-shingles are.
+
+    Returns
+    -------
+    jaccard
+        The size of the intersection over that of the union, in [0, 1].
+    containment
+        The size of the intersection over that of the smaller set, in [0, 1].
+    """
     if not len(left):
-        return np.empty(0, np.float32)
+        return np.empty(0, np.float32), np.empty(0, np.float32)
     a, b = _shingles(left), _shingles(right)
     sizes = pl.DataFrame({"song": np.arange(len(left))})
     for name, found in (("a", a), ("b", b), ("both", a.join(b, on=["song", "shingle"], how="semi"))):
@@ -72,7 +96,9 @@ def jaccard(left: pl.Series, right: pl.Series) -> npt.NDArray[np.float32]:
         sizes = sizes.join(counts, on="song", how="left", maintain_order="left")
     sizes = sizes.fill_null(0)
     union = sizes["a"] + sizes["b"] - sizes["both"]
-    return (sizes["both"] / union).to_numpy().astype(np.float32)
+    smaller = sizes.select(pl.min_horizontal("a", "b")).to_series()
+    both = sizes["both"]
+    return (both / union).to_numpy().astype(np.float32), (both / smaller).to_numpy().astype(np.float32)
 
 
 def _shingles(lyrics: pl.Series) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from songtables.artists import GENRES, OTHER_GENRE, SHARES, SIGNAL, SLOTS, WORDS, even_tables, make_artists
-from songtables.copies import AMOUNTS, changed, jaccard
+from songtables.copies import AMOUNTS, changed, jaccard, likeness, parts
 from songtables.debris import DEBRIS, EMPTY, INSTRUMENTAL, SHORT
 from songtables.foreign import FOREIGN
 from songtables.layouts import LAYOUTS
@@ -27,6 +27,9 @@ PLANTED: dict[str, float] = {
     "exact": 0.015,
     "near": 0.02,
     "cover": 0.01,
+    "excerpt": 0.0,
+    "extended": 0.0,
+    "medley": 0.0,
     "debris": 0.03,
     "foreign": 0.06,
     "instrumental": 0.01,
@@ -36,7 +39,8 @@ PLANTED: dict[str, float] = {
     "invalid-utf8": 0.0,
 }
 """Kinds of planted rows and their shares: exact copies (in four kinds of dress), near-copies and covers (by another
-artist) with words changed, songs between debris, songs in other languages, rows without a song, rows with too many or
+artist) with words changed, excerpts of songs, songs with further text, medleys of several songs, songs between debris,
+songs in other languages, rows without a song, rows with too many or
 too few fields, rows with a byte that is not UTF-8."""
 
 TRUTH_SCHEMA = pl.Schema(
@@ -46,12 +50,19 @@ TRUTH_SCHEMA = pl.Schema(
         "of": pl.Int64,
         "language": pl.String,
         "jaccard": pl.Float32,
+        "containment": pl.Float32,
         "detail": pl.String,
     }
 )
 
 DRESSES = ("identical", "capitals", "blank lines", "debris")
 """How an exact copy differs from its original: in nothing that a preparation shall count."""
+
+CONTAINED = ("excerpt", "extended", "medley")
+"""Kinds of rows of which one song contains the other."""
+
+EDITS = (0.0, 0.0, 0.01, 0.03, 0.07)
+"""Shares of the words that are changed in a contained version; 0.0 stands for none."""
 
 EDITIONS = ("", "", " (Live)", " (Remix)", " (Acoustic)", " - Remastered")
 
@@ -81,6 +92,7 @@ class _Draft:
     language: npt.NDArray[np.object_]
     of: Ints
     jaccard: npt.NDArray[np.float32]
+    containment: npt.NDArray[np.float32]
     detail: npt.NDArray[np.object_]
 
     def at(self, kind: str) -> Ints:
@@ -120,10 +132,14 @@ class Chunks:
         """Return chunk ``number`` (from 0): ``count`` rows, of which the first has the number ``first_row``."""
         rng = np.random.default_rng([self._seed, 1, number])
         draft = self._songs(rng, first_row, count)
+        own = draft.songs["lyrics"]
         self._copies(rng, draft)
+        self._medleys(rng, draft)
         self._keep(rng, draft)
         for plant in (self._exact, self._near, self._covers, self._debris, self._without_songs, self._invalid):
             plant(rng, draft)
+        self._excerpts(rng, draft)
+        self._extended(rng, draft, own)
         faults = {int(at): (MORE, FEWER)[int(rng.integers(2))] for at in draft.at("malformed")}
         for at, fault in faults.items():
             draft.detail[at] = fault
@@ -161,7 +177,7 @@ class Chunks:
             }
         )
         nothing, language = np.full(count, None, object), np.full(count, "en", object)
-        draft = _Draft(songs, kinds, language, np.full(count, -1), np.full(count, np.nan, np.float32), nothing)
+        draft = _Draft(songs, kinds, language, np.full(count, -1), *np.full((2, count), np.nan, np.float32), nothing)
         codes = rng.choice(list(FOREIGN), count)
         for code in FOREIGN:
             rows = np.flatnonzero((draft.kinds == "foreign") & (codes == code))
@@ -174,7 +190,7 @@ class Chunks:
 
     def _copies(self, rng: np.random.Generator, draft: _Draft) -> None:
         """Find an original for each copy and put it in its place; a copy with no song before it becomes a song."""
-        copies = np.flatnonzero(np.isin(draft.kinds, ["exact", "near", "cover"]))
+        copies = np.flatnonzero(np.isin(draft.kinds, ["exact", "near", "cover", "excerpt", "extended"]))
         own = draft.at("song")
         before = np.searchsorted(own, copies)
         pooled = 0 if self._pool is None else len(self._pool)
@@ -243,6 +259,47 @@ class Chunks:
         draft.detail[rows] = [f"{amount:.0%} of words changed" if amount else "one word changed" for amount in amounts]
         draft.put(rows, lyrics=other)
 
+    def _excerpts(self, rng: np.random.Generator, draft: _Draft) -> None:
+        rows = draft.at("excerpt")
+        whole = draft.songs["lyrics"].gather(rows)
+        self._contain(rng, draft, rows, whole, parts(rng, whole, 0.3, 0.7), " (Snippet)")
+
+    def _extended(self, rng: np.random.Generator, draft: _Draft, own: pl.Series) -> None:
+        """Put the song that each row would have had after the original, or before it."""
+        rows = draft.at("extended")
+        original, further = draft.songs["lyrics"].gather(rows), own.gather(rows)
+        after = pl.Series(rng.random(len(rows)) < 0.5)
+        longer = (original + "\n\n" + further).zip_with(after, further + "\n\n" + original)
+        self._contain(rng, draft, rows, original, longer, " (Extended Version)")
+
+    def _contain(
+        self, rng: np.random.Generator, draft: _Draft, rows: Ints, original: pl.Series, other: pl.Series, edition: str
+    ) -> None:
+        """Write other versions of songs, some with words changed, and record how much of the shorter is in both."""
+        amounts = rng.choice(EDITS, len(rows))
+        edited = np.flatnonzero(amounts > 0)
+        if len(edited):
+            other = other.scatter(edited, changed(rng, other.gather(edited), amounts[edited], self._words))
+        draft.jaccard[rows], draft.containment[rows] = likeness(original, other)
+        draft.detail[rows] = [f"{amount:.0%} of words changed" for amount in amounts]
+        draft.put(rows, lyrics=other, title=draft.songs["title"].gather(rows) + edition)
+
+    def _medleys(self, rng: np.random.Generator, draft: _Draft) -> None:
+        """Put lines of three to five earlier songs one after the other; ``of`` is the first, ``detail`` has the rows of all."""
+        own = draft.at("song")
+        for row in draft.at("medley"):
+            before = draft.songs[own[own < row]] if self._pool is None else self._pool
+            if len(before) < 5:
+                draft.kinds[row] = "song"
+                continue
+            whole = before[np.sort(rng.choice(len(before), int(rng.integers(3, 6)), replace=False))]
+            lines = parts(rng, whole["lyrics"], 0.6, 1.0)
+            medley = pl.Series(["\n\n".join(lines)] * len(whole))
+            found, contained = likeness(whole["lyrics"], medley)
+            draft.of[row], draft.jaccard[row], draft.containment[row] = whole["row"][0], found.max(), contained.min()
+            draft.detail[row] = "rows " + " ".join(map(str, whole["row"]))
+            draft.put(np.array([row]), lyrics=medley[:1], title=pl.Series([f"Medley of {len(whole)}"]))
+
     def _debris(self, rng: np.random.Generator, draft: _Draft) -> None:
         self._surround(rng, draft, draft.at("debris"), lambda kind: kind)
 
@@ -294,13 +351,16 @@ def _truth(draft: _Draft, language: pl.Series) -> pl.DataFrame:
             "of": draft.of,
             "language": language,
             "jaccard": draft.jaccard,
+            "containment": draft.containment,
             "detail": _strings(draft.detail),
         },
         schema=TRUTH_SCHEMA,
     )
     unknown = every["of"] < 0
     every = every.with_columns(
-        of=pl.when(~unknown).then(pl.col("of")), jaccard=pl.when(~unknown).then(pl.col("jaccard"))
+        of=pl.when(~unknown).then(pl.col("of")),
+        jaccard=pl.when(~unknown).then(pl.col("jaccard")),
+        containment=pl.col("containment").fill_nan(None),
     )
     gone = pl.col("kind") == "malformed"
     return every.filter(pl.col("kind") != "song").with_columns(language=pl.when(~gone).then(pl.col("language")))

@@ -21,7 +21,7 @@ from songtables import Truth, generate
 from songtables.copies import changed, jaccard
 from songtables.debris import DEBRIS
 from songtables.foreign import FOREIGN
-from songtables.planting import DRESSES, PLANTED, TRUTH_SCHEMA
+from songtables.planting import CONTAINED, DRESSES, PLANTED, TRUTH_SCHEMA
 from songtables.sinks import FEWER, MORE
 
 GENERATE = Path(__file__).parents[2] / "benchmarks" / "generate.py"
@@ -114,7 +114,8 @@ def test_every_planted_row_is_recorded(truth: Truth, table: pl.DataFrame) -> Non
     assert dict(found["kind"].value_counts().iter_rows()) == truth.planted
     for kind, count in truth.planted.items():
         assert count == pytest.approx(PLANTED[kind] * ROWS, rel=0.4)
-    assert set(PLANTED) - set(truth.planted) == {"malformed", "invalid-utf8"}  # this table is no CSV
+    no_csv = {"malformed", "invalid-utf8"}
+    assert set(PLANTED) - set(truth.planted) == {*no_csv, *CONTAINED}  # these are planted where they are requested
     copies = found.filter(pl.col("kind").is_in(["exact", "near", "cover"]))
     assert (copies["of"] < copies["row"]).all()
     assert not set(copies["of"]) & set(found["row"])  # originals are songs
@@ -141,6 +142,26 @@ def test_a_cover_is_by_another_artist_and_a_near_copy_by_the_same(table: pl.Data
     artist = dict(table.select("row", "artist").iter_rows())
     assert all(artist[row] != artist[of] for row, of in of_kind(table, "cover").select("row", "of").iter_rows())
     assert all(artist[row] == artist[of] for row, of in of_kind(table, "near", "exact").select("row", "of").iter_rows())
+
+
+def test_contained_versions_hold_or_are_held_as_recorded(tmp_path: Path) -> None:
+    truth = generate(
+        2_000, tmp_path / "songs.parquet", planted={**NONE, "excerpt": 0.03, "extended": 0.03, "medley": 0.01}
+    )
+    text = pl.read_parquet(truth.path)["lyrics"]
+    found = truth.table()
+    assert set(found["kind"]) == set(CONTAINED)
+    for row, kind, of, recorded, detail in found.select("row", "kind", "of", "containment", "detail").iter_rows():
+        parts = [int(part) for part in detail.split()[1:]] if kind == "medley" else [of]
+        assert max(parts) < row
+        assert parts[0] == of
+        shares = []
+        for part in parts:
+            a, b = shingles(text[part - 1]), shingles(text[row - 1])
+            shares.append(len(a & b) / min(len(a), len(b)))
+        assert min(shares) == pytest.approx(recorded, abs=1e-6)
+        assert recorded > 0.4
+    assert found.filter(kind="excerpt")["jaccard"].median() < 0.6
 
 
 def test_debris_of_every_kind_is_there_and_rows_without_songs_have_none(table: pl.DataFrame) -> None:

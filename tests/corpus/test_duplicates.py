@@ -21,13 +21,11 @@ from lyrist.corpus.duplicates import (
     BAND_NAMES,
     FOUND_SCHEMA,
     SIGNATURE_SCHEMA,
-    ShingleSets,
     covers,
     find_clusters,
-    normalised,
-    shingle_hashes,
     signatures,
 )
+from lyrist.corpus.shingles import ShingleSets, normalised, shingle_hashes
 from lyrist.songbook import songbook
 
 DATA = Path(os.environ.get("LYRIST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "songs"

@@ -79,7 +79,15 @@ def test_songs_are_clean_and_whole(corpus: Corpus) -> None:
 
 def test_the_directory_is_what_the_design_says(corpus: Corpus) -> None:
     names = {path.name for path in corpus.path.iterdir()}
-    assert names == {"corpus.json", "ledger.json", "songs", "dropped", "duplicates.parquet", "README.md"}
+    assert names == {
+        "corpus.json",
+        "ledger.json",
+        "songs",
+        "dropped",
+        "duplicates.parquet",
+        "contained.parquet",
+        "README.md",
+    }
     for split in ("train", "validation", "test"):
         columns = pl.read_parquet(corpus.path / "songs" / f"{split}-00000.parquet").columns
         assert columns == ["id", "title", "artist", "genre", "year", "language", "lyrics", "cluster"]

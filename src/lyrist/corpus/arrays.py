@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
 Number = TypeVar("Number", np.int64, np.uint64)
 
 
@@ -26,6 +28,16 @@ def run_starts(values: npt.NDArray[Number]) -> Ints:
     if not len(values):
         return np.empty(0, np.int64)
     return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+
+
+def packed(left: Ints | Numbers, right: Ints | Numbers) -> Numbers:
+    """Return pairs of numbers below 2**32 as one number each, the first in the upper half."""
+    return (left.astype(np.uint64) << np.uint64(32)) | right.astype(np.uint64)
+
+
+def unpacked(pairs: Numbers) -> tuple[Ints, Ints]:
+    """Return the two numbers of each pair that `packed` made."""
+    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 def components(count: int, left: Ints, right: Ints) -> Ints:

@@ -5,6 +5,7 @@ ledger.json          {"read", "kept", "dropped": {reason: count}}
 songs/               {train,validation,test}-*.parquet, in the order of id
 dropped/             source, row, reason, detail, title, artist of every dropped row
 duplicates.parquet   every song of a near-duplicate cluster, those dropped among them
+contained.parquet    every pair of songs of which one contains the other (live versions, excerpts, remixes)
 README.md            dataset card
 """
 
@@ -30,6 +31,15 @@ FORMAT = 1
 """The version of this layout; a reader refuses what it does not know."""
 
 SPLITS = ("train", "validation", "test")
+
+PAIRS = pl.Schema(
+    {
+        **dict.fromkeys(("id", "within", "shared"), pl.Int64),
+        **dict.fromkeys(("containment", "jaccard"), pl.Float64),
+        **dict.fromkeys(("title", "artist", "within_title", "within_artist", "split", "within_split"), pl.String),
+    }
+)
+"""The columns of ``contained.parquet``: ``id`` is contained in ``within``; ``shared`` counts three-word sequences."""
 
 COLUMNS = ("id", "title", "artist", "genre", "year", "language", "lyrics", "cluster")
 """The columns that every corpus has; kept columns of the table follow them."""
@@ -120,6 +130,13 @@ class Corpus:
         """Every song in a near-duplicate cluster of two or more: id, cluster, kind, jaccard, title, artist, split."""
         with self._whole():
             return pl.read_parquet(self.path / "duplicates.parquet")
+
+    @cached_property
+    def contained(self) -> pl.DataFrame:
+        """Every pair of songs of which one contains the other: `PAIRS`; a null split means dropped."""
+        path = self.path / "contained.parquet"
+        with self._whole():
+            return pl.read_parquet(path) if path.exists() else PAIRS.to_frame()
 
     def dropped(self, reason: str | None = None, limit: int | None = None) -> pl.DataFrame:
         """Return the dropped rows, of one reason if given: source, row, reason, detail, title, artist."""

@@ -5,11 +5,12 @@ A band holds four MinHash values of 16 bits, not a hash of them, so that the ban
 +-0.05. That rules out most false candidates before any text is read, and allows many short bands: of pairs at similarity
 0.6, 16 bands of 8 find 24%, 32 bands of 4 find 99%.
 
-The exact share of two songs is computed on sorted 30-bit hashes of word triples in one flat array; scripts without spaces
-between words are split by character. Two different triples collide about once in 25,000 pairs.
+The exact share of two songs is computed on sorted 30-bit hashes of word triples in one flat array (`shingles`); scripts
+without spaces between words are split by character. Two different triples collide about once in 25,000 pairs.
 
 MinHash and banding: Broder, "On the resemblance and containment of documents" (1997); Leskovec, Rajaraman and Ullman,
-*Mining of Massive Datasets*, chapter 3. Truncated values: Li and König, "b-Bit Minwise Hashing" (2010).
+*Mining of Massive Datasets*, chapter 3. One hash a shingle for all values: Li, Owen and Zhang, "One Permutation Hashing"
+(2012), empty bins filled as by Shrivastava and Li (2014). Truncated values: Li and König, "b-Bit Minwise Hashing" (2010).
 """
 
 from __future__ import annotations
@@ -24,115 +25,10 @@ import numpy.typing as npt
 import polars as pl
 
 from lyrist import progress
-from lyrist.corpus.arrays import Ints, components, distinct, run_starts
+from lyrist.corpus.arrays import Ints, Numbers, components, distinct, packed, run_starts, unpacked
+from lyrist.corpus.names import artist_key, singers, title_key
+from lyrist.corpus.shingles import WIDTH, ShingleSets, hashed_runs, mixed, normalised, spaced
 from lyrist.progress import Advance
-from lyrist.text import KEY_PATTERN
-
-WIDTH = 3
-"""Words in a shingle."""
-
-_BITS = 30
-_TEXTS_AT_ONCE = 2_048  # some 50 MB while they are hashed
-_PAIRS_AT_ONCE = 16_384
-_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
-
-# `text.KEY_PATTERN` with a space, written so that the single spaces between words are no matches: half the time.
-_NOT_KEY = r"[^\p{L}\p{N} ][^\p{L}\p{N}]*| [^\p{L}\p{N}]+"
-UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-"""A character of a script that puts no space between words; a regular expression of Rust's `regex` syntax."""
-
-
-def normalised(lyrics: pl.Series) -> pl.Series:
-    """Return the texts in lower case with every run of other than letters and digits as one space; null is empty.
-
-    The same as `lyrist.text.key`, on a column.
-    """
-    return lyrics.fill_null("").str.to_lowercase().str.replace_all(_NOT_KEY, " ").str.strip_chars(" ")
-
-
-def spaced(normal: pl.Series) -> pl.Series:
-    """Return normalised texts with a space after each character of a script that puts none between words."""
-    return normal.str.replace_all(f"({UNSPACED}) ?", "$1 ").str.strip_chars_end(" ")
-
-
-def shingle_hashes(lyrics: pl.Series) -> tuple[Ints, npt.NDArray[np.int32]]:
-    """Return the shingle sets of the texts.
-
-    Returns
-    -------
-    counts
-        (n,) size of each set, at least 1: a text of fewer than three words is one shingle.
-    hashes
-        The sets one after the other, each sorted, without repeats; values in [0, 2**30).
-    """
-    words = spaced(normalised(lyrics)).str.split(" ")
-    lengths = words.list.len().to_numpy().astype(np.int64)
-    hashed = words.explode().hash().to_numpy()
-    song = np.repeat(np.arange(len(lengths)), lengths)
-    place = np.arange(len(hashed)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    mixed = hashed * _MIX[0]
-    for step in range(1, WIDTH):
-        inside = place[:-step] + step < lengths[song[:-step]]
-        mixed[:-step] += np.where(inside, hashed[step:], 0) * _MIX[step]
-    starts = place < np.maximum(lengths - WIDTH + 1, 1)[song]
-    found = distinct((song[starts] << _BITS) | (mixed[starts] >> np.uint64(64 - _BITS)).astype(np.int64))
-    return np.bincount(found >> _BITS, minlength=len(lengths)), (found & ((1 << _BITS) - 1)).astype(np.int32)
-
-
-class ShingleSets:
-    """The shingle sets of many songs, to be compared pair by pair.
-
-    Parameters
-    ----------
-    lyrics
-        Chunks of song ids, (n,) int64, and their texts, in any order, each id once.
-    """
-
-    def __init__(self, lyrics: Iterator[tuple[Ints, pl.Series]]) -> None:
-        from scipy.sparse import csr_array  # here, as in `arrays`
-
-        ids, counts, hashes = bytearray(), bytearray(), bytearray()  # they grow in place, a list of arrays is copied
-        for chunk_ids, chunk in lyrics:
-            ids += np.asarray(chunk_ids, dtype=np.int64).tobytes()
-            for part in chunk.to_frame().iter_slices(_TEXTS_AT_ONCE):
-                part_counts, part_hashes = shingle_hashes(part.to_series())
-                counts += part_counts.tobytes()
-                hashes += part_hashes.tobytes()
-        self._ids = np.frombuffer(ids, np.int64)
-        self._order = np.argsort(self._ids)
-        self._counts = np.frombuffer(counts, np.int64)
-        columns = np.frombuffer(hashes, np.int32)
-        ends = np.append(0, np.cumsum(self._counts))
-        ends = ends.astype(np.int32 if ends[-1] < 1 << 31 else np.int64)  # else SciPy widens the columns too
-        self._sets = csr_array((np.ones(len(columns), np.bool_), columns, ends), shape=(len(self._ids), 1 << _BITS))
-        self._sets.has_canonical_format = True  # sorted and without repeats, as `shingle_hashes` gives them
-
-    def jaccard(self, left: Ints, right: Ints) -> npt.NDArray[np.float64]:
-        """Return, for each pair of ids, the size of the intersection of their sets over that of the union.
-
-        Raises
-        ------
-        KeyError
-            No text came for one of the ids.
-        """
-        a, b = self._rows(left), self._rows(right)
-        common = np.empty(len(a), np.int64)
-        for start in range(0, len(a), _PAIRS_AT_ONCE):
-            block = slice(start, start + _PAIRS_AT_ONCE)
-            common[block] = np.diff(self._sets[a[block]].multiply(self._sets[b[block]]).tocsr().indptr)
-        return np.asarray(common / (self._counts[a] + self._counts[b] - common))
-
-    def _rows(self, ids: Ints) -> Ints:
-        if not len(self._ids):
-            rows, known = ids, np.zeros(len(ids), np.bool_)
-        else:
-            place = np.searchsorted(self._ids, ids, sorter=self._order)
-            rows = self._order[np.minimum(place, len(self._order) - 1)]
-            known = self._ids[rows] == ids
-        if not known.all():
-            raise KeyError(f"no lyrics came for {np.count_nonzero(~known)} songs, one of them with id {ids[~known][0]}")
-        return rows
-
 
 THRESHOLD = 0.5
 """Two songs are near-copies when they share at least this much of all their three-word sequences (Jaccard).
@@ -142,43 +38,86 @@ In 7,000 songs of two real tables every pair above 0.5 was one song (covers, ver
 """
 
 HASHES = 128
+_BIN_BITS = 7  # HASHES is two to this
 BANDS = 32
 _LANES = HASHES // BANDS
 BAND_NAMES = tuple(f"band_{band:02}" for band in range(BANDS))
 SIGNATURE_SCHEMA = pl.Schema({"key": pl.UInt64, **dict.fromkeys(BAND_NAMES, pl.UInt64)})
 FOUND_SCHEMA = pl.Schema({"id": pl.Int64, "cluster": pl.Int64, "kind": pl.String, "jaccard": pl.Float64})
 
-_SEED = 1
+SKETCH_WIDTH = 5
+"""Words in a run of the sketch; runs of three are too common: at 480,000 songs two in five would be stop words."""
+
+PLACE = np.uint64((1 << 16) - 1)
+"""The bits of a sketch's entry that say its text."""
+
 _MARGIN = 0.15  # the sketch's standard error at 0.5 is 0.044: a pair at the threshold is ruled out once in 3,000
 _SMALL = 16  # in buckets up to this size all pairs are candidates
 _ANCHORS = 2  # in larger ones each song with the first few, and with the one before it
 _SONGS_AT_ONCE = 262_144  # texts whose shingles are held at one time: about 250 MB
 
-Numbers = npt.NDArray[np.uint64]
 Fetch = Callable[[Ints], Iterator[tuple[Ints, pl.Series]]]
 """``fetch(ids)`` streams the lyrics of these songs (sorted ids) as chunks of ids and texts, in any order."""
 
 
 def signatures(lyrics: pl.Series) -> pl.DataFrame:
-    """Return what tells copies and near-copies of these texts, in the same order.
+    """Return what tells copies and near-copies of these texts, in the same order; see `sketched`."""
+    return sketched(lyrics)[0]
+
+
+def sketched(lyrics: pl.Series, scale: int | None = None) -> tuple[pl.DataFrame, Numbers]:
+    """Return what tells copies, near-copies and contained versions of these texts, from one pass over them.
+
+    Parameters
+    ----------
+    lyrics
+        Texts.
+    scale
+        The sketch holds one in so many runs of `SKETCH_WIDTH` words, a power of 2; None for no sketch.
 
     Returns
     -------
-    DataFrame of `SIGNATURE_SCHEMA`
+    signatures : DataFrame of `SIGNATURE_SCHEMA`
         ``key``: BLAKE2b of the normalised text, cut to 64 bits: equal for texts that differ in case, punctuation and
-        layout only; the same on every machine and version. ``band_00`` ...: MinHash values of the word 3-shingles,
-        16 bits of four in each; the same for one version of Daft.
+        layout only. ``band_00`` ...: MinHash values of the word 3-shingles, 16 bits of four in each. Both are the same on
+        every machine and in every version.
+    sketch : array of uint64
+        The runs whose hash is below 2**64 / scale, sorted: the upper 48 bits are the hash (times the scale), the lower 16
+        the place of the text.
     """
-    import daft  # here: the import takes a second, and other uses of this module need no signatures
-
     normal = normalised(lyrics)
     digests = b"".join(blake2b(text.encode(), digest_size=8).digest() for text in normal.to_list())
-    shingled = daft.Series.from_arrow(spaced(normal).to_arrow())
-    hashed = shingled.minhash(num_hashes=HASHES, ngram_size=WIDTH, seed=_SEED, hash_function="xxhash").to_arrow()
-    lanes = hashed.flatten().to_numpy().astype("<u2")
-    bands = lanes.view("<u8").reshape(-1, BANDS)
+    lanes = np.empty((len(normal), HASHES), "<u2")
+    entries = []
+    for first, count, runs in hashed_runs(spaced(normal), [WIDTH] if scale is None else [WIDTH, SKETCH_WIDTH]):
+        lanes[first : first + count] = _minhash(count, *runs[0])
+        if scale is not None:
+            song, run = runs[1]
+            kept = np.flatnonzero(run <= np.uint64((1 << 64) // scale - 1))
+            hashed = (run[kept] * np.uint64(scale)) & ~PLACE
+            entries.append(hashed | (song[kept] + first).astype(np.uint64))
+    bands = lanes.view("<u8")
     columns = {name: np.ascontiguousarray(bands[:, band]) for band, name in enumerate(BAND_NAMES)}
-    return pl.DataFrame({"key": np.frombuffer(digests, "<u8"), **columns}, schema=SIGNATURE_SCHEMA)
+    table = pl.DataFrame({"key": np.frombuffer(digests, "<u8"), **columns}, schema=SIGNATURE_SCHEMA)
+    return table, distinct(np.concatenate([np.empty(0, np.uint64), *entries]))
+
+
+def _minhash(count: int, song: Ints, run: Numbers) -> npt.NDArray[np.uint16]:
+    """Return `HASHES` values a text: a shingle's hash says the bin and the value; an empty bin takes the next filled one's."""
+    keys = np.sort((song.astype(np.uint64) << np.uint64(53)) | (run >> np.uint64(11)))
+    bins = keys >> np.uint64(53 - _BIN_BITS)
+    least = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
+    filled = np.zeros(count * HASHES, bool)
+    values = np.zeros(count * HASHES, np.uint64)
+    places = bins[least].astype(np.int64)
+    filled[places] = True
+    values[places] = keys[least] & np.uint64((1 << (53 - _BIN_BITS)) - 1)
+    here = np.arange(HASHES)
+    twice = np.where(np.tile(filled.reshape(count, HASHES), 2), np.arange(2 * HASHES), 2 * HASHES)
+    following = np.minimum.accumulate(twice[:, ::-1], axis=1)[:, ::-1][:, :HASHES]
+    taken = np.take_along_axis(values.reshape(count, HASHES), following % HASHES, axis=1)
+    far = (following - here).astype(np.uint64)
+    return (mixed(taken + far * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(48)).astype(np.uint16)
 
 
 def find_clusters(
@@ -253,7 +192,7 @@ def _candidates(scan: _Scan, alone: npt.NDArray[np.bool_], tell: Callable[[int],
     pairs = np.empty(0, np.uint64)
     for done, name in enumerate(BAND_NAMES, start=1):
         left, right = _bucket_pairs(scan.column(name)[positions])
-        pairs = distinct(np.append(pairs, _packed(positions[left], positions[right])))
+        pairs = distinct(np.append(pairs, packed(positions[left], positions[right])))
         tell(done)
     return pairs
 
@@ -280,21 +219,13 @@ def _bucket_pairs(values: Numbers) -> tuple[Ints, Ints]:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _packed(left: Ints, right: Ints) -> Numbers:
-    return (left.astype(np.uint64) << np.uint64(32)) | right.astype(np.uint64)
-
-
-def _unpacked(pairs: Numbers) -> tuple[Ints, Ints]:
-    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-
-
 def _plausible(scan: _Scan, pairs: Numbers, least: float, tell: Callable[[int], None]) -> Numbers:
     """Return the pairs whose MinHash values agree in at least the share ``least``."""
     agreeing = np.zeros(len(pairs), np.uint8)
     for done, name in enumerate(BAND_NAMES, start=1):
         values = scan.column(name) if len(pairs) else np.empty(0, np.uint64)
         for block in range(0, len(pairs), 1 << 20):
-            left, right = _unpacked(pairs[block : block + (1 << 20)])
+            left, right = unpacked(pairs[block : block + (1 << 20)])
             lanes = (values[left] ^ values[right]).view(np.uint16).reshape(-1, _LANES)
             agreeing[block : block + (1 << 20)] += np.count_nonzero(lanes == 0, axis=1).astype(np.uint8)
         tell(done)
@@ -312,7 +243,7 @@ class _Near:
 
 def _confirmed(ids: Ints, pairs: Numbers, fetch: Fetch, threshold: float) -> _Near:
     """Compare the candidate pairs by their texts, a number of whole components at a time."""
-    nodes, ends = np.unique(np.concatenate(_unpacked(pairs)), return_inverse=True)
+    nodes, ends = np.unique(np.concatenate(unpacked(pairs)), return_inverse=True)
     left, right = np.split(ends, 2)
     component = components(len(nodes), left, right)
     sizes = np.bincount(component, minlength=1)
@@ -358,41 +289,83 @@ def _found(near: _Near, copies: Ints, originals: Ints) -> pl.DataFrame:
     return pl.concat([others.select(columns), copied.select(columns)]).sort("id").cast(FOUND_SCHEMA)
 
 
-def artist_key(column: str = "artist") -> pl.Expr:
-    """Return the expression for an artist's name without case, punctuation and layout; null where there is none.
-
-    A name of symbols alone is kept as it is.
-    """
-    name = pl.col(column).str.to_lowercase().str.strip_chars()
-    plain = name.str.replace_all(KEY_PATTERN, " ").str.strip_chars(" ")
-    return pl.when(plain != "").then(plain).when(name != "").then(name).otherwise(None)
-
-
 def covers(found: pl.DataFrame) -> pl.DataFrame:
     """Tell the clusters that hold covers from those that hold copies under one artist.
 
     Parameters
     ----------
     found
-        ``id``, ``cluster`` and ``artist`` (as in the table; null where it is missing) of the songs in clusters.
+        ``id``, ``cluster`` and ``artist`` (as in the table; null where it is missing) of the songs in clusters, and
+        ``title`` where the table has it.
 
     Returns
     -------
     DataFrame, by cluster
         ``cluster``, ``songs``, ``artists`` (different names, missing ones not counted) and ``cover`` (bool): whether
-        the song stands under two artists or more.
+        two of the songs have no singer in common, also not through a third song: a song by two singers that is listed
+        under each of them is no cover.
     """
-    return (
-        found.with_columns(artist=artist_key())
+    titled = found if "title" in found.columns else found.with_columns(title=pl.lit(None, pl.String))
+    counted = (
+        titled.with_columns(key=artist_key())
         .group_by("cluster")
-        .agg(songs=pl.len(), artists=pl.col("artist").drop_nulls().n_unique())
-        .with_columns(cover=pl.col("artists") > 1)
+        .agg(pl.col("artist", "title"), songs=pl.len(), artists=pl.col("key").drop_nulls().n_unique())
         .sort("cluster")
     )
+    several = counted.filter(pl.col("artists") > 1).select("cluster", "artist", "title")
+    apart = [cluster for cluster, artists, titles in several.iter_rows() if _strangers(artists, titles)]
+    cover = pl.col("cluster").is_in(pl.Series(apart, dtype=counted["cluster"].dtype).implode())
+    return counted.select("cluster", "songs", "artists", cover=cover)
+
+
+def _strangers(artists: list[str | None], titles: list[str | None]) -> bool:
+    """Return whether the singers of some songs have nothing to do with those of the others."""
+    groups: list[frozenset[str]] = []
+    for artist, title in zip(artists, titles, strict=True):
+        own = singers(artist or "", title or "") if artist else frozenset()
+        if own:
+            groups = [g for g in groups if not g & own] + [own.union(*(g for g in groups if g & own))]
+    return len(groups) > 1
+
+
+NOTICE_TITLES = 4
+"""A text under so many titles that have nothing to do with each other, or more, is a note of the site and no song."""
+
+
+def notices(clusters: pl.DataFrame) -> pl.DataFrame:
+    """Return the clusters of one text under many titles: a note such as "removed at the request of ...".
+
+    Parameters
+    ----------
+    clusters
+        Songs with near-copies, by `with_names`.
+
+    Returns
+    -------
+    DataFrame
+        ``cluster``, ``titles`` and ``artists`` (how many different ones) of each cluster with at least `NOTICE_TITLES`
+        titles without their editions, and at least half as many titles as songs: a carol in thirty versions has two or
+        three.
+    """
+    counted = (
+        clusters.with_columns(song=title_key(), singer=artist_key())
+        .group_by("cluster")
+        .agg(pl.len(), titles=pl.col("song").drop_nulls().n_unique(), artists=pl.col("singer").drop_nulls().n_unique())
+    )
+    many = (pl.col("titles") >= NOTICE_TITLES) & (2 * pl.col("titles") >= pl.col("len"))
+    return counted.filter(many).select("cluster", "titles", "artists").sort("cluster")
 
 
 def near_copies(work: Path, *, ignore: bool = False) -> pl.DataFrame:
     """Return the clusters of copies and near-copies among the clean songs (see `find_clusters`); none with ``ignore``."""
+    if ignore:
+        return find_clusters(None, texts_of(work))
+    with progress.task("near-copies", "stages") as advance:
+        return find_clusters(pl.scan_parquet(work / "signatures" / "*.parquet"), texts_of(work), advance=advance)
+
+
+def texts_of(work: Path) -> Fetch:
+    """Return what reads the lyrics of clean songs."""
     shards = sorted((work / "clean").glob("*.parquet"))
 
     def fetch(ids: Ints) -> Iterator[tuple[Ints, pl.Series]]:
@@ -402,10 +375,7 @@ def near_copies(work: Path, *, ignore: bool = False) -> pl.DataFrame:
             found = texts.collect()
             yield found["id"].to_numpy(), found["lyrics"]
 
-    if ignore:
-        return find_clusters(None, fetch)
-    with progress.task("near-copies", "stages") as advance:
-        return find_clusters(pl.scan_parquet(work / "signatures" / "*.parquet"), fetch, advance=advance)
+    return fetch
 
 
 def with_names(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,8 @@ REASONS = {
     "unlabelled": "no value in the column that is needed",
     "exact-duplicate": "the same text as an earlier song, but for case, punctuation and layout",
     "near-duplicate": "at least half of all three-word sequences are shared with an earlier song",
+    "medley": "contains three other songs or more, which otherwise have nothing in common",
+    "contained": "at least half of its three-word sequences are in another song",
     "balance": "left out at random, so that each class has as many songs as the rarest",
 }
 """Why rows are dropped, a line each. A stage that drops rows for another reason adds it here."""

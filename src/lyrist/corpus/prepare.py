@@ -25,7 +25,8 @@ from lyrist._version import __version__
 from lyrist.corpus import summary
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.columns import ROLES
-from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
+from lyrist.corpus.containment import contained_details, contained_pairs, scale_of
+from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus
 from lyrist.corpus.duplicates import copy_details, near_copies, with_names
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.languages import check_languages
@@ -39,6 +40,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.files import finished, read_json, staged, write_json, write_text
 
 Duplicates = Literal["drop", "group", "keep"]
+Contained = Literal["group", "drop", "keep"]
 
 CORPUS = "corpus.json"
 
@@ -63,6 +65,13 @@ class Settings:
     seed: int = 0
     keep: tuple[str, ...] = field(default=())
     """Further columns of the table that the corpus keeps."""
+    contained: Contained = "group"
+    """``group`` songs with what contains them on one side of the split, ``drop`` the contained ones, or ``keep`` (ignore)."""
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether contained versions are looked for; without near-copies they are not."""
+        return self.duplicates != "keep" and self.contained != "keep"
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,13 @@ class Prepared:
 
     def figures(self) -> dict[str, Any]:
         """Return the counts for ``--json``."""
-        found = {"corpus": str(self.corpus.path), **self.corpus.ledger.to_json(), "counts": self.corpus.info["counts"]}
+        counts = self.corpus.info["counts"]
+        found = {"corpus": str(self.corpus.path), **self.corpus.ledger.to_json(), "counts": counts}
         if self.corpus.info.get("unread"):
             found["unread"] = self.corpus.info["unread"]
         if self.show_dropped:
-            found["examples"] = self.corpus.dropped(self.show_dropped, limit=100).to_dicts()
+            shown = summary.examples(self.corpus, self.show_dropped, limit=100)
+            found["examples"] = shown.to_dicts()
         return found
 
 
@@ -108,6 +119,7 @@ def prepare(
     parentheses: Literal["drop", "keep"] = "keep",
     rules_off: str = "",
     duplicates: Duplicates = "drop",
+    contained: Contained = "group",
     balance: str | None = None,
     split_by: Literal["song", "artist"] = "song",
     split_column: str | None = None,
@@ -163,6 +175,9 @@ def prepare(
         Cleaning rules not to apply, separated by commas; ``lyrist rules`` lists them.
     duplicates
         Near-copies: drop all but one, group them on one side of the split, or keep (ignore) them.
+    contained
+        Songs of which half is inside another (live versions, excerpts, remixes): group them on one side of the split,
+        drop them, or keep (ignore) them. Medleys are dropped unless they are ignored.
     balance
         Column whose classes are down-sampled to the rarest.
     split_by
@@ -219,6 +234,7 @@ def prepare(
         balance,
         seed,
         tuple(keep),
+        contained,
     )
     final = Path(out)
     if resume and finished(final, CORPUS) and _stands(settings, final):
@@ -241,6 +257,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         shutil.rmtree(out / name, ignore_errors=True)
     narrow_started = time.process_time()
     clusters = with_names(work, near_copies(work, ignore=settings.duplicates == "keep"))
+    pairs = contained_pairs(work, clusters) if settings.looks_inside else PAIRS.to_frame()
     decisions, leaked = decide(
         read_labels(work, _labels(settings)),
         clusters,
@@ -248,21 +265,33 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         drop=settings.duplicates == "drop",
         balanced=settings.balance,
         seed=settings.seed,
+        contained=pairs,
+        drop_contained=settings.contained == "drop",
     )
     seconds = {"ingest": read["seconds"], **passed["seconds"], "narrow": time.process_time() - narrow_started}
     writing_started = time.process_time()
     for left in (work / "dropped").glob("narrow-*.parquet"):
         left.unlink()
-    write_songs(work, out, decisions, copy_details(clusters), settings.keep)
+    details = pl.concat([copy_details(clusters), contained_details(pairs)]).unique("id", keep="first")
+    write_songs(work, out, decisions, details, settings.keep)
     write_dropped(work, out)
-    named = clusters.join(decisions.select("id", pl.col("split").cast(pl.String)), on="id", how="left")
-    named = named.sort("cluster", "id")
+    sides = decisions.select("id", pl.col("split").cast(pl.String))
+    named = clusters.join(sides, on="id", how="left").sort("cluster", "id")
     named.write_parquet(out / "duplicates.parquet")
+    pairs = pairs.drop("split", "within_split", strict=False).join(sides, on="id", how="left", maintain_order="left")
+    pairs = pairs.join(sides.select(within="id", within_split="split"), on="within", how="left", maintain_order="left")
+    pairs.select(*PAIRS).write_parquet(out / "contained.parquet")
     seconds["write songs"] = time.process_time() - writing_started
     ledger = _ledger(read, passed, decisions)
     ledger.check()
-    write_json(out / "ledger.json", ledger.to_json() | ({"unread": read["unread"]} if read["unread"] else {}))
     counts = _counts(read, passed, named, decisions, leaked)
+    counts["contained"] = summary.count_contained(pairs, ledger)
+    write_json(
+        out / "ledger.json",
+        ledger.to_json()
+        | {"grouped": {"contained": counts["contained"]["songs"]}}
+        | ({"unread": read["unread"]} if read["unread"] else {}),
+    )
     counts["seconds"] = {
         "wall": round(time.monotonic() - started, 2),
         "cpu": {k: round(v, 3) for k, v in seconds.items()},
@@ -339,13 +368,14 @@ def _text_pass(
     settings: Settings, read: dict[str, Any], work: Path, engine: str, workers: int | None
 ) -> dict[str, Any]:
     """Clean all shards and add up their counts."""
-    for name in ("clean", "keys", "signatures", "dropped", "counts"):
+    for name in ("clean", "keys", "signatures", "sketches", "dropped", "counts"):
         (work / name).mkdir(exist_ok=True)
     shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
     given = {
         "cleaning": dataclasses.asdict(settings.cleaning),
         "filters": dataclasses.asdict(settings.filters),
         "signatures": settings.duplicates != "keep",
+        "scale": scale_of(read["read"]) if settings.looks_inside else None,
         "keep": settings.keep,
     }
     told: dict[str, dict[str, Any]] = {}

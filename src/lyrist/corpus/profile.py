@@ -21,8 +21,9 @@ from lyrist import progress
 from lyrist.corpus.arrays import hashed
 from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.corpus.corpus import SPLITS, Corpus
-from lyrist.corpus.duplicates import artist_key, covers
+from lyrist.corpus.duplicates import covers
 from lyrist.corpus.ledger import REASONS
+from lyrist.corpus.names import artist_key
 from lyrist.corpus.splits import Split, leak
 
 if TYPE_CHECKING:

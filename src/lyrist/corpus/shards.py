@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from lyrist import progress
 from lyrist.corpus.cleaning import Cleaning, clean_series, is_instrumental, is_placeholder, word_count
 from lyrist.corpus.corpus import SPLITS
-from lyrist.corpus.duplicates import signatures
+from lyrist.corpus.duplicates import sketched
 from lyrist.corpus.languages import detect
 from lyrist.files import explained, read_json, write_json
 from lyrist.text import repetition
@@ -62,7 +63,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         ``work/raw/NNNNN.parquet``: id, source, row, title, artist, genre, year, language, split, lyrics and kept columns.
     settings
         ``cleaning`` and ``filters`` (the fields of `Cleaning` and `Filters`), ``signatures`` (whether to make them),
-        ``keep`` (kept columns).
+        ``scale`` (of the sketches; null for none), ``keep`` (kept columns).
 
     Returns
     -------
@@ -86,12 +87,16 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     songs = judge(songs, Filters(**_tuples(settings["filters"])), clock)
     kept = songs.filter(pl.col("reason").is_null())
     keys = kept.select("id", "title", "artist", "genre", "year", "language", "split", *settings["keep"])
-    signed = signatures(kept["lyrics"]).insert_column(0, kept["id"]) if settings["signatures"] else None
+    signed, sketch = sketched(
+        kept["lyrics"] if settings["signatures"] else pl.Series(dtype=pl.String), settings["scale"]
+    )
     clock.step("signatures")
     with explained(work):
         _write(keys, work / "keys" / raw.name)
-        if signed is not None:
-            _write(signed, work / "signatures" / raw.name)
+        if settings["signatures"]:
+            _write(signed.insert_column(0, kept["id"]), work / "signatures" / raw.name)
+        if settings["scale"]:
+            _whole(work / "sketches" / f"{raw.stem}.u64", lambda part: sketch.tofile(part))
         _write(songs.filter(pl.col("reason").is_not_null()).select(DROPPED), work / "dropped" / raw.name)
         _write(kept.drop("reason", "detail"), work / "clean" / raw.name)
     clock.step("write")
@@ -208,9 +213,13 @@ def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
+    _whole(path, lambda part: frame.write_parquet(part, compression="zstd", compression_level=1))
+
+
+def _whole(path: Path, write: Callable[[Path], object]) -> None:
     # Another process may be at the same shard still: one that outlived a kill, or that a cluster took for lost.
     temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-    frame.write_parquet(temporary, compression="zstd", compression_level=1)
+    write(temporary)
     temporary.replace(path)
 
 

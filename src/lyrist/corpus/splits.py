@@ -26,8 +26,9 @@ import numpy.typing as npt
 import polars as pl
 
 from lyrist.corpus.arrays import Ints, components, distinct, hashed, run_starts
+from lyrist.corpus.containment import united
 from lyrist.corpus.corpus import SPLITS
-from lyrist.corpus.duplicates import artist_key
+from lyrist.corpus.names import artist_key
 from lyrist.errors import LyristError, UsageError
 from lyrist.text import printable
 
@@ -402,7 +403,7 @@ def _too_few(groups: int, needed: int, by: str) -> str:
     return f"{groups} {what} cannot be dealt to {needed} splits; {way}, or leave a split out with --validation 0."
 
 
-REASONS = ("exact-duplicate", "near-duplicate", "balance")
+REASONS = ("exact-duplicate", "near-duplicate", "medley", "contained", "balance")
 """Why the narrow stages drop a song."""
 
 SIDE, REASON = pl.Enum(SPLITS), pl.Enum(REASONS)
@@ -419,7 +420,15 @@ def read_labels(work: Path, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def decide(
-    songs: pl.DataFrame, clusters: pl.DataFrame, split: Split, *, drop: bool, balanced: str | None, seed: int
+    songs: pl.DataFrame,
+    clusters: pl.DataFrame,
+    split: Split,
+    *,
+    drop: bool,
+    balanced: str | None,
+    seed: int,
+    contained: pl.DataFrame | None = None,
+    drop_contained: bool = False,
 ) -> tuple[pl.DataFrame, int]:
     """Decide about every song.
 
@@ -437,13 +446,17 @@ def decide(
         Column whose classes are down-sampled to the rarest.
     seed
         Of the balance.
+    contained
+        `contained_pairs`: these songs are in one cluster with what contains them, and medleys are dropped.
+    drop_contained
+        Whether a song that is contained in another that is kept goes.
 
     Returns
     -------
     verdict : DataFrame
         ``id`` (sorted), ``split`` (null: dropped), ``cluster``, ``reason``: one row a song.
     leaked : int
-        Clusters that stand on two sides.
+        Clusters of near-copies whose songs are in two splits.
     """
     ids: Ints = songs["id"].to_numpy()
     place = np.searchsorted(ids, clusters["id"].to_numpy())
@@ -454,6 +467,15 @@ def decide(
         for code, kind in enumerate(("exact", "near")):
             gone = (clusters["kind"] == kind) & (clusters["id"] != clusters["cluster"])
             reason[place[gone.to_numpy()]] = code
+    near = cluster
+    if contained is not None and len(contained):
+        cluster, medley = united(ids, near, contained)
+        if split.column is None:
+            reason[medley & (reason < 0)] = REASONS.index("medley")
+        if drop_contained:
+            part, whole = (np.searchsorted(ids, contained[name].to_numpy()) for name in ("id", "within"))
+            gone_part = part[reason[whole] < 0]
+            reason[gone_part[reason[gone_part] < 0]] = REASONS.index("contained")
     if balanced:
         free = np.flatnonzero(reason < 0)
         stay = balance(songs.select("id", balanced)[free], balanced, seed).to_numpy()
@@ -467,7 +489,7 @@ def decide(
     dealt = np.full(len(ids), -1, np.int8)
     dealt[free] = side
     several = np.intersect1d(free, place)  # a song outside the clusters cannot stand on two sides
-    several_sides = pl.DataFrame({"cluster": cluster[several]}), _named(dealt[several], SPLITS)
+    several_sides = pl.DataFrame({"cluster": near[several]}), _named(dealt[several], SPLITS)
     decided = {"id": ids, "split": _named(dealt, SPLITS), "cluster": cluster, "reason": _named(reason, REASONS)}
     return pl.DataFrame(decided), leaks(*several_sides)
 

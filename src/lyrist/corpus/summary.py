@@ -5,13 +5,18 @@ from __future__ import annotations
 from shlex import quote
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from lyrist.corpus.arrays import components
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.ledger import REASONS, Ledger
 from lyrist.text import printable
+
+CONTAINED = "contained"
+"""The kind of songs that are inside another: grouped, or dropped for this reason where that was requested."""
 
 REPAIRS = {"nul-byte": "{} held a NUL byte, which was removed"}
 """What the readers mend without dropping the row; {} is "N rows"."""
@@ -33,7 +38,7 @@ def of_corpus(corpus: Corpus) -> str:
         lines.append("No column was taken for the artist: if the table has one, name it, as in --artist COLUMN.")
     lines += _unread(info)
     lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
-    lines += [_clusters(counts), _splits(counts, info)]
+    lines += [_clusters(counts), *_contained(corpus), _splits(counts, info)]
     lines.append("languages: " + _shares(counts["languages"], ledger))
     changed = {rule: n for rule, n in counts["rules"].items() if n}
     if changed:
@@ -68,6 +73,27 @@ def _clusters(counts: dict[str, Any]) -> str:
     )
 
 
+def _contained(corpus: Corpus) -> list[str]:
+    """Return how many songs are grouped with what contains them, and some of them by title."""
+    found = corpus.info["counts"].get("contained", {"songs": 0})
+    if not found["songs"]:
+        return []
+    lines = [
+        f"contained: {found['songs']:,} songs are inside others (live versions, excerpts, remixes), grouped in "
+        f"{found['clusters']:,} clusters; {found['across_splits']:,} pairs across splits"
+    ]
+    pairs = examples(corpus, CONTAINED, 3)
+    lines += [f"  {_pair(row)}" for row in pairs.iter_rows(named=True)]
+    return [*lines, f"  (see them: lyrist prepare --out {quote(str(corpus.path))} --show-dropped contained)"]
+
+
+def _pair(row: dict[str, Any]) -> str:
+    one, other = (
+        " - ".join(part for part in (row[f"{of}artist"], row[f"{of}title"]) if part) or "?" for of in ("", "within_")
+    )
+    return f"{one} is in {other} ({row['containment']:.0%})"
+
+
 def _splits(counts: dict[str, Any], info: dict[str, Any]) -> str:
     split = info["settings"]["split"]
     by = f"the table's column {split['column']}" if split["column"] else split["by"]
@@ -87,6 +113,14 @@ def _shares(languages: dict[str, int], ledger: Ledger) -> str:
 
 def dropped_examples(corpus: Corpus, reason: str, limit: int = 20) -> str:
     """Return the first rows that were dropped for ``reason``, a line each."""
+    if reason == CONTAINED and reason not in corpus.ledger.dropped:
+        pairs = examples(corpus, reason)
+        lines = [f"contained: {len(pairs):,} pairs, kept and grouped on one side of the split"]
+        lines += [f"  {_pair(row)}" for row in pairs.head(limit).iter_rows(named=True)]
+        more = (
+            [f"  and {len(pairs) - limit:,} more in {corpus.path / 'contained.parquet'}"] if len(pairs) > limit else []
+        )
+        return printable("\n".join(lines + more))
     rows = corpus.dropped(reason, limit)
     total = corpus.ledger.dropped[reason]
     lines = [f"{reason}: {total:,} rows. {REASONS.get(reason, '')}"]
@@ -98,6 +132,29 @@ def dropped_examples(corpus: Corpus, reason: str, limit: int = 20) -> str:
     if total > limit:
         lines.append(f"  and {total - limit:,} more in {corpus.path / 'dropped'}")
     return printable("\n".join(lines))
+
+
+def examples(corpus: Corpus, reason: str, limit: int | None = None) -> pl.DataFrame:
+    """Return the rows dropped for ``reason``, or the kept pairs of songs of which one contains the other."""
+    if reason != CONTAINED or reason in corpus.ledger.dropped:
+        return corpus.dropped(reason, limit)
+    pairs = corpus.contained.drop_nulls(["split", "within_split"]).sort("containment", "id", descending=[True, False])
+    return pairs if limit is None else pairs.head(limit)
+
+
+def count_contained(pairs: pl.DataFrame, ledger: Ledger) -> dict[str, int]:
+    """Return how many kept songs are contained in other kept songs, and in how many pairs and splits these are."""
+    kept = pairs.drop_nulls(["split", "within_split"])
+    ids, within = (kept[name].to_list() for name in ("id", "within"))
+    names = {song: place for place, song in enumerate(dict.fromkeys([*ids, *within]))}
+    left, right = (np.array([names[song] for song in column], np.int64) for column in (ids, within))
+    return {
+        "songs": kept["id"].n_unique(),
+        "pairs": len(kept),
+        "clusters": len(np.unique(components(len(names), left, right))),
+        "across_splits": int((kept["split"] != kept["within_split"]).sum()),
+        "medleys": ledger.dropped.get("medley", 0),
+    }
 
 
 def count_clusters(named: pl.DataFrame) -> dict[str, int]:

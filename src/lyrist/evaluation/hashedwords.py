@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lyrist.corpus.duplicates import UNSPACED, normalised, spaced
+from lyrist.corpus.shingles import UNSPACED, normalised, spaced
 
 Hashes = NDArray[np.uint32]
 

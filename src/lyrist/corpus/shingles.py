@@ -1,0 +1,216 @@
+"""Texts as sets of word sequences (shingles), hashed: what near-copies and contained versions are found by.
+
+One pass over the bytes gives the hash of every run of words: with the prefix sums C of byte * P^position (modulo
+2^64), the hash of the bytes from s to e is (C[e] - C[s]) * P^-s, mixed. So each width costs one look-up a word.
+Only NumPy is used, so the hashes are the same on every machine and in every version.
+
+Polynomial hashing: Karp and Rabin, "Efficient randomized pattern-matching algorithms" (1987).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lyrist.corpus.arrays import Ints, Numbers, distinct
+
+WIDTH = 3
+"""Words in a shingle by which two songs are compared."""
+
+BITS = 30
+"""Bits of a hash in `shingle_hashes`."""
+
+_TEXTS, _BYTES = 128, 1 << 18  # what is hashed at a time stays in the cache of a core
+_FACTOR = 0x9E3779B97F4A7C15
+_SPACE, _END = ord(" "), ord("\n")
+
+# `text.KEY_PATTERN` with a space, written so that the single spaces between words are no matches: half the time.
+_NOT_KEY = r"[^\p{L}\p{N} ][^\p{L}\p{N}]*| [^\p{L}\p{N}]+"
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+"""A character of a script that puts no space between words; a regular expression of Rust's `regex` syntax."""
+
+
+def normalised(lyrics: pl.Series) -> pl.Series:
+    """Return the texts in lower case with every run of other than letters and digits as one space; null is empty.
+
+    The same as `lyrist.text.key`, on a column.
+    """
+    return lyrics.fill_null("").str.to_lowercase().str.replace_all(_NOT_KEY, " ").str.strip_chars(" ")
+
+
+def spaced(normal: pl.Series) -> pl.Series:
+    """Return normalised texts with a space after each character of a script that puts none between words."""
+    return normal.str.replace_all(f"({UNSPACED}) ?", "$1 ").str.strip_chars_end(" ")
+
+
+def hashed_runs(texts: pl.Series, widths: Sequence[int]) -> Iterator[tuple[int, int, list[tuple[Ints, Numbers]]]]:
+    """Yield the hashes of all runs of words of the texts, some texts at a time.
+
+    Parameters
+    ----------
+    texts
+        What `spaced` returns: words with one space between them.
+    widths
+        Numbers of words in a run. A text of fewer words has one run, all of it.
+
+    Yields
+    ------
+    first
+        The place of the first text.
+    count
+        The number of texts.
+    runs
+        For each width, the number of each run's text, from 0, and the run's hash; the runs of a text in its order.
+    """
+    ended = texts.to_frame("text").select(pl.col("text") + "\n").to_series()
+    _, offsets, buffer = ended.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
+    ends = np.frombuffer(offsets, np.int64)[: len(texts) + 1] if len(texts) else np.zeros(1, np.int64)
+    data = np.frombuffer(buffer, np.uint8) if buffer else np.empty(0, np.uint8)
+    longest = int(np.diff(ends).max(initial=_BYTES))
+    scratch = np.empty((2, longest + 1), np.uint64)  # used again and again: to get memory anew costs more than the sums
+    first = 0
+    while first < len(texts):
+        most = int(np.searchsorted(ends, ends[first] + _BYTES, side="right")) - 1
+        last = min(max(most, first + 1), first + _TEXTS, len(texts))
+        yield first, last - first, _hashed(data[ends[first] : ends[last]], widths, scratch)
+        first = last
+
+
+def _hashed(data: npt.NDArray[np.uint8], widths: Sequence[int], scratch: Numbers) -> list[tuple[Ints, Numbers]]:
+    power, inverse = _powers(len(data))
+    terms, sums = scratch[0, : len(data)], scratch[1, : len(data) + 1]
+    sums[0] = 0
+    np.cumsum(np.multiply(data, power, out=terms), out=sums[1:])
+    ends = np.flatnonzero(data <= _SPACE)  # every word ends before a space or the end of its text
+    starts = np.append(0, ends[:-1] + 1)
+    last = np.flatnonzero(data[ends] == _END)  # the last word of each text
+    words = np.diff(last, prepend=-1)
+    song = np.repeat(np.arange(len(words)), words)
+    left = last[song] - np.arange(len(ends))  # words after this one in its text
+    short = np.repeat(words, words)
+    found = []
+    for width in widths:
+        begin = np.flatnonzero((left >= width - 1) | ((short < width) & (left == short - 1)))
+        finish = begin + np.minimum(width - 1, left[begin])
+        run = (sums[ends[finish]] - sums[starts[begin]]) * inverse[starts[begin]]
+        found.append((song[begin], mixed(run)))
+    return found
+
+
+def _powers(count: int) -> tuple[Numbers, Numbers]:
+    """Return the first powers of the factor and of its inverse; tables that grow as they are needed."""
+    global _tables
+    if len(_tables[0]) < count:
+        size = max(_BYTES, 1 << (count - 1).bit_length())
+        _tables = _powers_of(_FACTOR, size), _powers_of(pow(_FACTOR, -1, 1 << 64), size)
+    return _tables[0][:count], _tables[1]
+
+
+def _powers_of(factor: int, count: int) -> Numbers:
+    factors = np.full(count, factor, np.uint64)
+    factors[0] = 1
+    return np.multiply.accumulate(factors)
+
+
+_tables: tuple[Numbers, Numbers] = (np.empty(0, np.uint64), np.empty(0, np.uint64))
+
+
+def mixed(values: Numbers) -> Numbers:
+    """Return the values with all bits spread (the finaliser of SplitMix64, other constants)."""
+    values ^= values >> np.uint64(31)
+    values *= np.uint64(0x7FB5D329728EA185)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x81DADEF4BC2DD44D)
+    values ^= values >> np.uint64(33)
+    return values
+
+
+def shingle_hashes(lyrics: pl.Series) -> tuple[Ints, npt.NDArray[np.int32]]:
+    """Return the shingle sets of the texts.
+
+    Returns
+    -------
+    counts
+        (n,) size of each set, at least 1: a text of fewer than three words is one shingle.
+    hashes
+        The sets one after the other, each sorted, without repeats; values in [0, 2**30).
+    """
+    counts, hashes = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    for _, count, [(song, run)] in hashed_runs(spaced(normalised(lyrics)), [WIDTH]):
+        found = distinct((song << BITS) | (run >> np.uint64(64 - BITS)).astype(np.int64))
+        counts.append(np.bincount(found >> BITS, minlength=count))
+        hashes.append((found & ((1 << BITS) - 1)).astype(np.int32))
+    return np.concatenate(counts), np.concatenate(hashes)
+
+
+class ShingleSets:
+    """The shingle sets of many songs, to be compared pair by pair.
+
+    Parameters
+    ----------
+    lyrics
+        Chunks of song ids, (n,) int64, and their texts, in any order, each id once.
+    """
+
+    def __init__(self, lyrics: Iterator[tuple[Ints, pl.Series]]) -> None:
+        from scipy.sparse import csr_array  # here, as in `arrays`
+
+        ids, counts, hashes = bytearray(), bytearray(), bytearray()  # they grow in place, a list of arrays is copied
+        for chunk_ids, chunk in lyrics:
+            ids += np.asarray(chunk_ids, dtype=np.int64).tobytes()
+            for part in chunk.to_frame().iter_slices(2_048):  # some 50 MB while they are normalised
+                part_counts, part_hashes = shingle_hashes(part.to_series())
+                counts += part_counts.tobytes()
+                hashes += part_hashes.tobytes()
+        self._ids = np.frombuffer(ids, np.int64)
+        self._order = np.argsort(self._ids)
+        self._counts = np.frombuffer(counts, np.int64)
+        columns = np.frombuffer(hashes, np.int32)
+        ends = np.append(0, np.cumsum(self._counts))
+        ends = ends.astype(np.int32 if ends[-1] < 1 << 31 else np.int64)  # else SciPy widens the columns too
+        self._sets = csr_array((np.ones(len(columns), np.bool_), columns, ends), shape=(len(self._ids), 1 << BITS))
+        self._sets.has_canonical_format = True  # sorted and without repeats, as `shingle_hashes` gives them
+
+    def sizes(self, ids: Ints) -> Ints:
+        """Return the size of the set of each of these songs."""
+        return np.asarray(self._counts[self._rows(ids)])
+
+    def shared(self, left: Ints, right: Ints) -> Ints:
+        """Return, for each pair of ids, how many shingles their songs share.
+
+        Raises
+        ------
+        KeyError
+            No text came for one of the ids.
+        """
+        a, b = self._rows(left), self._rows(right)
+        common = np.empty(len(a), np.int64)
+        for start in range(0, len(a), 16_384):
+            block = slice(start, start + 16_384)
+            common[block] = np.diff(self._sets[a[block]].multiply(self._sets[b[block]]).tocsr().indptr)
+        return common
+
+    def jaccard(self, left: Ints, right: Ints) -> npt.NDArray[np.float64]:
+        """Return, for each pair of ids, the size of the intersection of their sets over that of the union.
+
+        Raises
+        ------
+        KeyError
+            No text came for one of the ids.
+        """
+        common = self.shared(left, right)
+        return np.asarray(common / (self.sizes(left) + self.sizes(right) - common))
+
+    def _rows(self, ids: Ints) -> Ints:
+        if not len(self._ids):
+            rows, known = ids, np.zeros(len(ids), np.bool_)
+        else:
+            place = np.searchsorted(self._ids, ids, sorter=self._order)
+            rows = self._order[np.minimum(place, len(self._order) - 1)]
+            known = self._ids[rows] == ids
+        if not known.all():
+            raise KeyError(f"no lyrics came for {np.count_nonzero(~known)} songs, one of them with id {ids[~known][0]}")
+        return rows
