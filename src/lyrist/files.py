@@ -69,6 +69,8 @@ def explained(path: Path) -> Iterator[None]:
             raise LyristError(
                 f"No permission to write {path}; choose another --out or change its permissions."
             ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise LyristError(f"{path.name[:20]}… is too long a name; choose a shorter --out.") from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise LyristError(
                 f"{error.filename or path} is a file where a folder is needed; choose another --out."
@@ -163,8 +165,9 @@ def complete(out: Path) -> None:
     """Rename a result that was complete when its process was killed; remove what the process left beside ``out``."""
     out = out.absolute()
     note = _note_of(out)
-    if not any(path.exists() for path in (_lock_of(out), note, _old(out))):
-        return
+    with explained(out):
+        if not any(path.exists() for path in (_lock_of(out), note, _old(out))):
+            return
     with contextlib.suppress(LyristError), explained(out), locked(out):  # another process that holds it will do it
         scaffold = note.read_text(encoding="utf-8") if note.exists() else ""
         if scaffold and staging_path(out).exists():

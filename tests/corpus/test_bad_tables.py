@@ -185,7 +185,7 @@ def test_ragged_rows_are_counted_one_by_one(tmp_path: Path) -> None:
 
 
 def test_a_quotation_mark_that_opens_the_rest_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lyrist.corpus.reading.delimited.MOST_CHARACTERS", 200_000)
+    monkeypatch.setattr("lyrist.corpus.reading.records.RECORD_LIMIT", 200_000)
     path = tmp_path / "songs.csv"
     line = f"a,{'la ' * 30}\n"
     songs, rejected = broken(path, f"title,lyrics\n{line * 10}" + f'a,"{"la " * 30}\n' + line * 20_000)

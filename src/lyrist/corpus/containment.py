@@ -243,9 +243,9 @@ def united(ids: Ints, cluster: Ints, pairs: pl.DataFrame) -> tuple[Ints, Bools]:
 
 def contained_pairs(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs among the clean songs of which one contains the other, with titles and artists; see `find_contained`."""
-    keys = pl.scan_parquet(work / "keys" / "*.parquet").select("id", "title", "artist")
+    keys = pl.scan_parquet(sorted((work / "keys").glob("*.parquet")), glob=False).select("id", "title", "artist")
     sketches = [
-        (pl.read_parquet(work / "keys" / f"{file.stem}.parquet", columns=["id"])["id"].to_numpy(), file)
+        (pl.read_parquet(work / "keys" / f"{file.stem}.parquet", columns=["id"], glob=False)["id"].to_numpy(), file)
         for file in sorted((work / "sketches").glob("*.u64"))
     ]
     pairs = find_contained(sketches, clusters, texts_of(work))

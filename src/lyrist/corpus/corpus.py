@@ -103,7 +103,7 @@ class Corpus:
     def scan(self, split: str | None = None) -> pl.LazyFrame:
         """Return a lazy frame over the songs of one split or of all, with a column ``split``."""
         frames = [
-            pl.scan_parquet(files).with_columns(split=pl.lit(name))
+            pl.scan_parquet(files, glob=False).with_columns(split=pl.lit(name))
             for name in ([split] if split else SPLITS)
             if (files := self.files(name))
         ]
@@ -129,19 +129,19 @@ class Corpus:
     def duplicates(self) -> pl.DataFrame:
         """Every song in a near-duplicate cluster of two or more: id, cluster, kind, jaccard, title, artist, split."""
         with self._whole():
-            return pl.read_parquet(self.path / "duplicates.parquet")
+            return pl.read_parquet(self.path / "duplicates.parquet", glob=False)
 
     @cached_property
     def contained(self) -> pl.DataFrame:
         """Every pair of songs of which one contains the other: `PAIRS`; a null split means dropped."""
         path = self.path / "contained.parquet"
         with self._whole():
-            return pl.read_parquet(path) if path.exists() else PAIRS.to_frame()
+            return pl.read_parquet(path, glob=False) if path.exists() else PAIRS.to_frame()
 
     def dropped(self, reason: str | None = None, limit: int | None = None) -> pl.DataFrame:
         """Return the dropped rows, of one reason if given: source, row, reason, detail, title, artist."""
         with self._whole():
-            frame = pl.scan_parquet(self.path / "dropped" / "*.parquet")
+            frame = pl.scan_parquet(sorted((self.path / "dropped").glob("*.parquet")), glob=False)
         if reason is not None:
             if reason not in self.ledger.dropped:
                 raise unknown("reason for which rows were dropped,", reason, self.ledger.dropped or ["(none)"])

@@ -361,7 +361,11 @@ def near_copies(work: Path, *, ignore: bool = False) -> pl.DataFrame:
     if ignore:
         return find_clusters(None, texts_of(work))
     with progress.task("near-copies", "stages") as advance:
-        return find_clusters(pl.scan_parquet(work / "signatures" / "*.parquet"), texts_of(work), advance=advance)
+        return find_clusters(
+            pl.scan_parquet(sorted((work / "signatures").glob("*.parquet")), glob=False),
+            texts_of(work),
+            advance=advance,
+        )
 
 
 def texts_of(work: Path) -> Fetch:
@@ -370,7 +374,7 @@ def texts_of(work: Path) -> Fetch:
 
     def fetch(ids: Ints) -> Iterator[tuple[Ints, pl.Series]]:
         for shard in shards:
-            texts = pl.scan_parquet(shard).select("id", "lyrics")
+            texts = pl.scan_parquet(shard, glob=False).select("id", "lyrics")
             texts = texts.filter(pl.col("id").is_in(pl.Series(ids).implode()))
             found = texts.collect()
             yield found["id"].to_numpy(), found["lyrics"]
@@ -380,7 +384,7 @@ def texts_of(work: Path) -> Fetch:
 
 def with_names(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:
     """Return the clusters with the titles and artists of their songs, by id."""
-    keys = pl.scan_parquet(work / "keys" / "*.parquet").select("id", "title", "artist")
+    keys = pl.scan_parquet(sorted((work / "keys").glob("*.parquet")), glob=False).select("id", "title", "artist")
     known = keys.filter(pl.col("id").is_in(clusters["id"].implode())).collect()
     return clusters.join(known, on="id", how="left", maintain_order="left")
 

@@ -78,7 +78,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         counts: dict[str, Any] = read_json(done, "a shard")
         return counts
     clock = _Clock()
-    songs = pl.read_parquet(raw)
+    songs = pl.read_parquet(raw, glob=False)
     sample = np.linspace(0, max(len(songs) - 1, 0), min(SAMPLED, len(songs))).astype(np.int64)
     before = songs["lyrics"].gather(sample)
     cleaned, rules = clean_series(songs["lyrics"].fill_null(""), Cleaning(**_tuples(settings["cleaning"])))
@@ -254,7 +254,7 @@ def write_songs(work: Path, out: Path, decisions: pl.DataFrame, details: pl.Data
     done = 0
     with progress.task("writing") as advance:
         for shard in shards:
-            songs = pl.read_parquet(shard)
+            songs = pl.read_parquet(shard, glob=False)
             places = pl.Series(np.searchsorted(ids, songs["id"].to_numpy()))
             songs = songs.with_columns(split=split.gather(places), cluster=cluster.gather(places))
             for name, writer in writers.items():
@@ -309,7 +309,9 @@ def write_dropped(work: Path, out: Path) -> None:
     """
     folder = out / "dropped"
     folder.mkdir(exist_ok=True)
-    rejected = [pl.scan_parquet(file).select(DROPPED) for file in sorted((work / "rejected").glob("*.parquet"))]
+    rejected = [
+        pl.scan_parquet(file, glob=False).select(DROPPED) for file in sorted((work / "rejected").glob("*.parquet"))
+    ]
     waiting = pl.concat([pl.DataFrame(schema=_DROPPED_SCHEMA).lazy(), *rejected]).sort("id").collect()
     schema = waiting.drop("id").to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     with pq.ParquetWriter(folder / "00000.parquet", schema, compression="zstd") as writer:
@@ -321,7 +323,9 @@ def write_dropped(work: Path, out: Path) -> None:
 
         for shard in sorted((work / "clean").glob("*.parquet")):
             files = [work / "dropped" / name for name in (shard.name, f"narrow-{shard.name}")]
-            rows = pl.concat([waiting.clear(), *(pl.read_parquet(f).select(DROPPED) for f in files if f.exists())])
+            rows = pl.concat(
+                [waiting.clear(), *(pl.read_parquet(f, glob=False).select(DROPPED) for f in files if f.exists())]
+            )
             last = rows["id"].max()
             if last is not None:
                 before = pl.col("id") <= last  # rows that could not be read stand between those that could

@@ -412,7 +412,7 @@ SIDE, REASON = pl.Enum(SPLITS), pl.Enum(REASONS)
 def read_labels(work: Path, columns: Sequence[str]) -> pl.DataFrame:
     """Return ``id`` and some columns of every clean song, as categories, in the order of id."""
     return (
-        pl.scan_parquet(work / "keys" / "*.parquet")
+        pl.scan_parquet(sorted((work / "keys").glob("*.parquet")), glob=False)
         .select("id", *(pl.col(name).cast(pl.String).cast(pl.Categorical) for name in dict.fromkeys(columns)))
         .sort("id")
         .collect()

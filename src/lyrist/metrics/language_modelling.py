@@ -199,7 +199,7 @@ def read_losses(path: Path) -> tuple[list[int], SongLosses]:
     if not path.is_file():
         raise LyristError(f"There is no {path}: the writer was not scored on these songs; 'lyrist evaluate' does it.")
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
         columns = [table[name].to_numpy() for name in ("nats", "tokens", "bytes")]
     except (pl.exceptions.PolarsError, OSError) as error:
         raise LyristError(f"{path} is damaged ({error}); train the writer again.") from error

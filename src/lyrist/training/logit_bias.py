@@ -86,7 +86,7 @@ class Style:
         if not place.exists():
             return cls()
         try:
-            table = pl.read_parquet(place, columns=list(_SCHEMA)).cast(_SCHEMA)
+            table = pl.read_parquet(place, columns=list(_SCHEMA), glob=False).cast(_SCHEMA)
             if table.null_count().sum_horizontal().item() or not table["lean"].is_finite().all():
                 raise ValueError("values are missing")
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:

@@ -423,7 +423,7 @@ def read_predictions(run: Path, split: str) -> pl.DataFrame:
     if not path.is_file():
         raise LyristError(f"The run {run} has no predictions on the {split} split; 'lyrist evaluate' makes them.")
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise LyristError(f"{path} is damaged ({error}); train the model again.") from error
 

@@ -21,6 +21,15 @@ _HARMLESS = {"id", "table", "file", "filename", "name", "format", "version", "re
 """Parameters of a query whose values are told; any other may be a secret."""
 
 
+TABLES = (".csv", ".tsv", ".tab", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
+PACKED = ("", ".gz", ".zst", ".bz2", ".xz")
+
+
+def is_table(name: str) -> bool:
+    """Return whether a file name ends as those of tables do."""
+    return name.casefold().endswith(tuple(ending + packed for ending in TABLES for packed in PACKED))
+
+
 class LostError(LyristError):
     """A remote table that is not there, may not be read or cannot be reached: nothing is known of what is in it."""
 

@@ -1,7 +1,7 @@
-"""A batch of records as Arrow tables: songs with one set of columns, and what is no song with its reason.
+"""A batch of records as Arrow tables: songs with one set of columns, and rejected records with their reasons.
 
-What is unusual: text is checked by being given to Arrow, which refuses what is not UTF-8; only then is the value at fault
-looked for. A NUL, which may be text but ends it for many programs, is taken out and counted.
+Text is checked by Arrow, which refuses what is not UTF-8; only then is the faulty value searched. A NUL, which is valid text
+but ends it for many programs, is removed and counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lyrist.corpus.columns import Columns
-from lyrist.corpus.reading.records import NOT_UTF8, Batch, text_of
+from lyrist.corpus.reading import records
+from lyrist.corpus.reading.records import NOT_UTF8, OVERSIZED, Batch, Rejected, text_of
 
 TEXT = pa.large_string()
 REJECTED = pa.schema([("row", pa.int64()), ("reason", TEXT), ("detail", TEXT)])
@@ -34,7 +35,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some thousand records of a source, in order; each is in one of the two tables."""
+    """Some thousand records of a source, in order, each in one of the two tables."""
 
     songs: pa.Table
     """row (int64, from 1), title, artist, genre, year (int32), language, split, lyrics and the kept columns (text)."""
@@ -43,7 +44,7 @@ class Chunk:
 
 
 class Chunks:
-    """Makes chunks of batches, and counts what it had to repair."""
+    """Converts batches to chunks, and counts what had to be repaired."""
 
     def __init__(self, columns: Columns, extra: Sequence[str] = ()) -> None:
         self._columns = columns
@@ -55,7 +56,7 @@ class Chunks:
 
     def chunk(self, batch: Batch) -> Chunk:
         """Return the tables of a batch."""
-        wrong: dict[int, str] = {}
+        wrong: dict[int, Rejected] = {}
         with_nul: set[int] = set()
         columns: dict[str, pa.Array] = {"row": pa.array(batch.rows, pa.int64())}
         for name, column in self._outputs().items():
@@ -67,7 +68,7 @@ class Chunks:
         songs = pa.table(columns)
         rejected = batch.rejected
         if wrong:
-            rejected = sorted(rejected + [(batch.rows[i], NOT_UTF8, why) for i, why in wrong.items()])
+            rejected = sorted(rejected + [(batch.rows[i], *why) for i, why in wrong.items()])
             songs = songs.filter(pa.array([i not in wrong for i in range(len(batch.rows))]))
         self._count(sorted(batch.rows[i] for i in with_nul - set(wrong)))
         return Chunk(songs, rejected_table(rejected))
@@ -84,7 +85,7 @@ class Chunks:
 
 
 def _tidy(values: pa.Array, name: str, with_nul: set[int]) -> pa.Array:
-    """Return text without NULs, null where it says nothing; all but lyrics without spaces around it."""
+    """Return text without NULs, and null for a value such as NA; all but lyrics lose the spaces around them."""
     holding = pc.match_substring(values, "\0")
     if pc.any(holding).as_py():
         values = pc.replace_substring(values, "\0", "")
@@ -96,18 +97,18 @@ def _tidy(values: pa.Array, name: str, with_nul: set[int]) -> pa.Array:
 
 
 def rejected_table(rejected: Sequence[tuple[int, str, str]]) -> pa.Table:
-    """Return the table of records that are no songs."""
+    """Return the table of rejected records."""
     rows, reasons, details = zip(*rejected, strict=True) if rejected else ((), (), ())
     details = tuple(_SURROGATE.sub("\ufffd", detail) for detail in details)
     return pa.table([pa.array(rows, pa.int64()), pa.array(reasons, TEXT), pa.array(details, TEXT)], schema=REJECTED)
 
 
-def _checked(batch: Batch, column: str, wrong: dict[int, str]) -> pa.Array:
-    """Return the values of a column as text that is UTF-8; note in ``wrong`` where it is not, and put null there."""
+def _checked(batch: Batch, column: str, wrong: dict[int, Rejected]) -> pa.Array:
+    """Return the values of a column as text in UTF-8 of limited size; elsewhere put null, and note why in ``wrong``."""
     values = batch.values[column]
     try:
         if isinstance(values, pa.Array | pa.ChunkedArray):
-            array = _as_text(values)
+            values = array = _within_limit(_as_text(values), batch, column, wrong)
             array.validate(full=True)
             return array
         return pa.array(values, TEXT)
@@ -117,13 +118,25 @@ def _checked(batch: Batch, column: str, wrong: dict[int, str]) -> pa.Array:
     for i, text in enumerate(texts):
         found = _SURROGATE.search(text) if text else None
         if text and found:
-            wrong.setdefault(i, _where(batch, i, column, text, found.start()))
+            wrong.setdefault(i, Rejected(NOT_UTF8, _where(batch, i, column, text, found.start())))
             texts[i] = None
     return pa.array(texts, TEXT)
 
 
+def _within_limit(array: pa.Array, batch: Batch, column: str, wrong: dict[int, Rejected]) -> pa.Array:
+    """Return ``array`` with null in place of values that are longer than a record may be."""
+    sizes = pc.binary_length(array)
+    if (pc.max(sizes).as_py() or 0) <= records.RECORD_LIMIT:
+        return array
+    long = pc.fill_null(pc.greater(sizes, records.RECORD_LIMIT), False)
+    for i in pc.indices_nonzero(long).to_pylist():
+        place = f"{batch.origin.unit} {batch.places[i]}, column {column}"
+        wrong.setdefault(i, Rejected(OVERSIZED, f"{place}: a value of more than {records.RECORD_LIMIT:,} bytes"))
+    return pc.if_else(long, pa.scalar(None, TEXT), array)
+
+
 def _as_text(values: Any) -> pa.Array:
-    """Return an Arrow column of any type as text; unchecked, so that a wrong value can be told apart from its column."""
+    """Return an Arrow column of any type as text, without checking it: a wrong value must not make the column fail."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if pa.types.is_dictionary(values.type):
@@ -142,7 +155,7 @@ def _decoded(values: Any) -> list[str | None]:
 
 
 def _where(batch: Batch, i: int, column: str, text: str, at: int) -> str:
-    """Return where and what the first wrong byte of a value is, for people."""
+    """Return a sentence on the first wrong byte of a value and its place."""
     code = ord(text[at])
     what = f"byte 0x{code - 0xDC00:02X}" if 0xDC00 <= code <= 0xDCFF else f"\\u{code:04x}, half a character,"
     origin, place = batch.origin, batch.places[i]

@@ -1,14 +1,15 @@
-"""CSV and its relatives, read by Python's `csv` module at the speed of C, one record at a time, with nothing swallowed.
+"""CSV and similar formats, read by Python's `csv` module, one record at a time, without losing a row.
 
-What is unusual: a quotation mark that is never closed makes any CSV reader take the following rows, or the rest of the
-file, for one field. Here the reader is strict, so that this comes to light at the next quotation mark; then the lines of
-the record at fault are set aside up to the next line at which a plausible record begins, and reading resumes there. A
-record is plausible when it has the right number of fields and its longest one is not much shorter than in other records:
-that tells it from the single lines of a broken song, which may well have as many commas.
+A quotation mark that is never closed makes any CSV reader take the following rows, or the rest of the file, for one field.
+This reader is strict, so that the error shows at the next quotation mark. Then the lines of the faulty record are set aside
+up to the next line at which a plausible record begins, and reading resumes there. A record is plausible when it has the
+right number of fields and its longest field is not much shorter than in other records. The single lines of a broken song
+may have as many commas, but they are shorter.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -21,27 +22,26 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from lyrist.corpus.reading.records import MALFORMED, UNCLOSED, Item, Rejected
-from lyrist.corpus.reading.streams import DamageError
+from lyrist.corpus.reading import records
+from lyrist.corpus.reading.records import MALFORMED, UNCLOSED, Item, Rejected, oversized
+from lyrist.corpus.reading.streams import DamageError, skip_line
 
-csv.field_size_limit(min(sys.maxsize, 2**62))  # lyrics of 5 MB are read; what is too long is decided here
+csv.field_size_limit(min(sys.maxsize, 2**62))  # lyrics of 5 MB are read; `_fed` decides what is too long
 
 DELIMITERS = ",;\t|"
-MOST_CHARACTERS = 16 << 20
-"""A record of several lines that is longer than this has an unclosed quotation mark."""
 MOST_LINES_ASIDE = 5_000
-"""So many lines at fault become one rejected record; then the search for the next good one begins anew."""
-_ENOUGH = 5  # records before a fault tell what a table looks like
+"""So many faulty lines become one rejected record; then the search for the next good record starts again."""
+_ENOUGH = 5  # records before a fault show what a table looks like
 _PLAUSIBLE = 8
 """A record is plausible when its longest field has at least this fraction of the usual length."""
 _VISIBLE = 60
-"""A record swallowed by another, which is well formed for that, is seen only when a field has so many characters."""
+"""A record inside another one that is well formed is detected only when a field has so many characters."""
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a delimited table looks like, as far as its beginning tells."""
+    """What a delimited table looks like, by its first records."""
 
     header: tuple[str, ...]
     skip: int
@@ -79,7 +79,7 @@ def shape_of(sample: str, whole: bool) -> Shape | None:
     Parameters
     ----------
     sample
-        The beginning of the text, at best some hundred kilobytes.
+        The beginning of the text, some hundred kilobytes where it is as long.
     whole
         Whether ``sample`` is all there is; otherwise its last record is cut and does not count.
     """
@@ -118,7 +118,7 @@ def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float,
             fields = next(reader, None)
         except csv.Error:
             wrong += 1
-            if len(records) >= _ENOUGH:  # what follows an unclosed quotation mark tells nothing about the table
+            if len(records) >= _ENOUGH:  # what follows an unclosed quotation mark says nothing about the table
                 break
             continue
         if fields is None:
@@ -158,14 +158,17 @@ def _completed(header: list[str], records: list[list[str]]) -> list[str]:
 
 def _fed(lines: Iterator[str], seen: list[str], damage: list[DamageError] | None = None) -> Iterator[str]:
     """Pass ``lines`` on and note them in ``seen``, which the caller empties after each record; damage ends them."""
-    note = seen.append
+    note, limit, size = seen.append, records.RECORD_LIMIT, 0
     try:
         for line in lines:
             note(line)
+            size = size + len(line) if len(seen) > 1 else len(line)
+            if size > limit:
+                if len(line) > limit:
+                    skip_line(line, lines)
+                    seen[-1] = line[:-1] + "\n"  # one line, however long it was
+                raise csv.Error("a record longer than the limit")
             yield line
-            count = len(seen)
-            if not count & 4095 and not count & (count - 1) and sum(map(len, seen)) > MOST_CHARACTERS:
-                raise csv.Error("a record of more than 16 MB")  # looked for at 4096, 8192, 16384 ... lines
     except DamageError as error:
         if damage is None:
             raise
@@ -181,7 +184,7 @@ class Table:
         self._back: deque[str] = deque()
         """Lines that were read but belong to records yet to come."""
         self._line = 0
-        """Physical lines before the record at hand."""
+        """Physical lines before the current record."""
         self._damage: list[DamageError] = []
         """Why the lines ended too early, when they did."""
 
@@ -203,7 +206,7 @@ class Table:
             raise self._damage[0]
 
     def _good_records(self) -> Generator[Item, None, bool]:
-        """Yield records up to one at fault, and what that comes to; return whether there may be more."""
+        """Yield records up to a faulty one, and how that is read; return whether there may be more."""
         width = self._shape.fields
         seen: list[str] = []
         fault: list[str] | None = None
@@ -234,13 +237,14 @@ class Table:
 
     def _more(self, seen: list[str]) -> bool:
         """Read one more line into ``seen``; return whether there was one."""
-        line = next(self._feed(seen), None)
-        return line is not None
+        with contextlib.suppress(csv.Error):  # it is too long, which shows when it is parsed
+            return next(self._feed(seen), None) is not None
+        return True
 
     def _fits(self, fields: list[str], seen: list[str]) -> bool:
-        """Return whether a record is good, or a blank line; one that may have swallowed another is looked into.
+        """Return whether a record is good, or a blank line; a record that may contain another one is examined.
 
-        That is one of several lines in a table of single lines, and one that ends just where a field may begin.
+        That is a record of several lines in a table of single lines, or one that ends where a field may begin.
         """
         shape = self._shape
         if len(fields) != shape.fields:
@@ -250,11 +254,12 @@ class Table:
         return not self._within(seen, len(seen))
 
     def _mend(self, seen: list[str], fields: list[str] | None) -> Item:
-        """Return what the record at fault comes to, and leave the lines after it to be read."""
+        """Return how the faulty record is read, and leave the lines after it to be read."""
         value: list[str] | Rejected
         length = len(seen)  # looking ahead makes `seen` longer
-        other = self._second_opinion(seen, fields)
-        if other:
+        if len(seen[0]) > records.RECORD_LIMIT:
+            value, used = oversized(f"line {self._line + 1}"), 1
+        elif other := self._second_opinion(seen, fields):
             value, used = other
         elif fields is None:
             used = self._resumes(seen)
@@ -271,9 +276,9 @@ class Table:
         return first, size, value
 
     def _second_opinion(self, seen: list[str], fields: list[str] | None) -> tuple[list[str], int] | None:
-        """Return the record as another habit of quoting reads it, where that gives a plausible one.
+        """Return the record as read by another convention of quoting, where that gives a plausible one.
 
-        Backslashed quotes may first occur deep in a file; `"Weird Al" Yankovic` stands in tables without any quoting.
+        Backslashed quotes may first occur deep in a file; `"Weird Al" Yankovic` occurs in tables without any quoting.
         """
         shape = self._shape
         if any("\\" in line for line in seen):
@@ -288,12 +293,13 @@ class Table:
 
     def _resumes(self, seen: list[str]) -> int:
         """Return how many lines to set aside: up to that at which the next plausible record begins."""
-        at = 1
+        at, size = 1, len(seen[0])
         if not self._shape.several_lines:
             return at
-        while at < MOST_LINES_ASIDE and (at < len(seen) or self._more(seen)):
+        while at < MOST_LINES_ASIDE and size <= records.RECORD_LIMIT and (at < len(seen) or self._more(seen)):
             if self._begins(seen, at, whole=False):
                 return at
+            size += len(seen[at])
             at += 1
         return at
 

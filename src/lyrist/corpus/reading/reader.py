@@ -1,24 +1,59 @@
 """Any table of songs becomes a stream of chunks in which no record is missing.
 
-Every record of a source has a number, counted from 1, and stands in exactly one chunk: as a song, or as rejected with the
-reason. Nothing is held but the chunk at hand, so memory does not grow with the table. Which columns are read is decided
-before (`lyrist.corpus.columns`), from what `sniff` returns.
+Every record of a source has a number, counted from 1, and is in exactly one chunk: as a song, or as rejected with a reason
+and a place. Chunks have a bounded size, so that memory does not grow with the table. Which columns are read is decided
+before (`lyrist.corpus.columns`), from what `sniff` returns. A new format is one function here, next to `_delimited`, and one
+name in `lyrist.corpus.reading.sources`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from lyrist.corpus.columns import ARTISTS, Columns, recognise
+from lyrist.corpus.reading import records
 from lyrist.corpus.reading.chunks import Chunk, Chunks
-from lyrist.corpus.reading.formats import Counted, no_songs, opened_source
-from lyrist.corpus.reading.sixgenres import Artists, artists_of, joined
-from lyrist.corpus.reading.sources import Source, find_sources
-from lyrist.corpus.reading.streams import explained, opened
+from lyrist.corpus.reading.delimited import Table, shape_of
+from lyrist.corpus.reading.json_records import json_lines, json_values
+from lyrist.corpus.reading.parquet import opened_parquet
+from lyrist.corpus.reading.records import UNREADABLE, Batch, Item, Origin, Rejected, batches, oversized, text_of
+from lyrist.corpus.reading.sources import CSV, JSONL, PARQUET, SONG_FILES, Source, find_sources
+from lyrist.corpus.reading.streams import (
+    DamageError,
+    Opened,
+    decoded,
+    encoding_of,
+    explained,
+    file,
+    head,
+    lines,
+    opened,
+    pieces,
+    seekable,
+    unreadable,
+)
 from lyrist.errors import LyristError
 
 __all__ = ["Chunk", "Reader", "Source", "find_sources", "read", "sniff"]
+
+SAMPLE_ROWS = 100
+SAMPLE_CHARACTERS = 4 << 20
+"""What `sniff` returns has at most so many records, and little more than so many characters."""
+SAMPLE_BYTES = 1 << 18
+"""So much of a delimited table is examined for its delimiter and the form of its records."""
+
+Sample = tuple[list[str], list[dict[str, str | None]]]
+"""The columns of a source, and some of its songs as text."""
 
 
 class Reader(Iterator[Chunk]):
@@ -33,12 +68,12 @@ class Reader(Iterator[Chunk]):
     encoding
         How text is encoded where no byte order mark says so.
     beside
-        The sources of the same call, among which the table of artists of the six-genres data is looked for.
+        The sources of the same call, which may include the table of artists of the six-genres data.
 
     Raises
     ------
     LyristError
-        While reading: the source cannot be opened, has no records, or is damaged before its first song.
+        While reading: the source cannot be opened, has no records, is damaged before its first song, or changes.
     """
 
     def __init__(
@@ -49,11 +84,11 @@ class Reader(Iterator[Chunk]):
         self.rows = 0
         """Records so far: songs and rejected."""
         self.sha256: str | None = None
-        """SHA-256 of the file as it lies on the disk (of a zip: of the member, unpacked); None until all is read."""
+        """SHA-256 of the file as it is stored (of a zip: of the member, unpacked); None until all is read."""
         self._encoding = encoding
         self._beside = beside
         self._tap: Counted | None = None
-        self._made = Chunks(columns, [columns.link] if columns.link else [])
+        self._chunks_of = Chunks(columns, [columns.link] if columns.link else [])
         self._chunks = self._all()
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -69,13 +104,13 @@ class Reader(Iterator[Chunk]):
 
     @property
     def repaired(self) -> dict[str, int]:
-        """Songs in which something was repaired, by kind: ``nul-byte`` (a NUL was taken out)."""
-        return self._made.repaired
+        """Songs in which something was repaired, by kind: ``nul-byte`` (a NUL was removed)."""
+        return self._chunks_of.repaired
 
     @property
     def first_repaired(self) -> dict[str, int]:
         """The record number of the first song repaired, by kind."""
-        return self._made.first_repaired
+        return self._chunks_of.first_repaired
 
     def _all(self) -> Iterator[Chunk]:
         if self.columns.preset == ARTISTS:
@@ -90,10 +125,11 @@ class Reader(Iterator[Chunk]):
         with opened_source(self.source, self._encoding) as source, explained(self.source.path):
             self._tap = source.tap
             for batch in source.batches(self.columns):
-                chunk = self._made.chunk(batch)
+                chunk = self._chunks_of.chunk(batch)
                 self.rows += chunk.songs.num_rows + chunk.rejected.num_rows
                 yield self._joined(chunk, artists)
             self.sha256 = source.tap.finish()
+            source.check()
         if not self.rows:
             raise no_songs(self.source.path)
 
@@ -122,7 +158,7 @@ def read(source: Source, columns: Columns, encoding: str = "utf-8", beside: Sequ
     return Reader(source, columns, encoding, beside)
 
 
-def sniff(source: Source, encoding: str = "utf-8") -> tuple[list[str], list[dict[str, str | None]]]:
+def sniff(source: Source, encoding: str = "utf-8") -> Sample:
     """Return the columns of a source and up to 100 of its first songs, as text.
 
     Raises
@@ -134,3 +170,278 @@ def sniff(source: Source, encoding: str = "utf-8") -> tuple[list[str], list[dict
     """
     with opened_source(source, encoding) as found, explained(source.path):
         return found.sniff()
+
+
+# Formats ------------------------------------------------------------------------------------------------------------
+
+
+class Counted(Protocol):
+    """Counts and hashes the bytes of a source while they are read."""
+
+    count: int
+    """Bytes so far."""
+
+    def finish(self) -> str:
+        """Return the SHA-256 of all of them."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """A source that has been opened; either function can be called, once."""
+
+    sniff: Callable[[], Sample]
+    batches: Callable[[Columns], Iterator[Batch]]
+    tap: Counted
+    check: Callable[[], None] = lambda: None
+    """Raises an error if the source changed since it was opened."""
+
+
+@contextlib.contextmanager
+def opened_source(source: Source, encoding: str) -> Iterator[Open]:
+    """Open a source of any format.
+
+    Raises
+    ------
+    LyristError
+        It cannot be opened or is empty.
+    UsageError
+        There is no such encoding.
+    """
+    if source.format == SONG_FILES:
+        encoding_of(b"", encoding)  # refuses a wrong name
+        files = SongFiles(source.files, encoding)
+        yield _lists(list(SongFiles.HEADER), files.items(), Origin(source.path, "file", encoding), files)
+        return
+    with opened(source.path, source.member) as raw:
+        if source.format == PARQUET and raw.remote and not raw.packed:
+            yield _remote_parquet(source.path, raw)
+            return
+        if source.format == PARQUET:
+            with opened_parquet(source.path, raw.data if raw.packed else None) as table:
+                yield replace(_parquet(source.path, table, raw.tap), check=raw.check)
+            return
+        start, whole = head(source.path, source.member, SAMPLE_BYTES)
+        encoding = encoding_of(start, encoding)
+        if source.format == CSV:
+            found = _delimited(source.path, raw, encoding, start.decode(encoding, "replace"), whole)
+        elif source.format == JSONL:
+            items = json_lines(lines(raw.data, encoding, records.RECORD_LIMIT + 1))
+            found = _objects(items, Origin(source.path, "line", encoding), raw.tap)
+        else:
+            found = _objects(json_values(pieces(raw.data, encoding)), Origin(source.path, "object", encoding), raw.tap)
+        yield replace(found, check=raw.check)
+
+
+def no_songs(path: str) -> LyristError:
+    """Return the error for a table that has a header at most."""
+    return LyristError(f"{path} has no songs: there is no row after the header.")
+
+
+def _parquet(path: str, table: Any, tap: Counted) -> Open:
+    def sniffed() -> Sample:
+        if not table.rows:
+            raise no_songs(path)
+        return table.names, table.sample(SAMPLE_ROWS)
+
+    return Open(sniffed, lambda columns: table.batches(wanted(columns), Origin(path, "row")), tap)
+
+
+def _remote_parquet(path: str, raw: Opened) -> Open:
+    """Open a remote file: a sample fetches the parts it needs; all rows are read from a copy, fetched and hashed once."""
+
+    def sniffed() -> Sample:
+        with contextlib.ExitStack() as stack:
+            whole = seekable(stack.enter_context(file(path)), stack)
+            return _parquet(path, stack.enter_context(opened_parquet(path, whole=whole)), raw.tap).sniff()
+
+    def copied(columns: Columns) -> Iterator[Batch]:
+        with opened_parquet(path, raw.data) as copy:
+            yield from copy.batches(wanted(columns), Origin(path, "row"))
+
+    return Open(sniffed, copied, raw.tap)
+
+
+def _delimited(path: str, raw: Opened, encoding: str, start: str, whole: bool) -> Open:
+    shape = shape_of(start, whole)
+    if shape is None:
+        raise LyristError(f"{path} is empty; give a table with a header and songs.")
+    origin = Origin(path, "line", encoding, line_breaks=True)
+    text = lines(raw.data, encoding, records.RECORD_LIMIT + 1)
+    return _lists(list(shape.header), Table(text, shape).records(), origin, raw.tap)
+
+
+def _lists(header: list[str], items: Iterator[Item], origin: Origin, tap: Counted) -> Open:
+    """Open a source whose records are lists, with a value for each column."""
+
+    def sniffed() -> Sample:
+        return header, [dict(zip(header, row, strict=True)) for row in _first_of(items, origin.path)]
+
+    def chosen(columns: Columns) -> Iterator[Batch]:
+        names = wanted(columns)
+        pick = itemgetter(*(header.index(name) for name in names), -1)  # the last value is not used: always a tuple
+        rows = (item if type(item[2]) is Rejected else (item[0], item[1], pick(item[2])) for item in items)
+        return batches(rows, origin, names)
+
+    return Open(sniffed, chosen, tap)
+
+
+def _objects(items: Iterator[Item], origin: Origin, tap: Counted) -> Open:
+    """Open a source whose records are objects; its columns are the keys that the first of them have."""
+
+    def sniffed() -> Sample:
+        songs = _first_of(items, origin.path)
+        header = list(dict.fromkeys(key for song in songs for key in song))
+        return header, [{key: text_of(value) for key, value in song.items()} for song in songs]
+
+    def chosen(columns: Columns) -> Iterator[Batch]:
+        joiners = {name: "\n" if name == columns.lyrics else ", " for name in wanted(columns)}
+
+        def rows() -> Iterator[Item]:
+            for place, size, song in items:
+                if type(song) is Rejected:
+                    yield place, size, song
+                else:  # only the texts are kept: an object may take thirty times the memory of its text
+                    texts = [text_of(song.get(name), joiner) for name, joiner in joiners.items()]
+                    yield place, sum(len(text) for text in texts if text), texts
+
+        return batches(rows(), origin, list(joiners))
+
+    return Open(sniffed, chosen, tap)
+
+
+def _first_of(items: Iterator[Item], path: str) -> list[Any]:
+    """Return the values of some of the first records that can be songs."""
+    found: list[Any] = []
+    rejected: Rejected | None = None
+    try:
+        size = 0
+        for _, characters, value in islice(items, 10 * SAMPLE_ROWS):
+            size += characters
+            if isinstance(value, Rejected):
+                rejected = rejected or value
+            else:
+                found.append(value)
+            if len(found) == SAMPLE_ROWS or size > SAMPLE_CHARACTERS:
+                break
+    except DamageError as error:
+        if not found:
+            raise unreadable(path, str(error)) from error
+    if not found and not rejected:
+        raise no_songs(path)
+    if not found and rejected:
+        raise LyristError(f"Not one song can be read from {path}; the first fault is in {rejected.detail}.")
+    return found
+
+
+def wanted(columns: Columns) -> list[str]:
+    """Return the columns of the source that are read, each once."""
+    named = (
+        columns.title,
+        columns.artist,
+        columns.genre,
+        columns.lyrics,
+        columns.language,
+        columns.year,
+        columns.split,
+    )
+    return list(dict.fromkeys(name for name in (*named, *columns.keep, columns.link) if name))
+
+
+# A folder with a text file for each song -----------------------------------------------------------------------------
+
+_NAMED = re.compile(r"(?P<artist>.+?) [-–—] (?P<title>.+)")
+_NUMBERED = re.compile(r"\d{1,3}\s*[-–—._)]\s+|0\d\s+")
+_PLAIN_FOLDERS = {"lyrics", "lyric", "songs", "song", "texts", "text", "txt", "data", "dataset", "corpus", "files", "."}
+"""Names of folders that are not the name of an artist."""
+
+
+class SongFiles:
+    """The songs of a folder, file by file; afterwards their common hash."""
+
+    HEADER = ("title", "artist", "lyrics")
+
+    def __init__(self, files: Sequence[str], encoding: str) -> None:
+        self._files = files
+        self._encoding = encoding
+        self._hash = hashlib.sha256()
+        self.count = 0
+
+    def items(self) -> Iterator[Item]:
+        """Yield each song: the number of its file, its characters, and title, artist, lyrics or why it is rejected."""
+        for number, name in enumerate(self._files, 1):
+            path = Path(name)
+            try:
+                with file(name) as raw:
+                    data = raw.read(records.RECORD_LIMIT + 1)
+            except (OSError, LyristError) as error:
+                why = getattr(error, "strerror", None) or str(error)
+                yield number, 0, Rejected(UNREADABLE, f"{path.name}: {why}")
+                continue
+            if len(data) > records.RECORD_LIMIT:
+                yield number, 0, oversized(path.name)
+                continue
+            self.count += len(data)
+            for part in (path.name.encode("utf-8", "surrogateescape"), b"\0", hashlib.sha256(data).digest()):
+                self._hash.update(part)
+            yield number, len(data), [*named(path), decoded(data, encoding_of(data, self._encoding))]
+
+    def finish(self) -> str:
+        """Return the SHA-256 over the names and the SHA-256s of the files read, in order."""
+        return self._hash.hexdigest()
+
+
+def named(path: Path) -> tuple[str, str | None]:
+    """Return the title and artist by the path of a file: ``Artist - Title.txt`` or ``Artist/Title.txt``.
+
+    A number in front (``07 - Title.txt``) is that of a track. Folders with names such as ``lyrics`` are not artists.
+    """
+    stem = path.stem.removeprefix(number[0] if (number := _NUMBERED.match(path.stem)) else "").strip() or path.stem
+    found = _NAMED.fullmatch(stem)
+    if found:
+        return found["title"].strip(), found["artist"].strip()
+    folder = path.absolute().parent.name
+    return stem, None if folder.casefold() in _PLAIN_FOLDERS or not folder else folder
+
+
+# The join of the six-genres data -------------------------------------------------------------------------------------
+# Its songs name an artist by a link, and the genre is in the table of artists. That table is small (thousands of rows) and
+# is held in memory. Of an artist's genres the first counts. Without the table an artist has the name in the link
+# (``/10000-maniacs/``), and there are no genres.
+
+Artists = Mapping[str, tuple[str | None, str | None]]
+"""From the key of an artist's link to name and genre."""
+
+_BETWEEN = re.compile(r"\s*[;,]\s*")
+
+
+def artists_of(tables: Iterable[pa.Table], link: str) -> Artists:
+    """Return the lookup made of the table of artists: columns ``artist``, ``genre`` and that of the links."""
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for table in tables:
+        columns = (table[name].to_pylist() for name in (link, "artist", "genre"))
+        for place, artist, genre in zip(*columns, strict=True):
+            if place:
+                found.setdefault(_key(place), (artist, _first(genre)))
+    return found
+
+
+def joined(songs: pa.Table, link: str, artists: Artists, *, name: bool, genre: bool) -> pa.Table:
+    """Return songs with the ``artist`` (when ``name``) and ``genre`` (when ``genre``) that their links lead to."""
+    keys = [_key(place) if place else "" for place in songs[link].to_pylist()]
+    facts = [artists.get(key, (None, None)) for key in keys]
+    if name:
+        names = [fact[0] or key.replace("-", " ") or None for fact, key in zip(facts, keys, strict=True)]
+        songs = _replaced(songs, "artist", names)
+    return _replaced(songs, "genre", [fact[1] for fact in facts]) if genre else songs
+
+
+def _key(link: str) -> str:
+    return link.strip().strip("/").rsplit("/", 1)[-1].casefold()
+
+
+def _first(genres: str | None) -> str | None:
+    return next(filter(None, _BETWEEN.split(genres or "")), None)
+
+
+def _replaced(songs: pa.Table, name: str, values: list[str | None]) -> pa.Table:
+    return songs.set_column(songs.column_names.index(name), name, pa.array(values, songs.schema.field(name).type))

@@ -1,14 +1,14 @@
 """Records and batches of records: what every reader of a row-wise format yields.
 
-A record that cannot be a song is not left out but stands in its place as `Rejected`, so that row numbers are the same
-whatever is wrong with a table.
+A record that cannot be a song is not left out. It is yielded in its place as `Rejected`, so that row numbers do not depend
+on what is wrong with a table. One limit, `RECORD_LIMIT`, bounds the memory that a record can take in any format.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,12 +18,15 @@ MALFORMED = "malformed-row"
 UNCLOSED = "unclosed-quote"
 NOT_UTF8 = "invalid-utf8"
 NOT_JSON = "damaged-json"
+OVERSIZED = "oversized-record"
 TRUNCATED = "truncated-file"
 UNREADABLE = "unreadable-file"
 
 CHUNK_ROWS = 8_192
 CHUNK_CHARACTERS = 32 << 20
 """A chunk is full when it has so many rows or characters, so that long fields do not fill the memory."""
+RECORD_LIMIT = 16 << 20
+"""Maximum characters of one record; bytes of a Parquet value or a text file. Longer ones are rejected unread."""
 
 
 class Rejected(NamedTuple):
@@ -33,13 +36,18 @@ class Rejected(NamedTuple):
     detail: str
 
 
+def oversized(place: str) -> Rejected:
+    """Return the rejection of a record that is longer than `RECORD_LIMIT`."""
+    return Rejected(OVERSIZED, f"{place}: a record of more than {RECORD_LIMIT:,} characters")
+
+
 Item = tuple[int, int, Any]
 """A record: where it begins (line, or number of the object), its characters, and its value or `Rejected`."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How the places of records are told to people."""
+    """How the places of records are reported."""
 
     path: str
     unit: str = "line"
@@ -60,46 +68,43 @@ class Batch:
     places: list[int] = field(default_factory=list)
     """The line (or object) at which each song begins."""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """The values of each column that was asked for: a list (None, or text) or an Arrow array."""
+    """The values of each column that is read: texts (or None), or an Arrow array."""
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
-    """Record number, reason and detail of each record that is no song."""
+    """Record number, reason and detail of each record that is not a song."""
 
 
-def batches(
-    items: Iterable[Item], origin: Origin, pick: Callable[[list[Any]], Mapping[str, Sequence[str | None]]]
-) -> Iterator[Batch]:
+def batches(items: Iterable[Item], origin: Origin, names: Sequence[str]) -> Iterator[Batch]:
     """Gather records into batches of bounded size.
 
     Parameters
     ----------
     items
-        The records in order; `DamageError` may end them.
+        The records in order, each with the values of ``names``; `DamageError` may end them.
     origin
         Where they come from.
-    pick
-        From the values of some records to the columns.
+    names
+        The columns.
 
     Raises
     ------
     LyristError
         The source is damaged before the end of the first song.
     """
-    row = songs = size = 0
-    batch, values = Batch(origin), list[Any]()
-    place = 0
+    row = songs = size = place = 0
+    batch, values = Batch(origin), list[Sequence[str | None]]()
     try:
         for place, characters, value in items:
             row += 1
-            size += characters
             if type(value) is Rejected:
                 batch.rejected.append((row, *value))
             else:
                 batch.rows.append(row)
                 batch.places.append(place)
                 values.append(value)
+                size += characters
             if size >= CHUNK_CHARACTERS or len(values) + len(batch.rejected) >= CHUNK_ROWS:
                 songs += len(values)
-                batch.values = pick(values)
+                batch.values = dict(zip(names, zip(*values, strict=True), strict=False))
                 yield batch
                 batch, values, size = Batch(origin), [], 0
     except DamageError as error:
@@ -109,14 +114,14 @@ def batches(
             (row + 1, TRUNCATED, f"after {origin.unit} {place}: the file ends before it should ({error})")
         )
     if batch.rows or batch.rejected:
-        batch.values = pick(values)
+        batch.values = dict(zip(names, zip(*values, strict=True), strict=False))
         yield batch
 
 
 def text_of(value: Any, joiner: str = ", ") -> str | None:
-    """Return a value of JSON or Parquet as text; None for what says nothing.
+    """Return a value of JSON or Parquet as text; None for a value without content.
 
-    Lists are joined, objects stand for their ``name`` where they have one, whole numbers lose a trailing ``.0``.
+    Lists are joined, objects are replaced by their ``name`` where they have one, whole numbers lose a trailing ``.0``.
     """
     if value is None or isinstance(value, str):
         return value

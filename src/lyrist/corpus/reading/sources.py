@@ -1,12 +1,15 @@
 """Which tables a user means: files, patterns and folders become a list of sources, each with its format.
 
-The format is that of the content; the ending of a name only says which files of a folder are tables.
+The content decides the format; the ending of a name only says which files of a folder are tables. What is in a folder may
+come from others, so that only regular files inside it are read. Others are named as left out: FIFOs, sockets and devices,
+which may never end, and links that lead out of the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import itertools
 import json
 import os
 import zipfile
@@ -16,10 +19,9 @@ from pathlib import Path
 
 from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
 from lyrist.corpus.reading import remote
-from lyrist.corpus.reading.addresses import STORES, WEB, Address, LostError, is_remote, told
+from lyrist.corpus.reading.addresses import STORES, WEB, Address, LostError, is_remote, is_table, told
 from lyrist.corpus.reading.delimited import shape_of
-from lyrist.corpus.reading.endings import is_table
-from lyrist.corpus.reading.streams import encoding_of, explained, head, seekable
+from lyrist.corpus.reading.streams import check_ratio, encoding_of, explained, head, not_a_file, seekable, special
 from lyrist.corpus.reading.streams import file as opened_file
 from lyrist.errors import LyristError, UsageError, nearest
 
@@ -48,13 +50,13 @@ class Source:
     """One table, or one folder of songs, as it was found."""
 
     path: str
-    """Where it is, as the user gave it."""
+    """Its path, as the user gave it."""
     name: str
-    """What it is called in the corpus; no two sources of one call have the same name."""
+    """Its name in the corpus; no two sources of one call have the same name."""
     format: str
     """``csv`` (any delimiter), ``json``, ``jsonl``, ``parquet`` or ``songs`` (text files)."""
     bytes: int
-    """Its size as it lies on the disk; of a member of a zip archive, the size unpacked."""
+    """Its size as it is stored; of a member of a zip archive, the size unpacked."""
     member: str = ""
     """The member of the zip archive at ``path``."""
     files: tuple[str, ...] = ()
@@ -62,7 +64,7 @@ class Source:
     given: bool = True
     """Whether the user named it, and not a folder that it is in, or a pattern."""
     artists: bool = False
-    """Whether it is a table about artists that goes with one of songs (preset sixgenres); it has no songs."""
+    """Whether it is a table about artists that belongs to one of songs (preset sixgenres); it has no songs."""
 
 
 Unread = dict[str, str]
@@ -70,11 +72,11 @@ Unread = dict[str, str]
 
 
 def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> list[Source]:
-    """Return the sources that files, patterns (``*.csv``) and folders stand for, each once, in order (artists last).
+    """Return the sources that files, patterns (``*.csv``) and folders refer to, each once, in order (artists last).
 
-    A folder stands for all tables in it and below, or, when there is none, for one song in each ``.txt`` file; the folder
-    of a corpus stands for its songs. Hidden files are left out. Where ``unread`` is given, files that nobody named and that
-    are no tables are noted there, as long as there are others.
+    A folder refers to all tables in it and below, or, when there are none, to one song in each ``.txt`` file; the folder of a
+    corpus refers to its songs. Hidden files are left out. Where ``unread`` is given, files of folders and patterns that
+    cannot be read are noted there, as long as there are others.
 
     Raises
     ------
@@ -86,13 +88,10 @@ def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> 
     loose: list[str] = []
     wrong: dict[str, LyristError] = {}
     for table in tables:
-        for path, in_folder in _expanded(table if isinstance(table, Address) else str(table)):
-            if in_folder and path.casefold().endswith(".txt"):
-                loose.append(path)
-                continue
+        for path, in_folder, root in _expanded(table if isinstance(table, Address) else str(table)):
             given = path == str(table) or path == str(Path(table).expanduser())
             try:
-                sources = [replace(source, given=given) for source in _sources(path)]
+                sources = [replace(source, given=given) for source in _found(path, in_folder, root)]
             except (LostError, UsageError):
                 raise
             except LyristError as error:
@@ -114,14 +113,14 @@ def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> 
 
 
 def _here(path: str) -> str:
-    """Return the path of the text of a song, which is on a disk."""
+    """Return the path of the text of one song; it must be on a disk."""
     if isinstance(path, Address):
         raise LyristError(f"{path} is the text of one song; songs in files of their own are read from disks only.")
     return path
 
 
 def _real(path: str) -> str:
-    """Return what tells whether two paths are of one file."""
+    """Return the path without links, which is the same for two paths of one file."""
     return path.real if isinstance(path, Address) else os.path.realpath(path)
 
 
@@ -129,29 +128,54 @@ def _name(path: str) -> str:
     return path.name if isinstance(path, Address) else Path(path).name
 
 
-def _expanded(given: str) -> Iterator[tuple[str, bool]]:
-    """Yield the files that an argument stands for, and whether its name alone was reason to take it."""
+def _expanded(given: str) -> Iterator[tuple[str, bool, str]]:
+    """Yield the files that an argument refers to, whether each was chosen by its name alone, and the folder it must be in."""
     if is_remote(given):
-        yield from remote.expanded(given if isinstance(given, Address) else Address(given))
+        found = remote.expanded(given if isinstance(given, Address) else Address(given))
+        yield from ((path, by_name, "") for path, by_name in found)
         return
     path = Path(given).expanduser()
     with explained(given):
         if path.is_dir():
-            yield from ((str(file), True) for file in _in_folder(path))
+            yield from ((str(file), True, str(path)) for file in _in_folder(path))
             return
         if path.exists():
-            if not path.is_file():
-                raise LyristError(f"{given} is not a file; save what it gives to one first.")
-            yield str(path), False
+            yield str(path), False, ""
             return
-        matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(given) else []  # noqa: PTH207 - any path
-        for match in matches:
-            if Path(match).is_dir():
-                yield from ((str(file), True) for file in _in_folder(Path(match)))
+        if not glob.has_magic(given):
+            raise _not_found(given, path)
+        root = str(Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)))
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - any path
+        if not matches:
+            raise _not_found(given, path)
+        for match in map(Path, matches):
+            if match.is_dir() and _inside(str(match), root):
+                yield from ((str(file), True, root) for file in _in_folder(match))
             else:
-                yield match, False
-    if not matches:
-        raise _not_found(given, path)
+                yield str(match), False, root
+
+
+def _found(path: str, in_folder: bool, root: str) -> list[Source]:
+    """Return the sources in one file; a text file in a folder is one song without a look at it."""
+    if not isinstance(path, Address):
+        _check_file(path, root)
+    if in_folder and path.casefold().endswith(".txt"):
+        return [Source(path, _name(path), SONG_FILES, 0)]
+    return list(_sources(path))
+
+
+def _check_file(path: str, root: str) -> None:
+    """Refuse what is not a regular file, and a link that leads out of the folder ``root``."""
+    if root and not _inside(path, root):
+        raise LyristError(f"{path} is a link that leads out of {root}; give the file itself if you trust it.")
+    with explained(path):
+        if what := special(Path(path).stat()):
+            raise not_a_file(path, what)
+
+
+def _inside(path: str, root: str) -> bool:
+    """Return whether a path, followed through links, is in a folder."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def _not_found(given: str, path: Path) -> LyristError:
@@ -167,18 +191,24 @@ def _not_found(given: str, path: Path) -> LyristError:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """Return the tables in a folder and below; the text files when there is no table."""
+    """Return the tables in a folder and below, or the text files when there is no table; and links to other folders."""
+    root = folder
     if (folder / "corpus.json").is_file() and (folder / "songs").is_dir():
         folder = folder / "songs"
     files: list[Path] = []
+    links: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         files += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+        links += [
+            path for name in folders if (path := Path(place, name)).is_symlink() and not _inside(str(path), str(root))
+        ]
     tables = [file for file in files if is_table(file.name) or file.suffix.casefold() == ".zip"]
-    found = tables or [file for file in files if file.suffix.casefold() == ".txt"]
-    if not found:
+    if not any(file.is_file() for file in tables):
+        tables += [file for file in files if file.suffix.casefold() == ".txt"]
+    if not tables:
         raise LyristError(f"The folder {folder} holds no table and no .txt file. {FORMATS}.")
-    return found
+    return tables + links
 
 
 def _refuse(error: OSError) -> None:
@@ -202,6 +232,8 @@ def _members(path: str) -> Iterator[Source]:
         raw = seekable(stack.enter_context(opened_file(path)), stack)
         archive = stack.enter_context(zipfile.ZipFile(raw))
         infos = [info for info in archive.infolist() if not info.is_dir()]
+        if not isinstance(path, Address):
+            check_ratio(path, Path(path).stat().st_size, sum(info.file_size for info in infos))
     names = [info.filename for info in infos]
     if "[Content_Types].xml" in names:
         raise LyristError(f"{path} is an Excel or Word file, which is not read; save the sheet as CSV. {FORMATS}.")

@@ -18,8 +18,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from lyrist.corpus.reading import azure
-from lyrist.corpus.reading.addresses import CREDENTIALS, Address, LostError
-from lyrist.corpus.reading.endings import is_table
+from lyrist.corpus.reading.addresses import CREDENTIALS, Address, LostError, is_table
 
 FAILURES = (OSError, ValueError, pa.ArrowException)
 """What Arrow's file systems raise."""

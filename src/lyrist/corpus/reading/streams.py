@@ -1,7 +1,8 @@
-"""The bytes of a source, whatever it is packed in: counted, hashed and unpacked as they stream by.
+"""The bytes of a source, whatever it is packed in: counted, hashed and unpacked while they are read.
 
-What is unusual: damage in a packed file (cut short, a wrong checksum) does not lose what came before it. The bytes that
-could be unpacked are all delivered first; only then does reading raise `DamageError`.
+Damage in a packed file (cut short, a wrong checksum) does not lose what came before it: the bytes that could be unpacked
+are all delivered first, and only then does reading raise `DamageError`. Unpacking is bounded: in memory at any moment, and
+over the whole file by `RATIO` and `TOTAL`, so that a small file cannot fill the memory or the disk.
 """
 
 from __future__ import annotations
@@ -13,35 +14,49 @@ import errno
 import hashlib
 import io
 import lzma
+import os
 import shutil
+import stat
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import zstandard
 
-from lyrist.corpus.reading.addresses import Address
+from lyrist.corpus.reading.addresses import Address, LostError
 from lyrist.corpus.reading.remote import Remote
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError
 
 BLOCK = 1 << 20
 _FEED = 1 << 14
-"""Packed bytes given to an unpacker at once: small, so that a bomb unpacks piece by piece."""
+"""Packed bytes given to an unpacker at once: few, so that one step unpacks a bounded number of bytes."""
+RATIO = 100
+"""A packed file may unpack to so many times its size (lyrics pack to a quarter), and `ALLOWANCE` more."""
+ALLOWANCE = 64 << 20
+TOTAL = 128 << 30
+"""A packed file may unpack to so many bytes at most."""
+_WINDOW = 1 << 27
+"""Bytes of memory that a packed file may require for its window."""
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
          (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # fmt: skip
 
-_PACKED: dict[str, tuple[bytes, Callable[[], Any]]] = {
-    "gz": (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=31)),
-    "zst": (b"\x28\xb5\x2f\xfd", lambda: zstandard.ZstdDecompressor().decompressobj()),
-    "bz2": (b"BZh", bz2.BZ2Decompressor),
-    "xz": (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
+_PACKED: dict[str, tuple[bytes, Callable[[], Any], int]] = {
+    "gz": (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=31), 1 << 13),
+    "zst": (b"\x28\xb5\x2f\xfd", lambda: zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj(), 1 << 10),
+    "bz2": (b"BZh", bz2.BZ2Decompressor, _FEED),
+    "xz": (b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(memlimit=2 * _WINDOW), _FEED),
 }
+"""For each kind: its first bytes, an unpacker, and the packed bytes that it is given at once.
+
+From gzip data, 8 KB unpack to 8 MB at most, from Zstandard data 1 KB to 32 MB; the others have a limit of their own.
+"""
 _BROKEN = (zlib.error, zstandard.ZstdError, lzma.LZMAError, zipfile.BadZipFile, EOFError)
 
 
@@ -87,13 +102,15 @@ class Tap(io.RawIOBase):
 
 
 class _Unpacked(io.RawIOBase):
-    """What a packed stream holds; several packed one after another are read as one."""
+    """The unpacked bytes of a packed stream; several packed streams one after another are read as one."""
 
-    def __init__(self, raw: IO[bytes], kind: str) -> None:
-        self._raw, (self._magic, self._make) = raw, _PACKED[kind]
+    def __init__(self, raw: IO[bytes], kind: str, path: str) -> None:
+        self._raw, (self._magic, self._make, self._feed) = raw, _PACKED[kind]
+        self._path = path
         self._unpacker = self._make()
         self._packed = b""
         self._ready = memoryview(b"")
+        self._bytes_in = self._bytes_out = 0
 
     def readable(self) -> bool:
         return True
@@ -108,28 +125,47 @@ class _Unpacked(io.RawIOBase):
         return size
 
     def _unpack(self) -> bool:
-        """Unpack some more; return whether there was more."""
+        """Unpack the next bytes; return whether there were any."""
+        bounded = hasattr(self._unpacker, "needs_input")  # it keeps what does not fit into one block
         if self._unpacker.eof:
             if not self._next_stream():
                 return False
-        elif not self._packed:
-            self._packed = self._raw.read(_FEED)
+        elif not self._packed and (not bounded or self._unpacker.needs_input):
+            self._packed = self._read()
             if not self._packed:
                 raise DamageError("it ends before its packed data do")
         try:
-            self._ready = memoryview(self._unpacker.decompress(self._packed))
+            block = self._unpacker.decompress(self._packed, *([BLOCK] if bounded else []))
         except (*_BROKEN, OSError) as error:
             raise DamageError(str(error)) from error
         self._packed = b""
+        self._ready = memoryview(block)
+        self._bytes_out += len(block)
+        check_ratio(self._path, self._bytes_in, self._bytes_out)
         return True
 
     def _next_stream(self) -> bool:
         """Begin the packed stream after the one that ended; other bytes there are padding, as for the packers."""
-        rest = self._unpacker.unused_data + self._raw.read(_FEED)
+        rest = self._unpacker.unused_data + self._read()
         if not rest.startswith(self._magic):
             return False
         self._unpacker, self._packed = self._make(), rest
         return True
+
+    def _read(self) -> bytes:
+        block = self._raw.read(self._feed)
+        self._bytes_in += len(block)
+        return block
+
+
+def check_ratio(path: str, packed: int, unpacked: int) -> None:
+    """Refuse a file that unpacks to far more than text does."""
+    if unpacked > min(ALLOWANCE + RATIO * packed, TOTAL):
+        limit = f"{TOTAL >> 30} GB" if unpacked > TOTAL else f"{RATIO} times its size"
+        raise LyristError(
+            f"{path} unpacks to more than {limit} and is not read to its end; unpack it yourself if you trust it, and give "
+            "the unpacked file."
+        )
 
 
 @dataclass(frozen=True)
@@ -139,9 +175,11 @@ class Opened:
     data: IO[bytes]
     """Its bytes, unpacked."""
     tap: Tap
-    """What they run through as they lie on the disk."""
+    """Counts and hashes the bytes as they are stored."""
     packed: bool
     """Whether the two differ, or the source is the member of an archive."""
+    check: Callable[[], None]
+    """Raises an error if the file is no longer what it was when it was opened."""
     remote: bool = False
     """Whether it is at an address."""
 
@@ -153,11 +191,12 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
     Raises
     ------
     LyristError
-        It is not there, may not be read, is no whole archive, or is locked by a password.
+        It does not exist, is not a regular file, may not be read, is not a whole archive, or is locked by a password.
     """
     with contextlib.ExitStack() as stack:
         with explained(path):
             raw: Any = stack.enter_context(file(path))
+            check = (lambda: None) if isinstance(path, Address) else partial(_check, path, os.fstat(raw.fileno()))
             if member:
                 raw = _member(stack.enter_context(zipfile.ZipFile(seekable(raw, stack))), member, path)
         tap = Tap(raw)
@@ -166,17 +205,47 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
         with contextlib.suppress(DamageError):  # then the first read says so
             kind = packing(data.peek(8)[:8])
         if kind:
-            data = io.BufferedReader(_Unpacked(data, kind), buffer)
-        yield Opened(data, tap, bool(member or kind), isinstance(path, Address))
+            data = io.BufferedReader(_Unpacked(data, kind, path), buffer)
+        yield Opened(data, tap, bool(member or kind), check, isinstance(path, Address))
+
+
+def _check(path: str, before: os.stat_result) -> None:
+    """Raise an error if a file was written or replaced since ``before``."""
+    try:
+        now = Path(path).stat()
+    except OSError:
+        now = None
+    if now is None or any(getattr(now, of) != getattr(before, of) for of in ("st_ino", "st_size", "st_mtime_ns")):
+        raise LostError(f"{path} changed while it was read; run again when no other program writes to it.")
 
 
 def file(path: str) -> IO[bytes]:
     """Return a file, here or at an address, for reading without a buffer."""
-    return Remote(path) if isinstance(path, Address) else Path(path).open("rb", buffering=0)  # type: ignore[return-value]
+    return Remote(path) if isinstance(path, Address) else io.FileIO(path, opener=_regular)  # type: ignore[return-value]
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a regular file; anything else is closed at once, a FIFO without waiting for a writer."""
+    number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if what := special(os.fstat(number)):
+        os.close(number)
+        raise not_a_file(path, what)
+    return number
+
+
+def special(found: os.stat_result) -> str:
+    """Return what something is that is not a regular file; empty for a regular file."""
+    kinds = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+    return "" if stat.S_ISREG(found.st_mode) else kinds.get(stat.S_IFMT(found.st_mode), "a folder")
+
+
+def not_a_file(path: str, what: str) -> LyristError:
+    """Return the error for a path that is not a regular file."""
+    return LyristError(f"{path} is not a file but {what}; save what it gives to a file and give that.")
 
 
 def seekable(raw: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
-    """Return ``raw`` for readers that go to and fro and count on all they ask for; a copy on the disk where it must be."""
+    """Return ``raw``, or a copy of it on the disk, for readers that need any position and whole reads."""
     if raw.seekable():
         return io.BufferedReader(raw, _FEED) if isinstance(raw, Remote) else raw
     copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
@@ -186,15 +255,17 @@ def seekable(raw: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: str) -> IO[bytes]:
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise unreadable(path, f"{name} is packed by a method other than deflate")  # others unpack without a limit
     try:
         return archive.open(name)
-    except (RuntimeError, NotImplementedError) as error:  # a password, or a method of packing that zipfile has not
+    except (RuntimeError, NotImplementedError) as error:  # a password, or a feature that zipfile does not have
         raise unreadable(path, str(error)) from error
 
 
 def packing(head: bytes) -> str:
     """Return ``gz``, ``zst``, ``bz2`` or ``xz`` for the first bytes of a packed file; empty for any other."""
-    return next((kind for kind, (magic, _) in _PACKED.items() if head.startswith(magic)), "")
+    return next((kind for kind, (magic, *_) in _PACKED.items() if head.startswith(magic)), "")
 
 
 def head(path: str, member: str = "", size: int = 1 << 16) -> tuple[bytes, bool]:
@@ -212,11 +283,13 @@ def head(path: str, member: str = "", size: int = 1 << 16) -> tuple[bytes, bool]
 
 @contextlib.contextmanager
 def explained(path: str) -> Iterator[None]:
-    """Turn what the system says about reading ``path`` into one sentence."""
+    """Convert an error of the system about reading ``path`` into one sentence."""
     try:
         yield
     except PermissionError as error:
-        raise LyristError(f"No permission to read {path}; change its permissions, or run as a user who may.") from error
+        raise LyristError(
+            f"No permission to read {path}; change its permissions, or run as a user who may read it."
+        ) from error
     except zipfile.BadZipFile as error:
         raise unreadable(path, "it is not a whole zip archive") from error
     except OSError as error:
@@ -236,7 +309,7 @@ def unreadable(path: str, why: str) -> LyristError:
 def encoding_of(data: bytes, encoding: str) -> str:
     """Return the encoding in which to decode a text that begins with ``data``.
 
-    A byte order mark decides; without one, UTF-16 shows itself by its zeros; anything else is as the user says.
+    A byte order mark decides. Without one, UTF-16 is recognised by its zeros, and anything else is as the user says.
 
     Raises
     ------
@@ -249,7 +322,7 @@ def encoding_of(data: bytes, encoding: str) -> str:
         info = None
     if info is None or not getattr(info, "_is_text_encoding", True):
         raise UsageError(
-            f"There is no encoding '{encoding}'; --encoding takes such as utf-8, utf-16, cp1252 or latin-1."
+            f"There is no encoding '{encoding}'; --encoding takes names such as utf-8, utf-16, cp1252 or latin-1."
         )
     for mark, name in _BOMS:
         if data.startswith(mark):
@@ -272,16 +345,29 @@ def escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("lyrist-escape", escape)
 
 
-def text(data: IO[bytes], encoding: str, *, newline: str | None = "") -> io.TextIOWrapper:
-    """Return the text of ``data``; bytes that are not text become lone surrogates, which are looked for later.
+def lines(data: IO[bytes], encoding: str, limit: int) -> Iterator[str]:
+    """Return the lines of ``data``, each cut after ``limit`` characters and continued in the next one.
 
-    So clean files pay nothing for the check: Arrow refuses a lone surrogate, and only then is it looked for.
+    Bytes that are not text become lone surrogates. Clean files pay nothing for this check: Arrow refuses a lone surrogate,
+    and only then is its place searched.
     """
-    return io.TextIOWrapper(data, encoding, errors=_errors(encoding), newline=newline)
+    text = io.TextIOWrapper(data, encoding, errors=_errors(encoding), newline="")
+    return iter(partial(text.readline, limit), "")
+
+
+def skip_line(line: str, rest: Iterator[str]) -> None:
+    """Read over what follows of a line that was cut at its limit."""
+    while line and not line.endswith(("\n", "\r")):
+        line = next(rest, "")
+
+
+def decoded(data: bytes, encoding: str) -> str:
+    """Return a whole text, as `lines` would decode it."""
+    return data.decode(encoding, _errors(encoding))
 
 
 def pieces(data: IO[bytes], encoding: str) -> Iterator[str]:
-    """Yield the text of ``data`` in pieces; unlike `text`, all that comes before damage is delivered."""
+    """Yield the text of ``data`` in pieces; unlike `lines`, all that comes before damage is delivered."""
     decoder = codecs.getincrementaldecoder(encoding)(_errors(encoding))
     read: Callable[[int], bytes] = getattr(data, "read1", data.read)
     while block := read(BLOCK):

@@ -1,8 +1,8 @@
 """JSON and JSON Lines: songs as objects, one by one, whatever the size of the file.
 
-An object with a list of objects called ``songs`` (as the package lyricsgenius saves an artist) stands for those songs,
-and so does one whose only list of objects has another name (``{"data": [...]}``), or that is a whole table as pandas
-writes it where nobody asks for records.
+An object with a list of objects called ``songs`` (as the package lyricsgenius saves an artist) is read as those songs. So is
+a whole text that is one object with a single list of objects of another name (``{"data": [...]}``), or that is a table as
+pandas writes it by default, by columns. Only such a text may be longer than a record, up to `DOCUMENT_RECORDS` times.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 from lyrist.corpus.columns import has_lyrics
-from lyrist.corpus.reading.records import NOT_JSON, Item, Rejected, text_of
-from lyrist.corpus.reading.streams import DamageError
+from lyrist.corpus.reading import records
+from lyrist.corpus.reading.records import NOT_JSON, OVERSIZED, Item, Rejected, oversized, text_of
+from lyrist.corpus.reading.streams import DamageError, skip_line
 
-MOST_CHARACTERS = 256 << 20
-"""One value in a JSON text is at most so long: a whole artist, not a whole table in one object."""
+DOCUMENT_RECORDS = 8
+"""A text that is one object (an artist, a table by columns) may be as long as so many records of the maximum size."""
+DENSITY = 8
+"""Such a text has fewer than one comma or bracket in so many characters: text is cheap to decode, empty lists are not."""
 
 _BLANK = re.compile(r"[\s,]*")
 _FIRST_KEY = re.compile(r'\{\s*("(?:[^"\\]|\\.)*+")\s*:')
@@ -26,10 +29,14 @@ ARTIST_KEYS = ("artist", "primary_artist", "primary_artist_names", "artist_names
 _DECODER = json.JSONDecoder()
 
 
-def json_lines(lines: TextIO) -> Iterator[Item]:
-    """Yield the songs of a text with one JSON object a line: line, characters, and the object or why it is none."""
+def json_lines(lines: Iterator[str]) -> Iterator[Item]:
+    """Yield the songs of a text with one JSON object a line: line, characters, and the object or why it is rejected."""
     for number, line in enumerate(lines, 1):
         if line.isspace():
+            continue
+        if len(line) > records.RECORD_LIMIT:
+            skip_line(line, lines)
+            yield number, 0, oversized(f"line {number}")
             continue
         for value in _objects_of_line(line, number):
             yield number, len(line), value
@@ -39,7 +46,7 @@ def _objects_of_line(line: str, number: int) -> Iterator[dict[str, Any] | Reject
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        yield Rejected(NOT_JSON, f"line {number}: {_told(error)}")
+        yield Rejected(NOT_JSON, f"line {number}: {_reason(error)}")
         return
     if isinstance(value, dict):
         for song in songs_of(value):
@@ -64,19 +71,25 @@ def json_values(pieces: Iterator[str]) -> Iterator[Item]:
                 yield number, size, song
         else:
             number += 1
-            told = value if isinstance(value, Rejected) else Rejected(NOT_JSON, f"{_kind(value)}, not an object")
-            yield number, size, told._replace(detail=f"object {number}: {told.detail}")
+            why = value if isinstance(value, Rejected) else Rejected(NOT_JSON, f"{_kind(value)}, not an object")
+            yield (
+                number,
+                size,
+                oversized(f"object {number}")
+                if why.reason == OVERSIZED
+                else why._replace(detail=f"object {number}: {why.detail}"),
+            )
 
 
 def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, Any] | Rejected]:
-    """Yield the songs that an object stands for: itself, or those in its list.
+    """Yield the songs of an object: itself, or those in its list.
 
     Parameters
     ----------
     value
         The object.
     alone
-        Whether it is the whole text; then its list may have any name, and otherwise only ``songs``, or it is a table.
+        Whether it is the whole text. Then its list may have any name, otherwise only ``songs``; or it may be a table.
     """
     lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
     if isinstance(value.get("songs"), list):
@@ -114,8 +127,12 @@ def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
     return list(value.values()) if has_lyrics(list(first)) else []
 
 
+class _OversizedError(ValueError):
+    """A value is longer than it may be."""
+
+
 class _Stream:
-    """The values of a JSON text, decoded from a window that moves over it."""
+    """The values of a JSON text, decoded from a window that moves over the text."""
 
     def __init__(self, pieces: Iterator[str]) -> None:
         self._pieces = pieces
@@ -125,7 +142,7 @@ class _Stream:
         self._ended = False
         self._damage: DamageError | None = None
         self._start: re.Pattern[str] | None = None
-        """How objects of this text begin: with the key of the first one. By it, the next is found after damage."""
+        """How objects of this text begin: with the key of the first one. After damage, the next object is found by it."""
 
     def values(self) -> Iterator[tuple[int, Any, bool]]:
         """Yield each value of the outermost lists: its characters, itself or `Rejected`, whether it is in no list."""
@@ -137,34 +154,44 @@ class _Stream:
                 continue
             self._note_start()
             try:
-                value = self._value()
+                value = self._value(records.RECORD_LIMIT * (1 if in_list else DOCUMENT_RECORDS))
             except (ValueError, RecursionError) as error:
-                cut, told = self._ended, Rejected(NOT_JSON, _told(error, self._at))
+                long = isinstance(error, _OversizedError)
+                cut = self._ended and not long
+                why = Rejected(OVERSIZED if long else NOT_JSON, _reason(error, self._at))
                 if not self._resume():
                     if cut:
                         raise self._damage or DamageError("it ends inside an object") from error
-                    in_list = False  # it may have been closed: nothing after the damage can be told
-                yield 0, told, False
+                    in_list = False  # it may have been closed: nothing after the damage can be known
+                yield 0, why, False
             else:
                 yield self._size, value, not in_list
         if self._damage or in_list:
             raise self._damage or DamageError("its list is not closed")
 
-    def _value(self) -> Any:
-        """Decode the value at hand, reading on as long as it may only be cut."""
+    def _value(self, limit: int) -> Any:
+        """Decode the next value, reading on while it may only be cut; one longer than ``limit`` is `Rejected`."""
         while True:
             try:
+                self._check_density()
                 value, end = _DECODER.raw_decode(self._window, self._at)
             except json.JSONDecodeError as error:
                 maybe_cut = error.pos > len(self._window) - 16 or error.msg.startswith("Unterminated")
                 if self._ended or not maybe_cut:
                     raise
-                if len(self._window) - self._at > MOST_CHARACTERS:
-                    raise ValueError("an object of more than 256 million characters") from error
-                self._read(len(self._window))
+                missing = limit + 1 - (len(self._window) - self._at)
+                if missing <= 0:
+                    raise _OversizedError from error
+                self._read(min(len(self._window), missing))
             else:
                 self._size, self._at = end - self._at, end
-                return value
+                return value if self._size <= limit else Rejected(OVERSIZED, "")
+
+    def _check_density(self) -> None:
+        """Refuse a long text of which little is text: decoded, it would take many times the memory."""
+        size = len(self._window) - self._at
+        if size > 2 * records.RECORD_LIMIT and DENSITY * sum(self._window.count(c, self._at) for c in ",[{") > size:
+            raise _OversizedError
 
     def _note_start(self) -> None:
         found = _FIRST_KEY.match(self._window, self._at)
@@ -187,7 +214,7 @@ class _Stream:
         return False
 
     def _skip_blank(self) -> str:
-        """Move to the next character that is no space or comma and return it; empty at the end."""
+        """Move to the next character other than a space or comma, and return it; empty at the end."""
         while True:
             self._at = _BLANK.match(self._window, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._window):
@@ -197,7 +224,7 @@ class _Stream:
             self._read(1)
 
     def _read(self, size: int) -> None:
-        """Let the window begin at the value at hand and grow by ``size`` characters, or by one piece."""
+        """Move the start of the window to the next value, and grow it by ``size`` characters, or by one piece."""
         grown = [self._window[self._at :]]
         length = 0
         while not self._ended and length < max(size, 1):
@@ -223,7 +250,7 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def _told(error: Exception, begin: int = 0) -> str:
+def _reason(error: Exception, begin: int = 0) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON at its character {error.pos - begin + 1} ({error.msg})"
     return "nested too deeply" if isinstance(error, RecursionError) else f"not JSON ({error})"
