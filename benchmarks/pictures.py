@@ -29,8 +29,7 @@ from lyrist import progress
 from lyrist.images.blocks import block
 from lyrist.images.pictureset import read
 from lyrist.models import registry
-from lyrist.models.augmentation import augment
-from lyrist.models.image_networks import PictureShape
+from lyrist.models.image_networks import PictureShape, augment
 from lyrist.training.batches import Stream
 from lyrist.training.image_training import PictureExamples
 from lyrist.training.schedule import half_precision

@@ -17,7 +17,7 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
-from lyrist.evaluation.conditioning import Judge, obedience
+from lyrist.evaluation.conditioning import Judge, conditioning_accuracy
 from lyrist.generation.config import GenerationConfig, SamplingOptions
 from lyrist.generation.write import compose, open_writer
 from lyrist.text import words as words_of
@@ -40,7 +40,7 @@ def measured(run: Path, styles: list[float], songs: int, tokens: int, seed: int)
             value: [song.text for song in compose(opened.writer, given={column: value}, **settings)] for value in values
         }
         texts = [text for each in written.values() for text in each]
-        told = obedience(judge, texts, [value for value, each in written.items() for _ in each], seed=seed)
+        told = conditioning_accuracy(judge, texts, [value for value, each in written.items() for _ in each], seed=seed)
         words = [word for text in texts for word in words_of(text)]
         found.append({
             "run": run.name, "recipe": opened.info["recipe"], "style": style, "songs": len(texts),

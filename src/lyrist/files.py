@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from lyrist.errors import LyristError
 
 LOCK_TIMEOUT = 0.2
-"""Seconds after which a lock counts as held: long enough to try again when its holder has just deleted the file."""
+"""Seconds after which a lock counts as held: long enough to retry after another process has deleted the file."""
 
 
 class DiskFullError(LyristError):
@@ -81,7 +81,7 @@ def explained(path: Path) -> Iterator[None]:
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|os error (?:28|122|27)\b"
-    r"|inline_container.* unexpected pos"  # how PyTorch's writer says that less was written than it gave
+    r"|inline_container.* unexpected pos"  # PyTorch's message for an incomplete write
 )
 
 

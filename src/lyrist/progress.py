@@ -1,4 +1,4 @@
-"""Progress of long work, on standard error: a live bar in a terminal, a line now and then elsewhere, nothing when quiet."""
+"""Progress on standard error: a progress bar in a terminal, else a line every ten seconds, nothing with ``--quiet``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 
 Advance = Callable[..., None]
-"""``advance(done, total=None, note="")``: how much is done by now, of how much if known, and a word about it."""
+"""``advance(done, total=None, note="")``: the number done so far, the total if known, and a short note."""
 
 _quiet = False
 
 
 def quiet(on: bool = True) -> None:
-    """Show no progress from now on (or again, with ``on=False``)."""
+    """Turn progress output off, or on again with ``on=False``."""
     global _quiet
     _quiet = on
 

@@ -1,4 +1,4 @@
-"""What every command returns."""
+"""The common interface of the results of commands."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class Result(Protocol):
         """Return a few lines for a person."""
 
     def figures(self) -> Any:
-        """Return the same for a program: plain values that JSON can hold."""
+        """Return the same for a program: plain values for JSON."""

@@ -9,7 +9,7 @@ import pytest
 
 from lyrist.errors import LyristError
 from lyrist.evaluation import conditioning as module
-from lyrist.evaluation.conditioning import Judge, obedience
+from lyrist.evaluation.conditioning import Judge, conditioning_accuracy
 from lyrist.metrics.intervals import wilson
 from lyrist.models.inputs import lyrics_of
 
@@ -45,7 +45,7 @@ def judge(corpus: Any) -> Judge:
 
 def test_an_obedient_writer_is_recognised(judge: Judge) -> None:
     labels = ["rap"] * 10 + ["pop"] * 10
-    found = obedience(judge, [song(label, 900 + i, lines=4) for i, label in enumerate(labels)], labels)
+    found = conditioning_accuracy(judge, [song(label, 900 + i, lines=4) for i, label in enumerate(labels)], labels)
     assert found["column"] == "genre"
     assert found["judge"] == "char-svm"
     assert found["labels"] == 2
@@ -60,7 +60,7 @@ def test_an_obedient_writer_is_recognised(judge: Judge) -> None:
 
 
 def test_a_disobedient_writer_is_not(judge: Judge) -> None:
-    found = obedience(judge, [song("pop", seed) for seed in range(8)], ["rap"] * 8)
+    found = conditioning_accuracy(judge, [song("pop", seed) for seed in range(8)], ["rap"] * 8)
     assert found["written"]["accuracy"]["value"] == 0
     assert found["guessing"] == 0.5
     assert found["by_label"].keys() == {"rap"}
@@ -69,13 +69,13 @@ def test_a_disobedient_writer_is_not(judge: Judge) -> None:
 
 def test_a_writer_that_ignores_what_it_was_given_is_no_better_than_chance(judge: Judge) -> None:
     labels = ["rap", "pop"] * 10
-    found = obedience(judge, [song("rap", seed) for seed in range(20)], labels)
+    found = conditioning_accuracy(judge, [song("rap", seed) for seed in range(20)], labels)
     assert found["written"]["accuracy"]["value"] == found["guessing"] == 0.5
 
 
 def test_real_songs_count_in_the_mix_of_what_was_written(judge: Judge) -> None:
     labels = ["rap"] * 3 + ["pop"] * 9
-    found = obedience(judge, [song(label, seed) for seed, label in enumerate(labels)], labels)
+    found = conditioning_accuracy(judge, [song(label, seed) for seed, label in enumerate(labels)], labels)
     each = {label: part["real"]["accuracy"]["value"] for label, part in found["by_label"].items()}
     accuracy = found["real"]["accuracy"]
     assert accuracy["value"] == pytest.approx(0.25 * each["rap"] + 0.75 * each["pop"])
@@ -98,17 +98,17 @@ def test_where_one_label_was_wanted_others_stand_beside_it(corpus: Any, monkeypa
     assert Judge.fit(corpus, "genre", ["pop"], seed=3).labels == ("pop", "rap")
     monkeypatch.setattr(module, "TRAINING", 30)
     songs = module._labelled(corpus, "train", "genre")
-    drawn = module._drawn(songs, seed=3)
+    drawn = module._limited(songs, seed=3)
     assert dict(drawn["label"].value_counts().iter_rows()) == {"rap": 15, "pop": 15}
-    assert drawn.equals(module._drawn(songs, seed=3))
+    assert drawn.equals(module._limited(songs, seed=3))
 
 
 def test_bad_wishes_are_told(corpus: Any, judge: Judge) -> None:
-    with pytest.raises(LyristError, match="'polka' that was written for"):
+    with pytest.raises(LyristError, match="'polka', for which lyrics were generated"):
         Judge.fit(corpus, "genre", ["polka"])
     with pytest.raises(LyristError, match="one artist"):
         Judge.fit(corpus, "artist", ["one"])
     with pytest.raises(LyristError, match="no target column"):
         Judge.fit(corpus, "mood", ["sad"])
-    with pytest.raises(LyristError, match="Nothing was written"):
-        obedience(judge, [], [])
+    with pytest.raises(LyristError, match="No lyrics were generated"):
+        conditioning_accuracy(judge, [], [])

@@ -52,7 +52,7 @@ def test_the_test_figures_are_those_of_the_fit(run: Path, corpus: Corpus) -> Non
 
 def test_songs_of_training_are_told(run: Path) -> None:
     found = evaluate(str(run), split="train")
-    assert "learnt from" in found.note
+    assert "used for training" in found.note
     assert found.note in found.summary()
 
 
@@ -75,8 +75,8 @@ def test_figures_do_not_depend_on_the_batch(run: Path) -> None:
     ("arguments", "says"),
     [
         ({"split": "dev"}, "There is no split 'dev'"),
-        ({"batch_size": 0}, "--batch-size is at least 1"),
-        ({"as_reported": True}, "for writers"),
+        ({"batch_size": 0}, "--batch-size must be at least 1"),
+        ({"as_reported": True}, "for language models"),
         ({"data": "nowhere"}, "There is no corpus nowhere"),
     ],
 )

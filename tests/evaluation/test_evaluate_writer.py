@@ -103,18 +103,18 @@ def test_padding_on_either_side_changes_no_loss(anyone: Writer, ids: list[int], 
 def test_figures_of_a_saved_run(run: Path, corpus: Corpus) -> None:
     found = evaluate(str(run))
     assert isinstance(found, EvaluatedWriter)
-    told = found.figures()
-    json.dumps(told, allow_nan=False)
-    scores = told["test"]
+    scores_json = found.figures()
+    json.dumps(scores_json, allow_nan=False)
+    scores = scores_json["test"]
     assert scores["n"] == len(corpus.songs("test"))
     assert scores["bytes"] == int(corpus.songs("test")["lyrics"].str.len_bytes().sum())
     bits = scores["bits_per_byte"]
     assert 0 < bits["low"] <= bits["value"] <= bits["high"] < 9
     assert scores["loss"] * scores["tokens"] / scores["bytes"] / math.log(2) == pytest.approx(bits["value"])
     assert scores["perplexity"] == pytest.approx(math.exp(scores["loss"]))
-    assert told["bits_per_byte"] == bits
-    difference = told["ppmd"]["against"]["difference"]
-    assert difference == pytest.approx(bits["value"] - told["ppmd"]["bits_per_byte"]["value"])
+    assert scores_json["bits_per_byte"] == bits
+    difference = scores_json["ppmd"]["against"]["difference"]
+    assert difference == pytest.approx(bits["value"] - scores_json["ppmd"]["bits_per_byte"]["value"])
     other = evaluate(str(run), str(corpus.path), batch_size=3)
     assert other.scores["bits_per_byte"]["value"] == pytest.approx(bits["value"], rel=1e-6)
 
@@ -125,7 +125,7 @@ def test_the_summary_says_how_it_stands_to_ppmd_and_what_to_beware_of(run: Path)
     assert "bits per byte [" in lines[1]
     assert "perplexity" in lines[1]
     assert lines[2].startswith("  PPMd: ")
-    assert "learnt from" in lines[-1]
+    assert "used for training" in lines[-1]
 
 
 def test_as_reported_is_told_on_demand(run: Path) -> None:
@@ -134,7 +134,7 @@ def test_as_reported_is_told_on_demand(run: Path) -> None:
     rows = {row["name"]: row for row in more.figures()["as_reported"]["rows"]}
     assert rows["padding scored, and learnt"]["perplexity"] <= rows["real tokens"]["perplexity"]
     assert rows["5 added rows at zero, low logits"]["perplexity"] > 1e50
-    assert "as the reports counted" in more.summary()
+    assert "legacy metrics:" in more.summary()
 
 
 def test_what_was_written_is_told(run: Path) -> None:
@@ -148,8 +148,8 @@ def test_what_was_written_is_told(run: Path) -> None:
     found = evaluate(str(run))
     write_json(run / "results.json", {})
     assert found.figures()["originality"] == said["originality"]
-    assert "25.0%, of 8 words 12.5%, longest 9 words" in found.summary()
-    assert "its genre is recognised in 50% (real songs 50%, guessing 25%)" in found.summary()
+    assert "12.5% of runs of 8 words; longest run 9 words" in found.summary()
+    assert "conditioning accuracy by genre: 50% (real songs 50%, chance 25%)" in found.summary()
     assert "lines that rhyme 40% (real songs 30%)" in found.summary()
 
 
@@ -161,7 +161,7 @@ def test_of_very_many_songs_a_part_is_scored(corpus: Corpus, monkeypatch: pytest
     assert len(songs) == 3
     assert songs["id"].is_sorted()
     assert writing.held(corpus, "train", []).equals(songs.select("id", "lyrics"))
-    some = writing._some(corpus)
+    some = writing._primer_songs(corpus)
     assert 2_000 < sum(map(len, some)) < sum(map(len, corpus.songs("train")["lyrics"]))
 
 
@@ -174,5 +174,5 @@ def test_bad_wishes_are_told(run: Path, make_corpus: Any, tmp_path: Path) -> Non
     other = tmp_path / "judge"
     other.mkdir()
     write_json(other / "run.json", {**read_json(run / "run.json", "a run"), "task": "classify"})
-    with pytest.raises(UsageError, match="--as-reported is for writers"):
+    with pytest.raises(UsageError, match="--as-reported is for language models"):
         evaluate(str(other), as_reported=True)

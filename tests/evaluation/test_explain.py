@@ -89,7 +89,7 @@ def test_a_model_gone_astray_is_told() -> None:
         def predict_proba(self, X: Any) -> Any:
             return np.full((len(X), 2), np.nan)
 
-    with pytest.raises(LyristError, match="went astray"):
+    with pytest.raises(LyristError, match="diverged"):
         explain(Astray(), "any words", "a")
 
 

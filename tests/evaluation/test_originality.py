@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lyrist.errors import LyristError
-from lyrist.evaluation import phrases
-from lyrist.evaluation.hashedwords import BREAK, hashed_words, places, plain
-from lyrist.evaluation.originality import LENGTHS, Index, originality
+from lyrist.evaluation import originality as phrases
+from lyrist.evaluation.originality import BREAK, LENGTHS, Index, hashed_words, originality, plain, word_spans
 from lyrist.files import read_json, write_json
 
 
@@ -199,8 +198,8 @@ def test_damage_is_told(tmp_path: Path) -> None:
 @given(st.text(alphabet=st.one_of(st.characters(codec="utf-8"), st.sampled_from("ab' `’İßΣ漢字กข \n"))))
 def test_the_place_of_every_word_is_known(text: str) -> None:
     words = plain(pl.Series([text], dtype=pl.String))[0]
-    assert len(places(text)) == len(words.split())
-    assert all(text[start:end].strip() == text[start:end] for start, end in places(text))
+    assert len(word_spans(text)) == len(words.split())
+    assert all(text[start:end].strip() == text[start:end] for start, end in word_spans(text))
 
 
 def test_the_place_of_every_copied_run_is_told(tmp_path: Path) -> None:

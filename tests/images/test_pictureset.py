@@ -131,7 +131,7 @@ def test_a_file_with_a_published_name_must_have_the_published_checksum(
 def test_a_set_that_lacks_a_file_says_which(tmp_path: Path) -> None:
     cifar_100(tmp_path / "own")
     (tmp_path / "own" / "meta").unlink()
-    with pytest.raises(LyristError, match="not a whole set of the form cifar-100: it has no file meta"):
+    with pytest.raises(LyristError, match="not a complete data set of the format cifar-100: the file meta is missing"):
         read(tmp_path / "own")
 
 
@@ -141,8 +141,8 @@ def test_a_set_that_lacks_a_file_says_which(tmp_path: Path) -> None:
         ({b"data": np.zeros((3, 10), np.uint8), b"fine_labels": [0] * 3}, "no array 'data'"),
         ({b"data": np.zeros((3, 3072), np.uint8), b"fine_labels": [0]}, "label in 'fine_labels' for each"),
         ({b"data": np.zeros((3, 3072), np.uint8), b"fine_labels": [b"a"] * 3}, "not whole numbers"),
-        ({b"data": np.zeros((3, 3072), np.uint8), b"fine_labels": [99] * 3}, "class names do not cover"),
-        ([1, 2], "no table of pictures but list"),
+        ({b"data": np.zeros((3, 3072), np.uint8), b"fine_labels": [99] * 3}, "labels outside its 5 class names"),
+        ([1, 2], "contains list instead of a dictionary"),
     ],
 )
 def test_tables_that_are_not_cifar_say_so(tmp_path: Path, table: Any, told: str) -> None:
@@ -184,7 +184,7 @@ def hostile(marker: Path) -> list[bytes]:
 @pytest.mark.parametrize("number", range(14))
 def test_a_hostile_file_is_refused_and_nothing_of_it_is_run(tmp_path: Path, number: int) -> None:
     marker = tmp_path / "owned"
-    with pytest.raises(LyristError, match=r"holds .*, which is no part of an array|is damaged") as told:
+    with pytest.raises(LyristError, match=r"contains .*, which is not part of an array|is damaged") as told:
         read_arrays(hostile(marker)[number], "bad")
     assert not marker.exists()
     assert "\n" not in str(told.value)
@@ -217,7 +217,7 @@ def test_an_archive_with_a_path_outside_itself_is_refused(tmp_path: Path, name: 
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr(name, b"abc")
     for path in (tmp_path / "bad.tar.gz", tmp_path / "bad.zip"):
-        with pytest.raises(LyristError, match="leads out of the archive"):
+        with pytest.raises(LyristError, match="leads outside of the archive"):
             read(path)
 
 
@@ -230,7 +230,7 @@ def test_a_link_out_of_an_archive_is_refused_and_one_inside_is_left_out(tmp_path
         if fine:
             assert next(entries(tmp_path / "links.tar")).reason == "a link"
         else:
-            with pytest.raises(LyristError, match="leads out of the archive"):
+            with pytest.raises(LyristError, match="leads outside of the archive"):
                 list(entries(tmp_path / "links.tar"))
 
 
@@ -346,7 +346,7 @@ def test_too_few_classes_and_nothing_at_all_are_told(tmp_path: Path) -> None:
         read(tmp_path / "void")
     (tmp_path / "flat").mkdir()
     (tmp_path / "flat" / "a.png").write_bytes(png())
-    with pytest.raises(LyristError, match="not in folders"):
+    with pytest.raises(LyristError, match="not in subfolders"):
         read(tmp_path / "flat")
     with pytest.raises(UsageError, match="multiple of 4"):
         read(tmp_path / "three", side=10)

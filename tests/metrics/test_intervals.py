@@ -23,7 +23,7 @@ def test_wilson_agrees_with_scipy_and_with_the_book() -> None:
 
 def test_wilson_knows_nothing_of_no_songs() -> None:
     assert intervals.wilson(0, 0) == (0.0, 1.0)
-    with pytest.raises(ValueError, match="no share"):
+    with pytest.raises(ValueError, match="between 0 and n"):
         intervals.wilson(3, 2)
 
 

@@ -128,7 +128,7 @@ def test_nothing_to_score_is_an_error() -> None:
         language.song_losses(Letters(), frame("x").head(0))
     with pytest.raises(LyristError, match="no lyrics at all"):
         language.song_losses(Letters(), frame("x", ""))
-    with pytest.raises(LyristError, match="went astray"):
+    with pytest.raises(LyristError, match="diverged"):
         language.song_losses(Letters(math.nan), frame("x"))
 
 

@@ -75,7 +75,7 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     with pytest.raises(LyristError, match="cannot be read after line"):
         read(packed, VOCABULARY)
     path.write_text("love 1 2 3\n")
-    with pytest.raises(LyristError, match="--embedding-size asks for 50"):
+    with pytest.raises(LyristError, match="--embedding-size is 50"):
         read(path, VOCABULARY, 50)
 
 

@@ -48,7 +48,7 @@ def test_the_shares_add_up_to_the_logit(text: str, fitted: Ensemble) -> None:
     logits = fitted.decision_function([text])[0]
     for c, label in enumerate(fitted.classes_):
         found = fitted.contributions([text], label)
-        assert set(found.other) == {"layout", "the class itself"}
+        assert set(found.other) == {"layout", "intercept"}
         total = found.characters.sum() + sum(found.other.values())
         assert total == pytest.approx(logits[c] - logits.mean(), abs=1e-5)
 
@@ -83,7 +83,7 @@ def test_without_a_prior_rare_classes_are_answered_more_often() -> None:
 
 def test_above_the_limit_all_members_are_scored_on_the_same_songs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GRAM_LIMIT", "MANY_GRAM_LIMIT"):
-        monkeypatch.setattr(f"lyrist.models.margins.{name}", 50)
+        monkeypatch.setattr(f"lyrist.models.least_squares_svm.{name}", 50)
     lyrics, labels = songs(200)
     model = Ensemble().fit(lyrics, labels)
     new, truth = songs(40, seed=1)

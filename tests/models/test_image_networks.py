@@ -10,8 +10,7 @@ from transformers import AutoModel, AutoModelForImageClassification, pipeline
 
 from lyrist.errors import UsageError
 from lyrist.models import registry
-from lyrist.models.augmentation import augment
-from lyrist.models.image_networks import PictureShape, log_probabilities
+from lyrist.models.image_networks import PictureShape, augment, log_probabilities
 from lyrist.models.network import hushed
 
 SHAPE = PictureShape(16, ("a", "b", "c"), (0.4, 0.5, 0.6), (0.2, 0.2, 0.3))

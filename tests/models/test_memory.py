@@ -12,7 +12,7 @@ import pytest
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.models import registry
-from lyrist.models.margins import GRAM_LIMIT, MANY_GRAM_LIMIT
+from lyrist.models.least_squares_svm import GRAM_LIMIT, MANY_GRAM_LIMIT
 from lyrist.models.memory import memory_estimate
 from lyrist.studies.study import study
 from lyrist.training import memoryguard as module

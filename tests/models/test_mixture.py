@@ -123,8 +123,8 @@ def test_its_options_are_those_of_its_network_too() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"network": "bert"}, "--network of mixture is one of .*gru"),
-        ({"network": "ngram"}, "--network of mixture is one of"),
+        ({"network": "bert"}, "--network of mixture must be one of .*gru"),
+        ({"network": "ngram"}, "--network of mixture must be one of"),
         ({"network": "gru", "network_options": "hidden"}, "NAME=VALUE"),
         ({"network": "gru", "network_options": "hiden=3"}, "hidden"),
         ({"order": "99"}, "--order"),

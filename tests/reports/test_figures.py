@@ -137,14 +137,14 @@ def test_a_confusion_matrix_shows_numbers_only_where_they_fit() -> None:
 def test_of_many_classes_the_commonest_are_shown() -> None:
     matrix = np.diag(np.arange(1, 61))
     figure = figures.confusion(matrix, [f"artist {i}" for i in range(60)], caption="Test.")
-    assert "The 40 commonest of 60 classes" in figure.caption
+    assert "The 40 most frequent of 60 classes" in figure.caption
     assert "artist 59" in texts(figure)
     assert "artist 3" not in texts(figure)
     assert "none confused" in figure.alt
 
 
 def test_the_worst_confusion_is_told() -> None:
-    assert "b taken for a 75%" in figures.confusion([[9, 1], [3, 1]], ["a", "b"]).alt
+    assert "b predicted as a 75%" in figures.confusion([[9, 1], [3, 1]], ["a", "b"]).alt
 
 
 def test_a_matrix_of_another_shape_is_refused() -> None:

@@ -149,7 +149,7 @@ def test_an_autoencoder_is_scored_against_the_mean_picture(studied: Studied) -> 
         json.loads((run / "results.json").read_text())["validation"]["mse"]["value"]
     )
     assert scores["mean_mse"] > 0
-    with pytest.raises(LyristError, match="names no class"):
+    with pytest.raises(LyristError, match="predicts no class"):
         lyrist.classify(str(run), "x.png")
 
 
@@ -216,7 +216,7 @@ def test_the_same_seed_gives_the_same_run(drawn: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["train", "cnn-relu", "SET", "--block", "3"], 2, "--block is 1, 2 or all"),
+        (["train", "cnn-relu", "SET", "--block", "3"], 2, "--block must be 1, 2 or all"),
         (["train", "cnn-relu", "SET", "--side", "9"], 2, "multiple of 4"),
         (["train", "cnn-relu", "SET", "--side", "big"], 2, "whole number"),
         (["train", "cnn-relu", "SET", "--target", "genre"], 2, "leave --target out"),

@@ -121,7 +121,7 @@ def test_labels_that_training_lacks_are_told(make_corpus: Any, tmp_path: Path) -
         ("char-svm", {"target": "genr"}, "Did you mean 'genre'"),
         ("char-svm", {"only": "anne"}, "Did you mean 'ann'"),
         ("char-svm", {"only": "ann"}, "nothing to tell apart"),
-        ("char-svm", {"low": "5", "high": "3"}, "make no sense"),
+        ("char-svm", {"low": "5", "high": "3"}, "low = 5 and high = 3"),
         ("char-svm", {"min_df": "500"}, "share no words"),
         ("char-svm", {"target": "year"}, "year"),
         ("char-svm", {"condition": "genre"}, "does not write"),
@@ -129,7 +129,7 @@ def test_labels_that_training_lacks_are_told(make_corpus: Any, tmp_path: Path) -
         ("lstm", {"steps": 0}, "more than 0"),
         ("lstm", {"steps": 3, "minutes": 1.0}, "not both"),
         ("lstm", {"embedding": "none.txt"}, "no file of word vectors"),
-        ("encoder", {"model": "no/such/folder", "steps": 1}, "No encoder"),
+        ("encoder", {"model": "no/such/folder", "steps": 1}, "The encoder"),
     ],
 )
 def test_what_cannot_be_fitted_is_one_sentence_and_leaves_nothing(

@@ -1,1 +1,1 @@
-"""How good, honestly: intervals, scores, and the words that decided."""
+"""Evaluation of saved runs: scores with intervals, explanations, originality and properties of generated lyrics."""

@@ -1,4 +1,4 @@
-"""`classify`: labels and probabilities for texts, and the words that decided."""
+"""`classify`: labels and probabilities for texts, and the words with the largest weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Label:
-    """What a run says of one text."""
+    """The prediction of a run for one text."""
 
     text: str
     """The text after cleaning."""
@@ -44,16 +44,16 @@ class Label:
 
 @dataclass(frozen=True)
 class Classified:
-    """What a run says of some texts, in the order in which they were given."""
+    """The predictions of a run for some texts, in the order of the input."""
 
     labels: list[Label]
     html: Path | None = None
-    """The page that was written, if one was."""
+    """The HTML page, if one was written."""
 
     def summary(self) -> str:
-        """Return the most probable labels of each text, and what decided."""
-        told = [_told(label) for label in self.labels]
-        return "\n\n".join([*told, *([f"page: {self.html}"] if self.html else [])])
+        """Return the most probable labels of each text, and the explanation where there is one."""
+        parts = [_as_text(label) for label in self.labels]
+        return "\n\n".join([*parts, *([f"page: {self.html}"] if self.html else [])])
 
     def figures(self) -> list[dict[str, Any]]:
         """Return label, probabilities and explanation of each text for ``--json``."""
@@ -82,50 +82,51 @@ def classify(
     run
         The run directory.
     texts
-        Lyrics; they are cleaned as the corpus was. For a run that reads pictures: files, or folders of them.
+        Lyrics, cleaned by the same rules as the corpus. For a run of an image model: image files or folders.
     file
         A text file with one song, or - for standard input.
     artist
-        Who sings them, for a run that was fitted with the artist as a feature.
+        The artist of the texts, for a run that was fitted with the artist as a feature.
     explain
-        Show the words and lines that decided.
+        Show the words and lines with the largest weights for and against the predicted label.
     html
-        A page to write: each text with the words that decided marked in it.
+        Write an HTML page with these words highlighted in each text.
 
     Raises
     ------
     LyristError
-        The run is not there or damaged, or a text is empty after cleaning.
+        The run does not exist or is damaged, or a text is empty after cleaning.
     """
     opened = open_run(run)
     if opened.info["task"] == "picture":
         if artist or explain:
-            raise UsageError(f"{run} labels pictures, which have no words; leave --artist and --explain out.")
-        from lyrist.evaluation.pictures import classify_pictures
+            raise UsageError(f"{run} labels images, so --artist and --explain do not apply; leave them out.")
+        from lyrist.evaluation.evaluate_images import classify_pictures
 
         return classify_pictures(opened, [*texts, *([file] if file else [])], html)
     if opened.info["task"] == "write":
-        raise UsageError(f"{run} writes lyrics and labels none; give classify a run of a recipe that classifies.")
-    given = [*texts, *([_read(file)] if file else [])]
-    if not given:
+        raise UsageError(f"{run} is a run of a language model; classify needs a run of a classifier.")
+    inputs = [*texts, *([_read(file)] if file else [])]
+    if not inputs:
         raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")
-    cleaned = [clean(text, opened.cleaning) for text in given]
+    cleaned = [clean(text, opened.cleaning) for text in inputs]
     for number, text in enumerate(cleaned, 1):
         if not text.strip():
             raise LyristError(
-                f"Text {number} is empty after cleaning, so there is nothing to label; give a text with words."
+                f"Text {number} is empty after cleaning, so there is nothing to label; provide a text with words."
             )
     probabilities = np.asarray(
         opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
     )
     classes = [str(label) for label in opened.model.classes_]
-    found = []
+    labels = []
     for text, row in zip(cleaned, probabilities, strict=True):
         ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-        wanted = explain or html is not None
-        told = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "") if wanted else None
-        found.append(Label(text, ranked, told))
-    classified = Classified(found, Path(html) if html else None)
+        explanation = None
+        if explain or html is not None:
+            explanation = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "")
+        labels.append(Label(text, ranked, explanation))
+    classified = Classified(labels, Path(html) if html else None)
     if html:
         from lyrist.reports import page
 
@@ -144,12 +145,12 @@ def _read(file: str) -> str:
         raise LyristError(f"{file} cannot be read: {error.strerror}.") from None
 
 
-def _told(one: Label) -> str:
+def _as_text(one: Label) -> str:
     lines = [f"{one.label}  {one.probabilities[one.label]:.1%}"]
     others = list(one.probabilities.items())[1:SHOWN]
     lines.append("  then " + ", ".join(f"{label} {p:.1%}" for label, p in others))
     if one.explanation and not one.explanation.words and not one.explanation.lines:
-        lines.append("  no word of it decided")
+        lines.append("  no word or line changes the prediction")
     elif one.explanation:
         lines.append(f"  decided by ({one.explanation.method}):")
         lines += [f"    {weight:+8.3f}  {'+' if weight > 0 else '-'} {word}" for word, weight in one.explanation.words]
@@ -157,19 +158,19 @@ def _told(one: Label) -> str:
     return "\n".join(lines)
 
 
-def _page(found: Classified, info: dict[str, Any]) -> Page:
-    """Return the page of the texts with what decided marked in them."""
+def _page(classified: Classified, info: dict[str, Any]) -> Page:
+    """Return a page with the probabilities of each text and its explanation highlighted."""
     from lyrist.reports import figures
     from lyrist.reports.blocks import Lyrics, Page, Section
 
     sections = []
-    for number, one in enumerate(found.labels, 1):
+    for number, one in enumerate(classified.labels, 1):
         shares = figures.bars(dict(list(one.probabilities.items())[:10]), spec=".1%", name=f"labels-{number}")
-        told = one.explanation
-        marked = Lyrics(one.text, spans(one.text, told.words), note=f"By {told.method}.") if told else Lyrics(one.text)
+        why = one.explanation
+        marked = Lyrics(one.text, spans(one.text, why.words), note=f"By {why.method}.") if why else Lyrics(one.text)
         sections.append(Section(f"Text {number}: {one.label}", [shares, marked]))
     return Page(
-        f"Which {info['target']} is it?",
+        f"Predicted {info['target']}",
         sections,
         subtitle=f"{info['recipe']}, fitted on {info['songs']['train']:,} songs",
         kicker="Lyrist classify",
@@ -177,7 +178,7 @@ def _page(found: Classified, info: dict[str, Any]) -> Page:
 
 
 def spans(text: str, words: Sequence[tuple[str, float]]) -> list[tuple[int, int, float]]:
-    """Return where the weighted words stand in the text: (start, end, weight) of each."""
+    """Return the positions of the weighted words in the text: (start, end, weight) of each occurrence."""
     found = []
     for word, weight in words:
         pattern = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)

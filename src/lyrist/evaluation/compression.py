@@ -1,12 +1,12 @@
-"""The line that costs nothing: what a file compressor pays for the same songs, in the same bits a byte.
+"""The baseline for language models: the file compressor PPMd on the same songs, in the same bits per byte.
 
-PPMd (Shkarin 2002, variant H, as in 7-Zip) predicts each byte from up to 24 before it. It is not a model of songs at all,
-learns in seconds, and small networks lose to it. A table of writers without it cannot tell whether they learnt anything.
+PPMd (Shkarin 2002, variant H, as in 7-Zip) predicts each byte from up to 24 preceding bytes. It knows nothing about songs
+and runs in seconds, yet small networks score worse. A language model that does not beat it has learnt little.
 
-How it is measured, so that it can stand beside a writer's figure: PPMd reads the training songs (the primer); then each
-held-out song is encoded by a copy of that state, alone, as if no other held-out song existed. A song ends with a zero byte,
-which is charged like a writer's end of song. What a song costs is what it adds to the compressed length, in whole bytes, so
-that the coder's own ending is not counted. (Encoding all held-out songs in one go lets each learn from those before.)
+To be comparable with a language model, PPMd first reads the training songs (the primer). Then each held-out song is encoded
+on its own by a copy of that state. (In one stream, each held-out song would benefit from those before it.) A song ends with
+a zero byte, which counts like the end-of-song token of a language model. The size of a song is what it adds to the compressed
+length, in whole bytes, without the bytes that the coder writes at the end of every stream.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ from lyrist.errors import LyristError
 from lyrist.metrics.language_modelling import SongLosses, figures
 
 ORDER = 24
-"""Bytes of context. Measured on 5,266 songs: 1.72 bits a byte at order 6, 1.43 at 12, 1.34 at 24."""
+"""Bytes of context. Measured on 5,266 songs: 1.72 bits per byte at order 6, 1.43 at 12, 1.34 at 24."""
 
 PRIMER = 16_000_000
-"""Bytes of training songs that PPMd reads at most; of more, songs are drawn at random."""
+"""Largest primer in bytes; of a larger training split a random sample is read."""
 
 SONGS = 1_000
-"""Held-out songs that are encoded at most, drawn at random: each takes a process, some ten milliseconds."""
+"""Largest number of held-out songs, sampled at random: each takes a process, about ten milliseconds."""
 
-_MEMORY_PER_BYTE = 72  # measured: 55 bytes a byte at order 24; when memory is full PPMd forgets everything
+_MEMORY_PER_BYTE = 72  # measured: 55 bytes per byte at order 24; PPMd discards its model when memory is full
 _SPARE = 32 << 20
 _END = b"\0"
 
 
 def ppmd(train: Sequence[str], songs: Sequence[str], *, order: int = ORDER, seed: int = 0) -> dict[str, Any]:
-    """Return what PPMd pays for held-out songs after it has read the training songs.
+    """Return the score of PPMd on held-out songs after it has read the training songs.
 
     Parameters
     ----------
     train
-        The primer; beyond `PRIMER` bytes a random part of it.
+        The primer; a random sample of it if it is larger than `PRIMER` bytes.
     songs
-        The held-out songs; beyond `SONGS` a random part of them.
+        The held-out songs; a random sample if there are more than `SONGS`.
     order
         Bytes of context, 2 to 64.
     seed
-        Draws the parts.
+        Seed of both samples.
 
     Returns
     -------
     dict
-        ``bits_per_byte``: value, and low and high of the 95% interval by a bootstrap over songs; ``n`` songs, their
-        ``bytes``; ``primer_bytes``; ``order``; ``cpu_seconds`` of it all.
+        ``bits_per_byte``: value, and low and high of its 95% bootstrap interval over songs; ``n`` songs and their
+        ``bytes``; ``primer_bytes``; ``order``; ``cpu_seconds``.
 
     Raises
     ------
     LyristError
-        There is no song on either side, or the compressor failed (for lack of memory).
+        A list is empty, or the compressor failed (usually for lack of memory).
     """
     read = read_by_ppmd(train, songs, order=order, seed=seed)
     return read.figures()
@@ -69,18 +69,18 @@ def ppmd(train: Sequence[str], songs: Sequence[str], *, order: int = ORDER, seed
 
 @dataclass(frozen=True)
 class Read:
-    """What PPMd paid for each of some held-out songs."""
+    """The compressed size of each held-out song."""
 
     places: list[int]
-    """Which of the songs that were given these are."""
+    """Indices of these songs in the list that was passed."""
     losses: SongLosses
-    """Its bytes as nats; its tokens are bytes, the end of a song among them."""
+    """Compressed bytes as nats; the tokens are bytes, including the end of each song."""
     primer_bytes: int
     order: int
     cpu_seconds: float
 
     def figures(self) -> dict[str, Any]:
-        """Return what `ppmd` returns."""
+        """Return the scores in the format of `ppmd`."""
         scored = figures(self.losses)
         return {
             **{name: scored[name] for name in ("bits_per_byte", "n", "bytes")},
@@ -91,9 +91,9 @@ class Read:
 
 
 def read_by_ppmd(train: Sequence[str], songs: Sequence[str], *, order: int = ORDER, seed: int = 0) -> Read:
-    """Return what PPMd pays for each song, to be compared with a writer song by song; parameters as `ppmd`."""
+    """Return the compressed size of each song, for a paired comparison with a language model; parameters as `ppmd`."""
     if not train or not songs:
-        raise LyristError("PPMd needs songs to read and songs to be scored on.")
+        raise LyristError("PPMd needs songs: at least one to read as the primer and one to score.")
     rng = np.random.default_rng(seed)
     primer = _primer(train, rng)
     drawn = np.sort(rng.choice(len(songs), SONGS, replace=False)) if len(songs) > SONGS else np.arange(len(songs))
@@ -107,7 +107,7 @@ def read_by_ppmd(train: Sequence[str], songs: Sequence[str], *, order: int = ORD
 
 
 def _primer(train: Sequence[str], rng: np.random.Generator) -> bytes:
-    """Return training songs, each with its end, in a random order so that no artist stands last, up to the limit."""
+    """Return training songs in random order (so that no artist is always last), up to the size limit."""
     found: list[bytes] = []
     size = 0
     for place in rng.permutation(len(train)):
@@ -120,15 +120,15 @@ def _primer(train: Sequence[str], rng: np.random.Generator) -> bytes:
 
 
 def _run(primer: bytes, songs: list[bytes], order: int) -> list[int]:
-    """Return the bytes that each song adds; see `lyrist.evaluation.ppmd`."""
+    """Return the compressed bytes that each song adds; see `lyrist.evaluation.ppmd`."""
     memory = _MEMORY_PER_BYTE * (len(primer) + max(map(len, songs))) + _SPARE
     ended = [song + _END for song in songs]
     lengths = " ".join(str(len(part)) for part in [primer, *ended])
-    told = b"".join([f"{order} {memory}\n{lengths}\n".encode(), primer, *ended])
+    stdin = b"".join([f"{order} {memory}\n{lengths}\n".encode(), primer, *ended])
     command = [sys.executable, "-m", "lyrist.evaluation.ppmd"]
-    # Large pages halve what a fork costs; where the C library or the system has none, this changes nothing.
-    surroundings = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-    done = subprocess.run(command, input=told, capture_output=True, check=False, env=surroundings)  # noqa: S603
+    # Large pages halve the cost of a fork; a C library or system without them ignores this.
+    environment = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environment)  # noqa: S603
     if done.returncode:
         reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
         raise LyristError(f"PPMd failed ({reason}); it needs some {memory >> 20} MB of memory for these songs.")

@@ -1,12 +1,12 @@
-"""Does it obey? Whether lyrics written for a genre or an artist are recognised as such, by a judge who knows real songs.
+"""Conditioning accuracy: how often lyrics generated for a genre or an artist are classified as that genre or artist.
 
-The judge is a classifier from the ladder, fitted to the real training songs. It errs on real songs too, the more so on
-short ones; so its accuracy on what was written stands beside its accuracy on held-out songs of the same labels, cut to the
-same lengths, and beside guessing. A writer that is recognised far more often than real songs are overdoes it.
+The judge is one of Lyrist's classifiers, fitted to the training songs. It also misclassifies real songs, especially short
+ones. Its accuracy on generated lyrics is therefore reported together with its accuracy on held-out songs of the same labels,
+cut to the same lengths, and with chance. An accuracy far above that of real songs means that a style is exaggerated.
 
-What is unusual: the judge knows what was asked for. It chooses among those labels alone, and makes up for how rare the songs
-of each are (by `EVENING`); else a judge of a table of pop would take everything for pop. And the accuracy on real
-songs is weighted by what was written, so that both are of one mix of labels.
+The judge chooses only among the labels that were requested, and its probabilities are corrected for their frequency in the
+training songs (by `PRIOR_CORRECTION`); otherwise it would predict the most frequent label too often. The accuracy on real
+songs is weighted by the number of generated songs per label, so both figures are for the same label distribution.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from lyrist.models.inputs import songs as as_input
 from lyrist.training.estimators import make_estimator
 
 JUDGE = "char-svm"
-"""The recipe of the judge: a second or two for some thousand songs, and strong on artists and genres alike."""
+"""The recipe of the judge: fits a few thousand songs in a second or two, and is accurate for both artists and genres."""
 
 TRAINING = 6_000
-"""Real songs that the judge learns from at most, drawn at random: its cost grows with their square."""
+"""Largest number of training songs of the judge, sampled at random: its cost grows with their square."""
 
-EVENING = 0.5
-"""The power of a label's share of the training songs that its probability is divided by. With 0 the commonest label is taken
-too often; with 1 the rarest, since the judge's own probabilities favour rare labels already. See docs/log.md."""
+PRIOR_CORRECTION = 0.5
+"""Each probability is divided by the label's share of the training songs to this power. With 0 the most frequent label is
+predicted too often; with 1 the rarest, because the judge's own probabilities favour rare labels. See docs/log.md."""
 
 OTHERS = 9
-"""Where all was written for one label, so many others, the commonest, are those that it could be taken for."""
+"""If only one label was requested, the judge also considers this many of the most frequent other labels."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A classifier that was fitted to real songs, and real songs that it has not seen."""
+    """A classifier fitted to training songs, with held-out songs for reference."""
 
     column: str
     recipe: str
     labels: tuple[str, ...]
-    """What it tells apart."""
+    """The labels it chooses among."""
     shares: NDArray[np.float64]
-    """How often each label was among the songs that it learnt from."""
+    """Each label's share of its training songs."""
     model: Any
     held: pl.DataFrame
     """``lyrics`` and ``label`` of held-out songs."""
@@ -61,49 +61,51 @@ class Judge:
         cls,
         corpus: Corpus,
         column: str,
-        wanted: Sequence[str],
+        requested: Sequence[str],
         *,
         split: str = "test",
         recipe: str = JUDGE,
         seed: int = 0,
     ) -> Judge:
-        """Fit a judge to the training songs of a corpus.
+        """Fit a judge on the training songs of a corpus.
 
         Parameters
         ----------
         corpus
-            What the writer learnt from.
+            The corpus of the language model.
         column
-            What the judge tells from the lyrics, such as genre.
-        wanted
-            The labels that were written for, any number of times each.
+            The column that the judge predicts from the lyrics, such as genre.
+        requested
+            The labels that lyrics were generated for; repetitions do not matter.
         split
-            Where the held-out songs come from.
+            The split of the held-out songs.
         recipe
-            A recipe that classifies by the lyrics.
+            A recipe of a classifier that uses only the lyrics.
         seed
-            Draws the songs that it learns from where there are more than `TRAINING`.
+            Seed of the sample of training songs if there are more than `TRAINING`.
 
         Raises
         ------
         LyristError
-            The corpus has no such column, no song with a wanted label, or but one label.
+            The corpus has no such column, no song with a requested label, or only one label.
         """
         corpus.check_target(column)
         found = {part: _labelled(corpus, part, column) for part in ("train", split)}
         counts = Counter(found["train"]["label"].to_list())
-        missing = sorted(set(wanted) - counts.keys())
+        missing = sorted(set(requested) - counts.keys())
         if missing:
             raise LyristError(
-                f"No training song of {corpus.path} has the {column} '{missing[0]}' that was written for."
+                f"No training song of {corpus.path} has the {column} '{missing[0]}', for which lyrics were generated."
             )
-        labels = set(wanted)
+        labels = set(requested)
         if len(labels) == 1:
             labels |= {label for label, _ in counts.most_common(OTHERS + 1)}
         if len(labels) < 2:
-            raise LyristError(f"All training songs have one {column}, so there is nothing to recognise.")
+            raise LyristError(
+                f"All training songs have one {column}, so conditioning accuracy cannot be measured; use another column."
+            )
         train, held = (frame.filter(pl.col("label").is_in(sorted(labels))) for frame in found.values())
-        train = _drawn(train, seed)
+        train = _limited(train, seed)
         model = make_estimator(recipe, {}, seed)
         with progress.task(f"fitting the judge of {column}") as advance:
             model.fit(_inputs(train["lyrics"].to_list()), train["label"].to_list())
@@ -114,32 +116,35 @@ class Judge:
         return cls(column, recipe, tuple(known), shares, model, held)
 
     def recognised(self, lyrics: Sequence[str], labels: Sequence[str]) -> list[bool]:
-        """Return of each text whether the judge gives it its own label."""
+        """Return for each text whether the judge predicts its label."""
         if not lyrics:
             return []
-        likely = np.asarray(self.model.predict_proba(_inputs(list(lyrics))), dtype=np.float64) / self.shares**EVENING
-        return [self.labels[place] == label for place, label in zip(likely.argmax(axis=1), labels, strict=True)]
+        probabilities = np.asarray(self.model.predict_proba(_inputs(list(lyrics))), dtype=np.float64)
+        predicted = (probabilities / self.shares**PRIOR_CORRECTION).argmax(axis=1)
+        return [self.labels[place] == label for place, label in zip(predicted, labels, strict=True)]
 
 
-def obedience(judge: Judge, lyrics: Sequence[str], labels: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
-    """Return how often what was written is recognised as what it was written for.
+def conditioning_accuracy(
+    judge: Judge, lyrics: Sequence[str], labels: Sequence[str], *, seed: int = 0
+) -> dict[str, Any]:
+    """Return how often generated lyrics are classified as the label that they were generated for.
 
     Parameters
     ----------
     judge
-        Of the column that the labels are of.
+        A judge of the column of these labels.
     lyrics, labels
-        What was written, and for which genre or artist each; n of both.
+        Generated lyrics and their requested labels, n each.
     seed
-        Draws the lengths to which real songs are cut.
+        Seed of the lengths to which real songs are cut.
 
     Returns
     -------
     dict
-        ``column``, ``judge``, ``labels``: how many it tells apart; ``written`` and ``real``: n and accuracy with low and
-        high of the 95% interval by Wilson, the real songs being held-out ones with the labels that were written for,
-        cut to the same lengths and weighted to the same mix; ``guessing``: the accuracy of choosing any label that the
-        judge knows; ``by_label``: n and accuracy of either, by label.
+        ``column``; ``judge``: its recipe; ``labels``: the number of labels it chooses among; ``written`` and ``real``: n
+        and accuracy of generated and held-out songs, with low and high of the 95% Wilson interval. Held-out songs are those
+        with a requested label, cut to the same lengths and weighted to the same label distribution. ``guessing``: the
+        accuracy of a uniform random choice; ``by_label``: n and accuracy of both, by label.
 
     Raises
     ------
@@ -147,7 +152,7 @@ def obedience(judge: Judge, lyrics: Sequence[str], labels: Sequence[str], *, see
         Nothing was written.
     """
     if not lyrics:
-        raise LyristError("Nothing was written, so there is nothing to recognise.")
+        raise LyristError("No lyrics were generated, so there is nothing to classify.")
     held = judge.held.filter(pl.col("label").is_in(sorted(set(labels)))) if len(judge.held) else judge.held
     real_labels = held["label"].to_list()
     real = judge.recognised(cut_alike(held["lyrics"].to_list(), lyrics, seed=seed), real_labels) if real_labels else []
@@ -168,21 +173,21 @@ def obedience(judge: Judge, lyrics: Sequence[str], labels: Sequence[str], *, see
 
 
 def _mixed(parts: Sequence[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
-    """Return the accuracy of several labels in a mix, with the interval of as many songs as tell as much.
+    """Return the weighted accuracy over labels, with the interval of the effective sample size.
 
     Parameters
     ----------
     parts
-        The weight of each label, and n and accuracy of it; labels without a song are left out.
+        The weight of each label, and its n and accuracy; labels without a song are skipped.
     """
-    some = [(weight, part["n"], part["accuracy"]["value"]) for weight, part in parts if part["n"]]
-    if not some:
+    present = [(weight, part["n"], part["accuracy"]["value"]) for weight, part in parts if part["n"]]
+    if not present:
         return _share([])
-    weights, counts, values = (np.array(column, dtype=np.float64) for column in zip(*some, strict=True))
+    weights, counts, values = (np.array(column, dtype=np.float64) for column in zip(*present, strict=True))
     weights /= weights.sum()
     value = float(weights @ values)
-    worth = max(1, round(1 / float((weights**2 / counts).sum())))  # Kish's effective size
-    low, high = wilson(min(worth, round(value * worth)), worth)
+    effective = max(1, round(1 / float((weights**2 / counts).sum())))  # Kish's effective size
+    low, high = wilson(min(effective, round(value * effective)), effective)
     accuracy = {"value": value, "low": min(low, value), "high": max(high, value)}
     return {"n": int(counts.sum()), "accuracy": accuracy}
 
@@ -197,8 +202,8 @@ def _of(right: Sequence[bool], labels: Sequence[str], label: str) -> dict[str, A
     return _share([hit for hit, own in zip(right, labels, strict=True) if own == label])
 
 
-def _drawn(songs: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Return at most `TRAINING` songs; of the commonest labels so many fewer that the rare ones keep all of theirs."""
+def _limited(songs: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Return at most `TRAINING` songs: frequent labels are reduced to a common limit, rare ones keep all their songs."""
     if len(songs) <= TRAINING:
         return songs
     sizes = np.sort(songs["label"].value_counts()["count"].to_numpy())
@@ -210,7 +215,7 @@ def _drawn(songs: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _labelled(corpus: Corpus, split: str, column: str) -> pl.DataFrame:
-    """Return lyrics and label of the songs that have one."""
+    """Return lyrics and label of the songs that have both."""
     frame = corpus.songs(split, ["lyrics", column]).drop_nulls()
     return frame.select("lyrics", label=pl.col(column).cast(pl.String))
 

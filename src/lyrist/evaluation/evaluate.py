@@ -1,4 +1,4 @@
-"""`evaluate`: open a saved run and score it, on the corpus that it came from or on another."""
+"""`evaluate`: score a saved run on the corpus that it was fitted on or on another one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Evaluated:
     split: str
     scores: dict[str, Any]
     note: str
-    """What a reader must know about these figures; may be empty."""
+    """A caveat about these figures; may be empty."""
 
     def summary(self) -> str:
         """Return the figures with their intervals, and the note."""
@@ -65,44 +65,47 @@ def evaluate(
     split
         train, validation or test.
     batch_size
-        Songs a batch; the figures do not depend on it.
+        Songs per batch; the figures do not depend on it.
     as_reported
-        For a writer: also compute its perplexity and accuracy in the ways of the older reports, and say why they differ.
+        For a language model: also compute perplexity and accuracy in the inconsistent ways of published reports (padding
+        scored, averaged by song, untrained token rows), and explain the differences. See docs/scoring.md.
 
     Raises
     ------
     UsageError
-        ``as_reported`` for a run that does not write.
+        ``as_reported`` for a run that is not a language model.
     LyristError
-        The run or the corpus is not there or damaged, or no song of the split has the label that the run tells.
+        The run or the corpus does not exist or is damaged, or no song of the split has the label that the run predicts.
     """
     opened = open_run(run)
     if batch_size < 1:
-        raise LyristError(f"--batch-size is at least 1; {batch_size} is not.")
+        raise LyristError(f"--batch-size must be at least 1, got {batch_size}.")
     if as_reported and opened.info["task"] != "write":
-        raise UsageError(f"--as-reported is for writers; {run} was trained to {opened.info['task']}.")
+        raise UsageError(f"--as-reported is for language models; the task of {run} is {opened.info['task']}.")
     if opened.info["task"] == "picture":
-        from lyrist.evaluation.pictures import evaluate_pictures
+        from lyrist.evaluation.evaluate_images import evaluate_pictures
 
         return evaluate_pictures(opened, data, split, batch_size)
     corpus = Corpus.open(data or opened.info["corpus"])
     if opened.info["task"] == "write":
         from lyrist.evaluation.evaluate_writer import evaluate_writer
 
-        told = note(opened.info, corpus, split)
-        return evaluate_writer(opened, corpus, split, batch_size=batch_size, as_reported=as_reported, note=told)
+        caveat = note(opened.info, corpus, split)
+        return evaluate_writer(opened, corpus, split, batch_size=batch_size, as_reported=as_reported, note=caveat)
     target = opened.info["target"]
     corpus.check_target(target)
-    more = {"batch_size": batch_size} if is_network(opened.model) else {}
+    options = {"batch_size": batch_size} if is_network(opened.model) else {}
     truth, parts = [], []
-    with progress.task(f"scoring on {split}") as advance:  # in blocks: n-grams take ten times the memory of their text
+    with progress.task(
+        f"scoring on {split}"
+    ) as advance:  # in blocks: n-gram features take ten times the memory of the text
         for block in corpus.batches(split, list(dict.fromkeys(["lyrics", "artist", target]))):
             songs = block.drop_nulls(target).with_columns(pl.col(target).cast(pl.String))
             if opened.info["only"]:
                 songs = songs.filter(pl.col(target).is_in(opened.info["only"]))
             if len(songs):
                 texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list())
-                parts.append(np.asarray(opened.model.predict_proba(texts, **more), dtype=float))
+                parts.append(np.asarray(opened.model.predict_proba(texts, **options), dtype=float))
                 truth += songs[target].to_list()
                 advance(len(truth), corpus.info["counts"]["splits"].get(split))
     if not parts:
@@ -115,10 +118,10 @@ def evaluate(
 
 
 def note(info: dict[str, Any], corpus: Corpus, split: str) -> str:
-    """Say what makes these figures mean less than they seem to; nothing where that is nothing."""
+    """Return a caveat if songs of this split may have been used for training; else an empty string."""
     if info["fingerprint"] != corpus.fingerprint:
-        return "This is not the corpus the run was fitted on: songs of its training may be among these."
+        return "This is not the corpus the run was fitted on: it may contain training songs of the run."
     own = corpus.info["settings"]["split"]
     if info["split_by"] != ("column" if own["column"] else own["by"]):
-        return f"The run was fitted on a split by {info['split_by']}: some of these songs were in its training."
-    return "These are the songs it learnt from: the figures say nothing about others." if split == "train" else ""
+        return f"The run was fitted on a split by {info['split_by']}: some of these songs were used for training."
+    return "These songs were used for training, so the figures say nothing about new songs." if split == "train" else ""

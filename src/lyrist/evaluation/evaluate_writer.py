@@ -1,4 +1,4 @@
-"""`evaluate` for writers: bits per byte with an interval, song by song against PPMd, and as the reports counted."""
+"""`evaluate` for language models: bits per byte with an interval, and a paired comparison with PPMd."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from lyrist.training.runs import Run
 from lyrist.training.writing_task import LARGEST, held
 
 OF_WRITTEN = ("originality", "songcraft", "obedience")
-"""What ``results.json`` says of the lyrics that were written when the run was made, if any were."""
+"""Keys of ``results.json`` about generated samples, present if the run generated any."""
 
 
 @dataclass(frozen=True)
 class EvaluatedWriter:
-    """The scores of a writer on one split of a corpus."""
+    """The scores of a language model on one split of a corpus."""
 
     run: Path
     corpus: Path
@@ -30,21 +30,21 @@ class EvaluatedWriter:
     scores: dict[str, Any]
     """As `lyrist.metrics.language_modelling.figures`."""
     ppmd: dict[str, Any]
-    """As `lyrist.evaluation.compression.ppmd`, on the same songs; and ``against``: the writer less PPMd, in pairs."""
+    """As `lyrist.evaluation.compression.ppmd`, on the same songs; and ``against``: the paired difference, model minus PPMd."""
     note: str
-    """What a reader must know about these figures; may be empty."""
+    """A caveat about these figures; may be empty."""
     reported: dict[str, Any] | None = None
-    """As `lyrist.evaluation.legacy_metrics.as_reported`, where that was asked for."""
+    """As `lyrist.evaluation.legacy_metrics.as_reported`, if requested."""
     written: Mapping[str, Any] = field(default_factory=dict)
-    """What the run's ``results.json`` says of lyrics that were written: originality, songcraft, obedience."""
+    """Originality, songcraft and conditioning accuracy (key ``obedience``) of the samples, from ``results.json``."""
 
     def summary(self) -> str:
-        """Return the figures with their intervals, beside PPMd, and the notes."""
+        """Return the figures with their intervals, those of PPMd, and the notes."""
         s = self.scores
         lines = [
             f"{self.run} on the {self.split} split of {self.corpus}",
             f"  {_bits(s)} (n = {s['n']:,} songs, {s['bytes']:,} bytes), {s['nats_per_byte']['value']:.3f} nats per byte, "
-            f"perplexity {s['perplexity']:,.2f} a token ({s['tokens']:,} tokens)",
+            f"perplexity per token {s['perplexity']:,.2f} ({s['tokens']:,} tokens)",
             f"  PPMd: {_bits(self.ppmd)} (n = {self.ppmd['n']:,}) after {self.ppmd['primer_bytes']:,} bytes, "
             f"{self.ppmd['cpu_seconds']:.1f} CPU seconds; {_sentence(self.ppmd['against'])}",
             *_of_written(self.written),
@@ -61,33 +61,33 @@ class EvaluatedWriter:
         return [table(self.reported)]
 
     def figures(self) -> dict[str, Any]:
-        """Return the scores for ``--json``: under the name of the split, and each under its own."""
-        more = {"as_reported": self.reported} if self.reported else {}
+        """Return the scores for ``--json``: under the name of the split, and each at the top level."""
+        legacy = {"as_reported": self.reported} if self.reported else {}
         return {
             "run": str(self.run), "corpus": str(self.corpus), "split": self.split, "note": self.note,
-            self.split: self.scores, **self.scores, "ppmd": self.ppmd, **self.written, **more,
+            self.split: self.scores, **self.scores, "ppmd": self.ppmd, **self.written, **legacy,
         }  # fmt: skip
 
 
 def evaluate_writer(
     opened: Run, corpus: Corpus, split: str, *, batch_size: int = 16, as_reported: bool = False, note: str = ""
 ) -> EvaluatedWriter:
-    """Score a writer on a split of a corpus.
+    """Score a language model on a split of a corpus.
 
     Parameters
     ----------
     opened
-        A run whose task is to write.
+        A run of a language model.
     corpus
-        What it is scored on; the training songs of it are PPMd's primer.
+        The corpus to score on; its training songs are the primer of PPMd.
     split
-        train, validation or test; of more than `LARGEST` songs a part, drawn by the seed of the split.
+        train, validation or test; if it has more than `LARGEST` songs, a sample by the seed of the split.
     batch_size
-        Songs a batch; the figures do not depend on it.
+        Songs per batch; the figures do not depend on it.
     as_reported
-        Also count as the reports did.
+        Also compute the legacy metrics.
     note
-        What a reader must know.
+        A caveat for the reader.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def evaluate_writer(
     writer = opened.writer
     songs = held(corpus, split, list(writer.conditions))
     losses = song_losses(writer, songs, batch_size=batch_size)
-    read = read_by_ppmd(_some(corpus), songs["lyrics"].to_list())
+    read = read_by_ppmd(_primer_songs(corpus), songs["lyrics"].to_list())
     return EvaluatedWriter(
         opened.path,
         corpus.path,
@@ -116,15 +116,15 @@ def _legacy_figures(writer: Any, songs: pl.DataFrame) -> dict[str, Any]:
     return legacy_metrics.as_reported(writer, songs)
 
 
-def _some(corpus: Corpus) -> list[str]:
-    """Return training songs for PPMd: all, or of very many a part, still larger than what it will read."""
+def _primer_songs(corpus: Corpus) -> list[str]:
+    """Return training songs for PPMd: all, or a sample about twice as large as the primer."""
     mean = corpus.scan("train").select(pl.col("lyrics").head(LARGEST).str.len_bytes().mean()).collect().item()
     share = 2 * PRIMER / (mean * int(corpus.info["counts"]["splits"]["train"]))
     rng = np.random.default_rng(0)
-    kept: list[str] = []
+    sample: list[str] = []
     for frame in corpus.batches("train", ["lyrics"]):
-        kept += frame["lyrics"].filter(pl.Series(rng.random(len(frame)) < share)).to_list()
-    return kept
+        sample += frame["lyrics"].filter(pl.Series(rng.random(len(frame)) < share)).to_list()
+    return sample
 
 
 def _against(losses: SongLosses, read: Read) -> dict[str, float]:
@@ -138,29 +138,26 @@ def _bits(scores: Mapping[str, Any]) -> str:
 
 
 def _sentence(test: Mapping[str, float]) -> str:
-    told = f"the writer costs {test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]"
+    difference = f"difference of the model {test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]"
     if test["low"] <= 0 <= test["high"]:
-        return f"{told}: these songs cannot tell them apart"
-    return (
-        f"{told}: {'it has learnt more than a compressor' if test['high'] < 0 else 'a compressor of files does better'}"
-    )
+        return f"{difference}: not significant"
+    return f"{difference}: {'better than the compressor' if test['high'] < 0 else 'worse than the compressor'}"
 
 
 def _of_written(written: Mapping[str, Any]) -> list[str]:
-    """Return a line on each figure of the lyrics that were written."""
+    """Return one line for each figure of the generated samples."""
     lines = []
     if "originality" in written:
         found = written["originality"]
         lines.append(
-            f"  of {found['n']} songs that it wrote: runs of 4 words that stand in a training song "
-            f"{found['shares']['4']['value']:.1%}, of 8 words {found['shares']['8']['value']:.1%}, "
-            f"longest {found['longest']['run']} words"
+            f"  {found['n']} generated songs: {found['shares']['4']['value']:.1%} of runs of 4 words occur in a training "
+            f"song, {found['shares']['8']['value']:.1%} of runs of 8 words; longest run {found['longest']['run']} words"
         )
     for column, found in written.get("obedience", {}).items():
-        ours, real = (found[side]["accuracy"]["value"] for side in ("written", "real"))
-        beside = "" if real is None else f" (real songs {real:.0%}, guessing {found['guessing']:.0%})"
-        lines.append(f"  its {column} is recognised in {ours:.0%}{beside}")
+        generated, real = (found[side]["accuracy"]["value"] for side in ("written", "real"))
+        reference = "" if real is None else f" (real songs {real:.0%}, chance {found['guessing']:.0%})"
+        lines.append(f"  conditioning accuracy by {column}: {generated:.0%}{reference}")
     if "songcraft" in written:
-        ours, real = (written["songcraft"][side]["rhyme_density"]["value"] for side in ("written", "real"))
-        lines.append(f"  lines that rhyme {ours:.0%} (real songs {real:.0%})")
+        generated, real = (written["songcraft"][side]["rhyme_density"]["value"] for side in ("written", "real"))
+        lines.append(f"  lines that rhyme {generated:.0%} (real songs {real:.0%})")
     return lines

@@ -1,8 +1,8 @@
-"""Why a classifier answered as it did: the words and lines that spoke for a label, and those that spoke against it.
+"""Explanations of a prediction: the words and lines with the largest weights for and against a label.
 
-Linear models are a sum, and the sum is told exactly: every character's share of the label's logit, added up to words and
-lines. Any other model is asked again without each word and without each line (occlusion; Zeiler & Fergus 2014), and the
-change of the label's log-probability is told. Which of the two it was, an `Explanation` says.
+The logit of a linear model is a sum over features. Its explanation is exact: the contribution of each character, summed over
+words and lines. Any other model is explained by occlusion (Zeiler & Fergus 2014): the weight of a word or a line is the
+change of the label's log-probability when it is removed. `Explanation.method` says which of the two was used.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ EXACT = "exact shares of the logit"
 OCCLUSION = "leaving words and lines out"
 
 MOST_LEFT_OUT = 400
-"""The most distinct words of a text that are left out one by one: the commonest."""
+"""Largest number of distinct words of a text that are removed one by one: the most frequent ones."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What decided about one text."""
+    """The words and lines that contributed most to the prediction for one text."""
 
     label: str
     """The label that is explained."""
     words: list[tuple[str, float]]
-    """Words in lower case and their weights, the weightiest first: above 0 for the label, below 0 against it. A word's
-    weight is that of all the places where it stands."""
+    """Words in lower case and their weights, the largest absolute weight first: above 0 for the label, below 0 against it.
+    The weight of a word is the sum over all its occurrences."""
     lines: list[tuple[str, float]]
     """Lines and their weights, likewise."""
     method: str
-    """How the weights were found."""
+    """How the weights were computed."""
     other: dict[str, float] = field(default_factory=dict)
-    """Weights of what is neither: the artist, the layout, marks between the words, the class itself."""
+    """Weights of everything else: the artist, the layout, punctuation between words, the intercept."""
 
 
 def explain(model: Any, text: str, label: str | None = None, top: int = 12, artist: str = "") -> Explanation:
-    """Return the words and lines of a text that decided about a label.
+    """Return the words and lines of a text with the largest weights for or against a label.
 
     Parameters
     ----------
     model
-        A fitted classifier: one with ``contributions`` is told exactly, any other by occlusion.
+        A fitted classifier: explained exactly if it has a method ``contributions``, else by occlusion.
     text
         The lyrics.
     label
-        The label to explain; by default the likeliest.
+        The label to explain; by default the most probable.
     top
         The number of words, and of lines, to return.
     artist
-        Who sings it, for a model that reads the artist.
+        The artist of the text, for a model that uses the artist.
 
     Raises
     ------
@@ -69,15 +69,15 @@ def explain(model: Any, text: str, label: str | None = None, top: int = 12, arti
     if label not in classes:
         raise unknown("label", label, classes)
     if hasattr(model, "contributions"):
-        return _told(model, text, label, top, artist)
-    return _left_out(model, text, label, top, artist)
+        return _exact(model, text, label, top, artist)
+    return _occlusion(model, text, label, top, artist)
 
 
 def telling_features(model: Any, top: int = 15) -> dict[str, list[tuple[str, float]]]:
-    """Return for each label the features that speak for it most strongly; empty for models that are not linear.
+    """Return for each label the features with the largest positive weights; empty for models that are not linear.
 
-    Features are words and n-grams of characters, in which ``·`` is a blank and ``↵`` a line end. Of n-grams within one
-    another the weightiest stands for all.
+    Features are words and character n-grams, in which ``·`` is a blank and ``↵`` a line end. Of n-grams that contain one
+    another only the one with the largest weight is returned.
     """
     if not hasattr(model, "feature_weights"):
         return {}
@@ -85,8 +85,8 @@ def telling_features(model: Any, top: int = 15) -> dict[str, list[tuple[str, flo
 
 
 def _strongest(names: NDArray[np.str_], weights: NDArray[Any], top: int) -> list[tuple[str, float]]:
-    some = min(len(weights), 40 * top)
-    order = np.argpartition(-weights, some - 1)[:some] if some else np.zeros(0, dtype=int)
+    candidates = min(len(weights), 40 * top)
+    order = np.argpartition(-weights, candidates - 1)[:candidates] if candidates else np.zeros(0, dtype=int)
     found: list[tuple[str, float]] = []
     for i in order[np.argsort(-weights[order], kind="stable")]:
         name = str(names[i])
@@ -98,24 +98,24 @@ def _strongest(names: NDArray[np.str_], weights: NDArray[Any], top: int) -> list
     return found
 
 
-def _told(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
+def _exact(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
     found = model.contributions(songs([text], [artist]), label)
-    shares, taken = found.characters, np.zeros(len(text), dtype=bool)
+    shares, in_word = found.characters, np.zeros(len(text), dtype=bool)
     words: dict[str, float] = {}
     for match in WORD.finditer(text):
         name = match[0].lower().replace("’", "'")
         words[name] = words.get(name, 0.0) + float(shares[match.start() : match.end()].sum())
-        taken[match.start() : match.end()] = True
+        in_word[match.start() : match.end()] = True
     lines: dict[str, float] = {}
     for start, end in _line_spans(text):
         line = text[start:end].strip()
         lines[line] = lines.get(line, 0.0) + float(shares[start:end].sum())
-    marks = float(shares[~taken].sum())
+    marks = float(shares[~in_word].sum())
     other = dict(found.other) | ({"marks and blanks": marks} if marks else {})
-    return Explanation(label, _weightiest(words, top), _weightiest(lines, top), EXACT, other)
+    return Explanation(label, _largest(words, top), _largest(lines, top), EXACT, other)
 
 
-def _left_out(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
+def _occlusion(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
     words: dict[str, list[tuple[int, int]]] = {}
     for match in WORD.finditer(text):
         words.setdefault(match[0].lower().replace("’", "'"), []).append(match.span())
@@ -132,11 +132,13 @@ def _left_out(model: Any, text: str, label: str, top: int, artist: str) -> Expla
     column = [str(c) for c in model.classes_].index(label)
     logs = np.log(np.clip(P[:, column], 1e-12, 1))
     if not np.isfinite(logs).all():
-        raise LyristError("A probability is not a number: the model's training went astray; train it again.")
+        raise LyristError(
+            "A predicted probability is not a number: the training of this model diverged; train it again."
+        )
     change = (logs[0] - logs[1:]).tolist()
     by_word = dict(zip(kept, change[: len(kept)], strict=True))
     by_line = dict(zip(lines, change[len(kept) :], strict=True))
-    return Explanation(label, _weightiest(by_word, top), _weightiest(by_line, top), OCCLUSION)
+    return Explanation(label, _largest(by_word, top), _largest(by_line, top), OCCLUSION)
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
@@ -156,5 +158,5 @@ def _line_spans(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _weightiest(weights: dict[str, float], top: int) -> list[tuple[str, float]]:
+def _largest(weights: dict[str, float], top: int) -> list[tuple[str, float]]:
     return sorted(((name, w) for name, w in weights.items() if w), key=lambda item: -abs(item[1]))[:top]

@@ -1,8 +1,8 @@
-"""Is it made like a song? Rhymes, syllables, repeats and sections of what was written, beside those of real songs.
+"""Songcraft: rhyme, syllables, repetition and sections of generated lyrics, compared with real songs.
 
-None of these figures is better high or low: a verse that rhymes on every line is as odd as one that never does. So each
-stands beside the same figure of held-out songs, with the interval of their difference. Many depend on how long a text is
-(the longer, the more of it repeats), so real songs are cut, at a line's end, to the lengths of the written ones first.
+None of these figures is better when it is higher: a text that rhymes on every line is as unusual as one that never does. Each
+figure is therefore reported with that of held-out songs and the interval of the difference. Many depend on the length of the
+text (longer texts repeat more), so real songs are first cut, at the end of a line, to the lengths of the generated ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lyrist.metrics.intervals import bootstrap_mean
 from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes
 
 NEAR = 4
-"""A line rhymes if its last word rhymes with that of a line of its section at most so many lines away."""
+"""A line rhymes if its last word rhymes with that of a line of the same section at most this many lines away."""
 
 _HEADER = re.compile(r"\s*\[[^\]\n]{1,80}\]\s*")
 _BLANK = re.compile(r"\n\s*\n")
@@ -31,13 +31,13 @@ _BLANK = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True)
 class _Song:
-    """A text taken apart once, for all measures."""
+    """A text split into sections, lines and words once, for all measures."""
 
     lyrics: str
 
     @cached_property
     def sections(self) -> list[list[str]]:
-        """The lines of each section; headers such as ``[Chorus]`` begin one and are no lines."""
+        """The lines of each section; a header such as ``[Chorus]`` starts a section and is not a line."""
         found: list[list[str]] = []
         for block in _BLANK.split(self.lyrics):
             found.append([])
@@ -73,20 +73,20 @@ def _rhyming(song: _Song, at_least: Rhyme = Rhyme.SLANT) -> float:
 
 
 def _by_chance(song: _Song) -> float:
-    """Return the share of lines that would rhyme nearby if the lines stood in a random order."""
+    """Return the share of lines that would rhyme nearby if the lines were in random order."""
     order = iter(np.random.default_rng(len(song.lines)).permutation(len(song.lines)))
     shuffled = ["\n".join(song.lines[next(order)] for _ in section) for section in song.sections]
     return _rhyming(_Song("\n\n".join(shuffled)))
 
 
 def _distinct(song: _Song, n: int) -> float:
-    """Return the share of different ones among all runs of n words (Li et al. 2016); 1 where there is none."""
+    """Return the share of distinct n-grams among all word n-grams (Li et al. 2016); 1 if there are none."""
     grams = list(zip(*(song.words[start:] for start in range(n)), strict=False))
     return len(set(grams)) / len(grams) if grams else 1.0
 
 
 def _repeated_lines(song: _Song) -> float:
-    """Return the share of lines that stood before in the same text, whatever their case and punctuation."""
+    """Return the share of lines that repeat an earlier line of the text, ignoring case and punctuation."""
     return 1 - len({text.key(line) for line in song.lines}) / len(song.lines)
 
 
@@ -95,9 +95,9 @@ class Measure:
     """One figure of a text."""
 
     label: str
-    """What a table calls it."""
+    """Its name in tables."""
     spec: str
-    """How it is written, as for `format`."""
+    """Its format specification, as for `format`."""
     of: Callable[[_Song], float]
 
 
@@ -106,30 +106,30 @@ MEASURES: dict[str, Measure] = {
     "perfect_rhyme_density": Measure(
         "lines with a perfect rhyme within four lines", ".1%", lambda song: _rhyming(song, Rhyme.PERFECT)
     ),
-    "rhyme_by_chance": Measure("lines that would rhyme if they were shuffled", ".1%", _by_chance),
-    "syllables_a_line": Measure("syllables a line", ".1f", lambda song: float(song.syllables.mean())),
+    "rhyme_by_chance": Measure("lines that would rhyme if the lines were shuffled", ".1%", _by_chance),
+    "syllables_a_line": Measure("syllables per line", ".1f", lambda song: float(song.syllables.mean())),
     "syllables_spread": Measure("their standard deviation in a song", ".1f", lambda song: float(song.syllables.std())),
-    "words_a_line": Measure("words a line", ".1f", lambda song: len(song.words) / len(song.lines)),
+    "words_a_line": Measure("words per line", ".1f", lambda song: len(song.words) / len(song.lines)),
     "repetition": Measure(
-        "repetition score (words that came before)",
+        "repetition score (words that occurred before)",
         ".1%",
         lambda song: 1 - len(set(song.words)) / max(len(song.words), 1),
     ),
-    "repeated_lines": Measure("lines that came before", ".1%", _repeated_lines),
+    "repeated_lines": Measure("lines that occurred before", ".1%", _repeated_lines),
     **{
-        f"distinct_{n}": Measure(f"different ones among runs of {n} words", ".1%", lambda song, n=n: _distinct(song, n))  # type: ignore[misc]
+        f"distinct_{n}": Measure(f"distinct {n}-grams of words", ".1%", lambda song, n=n: _distinct(song, n))  # type: ignore[misc]
         for n in (1, 2, 3, 4)
     },
     "lines": Measure("lines", ".1f", lambda song: len(song.lines)),
     "sections": Measure("sections", ".1f", lambda song: len(song.sections)),
-    "lines_a_section": Measure("lines a section", ".1f", lambda song: len(song.lines) / len(song.sections)),
+    "lines_a_section": Measure("lines per section", ".1f", lambda song: len(song.lines) / len(song.sections)),
     "longest_section": Measure("lines of the longest section", ".1f", lambda song: max(map(len, song.sections))),
 }
-"""All measures, in the order of the tables. The repetition score is that of the reports: repeated words / all words."""
+"""All measures, in the order of the tables. The repetition score is 1 - distinct words / words."""
 
 
 def measured(texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return every measure of every text that has a word, by name, (n,) each.
+    """Return every measure for every text that has a word, by name; shape (n,) each.
 
     Raises
     ------
@@ -150,47 +150,47 @@ def figures(texts: Sequence[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n`` texts that have a word; for each name in `MEASURES`: value, and low and high of its 95% interval by a
-        bootstrap over texts.
+        ``n`` texts that have a word; for each name in `MEASURES`: value, and low and high of its 95% bootstrap interval
+        over texts.
     """
     return _figures(measured(texts))
 
 
 def beside(written: Sequence[str], real: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
-    """Compare what was written with real songs of the same lengths.
+    """Compare generated lyrics with real songs of the same lengths.
 
     Parameters
     ----------
     written, real
-        Lyrics. Real songs are cut at a line's end to as many words as a written one, drawn at random, has.
+        Lyrics. Each real song is cut at the end of a line to the length in words of a random generated text.
     seed
-        Draws which.
+        Seed of this random choice.
 
     Returns
     -------
     dict
-        ``written`` and ``real``: `figures` of each; ``difference``: by measure the written mean less the real one, with
-        low and high of its 95% interval (Welch 1947), which are None where there is but one text on a side.
+        ``written`` and ``real``: `figures` of each; ``difference``: for each measure the mean of ``written`` minus that
+        of ``real``, with low and high of its 95% interval (Welch 1947), which are None if a side has only one text.
     """
-    ours, theirs = measured(written), measured(cut_alike(real, written, seed=seed))
+    generated, reference = measured(written), measured(cut_alike(real, written, seed=seed))
     return {
-        "written": _figures(ours),
-        "real": _figures(theirs),
-        "difference": {name: _difference(ours[name], theirs[name]) for name in MEASURES},
+        "written": _figures(generated),
+        "real": _figures(reference),
+        "difference": {name: _difference(generated[name], reference[name]) for name in MEASURES},
     }
 
 
 def cut_alike(real: Sequence[str], written: Sequence[str], *, seed: int = 0) -> list[str]:
-    """Return the real songs, each cut at a line's end after about as many words as a written one, drawn at random, has."""
+    """Return the real songs, each cut at the end of a line to about the length in words of a random generated text."""
     sizes = np.array([len(text.words(lyrics)) for lyrics in written if text.words(lyrics)])
     if not len(sizes):
-        raise LyristError("None of the written texts has a word, so real songs cannot be cut to their length.")
+        raise LyristError("None of the generated texts has a word, so real songs cannot be cut to their length.")
     wanted = np.random.default_rng(seed).choice(sizes, len(real))
     return [_cut(lyrics, int(size)) for lyrics, size in zip(real, wanted, strict=True)]
 
 
 def _cut(lyrics: str, size: int) -> str:
-    """Return the first lines of a text, up to that which brings it nearest to ``size`` words; at least one with a word."""
+    """Return the first lines of a text, as many as come closest to ``size`` words; at least one with a word."""
     kept: list[str] = []
     count = 0
     for line in lyrics.split("\n"):
@@ -203,15 +203,15 @@ def _cut(lyrics: str, size: int) -> str:
 
 
 def _figures(found: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-    told: dict[str, Any] = {"n": len(next(iter(found.values())))}
+    scores: dict[str, Any] = {"n": len(next(iter(found.values())))}
     for name, values in found.items():
         low, high = bootstrap_mean(values)
-        told[name] = {"value": float(values.mean()), "low": low, "high": high}
-    return told
+        scores[name] = {"value": float(values.mean()), "low": low, "high": high}
+    return scores
 
 
 def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[str, float | None]:
-    """Return the difference of two means with Welch's interval, which does not ask for equal variances."""
+    """Return the difference of two means with Welch's interval, which does not assume equal variances."""
     from scipy import stats
 
     value = float(first.mean() - second.mean())

@@ -1,1 +1,1 @@
-"""Pictures become arrays: CIFAR archives, folders of pictures, class blocks, near-copies."""
+"""Image data: CIFAR archives, folders of pictures, blocks of classes, near-duplicates."""

@@ -1,7 +1,7 @@
-"""Two blocks of classes, and three splits of the pictures: all drawn by the seed, disjoint and complete.
+"""Two disjoint blocks of classes, and three splits of the pictures, both determined by the seed.
 
-A picture's split depends on the seed and on its place in its class alone. Pictures that are the same to the last byte
-stay together when a validation or test part is drawn.
+The split of a picture depends only on the seed and on its position in its class. Pictures with identical bytes are kept on one
+side when a validation or test split is drawn.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.images.pictureset import SPLITS, Pictures
 
 VALIDATION, TEST = 0.1, 0.2
-"""Shares of each class: validation is taken out of what the set gives for training; test where the set gives none."""
+"""Shares of each class: of validation in the training part of the data set, and of test if it has no test part."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some classes of a set, split in three."""
+    """Some classes of a data set, with three splits."""
 
     pictures: Pictures
     name: str
     """``1``, ``2`` or ``all``."""
     classes: tuple[str, ...]
-    """In the order of the model's answers: sorted."""
+    """Sorted, in the order of the outputs of the model."""
     splits: NDArray[np.int8]
-    """(n,) of the whole set: 0 train, 1 validation, 2 test, -1 a picture of another block."""
+    """(n,) for the whole data set: 0 train, 1 validation, 2 test, -1 a picture of another block."""
     seed: int
     numbers: NDArray[np.int64]
-    """(classes of the set,): the place of each in ``classes``; -1 outside the block."""
+    """(classes of the data set,): the index of each in ``classes``; -1 outside the block."""
 
     def rows(self, split: str) -> NDArray[np.int64]:
-        """Return the places in the set of the pictures of one split, in order."""
+        """Return the indices of the pictures of one split, in order."""
         return np.flatnonzero(self.splits == SPLITS.index(split))
 
     def pixels(self, split: str) -> NDArray[np.uint8]:
@@ -55,7 +55,7 @@ class Block:
         return {split: len(self.rows(split)) for split in SPLITS}
 
     def with_at_most(self, per_class: int, seed: int) -> Block:
-        """Return the same block with at most so many training pictures of each class; smaller ones lie in larger ones."""
+        """Return the block with at most ``per_class`` training pictures per class; smaller subsets are nested in larger ones."""
         splits = self.splits.copy()
         train, target = self.rows("train"), self.targets("train")
         order = np.random.default_rng((seed, 3)).permutation(len(train))
@@ -65,7 +65,7 @@ class Block:
 
 
 def halves(classes: Sequence[str], seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Draw two blocks of classes: every class in one of them, none in both; of an odd number the first has one more."""
+    """Return a random partition of the classes into two blocks; the first has one more if the number is odd."""
     drawn = np.random.default_rng((seed, 1)).permutation(len(classes))
     middle = -(-len(classes) // 2)
     first, second = (sorted(classes[place] for place in part) for part in (drawn[:middle], drawn[middle:]))
@@ -78,11 +78,11 @@ def block(pictures: Pictures, name: str = "all", seed: int = 0) -> Block:
     Parameters
     ----------
     pictures
-        The set.
+        The data set.
     name
         ``1``, ``2`` or ``all``.
     seed
-        Decides the blocks, and the splits where the set gives none.
+        Seed of the blocks, and of the splits that the data set does not define.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def block(pictures: Pictures, name: str = "all", seed: int = 0) -> Block:
         A class has too few pictures to be in every split.
     """
     if name not in ("1", "2", "all"):
-        raise UsageError(f"--block is 1, 2 or all; '{name}' is none of them.")
+        raise UsageError(f"--block must be 1, 2 or all, got '{name}'.")
     chosen = sorted(pictures.classes) if name == "all" else halves(pictures.classes, seed)[int(name) - 1]
     numbers = np.full(len(pictures.classes), -1, dtype=np.int64)
     for place, label in enumerate(chosen):
@@ -103,7 +103,7 @@ def block(pictures: Pictures, name: str = "all", seed: int = 0) -> Block:
 
 
 def split(pictures: Pictures, seed: int) -> NDArray[np.int8]:
-    """Return the split of every picture, (n,): as the set gives it, the rest drawn class by class."""
+    """Return the split of every picture, (n,): as defined by the data set, the rest stratified by class."""
     splits = np.where(pictures.given < 0, 0, pictures.given).astype(np.int8)
     same = _same(pictures.pixels)
     for part, share, wanted in ((2, TEST, not (splits == 2).any()), (1, VALIDATION, not (splits == 1).any())):
@@ -115,14 +115,14 @@ def split(pictures: Pictures, seed: int) -> NDArray[np.int8]:
 
 
 def _draw(rows: NDArray[np.int64], same: NDArray[np.int64], share: float, seed: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return about a share of the rows, at least one where there are two, equal pictures together."""
+    """Return a random share of the rows, at least one of two, with identical pictures together."""
     groups = np.random.default_rng(seed).permutation(np.unique(same[rows]))
     count = max(1, round(share * len(groups))) if len(groups) > 1 else 0
     return rows[np.isin(same[rows], groups[:count])]
 
 
 def _same(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return for each picture the place of the first one with the same bytes."""
+    """Return for each picture the index of the first one with the same bytes."""
     first: dict[bytes, int] = {}
     return np.array([first.setdefault(one.tobytes(), place) for place, one in enumerate(pixels)], dtype=np.int64)
 
@@ -135,5 +135,5 @@ def _check(made: Block) -> None:
             total = int((made.numbers[made.pictures.labels] == made.classes.index(label)).sum())
             raise LyristError(
                 f"The class '{label}' in {made.pictures.path} has {total} pictures, none of them in {part}; "
-                "training, validation and test need one each."
+                "add pictures, as training, validation and test need at least one each."
             )

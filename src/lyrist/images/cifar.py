@@ -1,9 +1,9 @@
-"""Published sets of pictures: CIFAR-10, CIFAR-100 and IDX (Fashion-MNIST), read without running code.
+"""Readers of published data sets, CIFAR-10, CIFAR-100 and IDX (Fashion-MNIST), that execute no code of the files.
 
-CIFAR's files are pickles. The three names that a pickled array refers to are replaced by classes of this module, which
-record the content; `numpy.frombuffer` makes the array after it was checked. Any other name stops the reading, and so does
-an instruction that would set attributes. The reader is the one in Python, since the one in C does not bound its memory.
-Checksums are verified where a file has the published name.
+The files of CIFAR are pickles. The three names that a pickled array refers to are replaced by classes of this module, which
+record the content; the array is created by `numpy.frombuffer` after checks. Any other name is an error, and so is an instruction
+that would set attributes. The reader is based on Python's own unpickler, because the one in C does not limit its memory.
+Checksums are verified if a file has the published name.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from numpy.typing import NDArray
 from lyrist.errors import LyristError
 
 KINDS = "uifb"
-"""What an array may hold: whole numbers, fractions, truth values. Never objects."""
+"""Kinds of dtypes that are allowed: integers, floats and booleans, never objects."""
 
 
 class _Kind:
-    """What a file says about the items of an array."""
+    """The dtype of an array in a file."""
 
     def __init__(self, code: Any, *_: Any) -> None:
         self.code, self.order = _text(code), "|"
 
     def state(self, value: Any) -> None:
         if not isinstance(value, tuple) or len(value) < 2:
-            raise ValueError("a data type that is none")
+            raise ValueError("an invalid data type")
         self.order = {"": "|", "=": "|"}.get(_text(value[1]), _text(value[1]))
 
     def real(self) -> np.dtype[Any]:
@@ -47,13 +47,13 @@ class _Kind:
 
 
 class _Array:
-    """What a file says about an array."""
+    """An array in a file."""
 
     found: NDArray[Any] | None = None
 
     def state(self, value: Any) -> None:
         if not isinstance(value, tuple) or len(value) != 5:
-            raise ValueError("an array that is none")
+            raise ValueError("an invalid array")
         _, shape, kind, fortran, raw = value
         self.fill(raw, kind, shape, "F" if fortran else "C")
 
@@ -68,7 +68,7 @@ class _Array:
 
 
 class _Refused(Exception):  # noqa: N818 - it never leaves this module
-    """The file names something that is no part of an array."""
+    """The file contains something that is not part of an array."""
 
 
 def _reconstruct(*_: Any) -> _Array:
@@ -82,7 +82,7 @@ def _from_buffer(raw: Any, kind: Any, shape: Any, order: Any) -> _Array:
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    """Stand in for ``codecs.encode``, by which Python 3 writes bytes for Python 2."""
+    """Replace ``codecs.encode``, with which Python 3 writes bytes for Python 2."""
     if _text(encoding) != "latin1":
         raise _Refused(f"the encoding {encoding!r}")
     return str(text).encode("latin1")
@@ -95,11 +95,11 @@ ALLOWED: dict[tuple[str, str], Any] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
 }
-"""The names that a file may hold, and what stands in for each."""
+"""The names that a file may contain, and the replacement of each."""
 
 
 class _Reader(pickle._Unpickler):
-    """Python's own interpreter of pickles, with no way out."""
+    """Python's own unpickler, restricted to arrays."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
@@ -113,37 +113,37 @@ class _Reader(pickle._Unpickler):
         raise _Refused("an object outside the file")
 
     def load_build(self) -> None:
-        """Hand a state to one of the stand-ins; nothing else has one."""
+        """Set the state of a replacement class; other objects have no state."""
         value = self.stack.pop()  # type: ignore[attr-defined]
         what = self.stack[-1]  # type: ignore[attr-defined]
         if not isinstance(what, _Array | _Kind):
-            raise _Refused("a state for something that is no array")
+            raise _Refused("a state of something that is not an array")
         what.state(value)
 
     dispatch[pickle.BUILD[0]] = load_build
 
 
 def read_arrays(data: bytes, name: str) -> dict[str, Any]:
-    """Return the table that the pickle ``data`` holds: keys, and lists, texts, numbers and arrays as values.
+    """Return the dictionary in the pickle ``data``; its values are lists, texts, numbers and arrays.
 
     Parameters
     ----------
     data
         The file's bytes.
     name
-        What the file is called in errors.
+        The name of the file, for error messages.
 
     Raises
     ------
     LyristError
-        It holds anything but such a table (nothing of it is run), or is damaged.
+        It contains something else (which is not executed), or is damaged.
     """
     try:
         found = _Reader(io.BytesIO(data), encoding="bytes").load()
     except _Refused as refused:
         raise LyristError(
-            f"{name} holds {refused}, which is no part of an array of pictures; it is not opened, since opening it could run "
-            "someone else's code."
+            f"{name} contains {refused}, which is not part of an array of pictures; the file is not opened, because it could "
+            "execute code."
         ) from None
     except RecursionError:
         raise LyristError(f"{name} is damaged (nested too deeply); download it again.") from None
@@ -151,9 +151,7 @@ def read_arrays(data: bytes, name: str) -> dict[str, Any]:
         reason = str(error).strip() or type(error).__name__
         raise LyristError(f"{name} is damaged ({reason}); download it again.") from None
     if not isinstance(found, dict):
-        raise LyristError(
-            f"{name} holds no table of pictures but {type(found).__name__}; it is not one of CIFAR's files."
-        )
+        raise LyristError(f"{name} contains {type(found).__name__} instead of a dictionary; it is not a file of CIFAR.")
     return {_text(key): _plain(value) for key, value in found.items()}
 
 
@@ -194,12 +192,12 @@ FASHION = (
 )  # fmt: skip
 
 Bytes = Mapping[str, bytes]
-"""The files of a set by name, without folder and without ``.gz``."""
+"""The files of a data set by name, without folder and without ``.gz``."""
 
 
 @dataclass(frozen=True)
 class StoredSet:
-    """A set as it is stored."""
+    """A data set as stored."""
 
     form: str
     """``cifar-100``, ``cifar-10`` or ``idx``."""
@@ -221,12 +219,12 @@ def wanted(name: str) -> str:
 
 
 def check_archive(path: Path) -> str:
-    """Return what is to be said about where an archive comes from; empty where its name is not a published one.
+    """Return a note on the origin of an archive; empty if its name is not a published one.
 
     Raises
     ------
     LyristError
-        It has the name, but not the checksum, of an archive that was published.
+        It has the name, but not the checksum, of a published archive.
     """
     if path.name not in ARCHIVES or not path.is_file():
         return ""
@@ -236,35 +234,35 @@ def check_archive(path: Path) -> str:
 
 
 def check_folder(path: Path, files: Bytes, form: str) -> str:
-    """Return what is to be said about where the unpacked files of a set come from.
+    """Return a note on the origin of the unpacked files of a data set.
 
     Raises
     ------
     LyristError
-        The folder and a file have the names, but not the checksum, of what was published.
+        The folder and a file have published names, but not the published checksum.
     """
     sums = UNPACKED.get(path.name, {}) if path.is_dir() else {}
     for name, published in sums.items():
         _compare(path / name, published, hashlib.md5(files[name], usedforsecurity=False))
-    return CHECKED if sums else f"a set of its own in the form of {form}: no published checksum to check"
+    return CHECKED if sums else f"an own data set in the format of {form}: no published checksum to verify"
 
 
 def _compare(place: Path, published: str, digest: Any) -> None:
     found = digest.hexdigest()
     if found != published:
         raise LyristError(
-            f"{place} has the MD5 {found}, not {published} as published: it is damaged, or another set; download it again, "
-            "or give a set of your own another name."
+            f"{place} has the MD5 {found}, not {published} as published: it is damaged or another data set; download it again, "
+            "or rename your own data set."
         )
 
 
 def read_published(files: Bytes, path: Path) -> StoredSet | None:
-    """Return the set that these files are, or None where they are none of the known ones.
+    """Return the data set in these files, or None if it has no known format.
 
     Raises
     ------
     LyristError
-        A file is missing, damaged, hostile or does not fit the others.
+        A file is missing, damaged, unsafe or does not match the others.
     """
     for form, names, reader in (
         ("cifar-100", CIFAR_100, _cifar_100),
@@ -277,11 +275,11 @@ def read_published(files: Bytes, path: Path) -> StoredSet | None:
         missing = sorted(names - there)
         if missing:
             raise LyristError(
-                f"{path} is not a whole set of the form {form}: it has no file {missing[0]}; get it again."
+                f"{path} is not a complete data set of the format {form}: the file {missing[0]} is missing; download it again."
             )
         pixels, labels, given, classes, names_ = reader(files, path)
         if not len(labels) or labels.min() < 0 or labels.max() >= len(classes):
-            raise LyristError(f"{path} has labels that its {len(classes)} class names do not cover; download it again.")
+            raise LyristError(f"{path} has labels outside its {len(classes)} class names; download it again.")
         return StoredSet(form, pixels, labels, given, classes, tuple(names_))
     return None
 
@@ -308,11 +306,11 @@ def _batch(files: Bytes, name: str, path: Path, key: str) -> _Batch:
     table = read_arrays(files[name], f"{path} ({name})")
     data, labels = table.get("data"), table.get(key)
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072:
-        raise LyristError(
-            f"{path} ({name}) holds no array 'data' of 3,072 bytes a picture; it is not one of CIFAR's files."
-        )
+        raise LyristError(f"{path} ({name}) has no array 'data' of 3,072 bytes per picture; it is not a file of CIFAR.")
     if not isinstance(labels, list | np.ndarray) or len(labels) != len(data):
-        raise LyristError(f"{path} ({name}) does not hold a label in '{key}' for each of its {len(data):,} pictures.")
+        raise LyristError(
+            f"{path} ({name}) does not have a label in '{key}' for each of its {len(data):,} pictures; download it again."
+        )
     try:
         numbers = np.asarray(labels, dtype=np.int64)
     except (TypeError, ValueError):
@@ -339,7 +337,7 @@ def _names(parts: list[_Batch]) -> list[str]:
 def _classes(files: Bytes, name: str, path: Path, key: str) -> tuple[str, ...]:
     found = read_arrays(files[name], f"{path} ({name})").get(key)
     if not isinstance(found, list) or not all(isinstance(item, str | bytes) for item in found):
-        raise LyristError(f"{path} ({name}) holds no list of class names in '{key}'; it is not one of CIFAR's files.")
+        raise LyristError(f"{path} ({name}) has no list of class names in '{key}'; it is not a file of CIFAR.")
     return tuple(_decoded_text(item) for item in found)
 
 
@@ -363,11 +361,11 @@ def _idx(files: Bytes, path: Path) -> _Parts:
 
 
 def _idx_array(data: bytes, path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """Return the array of an IDX file: two zeros, the type (8: bytes), the number of sides, the sides, the items."""
+    """Return the array of an IDX file: two zeros, the type (8: bytes), the number of dimensions, the shape, the items."""
     try:
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         if data[:4] != bytes([0, 0, 8, dimensions]):
-            raise ValueError("it does not begin as such a file does")
+            raise ValueError("the header is wrong")
         shape = np.frombuffer(data, ">u4", dimensions, 4).astype(np.int64)
         items: NDArray[np.uint8] = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
         return items

@@ -1,9 +1,9 @@
-"""Test pictures that have a near-copy in training: found by a perceptual hash, confirmed by their pixels.
+"""Near-duplicates of test pictures in training: candidates by a perceptual hash, confirmed by pixels.
 
-The hash is 64 signs of the lowest frequencies of the brightness (pHash, Zauner 2010), of the picture and of its mirror
-image. Pictures whose hashes differ in few bits are compared: near-copies are those whose contrast-normalised pixels, a
-little blurred, correlate, and do so far more than those of other pictures: among thousands of trousers on black many are
-alike, and none is a copy. A tenth of CIFAR-100's test pictures have such a copy (Barz and Denzler, ciFAIR, 2020).
+The hash has 64 signs of the lowest frequencies of the brightness (pHash, Zauner 2010), of the picture and of its mirror image.
+Pairs whose hashes differ in few bits are near-copies if their slightly blurred, contrast-normalised pixels correlate, and
+correlate much more than those of other pictures: thousands of trousers on black look alike without being copies. A tenth of the
+test pictures of CIFAR-100 have such a copy (Barz and Denzler, ciFAIR, 2020).
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 SMALL = 16
-"""Side at which pictures are compared."""
+"""Side length at which pictures are compared."""
 
 BITS = 12
-"""Hashes that differ in at most so many of 64 bits make a pair worth a look."""
+"""Pairs are candidates if their hashes differ in at most this many of 64 bits."""
 
 ALIKE = 0.95
-"""Least correlation of a near-copy."""
+"""Smallest correlation of a near-copy."""
 
 CLOSEST = 32
-"""Training pictures that each test picture is compared with at most, those with the closest hashes."""
+"""Largest number of training pictures that each test picture is compared with: those with the closest hashes."""
 
 OTHERS, NEARER = 10, 0.15
-"""A near-copy is away from 1 by at most this share of what the tenth most alike picture is away."""
+"""1 minus the correlation of a near-copy is at most this share (second number) of that of the tenth most similar picture."""
 
 DETAIL = 0.7
-"""Least correlation of what is left of a near-copy's brightness when the mean of 3 x 3 points is taken away."""
+"""Smallest correlation of the brightness of a near-copy after subtracting the local mean of 3 x 3 pixels."""
 
-_PAIRS = 20_000_000  # pairs of hashes looked at together
-_ALL = 4_000_000_000  # beyond so many pairs only those that share a quarter of the hash are looked at
+_PAIRS = 20_000_000  # pairs of hashes that are compared at once
+_ALL = 4_000_000_000  # with more pairs, only those that share a quarter of the hash are compared
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Copies:
     """Near-copies between the test pictures and the training pictures."""
 
     test: NDArray[np.int64]
-    """(n,) places of test pictures that have a copy in training, each once, with their closest one:"""
+    """(n,) indices of test pictures that have a copy in training."""
     train: NDArray[np.int64]
-    """(n,) its place among the training pictures."""
+    """(n,) index of the closest training picture of each."""
     exact: NDArray[np.bool_]
-    """(n,) whether all pixels are the same."""
+    """(n,) whether all pixels are equal."""
     alike: NDArray[np.float64]
-    """(n,) correlation of the two, at most 1."""
+    """(n,) correlation of each pair, at most 1."""
 
     def summary(self, test_pictures: int) -> dict[str, Any]:
         """Return the counts, JSON-ready."""
@@ -62,7 +62,7 @@ class Copies:
 
 
 def find(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> Copies:
-    """Find the test pictures that have an exact or a near-copy in training, mirrored ones included.
+    """Find the test pictures with an exact or a near-copy in training, including mirror images.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def find(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> Copies:
     best: dict[int, tuple[float, int]] = {}
     for turned, (i, j) in zip((there, there[:, :, ::-1]), pairs, strict=True):
         alike = _correlations(turned, here, i, j)
-        found = np.flatnonzero(_standing_out(i, alike))
+        found = np.flatnonzero(_outstanding(i, alike))
         for place in found[_correlated(_detail(turned[i[found]]), _detail(here[j[found]])) >= DETAIL]:
             row, value = int(i[place]), float(alike[place])
             if value > best.get(row, (0.0, 0))[0]:
@@ -92,7 +92,7 @@ def find(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> Copies:
 
 
 def hashes(small: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Return the perceptual hash of each picture, (n,), from what `_small` makes of them."""
+    """Return the perceptual hash of each picture, (n,), from the result of `_small`."""
     grey = small @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     low = fft.dctn(grey, axes=(1, 2))[:, :8, :8].reshape(len(grey), 64)
     bits = low > np.median(low[:, 1:], axis=1, keepdims=True) if len(low) else np.zeros((0, 64), dtype=bool)
@@ -100,7 +100,7 @@ def hashes(small: NDArray[np.float32]) -> NDArray[np.uint64]:
 
 
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the pictures at the side `SMALL`, each point the mean of those around it, (n, 16, 16, 3)."""
+    """Return the pictures scaled to the side `SMALL` by area averaging, (n, 16, 16, 3)."""
     side = pixels.shape[1]
     edges = np.linspace(0, side, SMALL + 1)
     low, high = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
@@ -131,7 +131,7 @@ def _candidates(train: NDArray[np.uint64], test: NDArray[np.uint64]) -> tuple[ND
 
 
 def _closest(apart: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the close pairs of a table of distances, at most `CLOSEST` of each row, those the least bits apart."""
+    """Return the close pairs in a matrix of distances, at most the `CLOSEST` closest of each row."""
     i, j = np.nonzero(apart <= BITS)
     if not len(i) or np.bincount(i).max() <= CLOSEST:
         return i, j
@@ -142,13 +142,13 @@ def _closest(apart: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _place_in_row(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each of some sorted numbers how many equal ones stand before it."""
+    """Return for each of some sorted numbers the number of equal ones before it."""
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
     return np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
 
 
-def _standing_out(rows: NDArray[np.int64], alike: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which pairs are near-copies: alike, and far more so than the row's tenth most alike pair."""
+def _outstanding(rows: NDArray[np.int64], alike: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which pairs are near-copies: similar, and much more so than the tenth most similar pair of the row."""
     order = np.lexsort((-alike, rows))
     place = _place_in_row(rows[order])
     tenth = np.zeros(int(rows.max(initial=-1)) + 1)
@@ -158,7 +158,7 @@ def _standing_out(rows: NDArray[np.int64], alike: NDArray[np.float64]) -> NDArra
 
 
 def _sharing(train: NDArray[np.uint64], test: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the close pairs that have one of the four quarters of the hash in common, for very large sets."""
+    """Return the close pairs that share one of the four quarters of the hash, for very large data sets."""
     pairs: set[tuple[int, int]] = set()
     for quarter in range(4):
         key = np.uint64(16 * quarter)
@@ -178,7 +178,7 @@ def _sharing(train: NDArray[np.uint64], test: NDArray[np.uint64]) -> tuple[NDArr
 def _correlations(
     first: NDArray[np.float32], second: NDArray[np.float32], i: NDArray[np.int64], j: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the correlation of the pixels of each pair; 0 where a picture has no contrast."""
+    """Return the correlation of the pixels of each pair; 0 if a picture has no contrast."""
     found = np.zeros(len(i), dtype=np.float64)
     for start in range(0, len(i), 65_536):
         part = slice(start, start + 65_536)
@@ -187,7 +187,7 @@ def _correlations(
 
 
 def _correlated(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the correlation of each pair of arrays, (n,); 0 where one of them is even."""
+    """Return the correlation of each pair of arrays, (n,); 0 if one of them is constant."""
     a, b = (x.reshape(len(x), int(np.prod(x.shape[1:]))) for x in (first, second))
     a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
     norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
@@ -195,6 +195,6 @@ def _correlated(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDAr
 
 
 def _detail(small: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the brightness of each point less the mean around it."""
+    """Return the brightness of each pixel minus the local mean."""
     grey = small.mean(axis=-1)
     return np.asarray(grey - ndimage.uniform_filter(grey, (0, 3, 3)), dtype=np.float32)

@@ -1,6 +1,6 @@
-"""Picture files become squares of bytes, or a reason why not; the members of an archive are read in memory.
+"""Decoding of picture files to square byte arrays, and reading of archives in memory.
 
-Nothing is unpacked to the disk. An archive with a member whose path leads outside is refused as a whole.
+Nothing is unpacked to the disk. An archive with a member path that leads outside of it is refused.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lyrist.errors import LyristError
 
 MOST_PIXELS = 100_000_000
-"""Larger pictures are not decoded: a file of a few bytes can claim any size."""
+"""Larger pictures are not decoded: a small file can declare any size."""
 
 PAPER = (255, 255, 255)
-"""What lies under a picture that is transparent."""
+"""Background of transparent pictures."""
 
 
 class UndecodableError(ValueError):
-    """A file is no picture that can be read; the message says why."""
+    """A file cannot be decoded as a picture; the message says why."""
 
 
 def decode(data: bytes, side: int) -> NDArray[np.uint8]:
     """Return the picture in ``data`` as (side, side, 3) bytes, red, green, blue.
 
-    It is turned upright as its camera noted, laid on white where it is transparent, cut to its middle square and made
-    larger or smaller; grey, palette, CMYK and 16-bit pictures become colours.
+    It is rotated by its EXIF orientation, composed on white if it is transparent, cropped to the central square and resized.
+    Grey, palette, CMYK and 16-bit pictures are converted to RGB.
 
     Raises
     ------
@@ -52,7 +52,9 @@ def decode(data: bytes, side: int) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(data)) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise UndecodableError(f"{picture.width} x {picture.height} pixels are too many")
-            picture.draft("RGB", (2 * side, 2 * side))  # a JPEG can be read at a half, a quarter, an eighth
+            picture.draft(
+                "RGB", (2 * side, 2 * side)
+            )  # a JPEG can be decoded at a half, a quarter or an eighth of its size
             upright = ImageOps.exif_transpose(picture)
             square = _colours(upright)
             if square.size != (side, side):
@@ -76,7 +78,7 @@ def _colours(picture: Image.Image) -> Image.Image:
 
 
 def _from_deep(picture: Image.Image) -> Image.Image:
-    """Return a picture of 16 bits or of fractions with its range spread over the bytes."""
+    """Return a picture of 16-bit or float values scaled to bytes."""
     values = np.asarray(picture, dtype=np.float64)
     top = 65535.0 if values.max(initial=0) > 255 else 255.0 if values.max(initial=0) > 1 else 1.0
     return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8)).convert("RGB")
@@ -84,7 +86,7 @@ def _from_deep(picture: Image.Image) -> Image.Image:
 
 @contextlib.contextmanager
 def careful() -> Iterator[None]:
-    """Make a picture of suspicious size an error while the block runs, and keep Pillow's other warnings quiet."""
+    """Turn Pillow's warning about decompression bombs into an error, and ignore its other warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -92,7 +94,7 @@ def careful() -> Iterator[None]:
 
 
 LARGEST = 1 << 30
-"""Bytes of one file at most."""
+"""Largest size of one file in bytes."""
 
 _DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError,
@@ -104,19 +106,19 @@ class Entry:
     """A file, or a folder (``data`` is None)."""
 
     name: str
-    """Its path inside the archive or the folder, parts separated by ``/``."""
+    """Its path inside the archive or the folder, separated by ``/``."""
     data: bytes | None
     reason: str = ""
-    """Why it could not be read; empty where it could."""
+    """Why it could not be read; empty if it could."""
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """Yield every file and folder in ``path``, hidden ones left out, in the order of names or of the archive.
+    """Yield every file and folder in ``path`` except hidden ones, in the order of names or of the archive.
 
     Raises
     ------
     LyristError
-        There is nothing there, it is no archive, it is damaged, or a member leads out of it.
+        It does not exist, is not an archive, is damaged, or a member path leads outside of it.
     """
     if path.is_dir():
         yield from _folder(path)
@@ -131,12 +133,12 @@ def entries(path: Path) -> Iterator[Entry]:
 def _guarded(found: Iterator[Entry], path: Path) -> Iterator[Entry]:
     try:
         for entry in found:
-            if entry.name and not _hidden(entry.name):  # an archive's own top, './', has no name
+            if entry.name and not _hidden(entry.name):  # the root of an archive, './', has no name
                 yield entry
     except tarfile.ReadError as error:
-        reason = str(error).partition("\n")[0].rstrip(":")  # then it lists what it tried
+        reason = str(error).partition("\n")[0].rstrip(":")  # the rest lists all formats that were tried
         raise LyristError(
-            f"{path} is no archive that can be read ({reason}); give a folder, a .tar, a .tar.gz or a .zip."
+            f"{path} cannot be read as an archive ({reason}); use a folder, a .tar, a .tar.gz or a .zip."
         ) from None
     except _DAMAGED as error:
         reason = str(error) or type(error).__name__
@@ -187,12 +189,12 @@ def _tar(path: Path) -> Iterator[Entry]:
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
-    """Raise where an archive ends before its end mark: tarfile takes a damaged header in the midst for the end."""
+    """Raise an error if an archive has no end mark: tarfile treats a damaged header as the end."""
     stream: Any = archive.fileobj
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
         raise tarfile.TarError(f"no header at byte {archive.offset:,}")
-    while stream.read(1 << 20):  # to where a packed archive has its checksum
+    while stream.read(1 << 20):  # read to the end, where a compressed archive has its checksum
         pass
 
 
@@ -209,12 +211,12 @@ def _zip(path: Path) -> Iterator[Entry]:
 
 
 def _inside(name: str, path: Path) -> str:
-    """Return the path of a member, in its simplest form.
+    """Return the normalised path of a member.
 
     Raises
     ------
     LyristError
-        It leads out of the archive.
+        It leads outside of the archive.
     """
     pure = PurePosixPath(name.replace("\\", "/"))
     parts: list[str] = []
@@ -223,8 +225,8 @@ def _inside(name: str, path: Path) -> str:
             parts.pop()
         elif part == ".." or part == "/" or (not parts and len(part) == 2 and part[1] == ":"):
             raise LyristError(
-                f"{path} holds the path '{name}', which leads out of the archive; it is not opened: get it from a source "
-                "that you trust."
+                f"{path} contains the path '{name}', which leads outside of the archive; it is not opened: download it from "
+                "a source that you trust."
             )
         elif part != ".":
             parts.append(part)
@@ -232,7 +234,7 @@ def _inside(name: str, path: Path) -> str:
 
 
 def _hidden(name: str) -> bool:
-    """Return whether this is what a system leaves beside pictures: .DS_Store, __MACOSX, Thumbs.db."""
+    """Return whether this is a system file: .DS_Store, __MACOSX, Thumbs.db and the like."""
     parts = name.split("/")
     if any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in parts):
         return True

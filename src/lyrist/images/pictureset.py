@@ -1,7 +1,7 @@
-"""A set of pictures in memory, read from an archive or folder as published, or from a folder for each class.
+"""A labelled image data set in memory, read from a published archive or from one folder per class.
 
-All pictures are one array of bytes, 3,072 for a picture of 32 x 32 (CIFAR-100: 184 MB). Files are decoded on all cores. A
-file that is not a picture is named with the reason and left out.
+All pictures are one array of bytes, 3,072 for a picture of 32 x 32 (CIFAR-100: 184 MB). Files are decoded on all cores. A file
+that cannot be decoded is skipped and listed with the reason.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from lyrist.images.cifar import StoredSet, check_archive, check_folder, read_pub
 from lyrist.images.decoding import Entry, UndecodableError, careful, decode, entries
 
 PARTS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2, "testing": 2}
-"""What folders above those of the classes may be called, and which split each is: 0 train, 1 validation, 2 test."""
+"""Names of folders above those of the classes, and the split of each: 0 train, 1 validation, 2 test."""
 
 Parts = Mapping[str, int]
 
 AHEAD = 256
-"""Files in memory that wait for a core."""
+"""Largest number of files in memory that wait to be decoded."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a folder of folders holds."""
+    """The content of a folder with one folder per class."""
 
     pixels: NDArray[np.uint8]
     """(n, side, side, 3)."""
     labels: NDArray[np.int64]
     given: NDArray[np.int8]
-    """(n,): 0, 1, 2 as in `PARTS`; -1 where no split is given."""
+    """(n,): 0, 1, 2 as in `PARTS`; -1 if the folders define no split."""
     classes: tuple[str, ...]
     names: tuple[str, ...]
     rejected: tuple[tuple[str, str], ...]
-    """Path and reason of each file that is not among the pictures."""
+    """Path and reason of each skipped file."""
 
 
-class Gatherer:
-    """Decodes files while they are read; `finish` puts them in the order of their paths."""
+class FolderDecoder:
+    """Decodes files in parallel while they are read; `finish` sorts them by path."""
 
     def __init__(self, side: int) -> None:
         self._side = side
@@ -59,14 +59,14 @@ class Gatherer:
         self._waiting: deque[tuple[str, Future[NDArray[np.uint8]]]] = deque()
         self._pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
 
-    def __enter__(self) -> Gatherer:
+    def __enter__(self) -> FolderDecoder:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def add(self, entry: Entry) -> None:
-        """Take a file, or note a folder."""
+        """Add a file or a folder."""
         if entry.data is None:
             self._folders.add(entry.name)
         elif entry.reason:
@@ -92,16 +92,16 @@ class Gatherer:
         Raises
         ------
         LyristError
-            There is no picture, none in a folder of its class, or a class without one.
+            There is no picture, no folder per class, or a class without a picture.
         """
         while self._waiting:
             self._take()
         if not self._pixels:
-            told = (
+            first = (
                 f" (the first of {len(self._rejected)} files: {': '.join(self._rejected[0])})" if self._rejected else ""
             )
             raise LyristError(
-                f"There is no picture that can be read in {path}{told}; give a folder with a folder a class."
+                f"There is no picture that can be read in {path}{first}; use a folder with one subfolder per class."
             )
         depth = _depth([*self._pixels, *self._folders])
         parts = _parts(self._pixels, depth)
@@ -112,12 +112,10 @@ class Gatherer:
             else:
                 kept.append(name)
         if not kept:
-            raise LyristError(
-                f"The pictures in {path} are not in folders; put those of each class in a folder of its own."
-            )
+            raise LyristError(f"The pictures in {path} are not in subfolders; use one subfolder per class.")
         places = [_place(name, depth, parts) for name in kept]
         classes = sorted({place[1] for place in places if place})
-        self._complain(path, depth, parts, classes, rejected)
+        self._check_empty_classes(path, depth, parts, classes, rejected)
         number = {label: place for place, label in enumerate(classes)}
         return Decoded(
             np.stack([self._pixels.pop(name) for name in kept]),
@@ -128,22 +126,22 @@ class Gatherer:
             tuple(sorted(rejected)),
         )
 
-    def _complain(
+    def _check_empty_classes(
         self, path: Path, depth: int, parts: Parts, classes: Sequence[str], rejected: list[tuple[str, str]]
     ) -> None:
-        """Raise where a class has no picture."""
+        """Raise an error if a class has no picture."""
         inside = [
             place for name in self._folders if (place := _place(f"{name}/x", depth, parts)) and place[1] not in classes
         ]
         inside += [place for name, _ in rejected if (place := _place(name, depth, parts)) and place[1] not in classes]
         if inside:
             raise LyristError(
-                f"The class '{inside[0][1]}' in {path} has no picture that can be read; put some in its folder or delete it."
+                f"The class '{inside[0][1]}' in {path} has no picture that can be read; add pictures or delete its folder."
             )
 
 
 def _depth(names: Sequence[str]) -> int:
-    """Return how many folders all paths have in common at their beginning (an archive's own folder, say)."""
+    """Return the number of leading folders that all paths have in common (such as the top folder of an archive)."""
     tops: list[list[str]] = [name.split("/") for name in names]
     depth = 0
     while True:
@@ -155,13 +153,13 @@ def _depth(names: Sequence[str]) -> int:
 
 
 def _parts(names: Iterable[str], depth: int) -> Parts:
-    """Return `PARTS` where some folder called so has folders with pictures in it; else they are classes (trains, say)."""
+    """Return `PARTS` if a folder of such a name has subfolders with pictures; else such names are classes (test tubes)."""
     below = (name.split("/")[depth:] for name in names)
     return PARTS if any(len(path) > 2 and path[0].lower() in PARTS for path in below) else {}
 
 
 def _place(name: str, depth: int, parts: Parts) -> tuple[int, str] | None:
-    """Return split and class of the file at the path ``name``; None where it is in no class's folder."""
+    """Return split and class of the file at the path ``name``; None if it is not in the folder of a class."""
     path = name.split("/")[depth:]
     split = parts.get(path[0].lower(), -1) if len(path) > 1 else -1
     if split >= 0:
@@ -170,10 +168,10 @@ def _place(name: str, depth: int, parts: Parts) -> tuple[int, str] | None:
 
 
 SIDE = 32
-"""Side of the squares that pictures of a folder become."""
+"""Default side length of pictures from files."""
 
 FEWEST = 4
-"""Classes that two blocks of two need."""
+"""Smallest number of classes: two blocks of two."""
 
 SPLITS = ("train", "validation", "test")
 
@@ -188,16 +186,16 @@ class Pictures:
     pixels: NDArray[np.uint8]
     """(n, side, side, 3): red, green, blue."""
     labels: NDArray[np.int64]
-    """(n,) places in ``classes``."""
+    """(n,) indices in ``classes``."""
     given: NDArray[np.int8]
-    """(n,): 0 train, 1 validation, 2 test, -1 where no split is given."""
+    """(n,): 0 train, 1 validation, 2 test, -1 if the data set defines no split."""
     classes: tuple[str, ...]
     names: tuple[str, ...]
-    """What each picture is called: its path."""
+    """The path of each picture."""
     rejected: tuple[tuple[str, str], ...]
-    """Path and reason of each file that was left out."""
+    """Path and reason of each skipped file."""
     checksum: str
-    """What is known about the origin of the file."""
+    """A note on the origin of the file."""
 
     @property
     def side(self) -> int:
@@ -206,7 +204,7 @@ class Pictures:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of pictures, labels, classes and the given split."""
+        """A digest of pictures, labels, classes and the published split."""
         digest = hashlib.sha256()
         for part in (self.pixels, self.labels, self.given):
             digest.update(np.ascontiguousarray(part).tobytes())
@@ -214,33 +212,33 @@ class Pictures:
         return digest.hexdigest()[:16]
 
     def ledger(self) -> dict[str, Any]:
-        """Return how many files were read, kept and left out, and the reason for each of these."""
-        left = [{"name": name, "reason": reason} for name, reason in self.rejected]
+        """Return the number of files read, kept and rejected, and the reason for each rejected file."""
+        rejected = [{"name": name, "reason": reason} for name, reason in self.rejected]
         kept = len(self.labels)
-        return {"read": kept + len(left), "kept": kept, "rejected": len(left), "files": left}
+        return {"read": kept + len(rejected), "kept": kept, "rejected": len(rejected), "files": rejected}
 
 
 def read(path: str | Path, side: int | None = None) -> Pictures:
-    """Read a set of pictures.
+    """Read an image data set.
 
     Parameters
     ----------
     path
-        CIFAR-100's or CIFAR-10's python archive (or its folder), a folder of IDX files, or a folder or an archive with a
-        folder a class, which may stand inside ``train``, ``validation`` and ``test``.
+        The Python archive of CIFAR-100 or CIFAR-10 (or its folder), a folder of IDX files, or a folder or an archive with one
+        folder per class, optionally inside ``train``, ``validation`` and ``test``.
     side
-        Side in pixels of the squares that all pictures become; by default that of the published set, 32 for files.
+        Side length in pixels of all pictures; by default that of the published data set, 32 for files.
 
     Raises
     ------
     LyristError
-        There is nothing there, it is damaged or hostile, a class has no picture, or there are fewer than four classes.
+        It does not exist, is damaged or unsafe, a class has no picture, or there are fewer than four classes.
     """
     path = Path(path)
     if side is not None and (side < 8 or side % 4):
-        raise UsageError(f"--side is {side}; it must be a multiple of 4, at least 8.")
+        raise UsageError(f"--side must be a multiple of 4 and at least 8, got {side}.")
     found: StoredSet | Decoded | None
-    with careful(), Gatherer(side or SIDE) as gatherer, progress.task("reading", "pictures") as advance:
+    with careful(), FolderDecoder(side or SIDE) as decoder, progress.task("reading", "pictures") as advance:
         files: dict[str, bytes] = {}
         checksum = check_archive(path)
         for entry in entries(path):
@@ -248,9 +246,9 @@ def read(path: str | Path, side: int | None = None) -> Pictures:
             if name and entry.data is not None:
                 files[name] = entry.data
             else:
-                gatherer.add(entry)
-            advance(len(gatherer))
-        found = read_published(files, path) or gatherer.finish(path)
+                decoder.add(entry)
+            advance(len(decoder))
+        found = read_published(files, path) or decoder.finish(path)
     if isinstance(found, StoredSet):
         rejected: tuple[tuple[str, str], ...] = ()
         form, pixels = found.form, _resized(found.pixels, side)
@@ -264,12 +262,12 @@ def read(path: str | Path, side: int | None = None) -> Pictures:
 def _check_classes(found: StoredSet | Decoded, path: Path) -> None:
     if len(found.classes) < FEWEST:
         raise LyristError(
-            f"{path} has {len(found.classes)} classes ({', '.join(found.classes)}); two blocks need at least {FEWEST}."
+            f"{path} has {len(found.classes)} classes ({', '.join(found.classes)}); at least {FEWEST} are needed."
         )
     counts = np.bincount(found.labels, minlength=len(found.classes))
     if not counts.all():
         raise LyristError(
-            f"The class '{found.classes[int(counts.argmin())]}' in {path} has no picture; put some in or leave the class out."
+            f"The class '{found.classes[int(counts.argmin())]}' in {path} has no picture; add pictures or remove the class."
         )
 
 

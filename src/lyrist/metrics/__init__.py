@@ -1,1 +1,1 @@
-"""Figures from plain arrays and strings: intervals and tests, scores, bits per byte. Corpora and models are not known here."""
+"""Metrics of plain arrays and strings: scores, intervals, tests, bits per byte. Independent of corpora and models."""

@@ -1,4 +1,4 @@
-"""How good a classifier is on songs that it has not seen: figures that can go into JSON and on a page as they are."""
+"""Scores of a classifier: accuracy, macro F1, cross-entropy, calibration and figures by class, ready for JSON."""
 
 from __future__ import annotations
 
@@ -13,52 +13,51 @@ from lyrist.errors import LyristError
 from lyrist.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
 
 FLOOR = 1e-7
-"""The least probability that a loss is taken of, 16.1 nats: what a float32 can tell from 0 beside 1. A label that
-training lacked has no probability and gets this one, from every model alike."""
+"""Smallest probability in a loss (16.1 nats), about the resolution of a float32 near 1. A label that does not occur in
+training has no predicted probability and gets this one, for every model."""
 
 BINS = 10
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """Truth and answers as numbers: classes of the model first, then labels that it does not know."""
+class _Predictions:
+    """Truth and predictions as class numbers: the classes of the model first, then labels that it does not know."""
 
     labels: list[str]
     truth: NDArray[np.int64]
-    answer: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     known: int
 
 
 def score(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]) -> dict[str, Any]:
-    """Return every figure of a classifier on n songs.
+    """Return all scores of a classifier on n songs.
 
     Parameters
     ----------
     y_true
         The labels of n songs.
     probabilities
-        The model's probabilities, shape (n, k), rows sum to 1.
+        The predicted probabilities, shape (n, k); each row sums to 1.
     classes
-        Its k labels, in the order of the columns.
+        The k labels, in the order of the columns.
 
     Returns
     -------
     dict
-        ``n``; ``accuracy``: value, and low and high of the 95% interval by Wilson; ``macro_f1`` (over the classes that
-        occur in truth or answers) and ``macro_f1_interval`` by bootstrap; ``loss``: mean cross-entropy in nats;
-        ``top3``: the share of songs whose label is among the three likeliest; ``calibration`` as `calibration_of`;
-        ``by_class``: n, precision, recall and F1 of each label; ``unseen_labels``: labels of songs that the model does
-        not know, which count as wrong. Plain numbers only.
+        ``n``; ``accuracy``: value, and low and high of the 95% Wilson interval; ``macro_f1`` (over the classes that occur
+        in the truth or the predictions) and ``macro_f1_interval`` by bootstrap; ``loss``: mean cross-entropy in nats;
+        ``top3``: top-3 accuracy; ``calibration`` as `calibration_of`; ``by_class``: n, precision, recall and F1 of each
+        label; ``unseen_labels``: labels of songs that the model does not know, which count as wrong. Plain numbers only.
 
     Raises
     ------
     LyristError
-        There is no song, or the shapes do not fit.
+        There is no song, or the shapes do not match.
     """
-    judged = _judge(y_true, probabilities, classes)
-    n, right = len(judged.truth), judged.truth == judged.answer
-    matrix = _matrix(judged)
+    encoded = _encode(y_true, probabilities, classes)
+    n, right = len(encoded.truth), encoded.truth == encoded.predicted
+    matrix = _matrix(encoded)
     low, high = wilson(int(right.sum()), n)
     f1_low, f1_high = bootstrap_macro_f1(matrix)
     return {
@@ -66,39 +65,39 @@ def score(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str
         "accuracy": {"value": float(right.mean()), "low": low, "high": high},
         "macro_f1": float(macro_f1(matrix)),
         "macro_f1_interval": {"low": f1_low, "high": f1_high},
-        "loss": float(_losses(judged).mean()),
-        "top3": _top(judged, 3),
-        "calibration": _calibration(judged),
-        "by_class": _by_class(matrix, judged.labels),
-        "unseen_labels": judged.labels[judged.known :],
+        "loss": float(_losses(encoded).mean()),
+        "top3": _top(encoded, 3),
+        "calibration": _calibration(encoded),
+        "by_class": _by_class(matrix, encoded.labels),
+        "unseen_labels": encoded.labels[encoded.known :],
     }
 
 
 def losses(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]) -> NDArray[np.float64]:
     """Return each song's cross-entropy in nats, shape (n,); at most ``-log(FLOOR)``."""
-    return _losses(_judge(y_true, probabilities, classes))
+    return _losses(_encode(y_true, probabilities, classes))
 
 
 def top_k(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str], k: int) -> float:
-    """Return the share of songs whose label is among the ``k`` likeliest."""
-    return _top(_judge(y_true, probabilities, classes), k)
+    """Return the top-k accuracy: the share of songs whose label is among the ``k`` most probable."""
+    return _top(_encode(y_true, probabilities, classes), k)
 
 
 def calibration_of(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]) -> dict[str, Any]:
-    """Return how well the model knows how sure it may be.
+    """Return how well the predicted probabilities agree with the observed accuracy.
 
     Returns
     -------
     dict
-        ``ece``: the expected calibration error (Naeini et al. 2015), the mean distance between how sure the model is
-        of its answer and how often it is right, over ten equal bins of sureness; ``bins``: low, high, n, the mean
-        ``confidence`` and the ``accuracy`` of each bin that holds a song.
+        ``ece``: the expected calibration error (Naeini et al. 2015), the mean absolute difference between confidence (the
+        largest probability) and accuracy over ten equal bins of confidence; ``bins``: low, high, n, the mean
+        ``confidence`` and the ``accuracy`` of each bin that is not empty.
     """
-    return _calibration(_judge(y_true, probabilities, classes))
+    return _calibration(_encode(y_true, probabilities, classes))
 
 
 def confusion(y_true: Sequence[str], y_pred: Sequence[str], classes: Sequence[str]) -> list[list[int]]:
-    """Return the number of songs by truth (rows) and answer (columns), in the order of ``classes``.
+    """Return the confusion matrix: songs by true (rows) and predicted label (columns), in the order of ``classes``.
 
     Raises
     ------
@@ -106,9 +105,9 @@ def confusion(y_true: Sequence[str], y_pred: Sequence[str], classes: Sequence[st
         A label is not among ``classes``.
     """
     place = {label: number for number, label in enumerate(classes)}
-    strange = sorted({*y_true, *y_pred} - set(place))
-    if strange:
-        raise LyristError(f"The label '{strange[0]}' is not among the {len(place)} classes of the confusion matrix.")
+    unknown = sorted({*y_true, *y_pred} - set(place))
+    if unknown:
+        raise LyristError(f"The label '{unknown[0]}' is not among the {len(place)} classes of the confusion matrix.")
     matrix = np.zeros((len(place), len(place)), dtype=np.int64)
     np.add.at(matrix, ([place[t] for t in y_true], [place[p] for p in y_pred]), 1)
     found: list[list[int]] = matrix.tolist()
@@ -116,11 +115,11 @@ def confusion(y_true: Sequence[str], y_pred: Sequence[str], classes: Sequence[st
 
 
 def by_group(y_true: Sequence[str], y_pred: Sequence[str], groups: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return n and accuracy (value, low, high) for each group of songs, such as each artist, the largest first."""
+    """Return n and accuracy (value, low, high) for each group of songs, such as each artist; largest groups first."""
     counted: dict[str, list[int]] = {}
-    for truth, answer, group in zip(y_true, y_pred, groups, strict=True):
+    for truth, predicted, group in zip(y_true, y_pred, groups, strict=True):
         tally = counted.setdefault(str(group), [0, 0])
-        tally[0] += truth == answer
+        tally[0] += truth == predicted
         tally[1] += 1
     ordered = sorted(counted.items(), key=lambda item: (-item[1][1], item[0]))
     return {
@@ -130,20 +129,20 @@ def by_group(y_true: Sequence[str], y_pred: Sequence[str], groups: Sequence[str]
 
 
 def hardest(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str], top: int = 10) -> list[int]:
-    """Return the places of the songs with the highest loss among those that the model got wrong."""
-    judged = _judge(y_true, probabilities, classes)
-    order = np.argsort(-_losses(judged), kind="stable")
-    return [int(i) for i in order if judged.truth[i] != judged.answer[i]][:top]
+    """Return the indices of the misclassified songs with the highest loss."""
+    encoded = _encode(y_true, probabilities, classes)
+    order = np.argsort(-_losses(encoded), kind="stable")
+    return [int(i) for i in order if encoded.truth[i] != encoded.predicted[i]][:top]
 
 
 def most_telling(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str], top: int = 10) -> list[int]:
-    """Return the places of the songs that the model was surest of among those that it got right."""
-    judged = _judge(y_true, probabilities, classes)
-    order = np.argsort(_losses(judged), kind="stable")
-    return [int(i) for i in order if judged.truth[i] == judged.answer[i]][:top]
+    """Return the indices of the correctly classified songs with the lowest loss."""
+    encoded = _encode(y_true, probabilities, classes)
+    order = np.argsort(_losses(encoded), kind="stable")
+    return [int(i) for i in order if encoded.truth[i] == encoded.predicted[i]][:top]
 
 
-def _judge(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]) -> _Judged:
+def _encode(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]) -> _Predictions:
     P = np.asarray(probabilities, dtype=np.float64)
     known = [str(label) for label in classes]
     truth = [str(label) for label in y_true]
@@ -152,42 +151,44 @@ def _judge(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[st
     if P.shape != (len(truth), len(known)):
         raise LyristError(
             f"The probabilities of {len(truth)} songs for {len(known)} classes have the shape {P.shape}; "
-            "they come from another model or other songs."
+            "they are from another model or other songs."
         )
     if not np.isfinite(P).all():
-        raise LyristError("A probability is not a number: the model's training went astray; train it again.")
+        raise LyristError(
+            "A predicted probability is not a number: the training of this model diverged; train it again."
+        )
     labels = [*known, *sorted(set(truth) - set(known))]
     place = {label: number for number, label in enumerate(labels)}
-    return _Judged(labels, np.array([place[label] for label in truth]), P.argmax(axis=1), P, len(known))
+    return _Predictions(labels, np.array([place[label] for label in truth]), P.argmax(axis=1), P, len(known))
 
 
-def _matrix(judged: _Judged) -> NDArray[np.int64]:
-    k = len(judged.labels)
-    return np.bincount(judged.truth * k + judged.answer, minlength=k * k).reshape(k, k)
+def _matrix(encoded: _Predictions) -> NDArray[np.int64]:
+    k = len(encoded.labels)
+    return np.bincount(encoded.truth * k + encoded.predicted, minlength=k * k).reshape(k, k)
 
 
-def _losses(judged: _Judged) -> NDArray[np.float64]:
-    seen = judged.truth < judged.known
-    found = np.full(len(judged.truth), FLOOR)
-    found[seen] = judged.probabilities[np.flatnonzero(seen), judged.truth[seen]]
+def _losses(encoded: _Predictions) -> NDArray[np.float64]:
+    seen = encoded.truth < encoded.known
+    found = np.full(len(encoded.truth), FLOOR)
+    found[seen] = encoded.probabilities[np.flatnonzero(seen), encoded.truth[seen]]
     return np.asarray(-np.log(np.clip(found, FLOOR, 1)), dtype=np.float64)
 
 
-def _top(judged: _Judged, k: int) -> float:
-    likeliest = np.argsort(-judged.probabilities, axis=1, kind="stable")[:, :k]
-    return float((likeliest == judged.truth[:, None]).any(axis=1).mean())
+def _top(encoded: _Predictions, k: int) -> float:
+    top = np.argsort(-encoded.probabilities, axis=1, kind="stable")[:, :k]
+    return float((top == encoded.truth[:, None]).any(axis=1).mean())
 
 
-def _calibration(judged: _Judged) -> dict[str, Any]:
-    sure = judged.probabilities.max(axis=1)
-    right = judged.truth == judged.answer
-    which = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+def _calibration(encoded: _Predictions) -> dict[str, Any]:
+    confidences = encoded.probabilities.max(axis=1)
+    right = encoded.truth == encoded.predicted
+    which = np.clip(np.ceil(confidences * BINS).astype(int) - 1, 0, BINS - 1)
     bins, error = [], 0.0
     for number in range(BINS):
         here = which == number
         n = int(here.sum())
         if n:
-            confidence, accuracy = float(sure[here].mean()), float(right[here].mean())
+            confidence, accuracy = float(confidences[here].mean()), float(right[here].mean())
             bins.append(
                 {
                     "low": number / BINS,
@@ -197,18 +198,18 @@ def _calibration(judged: _Judged) -> dict[str, Any]:
                     "accuracy": accuracy,
                 }
             )
-            error += n / len(sure) * abs(confidence - accuracy)
+            error += n / len(confidences) * abs(confidence - accuracy)
     return {"ece": error, "bins": bins}
 
 
 def _by_class(matrix: NDArray[np.int64], labels: list[str]) -> dict[str, dict[str, Any]]:
-    hits, songs, answers = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    hits, songs, predictions = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     return {
         label: {
             "n": int(songs[c]),
-            "precision": float(hits[c] / max(answers[c], 1)),
+            "precision": float(hits[c] / max(predictions[c], 1)),
             "recall": float(hits[c] / max(songs[c], 1)),
-            "f1": float(2 * hits[c] / max(songs[c] + answers[c], 1)),
+            "f1": float(2 * hits[c] / max(songs[c] + predictions[c], 1)),
         }
         for c, label in enumerate(labels)
     }

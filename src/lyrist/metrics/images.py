@@ -82,7 +82,7 @@ def describe(scores: Mapping[str, Any]) -> str:
         error = scores["mse"]
         return (
             f"mean squared error {error['value']:.4f} [{error['low']:.4f}, {error['high']:.4f}] (n = {scores['n']:,}), "
-            f"{scores['psnr']:.1f} dB; the mean picture {scores['mean_mse']:.4f}"
+            f"{scores['psnr']:.1f} dB; baseline (the mean picture) {scores['mean_mse']:.4f}"
         )
     top1, top5 = scores["accuracy"], scores["top5"]
     return (

@@ -1,7 +1,7 @@
-"""How far a figure may be off, and whether one recipe is better than another: intervals and paired tests.
+"""Confidence intervals of scores, and paired tests between models.
 
-Everything is computed from counts where it can be, so that a thousand resamples of a million songs take no longer than
-of a hundred: songs that share truth and answers are interchangeable, and a bootstrap of them is a multinomial draw.
+Bootstraps work on counts where possible: songs with the same truth and predictions are interchangeable, so a resample is one
+multinomial draw, and a thousand resamples of a million songs take no longer than of a hundred.
 """
 
 from __future__ import annotations
@@ -13,26 +13,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SAMPLES = 1_000
-"""Resamples of a bootstrap."""
+"""Number of bootstrap resamples."""
 
 _CELLS = 4_000_000  # numbers held at once while resampling
 
 
 def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a share by Wilson's score method (1927).
+    """Return the score interval of a proportion (Wilson 1927).
 
-    It stays within 0 and 1 and holds its level for few songs and for shares near 0 and 1, unlike the usual
-    ``p +- 1.96 s``.
+    It is within 0 and 1 and keeps its coverage for few songs and for proportions near 0 and 1, unlike ``p +- 1.96 s``.
 
     Parameters
     ----------
     correct, n
-        How many of how many. With ``n = 0`` nothing is known: (0, 1).
+        Number of successes, and of trials. With ``n = 0`` the interval is (0, 1).
     level
-        How often such intervals hold the true share, 0 to 1.
+        The confidence level, 0 to 1.
     """
     if not 0 <= correct <= n:
-        raise ValueError(f"{correct} of {n} is no share")
+        raise ValueError(f"correct must be between 0 and n, got {correct} of {n}")
     if n == 0:
         return 0.0, 1.0
     from scipy import stats
@@ -42,23 +41,23 @@ def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the standard deviation (of a sample, ``n - 1``); the latter is 0 for one value."""
+    """Return the mean and the sample standard deviation (``n - 1``), which is 0 for one value."""
     found = np.asarray(values, dtype=np.float64)
     return float(found.mean()), float(found.std(ddof=1)) if len(found) > 1 else 0.0
 
 
 def macro_f1(confusion: ArrayLike) -> NDArray[np.float64]:
-    """Return the mean F1 over classes that occur in the truth or the answers.
+    """Return the mean F1 over the classes that occur in the truth or the predictions.
 
     Parameters
     ----------
     confusion
-        Songs by truth (rows) and answer (columns), shape (..., k, k).
+        Songs by true (rows) and predicted label (columns), shape (..., k, k).
 
     Returns
     -------
     array of float64, shape (...)
-        As scikit-learn's `f1_score(average="macro")`; 0 where there is no song.
+        Equal to scikit-learn's `f1_score(average="macro")`; 0 if there is no song.
     """
     counts = np.asarray(confusion, dtype=np.float64)
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
@@ -73,20 +72,20 @@ def bootstrap_macro_f1(
     Parameters
     ----------
     confusion
-        Songs by truth and answer, shape (k, k).
+        Songs by true and predicted label, shape (k, k).
     """
     counts = np.asarray(confusion, dtype=np.int64)
-    truth, answer = np.nonzero(counts)
+    truth, predicted = np.nonzero(counts)
     if not len(truth):
         return 0.0, 1.0
-    found = _resampled_f1(truth, answer, counts[truth, answer], len(counts), samples, np.random.default_rng(seed))
+    found = _resampled_f1(truth, predicted, counts[truth, predicted], len(counts), samples, np.random.default_rng(seed))
     return _percentiles(found, level)
 
 
 def bootstrap_mean(
     values: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean, such as of the losses of single songs."""
+    """Return the percentile bootstrap interval of a mean, such as the mean loss over songs."""
     found = np.asarray(values, dtype=np.float64)
     if not len(found):
         return -math.inf, math.inf
@@ -96,12 +95,12 @@ def bootstrap_mean(
 def bootstrap_ratio(
     above: ArrayLike, below: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of ``sum(above) / sum(below)``, such as of all bits over all bytes.
+    """Return the percentile bootstrap interval of ``sum(above) / sum(below)``, such as total bits over total bytes.
 
     Parameters
     ----------
     above, below
-        The two figures of each song, shape (n,) each; songs are drawn with replacement, both figures together.
+        Numerator and denominator of each song, shape (n,) each; songs are resampled, so both are drawn together.
     """
     a, b = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     if a.shape != b.shape or not a.size:
@@ -131,8 +130,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     Parameters
     ----------
     only_first, only_second
-        Songs that the one model alone got right, and the other alone. Where they were equally good, these would be
-        tosses of a fair coin.
+        Songs that only the first model classified correctly, and only the second. If both were equally good, each of these
+        songs would be equally likely to be either.
     """
     from scipy import stats
 
@@ -143,17 +142,17 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def paired_bootstrap_loss(
     first: ArrayLike, second: ArrayLike, level: float = 0.95, samples: int = SAMPLES, seed: int = 0
 ) -> dict[str, float]:
-    """Compare two models by the mean of a figure that each song has, such as its loss.
+    """Compare two models by the mean of a figure per song, such as its loss.
 
     Parameters
     ----------
     first, second
-        The figure of each song from either model, shape (n,) each, in the same order.
+        The figure of each song for each model, shape (n,), in the same order.
 
     Returns
     -------
     dict
-        ``difference`` (first minus second), its ``low`` and ``high``, and the two-sided ``p`` of no difference.
+        ``difference`` (first minus second), ``low`` and ``high`` of its interval, and the two-sided ``p`` value.
     """
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or not a.size:
@@ -169,7 +168,7 @@ def paired_bootstrap_macro_f1(
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Compare the macro F1 of two models on the same songs, resampling songs.
+    """Compare the macro F1 of two models on the same songs by a bootstrap over songs.
 
     Returns
     -------
@@ -189,7 +188,7 @@ def paired_bootstrap_macro_f1(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number by Holm's step-down method (1979), in the order given."""
+    """Return p-values corrected for multiple testing by Holm's step-down method (1979), in the input order."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -199,7 +198,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def corrected_resampled_t(differences: Sequence[float], n_train: int, n_test: int) -> dict[str, float]:
-    """Test differences over repeated splits, whose training sets overlap, by the corrected resampled t-test.
+    """Return the corrected resampled t-test of differences over repeated splits, whose training sets overlap.
 
     Nadeau & Bengio (2003), Inference for the generalization error: the variance of the mean of J splits is
     ``(1 / J + n_test / n_train)`` times that of one, since splits of the same songs are not independent.
@@ -207,9 +206,9 @@ def corrected_resampled_t(differences: Sequence[float], n_train: int, n_test: in
     Parameters
     ----------
     differences
-        One figure less the other, a split each; at least two.
+        The difference of two scores on each split; at least two splits.
     n_train, n_test
-        Songs in the training and in the test part of a split.
+        Songs in the training and the test part of a split.
 
     Returns
     -------
@@ -236,22 +235,22 @@ def corrected_resampled_t(differences: Sequence[float], n_train: int, n_test: in
     }
 
 
-def _mean_f1(hits: NDArray[np.float64], claims: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of ``2 hits / claims`` over classes with a claim (songs of it plus answers of it)."""
-    some = claims > 0
-    f1 = np.where(some, 2 * hits / np.where(some, claims, 1), 0)
-    return np.asarray(f1.sum(-1) / np.maximum(some.sum(-1), 1), dtype=np.float64)
+def _mean_f1(hits: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of ``2 hits / totals`` over classes; a total is the songs of a class plus the predictions of it."""
+    present = totals > 0
+    f1 = np.where(present, 2 * hits / np.where(present, totals, 1), 0)
+    return np.asarray(f1.sum(-1) / np.maximum(present.sum(-1), 1), dtype=np.float64)
 
 
 def _draws(counts: NDArray[np.int64], samples: int, rng: np.random.Generator, width: int) -> list[NDArray[np.int64]]:
-    """Draw as many songs with replacement, ``samples`` times: how many of each kind, in parts that fit in memory."""
+    """Return bootstrap samples as counts of each kind of song, in parts that fit in memory."""
     n, step = int(counts.sum()), max(1, _CELLS // (len(counts) + 4 * width))
     shares = counts / n
     return [rng.multinomial(n, shares, size=min(step, samples - start)) for start in range(0, samples, step)]
 
 
 def _summed(which: NDArray[np.int64], drawn: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Return for each resample and class the number of songs whose kind has that class, shape (samples, k)."""
+    """Return for each resample and class the number of songs of that class, shape (samples, k)."""
     from scipy import sparse
 
     member = sparse.csr_matrix((np.ones(len(which)), (which, np.arange(len(which)))), shape=(k, len(which)))
@@ -259,18 +258,18 @@ def _summed(which: NDArray[np.int64], drawn: NDArray[np.int64], k: int) -> NDArr
 
 
 def _f1_of(triples: NDArray[np.int64], drawn: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Return the difference of macro F1 of two models from counts of (truth, first answer, second answer)."""
+    """Return the difference of macro F1 of two models from counts of (truth, first prediction, second prediction)."""
     truth = _summed(triples[0], drawn, k)
     found = []
-    for answer in (triples[1], triples[2]):
-        right = np.where(answer == triples[0], drawn, 0)
-        found.append(_mean_f1(_summed(triples[0], right, k), truth + _summed(answer, drawn, k)))
+    for predicted in (triples[1], triples[2]):
+        right = np.where(predicted == triples[0], drawn, 0)
+        found.append(_mean_f1(_summed(triples[0], right, k), truth + _summed(predicted, drawn, k)))
     return found[0] - found[1]
 
 
 def _resampled_f1(
     truth: NDArray[np.int64],
-    answer: NDArray[np.int64],
+    predicted: NDArray[np.int64],
     counts: NDArray[np.int64],
     k: int,
     samples: int,
@@ -278,9 +277,9 @@ def _resampled_f1(
 ) -> NDArray[np.float64]:
     found = []
     for drawn in _draws(counts, samples, rng, k):
-        right = np.where(answer == truth, drawn, 0)
-        claims = _summed(truth, drawn, k) + _summed(answer, drawn, k)
-        found.append(_mean_f1(_summed(truth, right, k), claims))
+        right = np.where(predicted == truth, drawn, 0)
+        totals = _summed(truth, drawn, k) + _summed(predicted, drawn, k)
+        found.append(_mean_f1(_summed(truth, right, k), totals))
     return np.concatenate(found)
 
 
@@ -313,6 +312,6 @@ def _percentiles(found: NDArray[np.float64], level: float) -> tuple[float, float
 
 def _compared(observed: float, drawn: NDArray[np.float64], level: float) -> dict[str, float]:
     low, high = _percentiles(drawn, level)
-    # One is added to either tail, so that p is never 0: more resamples might have found the other sign.
+    # One is added to each tail, so that p is never 0 (Davison & Hinkley 1997).
     tail = 1 + min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     return {"difference": observed, "low": low, "high": high, "p": min(1.0, 2 * tail / (len(drawn) + 1))}

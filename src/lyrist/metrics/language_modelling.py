@@ -1,9 +1,8 @@
-"""How well a writer foresees songs that it has not seen: bits a byte, which no tokenizer can flatter.
+"""Scores of language models on held-out songs: bits per byte, which do not depend on the tokenizer.
 
-What is unusual: the sums are kept song by song. So the interval comes from songs, which are independent, and not from
-tokens, which are not; two writers with different tokenizers can be compared song by song; and the order or the batch in
-which songs were scored cannot matter. Only the tokens of the lyrics and the end of the song count: neither what was given
-(genre, artist) nor padding has a part in any figure.
+Losses are summed by song. Intervals therefore resample songs, which are independent, and not tokens, which are not. Two models
+with different tokenizers can be compared song by song, and the figures do not depend on the order or the batches of scoring.
+Only the tokens of the lyrics and the end of the song are scored; conditions (genre, artist) and padding are not.
 """
 
 from __future__ import annotations
@@ -23,36 +22,36 @@ from lyrist.errors import LyristError
 from lyrist.metrics.intervals import bootstrap_ratio, paired_bootstrap_ratio
 
 BATCHES_AT_ONCE = 16
-"""Batches that are given to the writer in one go, so that it can put songs of like length together."""
+"""Batches passed to the model in one call, so that it can group songs of similar length."""
 
 Given = Mapping[str, str]
 
 
 class Scored(Protocol):
-    """What this module needs of a writer."""
+    """The interface of a language model that this module needs."""
 
     @property
     def conditions(self) -> Mapping[str, Sequence[str]]:
-        """Return the columns that the writer can be given, each with the values that it knows."""
+        """Return the columns that the model can be conditioned on, each with its known values."""
         ...
 
     def losses(
         self, lyrics: Sequence[str], given: Sequence[Given] | None = None, batch_size: int = 16
     ) -> Sequence[NDArray[np.floating[Any]]]:
-        """Return the nats of each lyric token and of the end, one array a song."""
+        """Return the loss in nats of each lyric token and of the end, one array per song."""
         ...
 
 
 @dataclass(frozen=True)
 class SongLosses:
-    """What a writer paid for each of n songs."""
+    """The losses of a language model on n songs."""
 
     nats: NDArray[np.float64]
-    """(n,) natural-logarithm loss of all its lyric tokens and its end."""
+    """(n,) total loss in nats of the lyric tokens and the end of each song."""
     tokens: NDArray[np.int64]
-    """(n,) how many these were."""
+    """(n,) number of these tokens."""
     bytes: NDArray[np.int64]
-    """(n,) the lyrics in UTF-8."""
+    """(n,) size of the lyrics in UTF-8."""
 
     def __len__(self) -> int:
         return len(self.nats)
@@ -61,16 +60,16 @@ class SongLosses:
 def score_writer(
     writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring"
 ) -> dict[str, Any]:
-    """Return every figure of a writer on the songs of a frame.
+    """Return all scores of a language model on the songs of a frame.
 
     Parameters
     ----------
     writer
-        As `lyrist.training.writer.Writer`.
+        A language model, such as `lyrist.training.writer.Writer`.
     songs
-        ``lyrics`` and the columns by which the writer is conditioned. A value that it does not know is not given.
+        ``lyrics`` and the columns that the model is conditioned on. Values that it does not know are not passed to it.
     batch_size
-        Songs a batch; the figures do not depend on it.
+        Songs per batch; the figures do not depend on it.
 
     Returns
     -------
@@ -81,12 +80,12 @@ def score_writer(
 
 
 def song_losses(writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring") -> SongLosses:
-    """Return what the writer pays for each song of a frame, in its order; parameters as `score_writer`.
+    """Return the loss of each song of a frame, in its order; parameters as `score_writer`.
 
     Raises
     ------
     LyristError
-        There is no song, a song is empty, or the writer's scores are not numbers.
+        There is no song, a song is empty, or a loss is not a number.
     """
     lyrics = songs["lyrics"].to_list()
     if not lyrics:
@@ -98,17 +97,17 @@ def song_losses(writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, ti
         for start in range(0, len(lyrics), step):
             part = slice(start, start + step)
             found = writer.losses(lyrics[part], given[part], batch_size=batch_size)
-            # fsum rounds once, so that the order of the additions inside a song cannot show.
+            # fsum rounds only once, so the result does not depend on the order of the additions.
             nats[part] = [math.fsum(np.asarray(each, dtype=np.float64)) for each in found]
             tokens[part] = [len(each) for each in found]
             advance(min(start + step, len(lyrics)), len(lyrics))
     if not np.isfinite(nats).all():
-        raise LyristError("A loss is not a number: the writer's training went astray; train it again.")
+        raise LyristError("A loss is not a number: the training of this model diverged; train it again.")
     return SongLosses(nats, tokens, _sizes(lyrics))
 
 
 def known_values(songs: pl.DataFrame, conditions: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Return for each song what the writer can be given of it: values that are there and that it knows."""
+    """Return the conditions of each song: the values that are present and that the model knows."""
     found: list[dict[str, str]] = [{} for _ in range(len(songs))]
     for column, values in conditions.items():
         if column not in songs.columns:
@@ -121,14 +120,14 @@ def known_values(songs: pl.DataFrame, conditions: Mapping[str, Sequence[str]]) -
 
 
 def figures(losses: SongLosses) -> dict[str, Any]:
-    """Return the figures of some songs as plain numbers.
+    """Return the scores over some songs as plain numbers.
 
     Returns
     -------
     dict
-        ``n`` songs, ``tokens``, ``bytes``; ``bits_per_byte``: all bits over all bytes, with low and high of the 95%
-        interval by a bootstrap over songs; ``nats_per_byte`` likewise; ``loss``: nats a token; ``perplexity``: its
-        exponential, over tokens (which only compares models that share a tokenizer).
+        ``n`` songs, ``tokens``, ``bytes``; ``bits_per_byte``: total bits over total bytes, with low and high of the 95%
+        bootstrap interval over songs; ``nats_per_byte`` likewise; ``loss``: nats per token; ``perplexity``: the
+        exponential of the loss per token, which is comparable only between models with the same tokenizer.
     """
     if not len(losses):
         raise LyristError("There is no song to score.")
@@ -147,18 +146,18 @@ def figures(losses: SongLosses) -> dict[str, Any]:
 
 
 def perplexity(loss: float) -> float:
-    """Return the exponential of a loss in nats; of one beyond what a float holds, the greatest float (JSON has no inf)."""
+    """Return the exponential of a loss in nats, at most the largest float (JSON has no infinity)."""
     return math.exp(min(loss, 709.78))
 
 
 def paired(first: SongLosses, second: SongLosses) -> dict[str, float]:
-    """Compare two writers on the same songs, whatever their tokenizers.
+    """Compare two language models on the same songs; their tokenizers may differ.
 
     Returns
     -------
     dict
-        ``difference`` of the bits a byte (first minus second: below 0, the first is better), ``low`` and ``high`` of its
-        95% interval by a bootstrap over songs, and the two-sided ``p`` of no difference.
+        ``difference`` in bits per byte (first minus second; below 0 the first is better), ``low`` and ``high`` of its 95%
+        bootstrap interval over songs, and the two-sided ``p`` value.
 
     Raises
     ------
@@ -166,13 +165,13 @@ def paired(first: SongLosses, second: SongLosses) -> dict[str, float]:
         They were not scored on the same songs.
     """
     if len(first) != len(second) or not np.array_equal(first.bytes, second.bytes):
-        raise LyristError("The two writers were not scored on the same songs, so they cannot be compared song by song.")
+        raise LyristError("The two models were not scored on the same songs, so they cannot be compared song by song.")
     bits = 1 / math.log(2)
     return paired_bootstrap_ratio(first.nats * bits, second.nats * bits, first.bytes)
 
 
 def write_losses(path: Path, ids: Sequence[int], losses: SongLosses) -> None:
-    """Write what each song cost to a Parquet file (id, nats, tokens, bytes): whole, or not at all."""
+    """Write the losses of each song to a Parquet file (id, nats, tokens, bytes), atomically."""
     table = pl.DataFrame(
         {
             "id": pl.Series(list(ids), dtype=pl.Int64),
@@ -189,30 +188,30 @@ def write_losses(path: Path, ids: Sequence[int], losses: SongLosses) -> None:
 
 
 def read_losses(path: Path) -> tuple[list[int], SongLosses]:
-    """Return what `write_losses` wrote: the ids of the songs, and what each cost.
+    """Return what `write_losses` wrote: the ids of the songs, and their losses.
 
     Raises
     ------
     LyristError
-        The file is not there or damaged.
+        The file does not exist or is damaged.
     """
     if not path.is_file():
-        raise LyristError(f"There is no {path}: the writer was not scored on these songs; 'lyrist evaluate' does it.")
+        raise LyristError(f"There is no {path}: the model was not scored on these songs; run 'lyrist evaluate'.")
     try:
         table = pl.read_parquet(path, glob=False)
         columns = [table[name].to_numpy() for name in ("nats", "tokens", "bytes")]
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise LyristError(f"{path} is damaged ({error}); train the writer again.") from error
+        raise LyristError(f"{path} is damaged ({error}); train the model again.") from error
     return table["id"].to_list(), SongLosses(*columns)
 
 
 def common(
     first: tuple[Sequence[int], SongLosses], second: tuple[Sequence[int], SongLosses]
 ) -> tuple[SongLosses, SongLosses]:
-    """Return the losses of those songs that both writers were scored on, in the order of their ids."""
+    """Return the losses of the songs that both models were scored on, in the order of their ids."""
     ids, a, b = np.intersect1d(np.asarray(first[0]), np.asarray(second[0]), return_indices=True)
     if not len(ids):
-        raise LyristError("The two writers were scored on no song in common; give both the same corpus and split.")
+        raise LyristError("The two models were scored on no song in common; score both on the same corpus and split.")
     return _take(first[1], a), _take(second[1], b)
 
 

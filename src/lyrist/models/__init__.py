@@ -1,1 +1,1 @@
-"""What can be fitted: the registry of recipes, and the models behind them."""
+"""The models that can be fitted, and the registry of recipes."""

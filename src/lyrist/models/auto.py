@@ -1,7 +1,7 @@
 """Lyrist's networks for the ``Auto`` classes of `transformers`.
 
-A saved network names its architecture, and ``AutoModel...from_pretrained(DIR)`` must know the class. Lyrist's own loaders
-call `register` first. In a script that uses `transformers` alone, ``import lyrist.models.auto`` does the same.
+``AutoModel...from_pretrained(DIR)`` looks the class up by the ``model_type`` in ``config.json``. Lyrist's own loaders register
+the classes first. In a script that uses only `transformers`, ``import lyrist.models.auto`` does the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODULES = (
 
 
 def register() -> None:
-    """Import every module that registers a network; repeated calls cost nothing."""
+    """Import every module that registers a network; repeated calls do nothing."""
     for name in MODULES:
         importlib.import_module(f"lyrist.models.{name}")
 

@@ -1,8 +1,8 @@
-"""A bag of embeddings, as in fastText: the mean of learnt vectors of words and word pairs, and a linear layer on it.
+"""The fastText model: the mean of learnt vectors of words and word pairs, and a linear layer.
 
-Joulin, Grave, Bojanowski and Mikolov (2016), Bag of tricks for efficient text classification. Unlike fastText it is
-fitted with a sparse form of Adam, so that only the vectors of the words at hand move, and a share of the words is left
-out at random in each pass: small tables are soon learnt by heart otherwise.
+Joulin, Grave, Bojanowski and Mikolov (2016), Bag of tricks for efficient text classification. Unlike fastText it is fitted
+with sparse Adam, which updates only the vectors of the words in a batch, and with dropout of words, because it overfits small
+data sets otherwise.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from torch.nn import functional
 
 from lyrist import progress
 from lyrist.models.features import NGrams
-from lyrist.models.labels import classes_and_index
+from lyrist.models.inputs import classes_and_index
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import SongFeatures
 
 SHOWN = 60_000
-"""Songs that are shown in all passes together, where nothing else is asked for."""
+"""Default number of training examples over all epochs."""
 PASSES = 25
-"""Passes at most, then."""
+"""Largest default number of epochs."""
 
 
 @register(
     "bag-of-embeddings",
-    "learnt vectors of words and word pairs, averaged, and a linear layer, as in fastText",
+    "fastText: the mean of learnt vectors of words and word pairs, and a linear layer",
     family="linear",
     source="Joulin et al. (2016), Bag of tricks for efficient text classification",
 )
 class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """The mean of learnt word vectors, then a linear layer.
+    """The fastText classifier: the mean of learnt word vectors, then a linear layer.
 
     Parameters
     ----------
@@ -47,26 +47,26 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     word_high
         Longest word n-gram with a vector, from 1.
     epochs
-        Passes over the songs; by default as many as show `SHOWN` songs in total, between 1 and `PASSES`.
+        Epochs; by default 60,000 divided by the number of training songs, between 1 and 25.
     learning_rate
-        Initial step of Adam; it falls to 0 over the passes.
+        Initial learning rate of Adam; it decays linearly to 0.
     dropout
-        Share of the n-grams of a song that are left out in each pass.
+        Share of the n-grams of a song that are dropped in each epoch.
     batch_size
-        Songs in an update.
+        Songs per update.
     max_features
-        Keep this many n-grams with a vector, those in the most songs.
+        Number of n-grams with a vector: those in the most songs.
     features
-        ``artist`` gives the artist a vector too.
+        ``artist`` adds a vector of the artist.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
 
     Attributes
     ----------
     classes_ : array of str, shape (k,)
         The labels, sorted.
     features_ : SongFeatures
-        What turns songs into counts.
+        The fitted n-gram counter.
     embedding_ : array of float32, shape (d, size)
         The vector of each n-gram.
     coef_ : array of float32, shape (size, k)
@@ -96,7 +96,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> BagOfEmbeddings:
-        """Learn the vectors and the layer from songs and their labels."""
+        """Fit the vectors and the layer on songs and their labels."""
         self.classes_, index = classes_and_index(X, y)
         grams = [NGrams("word", 1, self.word_high, min_df=2, max_features=self.max_features)]
         self.features_ = SongFeatures(grams, weighting="presence", artist=self.features == "artist")
@@ -132,12 +132,12 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.epochs or min(max(SHOWN // max(songs, 1), 1), PASSES)
 
     def _batches(self, songs: int, passes: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield the places of the songs of each step."""
+        """Yield the indices of the songs of each batch."""
         for _ in range(passes):
             yield from np.array_split(rng.permutation(songs), -(-songs // self.batch_size))
 
     def _bags(self, rows: sp.csr_matrix, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the n-grams of some songs one after the other, some left out, and where each song begins."""
+        """Return the concatenated n-grams of some songs after dropout, and the offset of each song."""
         kept = rng.random(rows.nnz) >= self.dropout
         lengths = np.add.reduceat(np.append(kept, 0), rows.indptr[:-1]) * (np.diff(rows.indptr) > 0)
         offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])

@@ -1,7 +1,8 @@
-"""Controls: what can be had without reading a word. A model that does not beat them has learnt nothing of the lyrics.
+"""Baselines that use no words: the majority label, the label of the artist, and the layout of the song.
 
-They stand in every table of results. `artist-lookup` in particular shows how much of a genre result is the artist: where
-genres were given to artists and not to songs, it is right nearly always until artists are split apart.
+A model that does not beat them has learnt nothing from the words. They are in every table of results. `artist-lookup` shows how
+much of a genre result is due to the artist: if genres were assigned to artists and not to songs, it is nearly always right
+unless the split is by artist.
 """
 
 from __future__ import annotations
@@ -15,19 +16,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.errors import LyristError
-from lyrist.models.inputs import artists_of, labels_of, lyrics_of
-from lyrist.models.labels import class_shares, classes_and_index
+from lyrist.models.calibration import mix, softmax
+from lyrist.models.inputs import artists_of, class_shares, classes_and_index, labels_of, lyrics_of
 from lyrist.models.layoutkernel import LayoutKernel
-from lyrist.models.margins import fit_margins, softmax
-from lyrist.models.mixing import mix
+from lyrist.models.least_squares_svm import fit_svm
 from lyrist.models.registry import register
 
 
 class _Baseline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """What the controls share: the likeliest label is the answer."""
+    """Base class: predicts the most probable label."""
 
     def predict(self, X: Any) -> NDArray[np.str_]:
-        """Return the likeliest label of each song."""
+        """Return the most probable label of each song."""
         labels: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 
@@ -36,9 +36,9 @@ class _Baseline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
 
-@register("majority", "the commonest label, always", family="baseline")
+@register("majority", "always predicts the most frequent label", family="baseline")
 class Majority(_Baseline):
-    """Answers the commonest training label always, with the labels' shares as probabilities.
+    """Always predicts the most frequent training label, with the label frequencies as probabilities.
 
     Attributes
     ----------
@@ -51,35 +51,35 @@ class Majority(_Baseline):
         """Count the labels."""
         labels, n = labels_of(y), len(lyrics_of(X))
         if not labels or len(labels) != n:
-            raise LyristError(f"There are {n} songs to learn from and {len(labels)} labels; give one label a song.")
+            raise LyristError(f"There are {n} songs and {len(labels)} labels; pass one label per song.")
         self.classes_, counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)
         self.share_ = counts / counts.sum()
         self.n_features_in_ = 1
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the labels' shares for each song, shape (n, k)."""
+        """Return the label frequencies for each song, shape (n, k)."""
         check_is_fitted(self, "share_")
         return np.tile(self.share_, (len(lyrics_of(X)), 1))
 
 
-@register("artist-lookup", "the artist's label in training; no lyrics", family="baseline")
+@register("artist-lookup", "predicts the label of the artist's training songs; no lyrics", family="baseline")
 class ArtistLookup(_Baseline):
-    """Answers with the labels that the song's artist had in training, and never looks at the lyrics.
+    """Predicts from the training labels of the song's artist, without the lyrics.
 
     Parameters
     ----------
     smoothing
-        Weight of the overall label shares, in songs of each artist. An artist without training songs has only
-        these shares.
+        Weight of the overall label frequencies, as a number of songs per artist. An artist without training songs gets the
+        overall frequencies.
 
     Attributes
     ----------
     classes_ : array of str, shape (k,)
     artists_ : array of str, shape (m,)
-        The artists of training, sorted.
+        The artists of the training songs, sorted.
     share_ : array, shape (m + 1, k)
-        The probabilities for each of them, and last for any other artist.
+        The probabilities for each of these artists, and in the last row for any other artist.
     """
 
     def __init__(self, smoothing: float = 1.0) -> None:
@@ -90,7 +90,7 @@ class ArtistLookup(_Baseline):
         artists = np.array(artists_of(X), dtype=np.str_)
         self.classes_, index = np.unique(np.array(labels_of(y), dtype=np.str_), return_inverse=True)
         if not len(index) or len(index) != len(artists):
-            raise LyristError(f"There are {len(artists)} songs and {len(index)} labels; give one label a song.")
+            raise LyristError(f"There are {len(artists)} songs and {len(index)} labels; pass one label per song.")
         self.artists_, place = np.unique(artists[artists != ""], return_inverse=True)
         overall = np.bincount(index, minlength=len(self.classes_)) / len(index)
         counts = np.zeros((len(self.artists_) + 1, len(self.classes_)))
@@ -110,24 +110,24 @@ class ArtistLookup(_Baseline):
         return np.asarray(self.share_[np.where(self.artists_[place] == artists, place, len(self.artists_))])
 
 
-@register("layout", "line lengths, marks, repeated lines, capitals; no words", family="baseline")
+@register("layout", "kernel SVM on line lengths, punctuation, repeated lines and capitals; no words", family="baseline")
 class LayoutClassifier(_Baseline):
-    """A kernel machine on how songs are built: line lengths, marks, repeated lines, capitals; no words.
+    """A kernel SVM on the layout of songs: line lengths, punctuation, repeated lines, capitals; no words.
 
     Parameters
     ----------
     C
-        Cost of training errors against the smoothness of the decision function.
+        Inverse of the regularisation strength.
     balance
-        Class weights: 0 weighs every song equally, 1 every class.
+        Class weights: 0 gives every song the same weight, 1 every class.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
 
     Attributes
     ----------
     classes_ : array of str, shape (k,)
     layout_ : LayoutKernel
-        What turns songs into rows.
+        The fitted kernel features.
     coef_ : array of float32, shape (features, k)
     intercept_ : array of float64, shape (k,)
     """
@@ -138,12 +138,12 @@ class LayoutClassifier(_Baseline):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> LayoutClassifier:
-        """Learn from the layout of songs and their labels."""
+        """Fit on the layout of songs and their labels."""
         self.classes_, index = classes_and_index(X, y)
         k = len(self.classes_)
         self.layout_ = LayoutKernel(random_state=self.random_state)
         rows = sp.csr_matrix(self.layout_.fit_transform(X))
-        found = fit_margins(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
+        found = fit_svm(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
         mixed = mix([found.scores], index[found.rows], class_shares(index, k), prior=0.5)
         self.coef_ = found.coef * np.float32(mixed.weights[0])
         self.intercept_ = mixed.offset + mixed.weights[0] * found.intercept
@@ -151,7 +151,7 @@ class LayoutClassifier(_Baseline):
         return self
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the logit of each class for each song, shape (n, k), for two classes too."""
+        """Return the logit of each class for each song, shape (n, k), also for two classes."""
         check_is_fitted(self, "coef_")
         return np.asarray(self.layout_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float64)
 

@@ -1,6 +1,6 @@
-"""Configurations of Lyrist's networks: what ``config.json`` says, one class for each architecture.
+"""Configurations of Lyrist's text classifiers: the contents of ``config.json``, one class per architecture.
 
-They stand apart from the networks because `transformers` may ask for them alone (see `lyrist.models.opening`).
+They are separate from the networks so that `transformers` can load a configuration without the network.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 from transformers import AutoConfig, PreTrainedConfig
 
 FRESH_SIZE = 128
-"""Length of a word's vector where neither the user nor a file decides."""
+"""Default length of word vectors."""
 
 
 class TextConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
@@ -47,16 +47,16 @@ class RecurrentConfig(TextConfig):  # type: ignore[no-untyped-call]
 
 
 class ConvolutionalConfig(TextConfig):  # type: ignore[no-untyped-call]
-    """Configuration of a `ConvolutionalClassifier`: branches of layers, then what reads them."""
+    """Configuration of a `ConvolutionalClassifier`: branches of convolutions, then pooling or an LSTM."""
 
     model_type = "lyrist-convolutional"
 
     kernels: list[int] | None = None
-    """One branch of convolutions for each."""
+    """Kernel sizes, one branch of convolutions for each."""
     channels: int = 128
     layers: int = 1
     reader: str = "pool"
-    """What comes after the convolutions: ``pool``, ``lstm`` or ``flat-lstm``."""
+    """The layer after the convolutions: ``pool``, ``lstm`` or ``flat-lstm``."""
     hidden: int = 128
     bidirectional: bool = True
     pooling: str = "max"

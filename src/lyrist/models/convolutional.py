@@ -1,7 +1,7 @@
 """Convolutional classifiers: `cnn`, `cnn-multi`, and convolutions before an LSTM: `cnn-lstm`, `cnn-flat-lstm`.
 
-What is unusual: states at padding are set to zero before every convolution, so that the last words of a song see the
-same nothing after them in every batch. There is no batch normalisation: it would mix the songs of a batch.
+Activations at padding are set to zero before every convolution, so the result for a song does not depend on the other songs of
+its batch. For the same reason there is no batch normalisation.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from lyrist.models.registry import Shape, option, register
 class CnnOptions(NetworkOptions):
     """Options of `cnn`."""
 
-    kernel: int = option(3, "words that a filter sees at once")
-    channels: int = option(128, "filters of each layer")
-    layers: int = option(3, "convolutional layers on one another")
+    kernel: int = option(3, "kernel size, in words")
+    channels: int = option(128, "filters per layer")
+    layers: int = option(3, "convolutional layers")
     pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
-        "max", "how the states of a song become one: last, mean, max, attention or mean-max"
+        "max", "pooling over the song: last, mean, max, attention or mean-max"
     )
 
     schedule: ClassVar[Mapping[str, Any]] = {"average": 0.97, "learning_rate": 2e-3, "batch_size": 16}
@@ -39,10 +39,10 @@ class CnnOptions(NetworkOptions):
 class CnnMultiOptions(NetworkOptions):
     """Options of `cnn-multi`."""
 
-    kernels: tuple[int, ...] = option((1, 2, 3, 4, 5), "the words that filters see at once, such as 2,3,4")
-    channels: int = option(100, "filters of each size")
+    kernels: tuple[int, ...] = option((1, 2, 3, 4, 5), "kernel sizes in words, such as 2,3,4")
+    channels: int = option(100, "filters per kernel size")
     pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
-        "max", "how the states of a song become one: last, mean, max, attention or mean-max"
+        "max", "pooling over the song: last, mean, max, attention or mean-max"
     )
 
     schedule: ClassVar[Mapping[str, Any]] = {"average": 0.97, "learning_rate": 2e-3, "batch_size": 16}
@@ -52,13 +52,13 @@ class CnnMultiOptions(NetworkOptions):
 class CnnLstmOptions(NetworkOptions):
     """Options of `cnn-lstm`."""
 
-    kernel: int = option(3, "words that a filter sees at once")
+    kernel: int = option(3, "kernel size, in words")
     channels: int = option(128, "filters")
     layers: int = option(1, "convolutional layers before the LSTM")
     hidden: int = option(64, "units of the LSTM in each direction")
-    bidirectional: bool = option(True, "read each song backwards as well")
+    bidirectional: bool = option(True, "use a second LSTM that reads the song backwards")
     pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
-        "max", "how the states of a song become one: last, mean, max, attention or mean-max"
+        "max", "pooling over the song: last, mean, max, attention or mean-max"
     )
 
     schedule: ClassVar[Mapping[str, Any]] = {"average": 0.97, "learning_rate": 2e-3, "batch_size": 16}
@@ -68,37 +68,37 @@ class CnnLstmOptions(NetworkOptions):
 class CnnFlatLstmOptions(NetworkOptions):
     """Options of `cnn-flat-lstm`."""
 
-    kernel: int = option(3, "words that a filter sees at once")
+    kernel: int = option(3, "kernel size, in words")
     channels: int = option(128, "filters")
     layers: int = option(1, "convolutional layers before the LSTM")
     hidden: int = option(64, "units of the LSTM")
-    segments: int = option(8, "equal parts of a song whose largest responses are laid side by side")
+    segments: int = option(8, "equal parts of a song; the maximum of each part is concatenated")
 
     schedule: ClassVar[Mapping[str, Any]] = {"average": 0.97, "learning_rate": 2e-3, "batch_size": 16}
 
 
 class Convolution(nn.Module):
-    """Convolutional layers of one kernel size over padded sequences, the length kept, padding never seen."""
+    """Convolutional layers of one kernel size that keep the length and ignore padding."""
 
     def __init__(self, inputs: int, channels: int, kernel: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.margins = ((kernel - 1) // 2, kernel // 2)
+        self.padding = ((kernel - 1) // 2, kernel // 2)
         sizes = [inputs, *[channels] * (layers - 1)]
         self.layers = nn.ModuleList(nn.Conv1d(size, channels, kernel) for size in sizes)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return the responses, (batch, time, channels), not negative, zero at padding."""
+        """Return the activations (batch, time, channels): not negative, zero at padding."""
         real = mask.unsqueeze(1)
         states = vectors.transpose(1, 2)
         for number, layer in enumerate(self.layers):
-            states = functional.pad(states * real, self.margins)
+            states = functional.pad(states * real, self.padding)
             states = functional.relu(layer(self.dropout(states) if number else states))
         return (states * real).transpose(1, 2)
 
 
 class ConvolutionalClassifier(TextClassifier):  # type: ignore[no-untyped-call]
-    """Word vectors, convolutions side by side or on one another, and pooling or an LSTM over what they found."""
+    """Word vectors, parallel or stacked convolutions, then pooling or an LSTM."""
 
     config_class = ConvolutionalConfig
 
@@ -122,7 +122,7 @@ class ConvolutionalClassifier(TextClassifier):  # type: ignore[no-untyped-call]
             self.add_head(self.pool.size)
 
     def summarise(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return one vector a song."""
+        """Return one vector per song."""
         states = torch.cat([branch(vectors, mask) for branch in self.branches], dim=-1)
         if self.config.reader == "flat-lstm":
             flat = by_segment(states, mask, self.config.segments).flatten(1).unsqueeze(1)
@@ -138,8 +138,8 @@ class ConvolutionalClassifier(TextClassifier):  # type: ignore[no-untyped-call]
 def by_segment(states: Tensor, mask: Tensor, segments: int) -> Tensor:
     """Return the maximum over each of ``segments`` equal parts of every song, (batch, segments, size).
 
-    The parts follow each song's own length, so padding does not move them. A part without a word, in songs shorter
-    than ``segments``, is zero; ``states`` must not be negative.
+    The parts depend on the length of the song without padding. A part without a word, in songs shorter than ``segments``, is
+    zero; ``states`` must not be negative.
     """
     lengths = mask.sum(dim=1, keepdim=True)
     time = torch.arange(states.shape[1], device=states.device).unsqueeze(0)
@@ -155,10 +155,10 @@ def _config(options: NetworkOptions, shape: Shape, recipe: str, **settings: Any)
 
 @register(
     "cnn",
-    "convolutions of one size on one another, max over the song",
+    "stacked convolutions of one kernel size, max pooling over the song",
     family="neural",
     options=CnnOptions,
-    source="report 002",
+    source="Kim, Convolutional neural networks for sentence classification, 2014",
 )
 def cnn(options: CnnOptions, shape: Shape) -> ConvolutionalClassifier:
     """Build the CNN."""
@@ -171,10 +171,10 @@ def cnn(options: CnnOptions, shape: Shape) -> ConvolutionalClassifier:
 
 @register(
     "cnn-multi",
-    "convolutions of several sizes side by side, max over the song",
+    "parallel convolutions of several kernel sizes, max pooling over the song",
     family="neural",
     options=CnnMultiOptions,
-    source="report 002; Kim, Convolutional neural networks for sentence classification, 2014",
+    source="Kim, Convolutional neural networks for sentence classification, 2014",
 )
 def cnn_multi(options: CnnMultiOptions, shape: Shape) -> ConvolutionalClassifier:
     """Build the CNN of several kernel sizes."""
@@ -187,13 +187,13 @@ def cnn_multi(options: CnnMultiOptions, shape: Shape) -> ConvolutionalClassifier
 
 @register(
     "cnn-lstm",
-    "convolutions, then an LSTM over the sequence of what they found",
+    "convolutions, then an LSTM over the sequence of their outputs",
     family="neural",
     options=CnnLstmOptions,
-    source="report 002, method 1",
+    source="Zhou et al., A C-LSTM neural network for text classification, 2015",
 )
 def cnn_lstm(options: CnnLstmOptions, shape: Shape) -> ConvolutionalClassifier:
-    """Build the CNN before an LSTM, the sequence kept."""
+    """Build the CNN followed by an LSTM over the sequence."""
     config = _config(
         options, shape, "cnn-lstm", kernels=[options.kernel], channels=options.channels, layers=options.layers,
         reader="lstm", hidden=options.hidden, bidirectional=options.bidirectional, pooling=options.pooling,
@@ -203,13 +203,13 @@ def cnn_lstm(options: CnnLstmOptions, shape: Shape) -> ConvolutionalClassifier:
 
 @register(
     "cnn-flat-lstm",
-    "convolutions, laid flat as one vector, then one step of an LSTM",
+    "convolutions flattened to one vector, then one step of an LSTM",
     family="neural",
     options=CnnFlatLstmOptions,
-    source="report 002, method 2",
+    source="Zhou et al., A C-LSTM neural network for text classification, 2015 (variant with a flattened sequence)",
 )
 def cnn_flat_lstm(options: CnnFlatLstmOptions, shape: Shape) -> ConvolutionalClassifier:
-    """Build the CNN laid flat before an LSTM."""
+    """Build the CNN flattened to one vector before an LSTM."""
     config = _config(
         options, shape, "cnn-flat-lstm", kernels=[options.kernel], channels=options.channels, layers=options.layers,
         reader="flat-lstm", hidden=options.hidden, segments=options.segments,

@@ -1,7 +1,7 @@
-"""Word vectors from a file in GloVe or word2vec text format, for the words of a vocabulary.
+"""Pretrained word vectors from a file in GloVe or word2vec text format.
 
-The file is read once, line by line, and only the vectors of words that are needed are parsed: a file of two million
-words takes seconds and no more memory than the vocabulary does.
+The file is read once, line by line, and only the vectors of words in the vocabulary are parsed. A file of two million words
+takes seconds, and memory only for the vocabulary.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from lyrist.errors import LyristError
 
 SMALLEST = 2
-"""Numbers that a line must have at least to be a vector."""
+"""Smallest number of components of a vector."""
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """The vectors that a file has for a vocabulary."""
+    """The vectors in a file for the words of a vocabulary."""
 
     rows: NDArray[np.int64]
-    """Token ids that the file knows, (found,)."""
+    """Token ids of the words that are in the file, (found,)."""
     values: NDArray[np.float32]
     """Their vectors, (found, size)."""
     vocabulary: int
@@ -43,7 +43,7 @@ class Vectors:
 
     @property
     def coverage(self) -> dict[str, Any]:
-        """Return how many words of the vocabulary were found."""
+        """Return how many words of the vocabulary are in the file."""
         found = len(self.rows)
         return {
             "file": self.name,
@@ -54,7 +54,7 @@ class Vectors:
         }
 
     def place(self, model: Any) -> None:
-        """Put the vectors into the model's table; words that the file lacks keep their random vectors, at its scale."""
+        """Copy the vectors into the embedding of a model; other words keep random vectors, rescaled to the same spread."""
         table = model.get_input_embeddings().weight.data
         if len(self.rows):
             scale = float(self.values.std()) / max(float(table[2:].std()), 1e-12)
@@ -68,17 +68,17 @@ def read(path: Path, vocabulary: Mapping[str, int], size: int | None = None) -> 
     Parameters
     ----------
     path
-        Text, or text in gzip: a word and its numbers on each line, with spaces between; a first line of two whole
-        numbers (word2vec) is a header. Words may hold spaces.
+        Text, or gzipped text (.gz): a word and its components on each line, separated by spaces. A first line of two integers
+        (word2vec) is a header. Words may contain spaces.
     vocabulary
         Word to token id.
     size
-        The length that the vectors should have, or None for any.
+        The required length of the vectors, or None for any.
 
     Raises
     ------
     LyristError
-        The file is not there, is not text, or a line has another shape; the message names the line.
+        The file does not exist, is not text, or a line has another number of components; the message names the line.
     """
     found: dict[int, NDArray[np.float32]] = {}
     width = lines = 0
@@ -94,30 +94,32 @@ def read(path: Path, vocabulary: Mapping[str, int], size: int | None = None) -> 
         if place is not None and place not in found:
             found[place] = _parse(path, number, numbers)
     if not lines:
-        raise LyristError(f"{path} is empty; --embedding wants word vectors in GloVe or word2vec text format.")
+        raise LyristError(f"{path} is empty; --embedding needs word vectors in GloVe or word2vec text format.")
     if size is not None and size != width:
         raise LyristError(
-            f"The vectors in {path} have {width} numbers, but --embedding-size asks for {size}; leave it out."
+            f"The vectors in {path} have {width} components, but --embedding-size is {size}; leave that option out."
         )
     values = np.stack(list(found.values())) if found else np.zeros((0, width), dtype=np.float32)
     return Vectors(np.array(list(found), dtype=np.int64), values, len(vocabulary), path.name)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines, in UTF-8."""
+    """Yield numbered lines, decoded from UTF-8."""
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
             for number, raw in enumerate(handle, 1):
                 yield number, raw.decode("utf-8").rstrip("\r\n")
     except FileNotFoundError:
-        raise LyristError(f"There is no file of word vectors {path}; give --embedding a file, or 'fresh'.") from None
+        raise LyristError(
+            f"There is no file of word vectors {path}; set --embedding to a file or to 'fresh'."
+        ) from None
     except UnicodeDecodeError:
         raise LyristError(
-            f"{path}, line {number}: not UTF-8; --embedding wants GloVe or word2vec text, not a binary file."
+            f"{path}, line {number}: not UTF-8; --embedding needs GloVe or word2vec text format, not a binary file."
         ) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise LyristError(f"{path} cannot be read after line {number} ({error}); get the file again.") from None
+        raise LyristError(f"{path} cannot be read after line {number} ({error}); download the file again.") from None
 
 
 def _header(line: str) -> bool:
@@ -126,7 +128,7 @@ def _header(line: str) -> bool:
 
 
 def _first(path: Path, line: str) -> int:
-    """Return how many numbers stand at the end of the first line of data."""
+    """Return the number of components in the first line of data."""
     fields = line.split()[1:]
     width = next((n for n, field in enumerate(reversed(fields)) if not _is_number(field)), len(fields))
     if width < SMALLEST:
@@ -135,10 +137,10 @@ def _first(path: Path, line: str) -> int:
 
 
 def _split(path: Path, number: int, line: str, width: int) -> tuple[str, list[str]]:
-    """Return the word and its numbers; a word may hold spaces, so the numbers are counted from the end."""
+    """Return the word and its components; a word may contain spaces, so the components are counted from the end."""
     fields = line.split() if "\t" in line else line.rstrip().split(" ")
     words, numbers = fields[:-width], fields[-width:]
-    # A word of several parts never ends in a number: there, a line has more of them than it should.
+    # If the last part of the word is a number, the line has too many components.
     if not words or (len(words) > 1 and _is_number(words[-1])):
         raise LyristError(
             f"{path}, line {number}: {len(fields) - 1} numbers after the word where {width} were expected; "
@@ -161,5 +163,5 @@ def _parse(path: Path, number: int, numbers: list[str]) -> NDArray[np.float32]:
     except ValueError:
         raise LyristError(f"{path}, line {number}: not all of '{' '.join(numbers)[:40]}...' are numbers.") from None
     if not np.isfinite(values).all():
-        raise LyristError(f"{path}, line {number}: the vector holds an infinite number or NaN.")
+        raise LyristError(f"{path}, line {number}: the vector contains infinity or NaN.")
     return values

@@ -1,14 +1,15 @@
-"""The recipe `gpt`: a small transformer decoder from scratch, for minutes on a CPU.
+"""The recipe `gpt`: a small transformer decoder, trained from scratch in minutes on a CPU.
 
-What is unusual: songs repeat themselves, so the model is built to copy. What was tried stands in docs/log.md.
+Songs repeat themselves, so the architecture makes copying easy. Experiments are listed in docs/log.md.
 
-- Each token enters with the vector of the token before it, and with one for the two as a pair (from a hashed table,
-  which costs no multiplication). So the first layer of attention can already find where this pair stood before.
-- Beside the vocabulary, the last layer points at the tokens of the song so far, and a gate mixes both (pointer sentinel).
-- Rotary positions, RMS norms without weights, normed queries and keys, squared ReLU; matrices are learnt by Muon.
+- The input is the embedding of each token plus that of the previous token plus one of the pair, from a hashed table. So the
+  first attention layer can already find earlier occurrences of the same pair.
+- The output mixes the softmax over the vocabulary with a pointer over the tokens of the song so far, by a gate (pointer
+  sentinel).
+- Rotary positions, RMS norm without weights, normalised queries and keys, squared ReLU; matrices are trained with Muon.
 
-On a CPU, attention is written out as matrix products in bfloat16 where it trains, which takes half the time of the fused
-kernel; everywhere else it is PyTorch's own.
+In training on a CPU, attention is written out as matrix products in bfloat16, which takes half the time of the fused kernel.
+Everywhere else it is PyTorch's own.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lyrist.models.kv_cache import roomy_cache
+from lyrist.models.kv_cache import preallocated_cache
 from lyrist.models.language_configs import GPTLyricsConfig
-from lyrist.models.language_model import LyricsModel, Read, WriterOptions, WriterShape, announce, common
+from lyrist.models.language_model import LyricsModel, Read, WriterOptions, WriterShape, common, register_for_auto
 from lyrist.models.registry import option, register
 
 MASKED = -1e4
-"""Added to the attention score of what must not be seen."""
+"""Added to attention scores of masked positions."""
 
 BASE = 10_000.0
-"""Base of the wavelengths of the rotary positions."""
+"""Base of the wavelengths of rotary positions."""
 
 FIRST, SECOND = 1_000_003, 7_919
 """Primes that hash a pair of tokens."""
@@ -40,13 +41,13 @@ FIRST, SECOND = 1_000_003, 7_919
 class GPTWriterOptions(WriterOptions):
     """Options of `gpt`."""
 
-    width: int = option(192, "length of the vectors")
-    layers: int = option(3, "layers of attention and feed-forward")
-    heads: int = option(2, "heads of attention in each layer")
+    width: int = option(192, "width of the hidden layers")
+    layers: int = option(3, "transformer layers")
+    heads: int = option(2, "attention heads per layer")
     feedforward: int = option(768, "units of each feed-forward layer")
-    dropout: float = option(0.0, "share of the units that are dropped in training")
-    pairs: int = option(32_768, "rows of the hashed table of pairs of tokens (0: none)")
-    copying: bool = option(True, "point at tokens of the song so far, beside the vocabulary")
+    dropout: float = option(0.0, "dropout rate")
+    pairs: int = option(32_768, "rows of the hashed embedding of token pairs (0: none)")
+    copying: bool = option(True, "add a pointer over the tokens of the song so far to the output")
 
     schedule: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 6e-3, "optimizer": "muon", "batch_size": 8, "schedule": "linear", "warmup": 0.02,
@@ -55,7 +56,7 @@ class GPTWriterOptions(WriterOptions):
 
 
 def norm(x: Tensor) -> Tensor:
-    """Return vectors of root mean square 1."""
+    """Return the vectors scaled to root mean square 1."""
     return functional.rms_norm(x, (x.shape[-1],))
 
 
@@ -71,20 +72,20 @@ def rotation(positions: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Return (batch, heads, time, size) turned by the angles of their positions."""
+    """Return vectors (batch, heads, time, size) rotated by the angles of their positions."""
     cos, sin = turns
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What each token sees: ``mask`` (batch, 1, time, seen) is True where it does, None: all up to itself."""
+class AttentionMask:
+    """The attention mask: (batch, 1, time, seen), True where a token may attend; None: all tokens up to itself."""
 
     mask: Tensor | None
     causal: bool
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Return what (batch, heads, time, size) of queries read from values."""
+        """Return the attention output for queries, keys and values (batch, heads, time, size)."""
         if queries.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             return _product(queries, keys, values, self.bias(queries, keys))
         return functional.scaled_dot_product_attention(
@@ -92,7 +93,7 @@ class Sight:
         )
 
     def bias(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Return what is added to the scores, (batch or 1, 1, time, seen)."""
+        """Return the bias that is added to the scores, (batch or 1, 1, time, seen)."""
         mask = self.mask
         if mask is None:
             mask = torch.ones(queries.shape[-2], keys.shape[-2], dtype=torch.bool, device=queries.device)
@@ -109,7 +110,7 @@ def _product(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Ten
 
 
 class Block(nn.Module):
-    """Attention, then a feed-forward layer, each on the normed vectors and added to them."""
+    """A transformer block with pre-normalisation: attention, then a feed-forward layer."""
 
     def __init__(self, config: GPTLyricsConfig, number: int) -> None:
         super().__init__()
@@ -122,20 +123,20 @@ class Block(nn.Module):
         for layer in (self.into, self.up):
             nn.init.uniform_(layer.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
         for layer in (self.out, self.down):
-            nn.init.zeros_(layer.weight)  # each block begins as nothing
+            nn.init.zeros_(layer.weight)  # each block starts as the identity
         self.sharpness = nn.Parameter(torch.full((config.heads, 1, 1), 3.0))
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], sight: Sight, past: Any) -> Tensor:
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], mask: AttentionMask, past: Any) -> Tensor:
         """Return the vectors (batch, time, width) after this block."""
         batch, time, width = x.shape
         whole = self.into(norm(x)).view(batch, time, 3 * self.heads, -1).transpose(1, 2)
         both, values = whole.split([2 * self.heads, self.heads], dim=1)
-        # Normed queries and keys keep scores in bounds; how sharp each head looks is learnt.
+        # Normalised queries and keys bound the scores; the scale of each head is learnt.
         queries, keys = rotated(norm(both), turns).chunk(2, dim=1)
         queries = queries * self.sharpness.to(queries.dtype)
         if past is not None:
             keys, values = past.update(keys, values, self.number)
-        found = sight.attend(queries.to(values.dtype), keys.to(values.dtype), values)
+        found = mask.attend(queries.to(values.dtype), keys.to(values.dtype), values)
         x = x + self._drop(self.out(found.transpose(1, 2).reshape(batch, time, width)))
         return x + self._drop(self.down(functional.relu(self.up(norm(x))).square()))
 
@@ -144,7 +145,7 @@ class Block(nn.Module):
 
 
 class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
-    """A transformer decoder that copies; see the module."""
+    """A transformer decoder with a pointer; see the module."""
 
     config_class = GPTLyricsConfig
     _supports_sdpa = True
@@ -170,7 +171,7 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Leave the weights as `__init__` drew them."""
+        """Keep the weights of `__init__`."""
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
@@ -184,19 +185,19 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
         use_cache: bool = False,
         song_ids: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
-        """Return the normed vectors after the last block, and the cache."""
+        """Return the normalised vectors after the last block, and the cache."""
         past = past_key_values
         if past is None and use_cache:
-            past = roomy_cache(self.config.num_hidden_layers)
+            past = preallocated_cache(self.config.num_hidden_layers)
         seen = past.get_seq_length() if past is not None else 0
-        sight, positions, follows = _sight(input_ids, attention_mask, song_ids, seen)
+        mask, positions, follows = _attention_mask(input_ids, attention_mask, song_ids, seen)
         x = self._enter(input_ids, follows, past if seen else None)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))  # saves a conversion before every product
         cos, sin = rotation(positions, self.config.width // self.config.heads)
         turns = cos.to(x.dtype), sin.to(x.dtype)
         for block in self.blocks:
-            x = block(x, turns, sight, past)
+            x = block(x, turns, mask, past)
         x = norm(x)
         if past is not None:
             keys = self._keys(x) if self.config.copying else x[..., :1]
@@ -204,52 +205,52 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
         return x, past
 
     def logits(self, states: Tensor) -> Tensor:
-        """Return the scores of the vocabulary alone, without what is copied."""
-        return self._unwritten(self.head(states).float())
+        """Return the logits of the vocabulary, without the pointer."""
+        return self._without_special(self.head(states).float())
 
     def scores(self, states: Tensor, read: Read, keep: int | Tensor) -> Tensor:
-        """Return the log-probabilities of the mixture of vocabulary and copies."""
+        """Return the log-probabilities of the mixture of vocabulary and pointer."""
         kept = states[:, -keep:] if isinstance(keep, int) else states[:, keep]
         logits = self.logits(kept)
         if not self.config.copying:
             return logits
-        weights, copied, open_ = self._weights(states, read)
-        open_ = open_[:, -keep:] if isinstance(keep, int) else open_[:, keep]
+        weights, copied, can_copy = self._weights(states, read)
+        can_copy = can_copy[:, -keep:] if isinstance(keep, int) else can_copy[:, keep]
         weights = weights[:, -keep:] if isinstance(keep, int) else weights[:, keep]
-        gate = self._gate(kept, open_)[..., None]
+        gate = self._gate(kept, can_copy)[..., None]
         copying = gate.sigmoid()
-        chances = torch.addcmul(TINY * copying, logits.softmax(dim=-1), (-gate).sigmoid())
-        # A condition is never copied: the weights of what follows as one are zero (see `_weights`).
+        probabilities = torch.addcmul(TINY * copying, logits.softmax(dim=-1), (-gate).sigmoid())
+        # A condition is never copied: its pointer weights are zero (see `_weights`).
         index = copied.clamp(max=logits.shape[-1] - 1)[:, None].expand_as(weights)
-        chances.scatter_add_(2, index, weights.float() * copying)
-        return chances.clamp_(min=torch.finfo(chances.dtype).tiny).log_()
+        probabilities.scatter_add_(2, index, weights.float() * copying)
+        return probabilities.clamp_(min=torch.finfo(probabilities.dtype).tiny).log_()
 
     def nats(self, states: Tensor, targets: Tensor, scored: Tensor, read: Read) -> Tensor:
         """Return the nats of the targets under the mixture."""
         plain = super().nats(states, targets, scored, read)
         if not self.config.copying:
             return plain
-        weights, copied, open_ = self._weights(states, read)
+        weights, copied, can_copy = self._weights(states, read)
         same = (copied[:, None] == targets[:, :, None]).to(weights.dtype)
         share = (weights[:, :-1] * same).sum(dim=-1)[scored].float()
-        gate = self._gate(states[:, :-1][scored], open_[:, :-1][scored])
+        gate = self._gate(states[:, :-1][scored], can_copy[:, :-1][scored])
         return -torch.logaddexp(
             functional.logsigmoid(-gate) - plain, functional.logsigmoid(gate) + (share + TINY).log()
         )
 
-    def _gate(self, states: Tensor, open_: Tensor) -> Tensor:
-        """Return the log-odds of copying; where there is nothing to copy, it is out of the question."""
-        odds: Tensor = self.gate(states).float().squeeze(-1).masked_fill(~open_, MASKED)
+    def _gate(self, states: Tensor, can_copy: Tensor) -> Tensor:
+        """Return the log-odds of copying, very low where there is nothing to copy."""
+        odds: Tensor = self.gate(states).float().squeeze(-1).masked_fill(~can_copy, MASKED)
         return odds
 
     def _keys(self, states: Tensor) -> Tensor:
         return norm(self.pointer(states)[..., POINTER:])
 
     def _weights(self, states: Tensor, read: Read) -> tuple[Tensor, Tensor, Tensor]:
-        """Return how each place shares its copying out, (batch, time, seen - 1), what it copies, and whether it can.
+        """Return the pointer weights (batch, time, seen - 1), the tokens they point at, and whether there are any.
 
-        Place t looks for an earlier place j that is like it, and copies the token after it. Padding, conditions and
-        other songs of a block are not looked at.
+        Position t attends to earlier positions j with a similar context, and points at the token after j. Padding,
+        conditions and other songs of a block are masked.
         """
         ids, mask = read.input_ids, read.attention_mask
         queries = norm(self.pointer(states)[..., :POINTER]) * self.focus.to(states.dtype)
@@ -273,7 +274,7 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
         return weights * allowed, ids[:, 1:], allowed.any(dim=-1)
 
     def _enter(self, ids: Tensor, follows: Tensor, past: Any) -> Tensor:
-        """Return the vectors of the tokens, with those of the tokens before and of the pairs."""
+        """Return the input vectors: the embeddings of tokens, previous tokens and pairs."""
         if past is None:
             whole = functional.pad(ids, (1, 0))
         else:
@@ -288,35 +289,37 @@ class GPTWriter(LyricsModel):  # type: ignore[no-untyped-call]
 
 
 POINTER = 64
-"""Length of the vectors by which the model finds what to copy."""
+"""Size of the queries and keys of the pointer."""
 
 TINY = 1e-9
 
 
-def _sight(ids: Tensor, mask: Tensor | None, songs: Tensor | None, seen: int) -> tuple[Sight, Tensor, Tensor]:
-    """Return what each token sees, its position, and whether it follows another token; (batch or 1, time)."""
+def _attention_mask(
+    ids: Tensor, mask: Tensor | None, songs: Tensor | None, seen: int
+) -> tuple[AttentionMask, Tensor, Tensor]:
+    """Return the attention mask, the positions, and whether a token follows another; (batch or 1, time)."""
     time = ids.shape[1]
     places = torch.arange(seen + time, device=ids.device)
     if songs is not None:
         begins = functional.pad(songs[:, 1:] != songs[:, :-1], (1, 0), value=True)
         first = torch.where(begins, places, 0).cummax(dim=1).values
         same = songs[:, :, None] == songs[:, None, :]
-        return Sight((same & (places[:, None] >= places))[:, None], True), places - first, ~begins
+        return AttentionMask((same & (places[:, None] >= places))[:, None], True), places - first, ~begins
     if mask is None or bool(mask.all()) or (not seen and bool(mask[:, 0].all())):
-        # Padding on the right is seen by padding alone.
+        # Only padding can attend to padding on the right.
         positions = places[None, seen:]
-        return Sight(None, time > 1), positions, (positions > 0)
+        return AttentionMask(None, time > 1), positions, (positions > 0)
     real = mask.bool()
     positions = (real.cumsum(dim=1) - 1).clamp(min=0)
     sees = real[:, None, :] & (places[seen:, None] >= places)
-    sees = sees | (places[seen:, None] == places)  # padding sees itself, so that nothing is undefined
+    sees = sees | (places[seen:, None] == places)  # padding attends to itself, so that its softmax is defined
     follows = functional.pad(real[:, :-1], (1, 0)) & real
-    return Sight(sees[:, None], True), positions[:, seen:], follows[:, seen:]
+    return AttentionMask(sees[:, None], True), positions[:, seen:], follows[:, seen:]
 
 
 @register(
     "gpt",
-    "a small transformer from scratch that copies from the song so far",
+    "a small transformer decoder, trained from scratch, with a pointer to the song so far",
     family="neural",
     task="write",
     options=GPTWriterOptions,
@@ -328,4 +331,4 @@ def gpt(options: GPTWriterOptions, shape: WriterShape) -> GPTWriter:
     return GPTWriter(GPTLyricsConfig(**settings, num_hidden_layers=options.layers + 1))
 
 
-announce(GPTLyricsConfig, GPTWriter)
+register_for_auto(GPTLyricsConfig, GPTWriter)

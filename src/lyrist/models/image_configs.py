@@ -1,4 +1,4 @@
-"""Configurations of the networks for pictures: what ``config.json`` says, one class for each architecture."""
+"""Configurations of the image networks: the contents of ``config.json``, one class per architecture."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from transformers import AutoConfig, PreTrainedConfig
 
 
 class PictureConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
-    """Configuration common to all networks for pictures."""
+    """Configuration common to all image networks."""
 
     model_type = "lyrist-picture"
 
     image_size: int = 32
     num_channels: int = 3
     mean: list[float] | None = None
-    """Mean of each colour in the training pictures, of values from 0 to 1."""
+    """Mean of each colour channel in the training pictures, of values from 0 to 1."""
     std: list[float] | None = None
     label_smoothing: float = 0.0
     crop: int = 0
     flip: bool = False
     cutout: int = 0
     output: str = "softmax"
-    """What the last layer ends with: ``softmax``, or ``sigmoid`` (binary cross-entropy of each class)."""
+    """Output activation: ``softmax``, or ``sigmoid`` (binary cross-entropy of each class)."""
     mirrored: bool = False
-    """Answer with the mean of a picture and its mirror image."""
+    """Predict with the mean over a picture and its mirror image."""
     recipe: str = ""
 
 
@@ -41,7 +41,7 @@ class PictureCnnConfig(PictureConfig):  # type: ignore[no-untyped-call]
 
 
 class PictureResnetConfig(PictureConfig):  # type: ignore[no-untyped-call]
-    """Configuration of a `PictureResnet`: residual blocks with batch normalisation, then the largest responses."""
+    """Configuration of a `PictureResnet`: residual blocks with batch normalisation, then global max pooling."""
 
     model_type = "lyrist-picture-resnet"
 
@@ -60,14 +60,14 @@ class AutoencoderConfig(PictureConfig):  # type: ignore[no-untyped-call]
 
 
 class TransferConfig(PictureConfig):  # type: ignore[no-untyped-call]
-    """Configuration of a `TransferClassifier`: the features of another network under a new head."""
+    """Configuration of a `TransferClassifier`: the features of another network with a new head."""
 
     model_type = "lyrist-picture-transfer"
 
     source: dict[str, Any] | None = None
-    """The configuration of the network whose features these are."""
+    """The configuration of the source network."""
     reads: str = "maps"
-    """``maps``: what the convolutions found; ``code``: the autoencoder's code."""
+    """``maps``: the feature maps of the convolutions; ``code``: the code of the autoencoder."""
     hidden: int = 256
     dropout: float = 0.5
 

@@ -26,36 +26,35 @@ from torch.nn import functional
 from transformers import AutoModelForImageClassification, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from lyrist.models.augmentation import augment
 from lyrist.models.image_configs import PictureCnnConfig, PictureConfig, PictureResnetConfig
 from lyrist.models.registry import option, register
 
 
 @dataclass(frozen=True)
 class PictureShape:
-    """What the data decide about a network for pictures."""
+    """The properties of an image network that depend on the data."""
 
     side: int
     """Width and height in pixels."""
     labels: tuple[str, ...] = ()
-    """Class names, in the order of the answers."""
+    """Class names, in the order of the logits."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    """Of each colour in the training pictures, of values from 0 to 1."""
+    """Mean of each colour channel in the training pictures, of values from 0 to 1."""
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
     source: PreTrainedModel | None = None
-    """The fitted network whose features a transfer reads."""
+    """The fitted network whose features a transfer model uses."""
 
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """How training pictures are changed by chance."""
+    """Augmentation of the training pictures."""
 
-    crop: int = option(0, "move each training picture by up to so many pixels")
-    flip: bool = option(False, "mirror half of the training pictures")
-    cutout: int = option(0, "side of a square that is hidden in each training picture (0: none)")
+    crop: int = option(0, "shift each training picture by up to this many pixels")
+    flip: bool = option(False, "flip half of the training pictures horizontally")
+    cutout: int = option(0, "side of a square that is erased in each training picture (0: none)")
 
     schedule: ClassVar[Mapping[str, Any]] = {}
-    """Settings of the training schedule that suit this recipe better than the general ones."""
+    """Defaults of the training schedule for this recipe."""
 
 
 def common(options: AugmentOptions, shape: PictureShape, recipe: str) -> dict[str, Any]:
@@ -76,8 +75,55 @@ def common(options: AugmentOptions, shape: PictureShape, recipe: str) -> dict[st
     }
 
 
+def augment(pictures: Tensor, crop: int = 0, flip: bool = False, cutout: int = 0) -> Tensor:
+    """Return randomly augmented pictures, in the memory order channels-last.
+
+    The whole batch is shifted and flipped by one look-up of rows and columns, on bytes, on the device of the batch. A pixel
+    beyond the edge is taken from its reflection.
+
+    Parameters
+    ----------
+    pictures
+        (batch, 3, side, side) of any type.
+    crop
+        Shift each picture by up to this many pixels in each direction.
+    flip
+        Flip each picture horizontally with probability 0.5.
+    cutout
+        Side of a grey square at a random position in each picture (DeVries and Taylor 2017); 0: none.
+    """
+    moved = pictures.permute(0, 2, 3, 1)
+    batch, height, width = moved.shape[:3]
+    if crop or flip:
+        rows, columns = _places(batch, height, crop, moved.device), _places(batch, width, crop, moved.device)
+        if flip:
+            turned = torch.rand(batch, 1, device=moved.device) < 0.5
+            columns = torch.where(turned, columns.flip(1), columns)
+        which = torch.arange(batch, device=moved.device)[:, None, None]
+        moved = moved[which, rows[:, :, None], columns[:, None, :]]
+    if cutout:
+        hidden = (
+            _span(batch, height, cutout, moved.device)[:, :, None] & _span(batch, width, cutout, moved.device)[:, None]
+        )
+        moved = moved.masked_fill(hidden.unsqueeze(-1), 128 if not moved.is_floating_point() else 0.0)
+    return moved.permute(0, 3, 1, 2)
+
+
+def _places(batch: int, side: int, crop: int, device: torch.device) -> Tensor:
+    """Return for each picture the source index of each of its rows (or columns)."""
+    start = torch.randint(-crop, crop + 1, (batch, 1), device=device)
+    places = (torch.arange(side, device=device) + start).abs()
+    return torch.where(places >= side, 2 * (side - 1) - places, places)
+
+
+def _span(batch: int, side: int, size: int, device: torch.device) -> Tensor:
+    middle = torch.randint(0, side, (batch, 1), device=device)
+    apart = torch.arange(side, device=device) - middle
+    return (apart >= -(size // 2)) & (apart < size - size // 2)
+
+
 class PictureNetwork(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """A network that reads pictures."""
+    """Base class of the image networks."""
 
     config_class = PictureConfig
     base_model_prefix = "network"
@@ -90,7 +136,7 @@ class PictureNetwork(PreTrainedModel):  # type: ignore[no-untyped-call]
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def prepared(self, pixel_values: Tensor) -> Tensor:
-        """Return numbers around 0, channels last; bytes are augmented first while the network is trained."""
+        """Return normalised pictures, channels last; in training, bytes are augmented first."""
         if pixel_values.is_floating_point():
             return pixel_values.contiguous(memory_format=torch.channels_last)
         config = self.config
@@ -100,7 +146,7 @@ class PictureNetwork(PreTrainedModel):  # type: ignore[no-untyped-call]
         return values.contiguous(memory_format=torch.channels_last)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Keep what the constructors drew; buffers that no file holds are made again."""
+        """Keep the weights of the constructors; restore buffers that are not saved."""
         if module is self:
             for name, values in (("mean", self.config.mean or [0.5] * 3), ("std", self.config.std or [0.25] * 3)):
                 with torch.no_grad():
@@ -108,7 +154,7 @@ class PictureNetwork(PreTrainedModel):  # type: ignore[no-untyped-call]
 
 
 class PictureClassifier(PictureNetwork):  # type: ignore[no-untyped-call]
-    """A network from pictures to classes; subclasses say what scores the classes."""
+    """Base class of the image classifiers; subclasses implement `scores`."""
 
     def scores(self, values: Tensor) -> Tensor:
         """Return the scores (batch, classes) of prepared pictures."""
@@ -121,7 +167,7 @@ class PictureClassifier(PictureNetwork):  # type: ignore[no-untyped-call]
         num_items_in_batch: Tensor | int | None = None,
         **_: Any,
     ) -> ImageClassifierOutput:
-        """Return the logits (batch, classes), and the mean loss where ``labels`` are given.
+        """Return the logits (batch, classes), and the mean loss if ``labels`` are passed.
 
         Parameters
         ----------
@@ -155,7 +201,7 @@ class PictureClassifier(PictureNetwork):  # type: ignore[no-untyped-call]
 def log_probabilities(logits: Tensor, output: str) -> Tensor:
     """Return log-probabilities that sum to 1 over the classes.
 
-    After a sigmoid the classes are judged one by one; their probabilities are divided by their sum.
+    With a sigmoid output each class has its own probability; these are normalised to sum to 1.
     """
     if output == "sigmoid":
         each = functional.logsigmoid(logits.float())
@@ -168,12 +214,12 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "
 
 @dataclass(frozen=True)
 class PictureCnnOptions(AugmentOptions):
-    """Options of the CNNs for pictures."""
+    """Options of the image CNNs."""
 
     channels: tuple[int, ...] = option((32, 64, 128), "filters of each stage")
     hidden: int = option(256, "units of the dense layer")
-    dropout: float = option(0.5, "share of the units that are dropped before and after the dense layer in training")
-    label_smoothing: float = option(0.0, "share of the target given to all classes alike in training")
+    dropout: float = option(0.5, "dropout rate before and after the dense layer")
+    label_smoothing: float = option(0.0, "label smoothing: share of the target spread evenly over all classes")
 
     schedule: ClassVar[Mapping[str, Any]] = {
         "schedule": "plateau",
@@ -185,8 +231,8 @@ class PictureCnnOptions(AugmentOptions):
     }
 
 
-def begin(network: nn.Module, activation: str) -> None:
-    """Draw first weights that suit the activation: those of He et al. (2015) for ReLU, of Glorot and Bengio (2010) for tanh."""
+def initialise(network: nn.Module, activation: str) -> None:
+    """Initialise the weights by the activation: He et al. (2015) for ReLU, Glorot and Bengio (2010) for tanh."""
     for part in network.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):
             if activation == "relu":
@@ -198,7 +244,7 @@ def begin(network: nn.Module, activation: str) -> None:
 
 
 class Stages(nn.Module):
-    """Convolution and pooling, over and over, with or without a residual block after each."""
+    """Stages of convolution and pooling, each optionally followed by a residual block."""
 
     def __init__(self, channels: list[int], activation: str, skip: bool) -> None:
         super().__init__()
@@ -208,9 +254,9 @@ class Stages(nn.Module):
         self.blocks = nn.ModuleList(Residual(size, activation) for size in channels) if skip else None
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return the maps of the last stage."""
+        """Return the feature maps of the last stage."""
         for place, convolution in enumerate(self.convolutions):
-            # The same as activating first, since both activations rise, on a quarter of the points.
+            # Pooling before the activation gives the same result, as both activations are monotonic, and is cheaper.
             values = self.activation(functional.max_pool2d(convolution(values), 2))
             if self.blocks is not None:
                 values = self.blocks[place](values)
@@ -218,7 +264,7 @@ class Stages(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two convolutions with batch normalisation, added to what went in (He et al. 2016)."""
+    """A residual block: two convolutions with batch normalisation, added to the input (He et al. 2016)."""
 
     def __init__(self, size: int, activation: str) -> None:
         super().__init__()
@@ -230,14 +276,14 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second_norm.weight)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return maps of the same shape."""
+        """Return feature maps of the same shape."""
         found = self.activation(self.first_norm(self.first(values)))
         added: Tensor = self.activation(values + self.second_norm(self.second(found)))
         return added
 
 
 class CnnBody(nn.Module):
-    """The stages, laid flat: what a transfer reads."""
+    """The stages and a flatten layer: the features that a transfer model uses."""
 
     def __init__(self, config: PictureCnnConfig) -> None:
         super().__init__()
@@ -252,7 +298,7 @@ class CnnBody(nn.Module):
 
 
 class PictureCnn(PictureClassifier):  # type: ignore[no-untyped-call]
-    """Stages of convolutions, a dense layer, the classes."""
+    """Stages of convolutions, a dense layer and the output layer."""
 
     config_class = PictureCnnConfig
 
@@ -263,8 +309,8 @@ class PictureCnn(PictureClassifier):  # type: ignore[no-untyped-call]
         self.dense = nn.Linear(self.body.size, config.hidden)
         self.head = nn.Linear(config.hidden, len(config.id2label or {}))
         self.activation = ACTIVATIONS[config.activation]
-        if not config.skip:  # with it PyTorch's own weights did better (docs/log.md)
-            begin(self, config.activation)
+        if not config.skip:  # with skip connections PyTorch's default initialisation is better (docs/log.md)
+            initialise(self, config.activation)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def scores(self, values: Tensor) -> Tensor:
@@ -284,24 +330,24 @@ def _cnn(options: PictureCnnOptions, shape: PictureShape, recipe: str, **setting
 
 @register(
     "cnn-relu",
-    "pictures: three stages of convolution and pooling, a dense layer",
+    "pictures: three stages of convolution and pooling, then a dense layer; ReLU",
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="report 002, part 2",
+    source="LeCun et al., Gradient-based learning applied to document recognition, 1998",
 )
 def cnn_relu(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
-    """Build the basic CNN."""
+    """Build the CNN with ReLU."""
     return _cnn(options, shape, "cnn-relu")
 
 
 @register(
     "cnn-tanh",
-    "pictures: the same with tanh in the hidden layers",
+    "pictures: cnn-relu with tanh instead of ReLU",
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="report 002, part 2",
+    source="LeCun et al., Gradient-based learning applied to document recognition, 1998",
 )
 def cnn_tanh(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     """Build the CNN with tanh."""
@@ -310,24 +356,24 @@ def cnn_tanh(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
 
 @register(
     "cnn-sigmoid",
-    "pictures: the same with a sigmoid for each class, and the binary cross-entropy that goes with it",
+    "pictures: cnn-relu with sigmoid outputs and binary cross-entropy",
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="report 002, part 2",
+    source="LeCun et al., Gradient-based learning applied to document recognition, 1998",
 )
 def cnn_sigmoid(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
-    """Build the CNN with a sigmoid output; `transformers` pipelines read that from the problem type."""
+    """Build the CNN with a sigmoid output; pipelines of `transformers` apply it because of the problem type."""
     return _cnn(options, shape, "cnn-sigmoid", output="sigmoid", problem_type="multi_label_classification")
 
 
 @register(
     "cnn-skip",
-    "pictures: the same with a residual block after each stage",
+    "pictures: cnn-relu with a residual block after each stage",
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="report 002, part 2; He et al., Deep residual learning for image recognition, 2016",
+    source="He et al., Deep residual learning for image recognition, 2016",
 )
 def cnn_skip(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     """Build the CNN with skip connections."""
@@ -342,10 +388,10 @@ class PictureResnetOptions(AugmentOptions):
     """Options of `fast-resnet`."""
 
     channels: tuple[int, ...] = option((32, 64, 128), "filters of each stage")
-    dropout: float = option(0.0, "share of the features that are dropped before the classes in training")
-    label_smoothing: float = option(0.1, "share of the target given to all classes alike in training")
-    crop: int = option(3, "move each training picture by up to so many pixels")
-    flip: bool = option(True, "mirror half of the training pictures (not for letters and digits)")
+    dropout: float = option(0.0, "dropout rate before the output layer")
+    label_smoothing: float = option(0.1, "label smoothing: share of the target spread evenly over all classes")
+    crop: int = option(3, "shift each training picture by up to this many pixels")
+    flip: bool = option(True, "flip half of the training pictures horizontally (unsuitable for letters and digits)")
 
     schedule: ClassVar[Mapping[str, Any]] = {
         "schedule": "one-cycle",
@@ -366,12 +412,12 @@ class Unit(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return the activated maps."""
+        """Return the activated feature maps."""
         return functional.relu(self.norm(self.convolution(values)))
 
 
 class ResnetBody(nn.Module):
-    """From pictures to one vector each."""
+    """The layers from pictures to one feature vector per picture."""
 
     def __init__(self, config: PictureResnetConfig) -> None:
         super().__init__()
@@ -392,7 +438,7 @@ class ResnetBody(nn.Module):
 
 
 class PictureResnet(PictureClassifier):  # type: ignore[no-untyped-call]
-    """Residual blocks and a linear layer."""
+    """Residual blocks and a linear output layer."""
 
     config_class = PictureResnetConfig
 
@@ -411,14 +457,14 @@ class PictureResnet(PictureClassifier):  # type: ignore[no-untyped-call]
 
 @register(
     "fast-resnet",
-    "pictures: a small residual network, augmentation, label smoothing, one-cycle",
+    "pictures: a small residual network with augmentation, label smoothing and a one-cycle schedule",
     task="picture",
     family="neural",
     options=PictureResnetOptions,
     source="Page, How to train your ResNet, 2019; Jordan, 94% on CIFAR-10 in 3.29 seconds, 2024",
 )
 def fast_resnet(options: PictureResnetOptions, shape: PictureShape) -> PictureResnet:
-    """Build the fast network."""
+    """Build the residual network."""
     config = PictureResnetConfig(
         **common(options, shape, "fast-resnet"), channels=list(options.channels), dropout=options.dropout,
         label_smoothing=options.label_smoothing, mirrored=options.flip,

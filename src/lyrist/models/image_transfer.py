@@ -1,8 +1,8 @@
 """Image autoencoder (`autoencoder`), and classifiers on the features of a fitted network (`transfer`, `autoencoder-classifier`).
 
-The autoencoder: convolutions of 32 and 64 filters with pooling, dense layers of 128 and 64 (the code), the reverse by
-up-sampling, batch normalisation, a final sigmoid, and the mean squared error of values from 0 to 1. The classifiers put a new
-head on a copy of the source's features, which stay frozen for a share of the budget and are then tuned.
+The autoencoder has convolutions of 32 and 64 filters with pooling and dense layers of 128 and 64 units (the code). The decoder
+mirrors it with up-sampling. It uses batch normalisation, a sigmoid output and the mean squared error of values from 0 to 1.
+The classifiers put a new head on a copy of the source's layers, which stay frozen for a part of training and are then tuned.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class AutoencoderOptions(AugmentOptions):
 
     channels: tuple[int, ...] = option((32, 64), "filters of each stage")
     dense: int = option(128, "units between the stages and the code")
-    code: int = option(64, "numbers that a picture is squeezed into")
+    code: int = option(64, "dimension of the code")
 
     schedule: ClassVar[Mapping[str, Any]] = {
         "schedule": "plateau",
@@ -57,7 +57,7 @@ class AutoencoderOptions(AugmentOptions):
 
 @dataclass
 class AutoencoderOutput(ModelOutput):
-    """What an autoencoder returns."""
+    """The output of an autoencoder."""
 
     loss: Tensor | None = None
     """Mean squared error of values from 0 to 1."""
@@ -68,7 +68,7 @@ class AutoencoderOutput(ModelOutput):
 
 
 class Encoder(nn.Module):
-    """From pictures to their code."""
+    """The encoder, from pictures to codes."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Encoder(nn.Module):
         self.code = nn.Linear(config.dense, config.code)
 
     def maps(self, values: Tensor) -> Tensor:
-        """Return what the convolutions found, laid flat, (batch, `flat`)."""
+        """Return the flattened feature maps, (batch, `flat`)."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             values = functional.relu(functional.max_pool2d(norm(convolution(values)), 2))
         return values.flatten(1)
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From codes to pictures."""
+    """The decoder, from codes to pictures."""
 
     def __init__(self, config: AutoencoderConfig, encoder: Encoder) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(PictureNetwork):  # type: ignore[no-untyped-call]
-    """Pictures to codes and back."""
+    """A convolutional autoencoder."""
 
     config_class = AutoencoderConfig
 
@@ -132,7 +132,7 @@ class Autoencoder(PictureNetwork):  # type: ignore[no-untyped-call]
         self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, pixel_values: Tensor | None = None, labels: Tensor | None = None, **_: Any) -> AutoencoderOutput:
-        """Return codes, reconstructions and their mean squared error; labels are not looked at."""
+        """Return codes, reconstructions and the mean squared error; labels are ignored."""
         if pixel_values is None:
             raise ValueError("pixel_values are needed")
         values = self.prepared(pixel_values)
@@ -145,11 +145,11 @@ class Autoencoder(PictureNetwork):  # type: ignore[no-untyped-call]
 
 @register(
     "autoencoder",
-    "pictures: through a code of 64 numbers and back, without labels",
+    "pictures: a convolutional autoencoder with a code of 64 numbers; uses no labels",
     task="picture",
     family="neural",
     options=AutoencoderOptions,
-    source="report 002, part 2",
+    source="Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006",
 )
 def autoencoder(options: AutoencoderOptions, shape: PictureShape) -> Autoencoder:
     """Build the autoencoder."""
@@ -167,12 +167,12 @@ class TransferOptions(AugmentOptions):
     """Options of `transfer`."""
 
     reads: Literal["maps", "code"] = option(
-        "maps", "what is read of an autoencoder: its convolutions' maps or its code"
+        "maps", "features of an autoencoder: the feature maps of its convolutions, or its code"
     )
-    frozen: float = option(0.5, "share of the budget in which the features stay as they are, 0 to 1")
+    frozen: float = option(0.5, "share of the training budget in which the source's layers are frozen, 0 to 1")
     hidden: int = option(256, "units of the dense layer")
-    dropout: float = option(0.5, "share of the units that are dropped before and after the dense layer in training")
-    label_smoothing: float = option(0.0, "share of the target given to all classes alike in training")
+    dropout: float = option(0.5, "dropout rate before and after the dense layer")
+    label_smoothing: float = option(0.0, "label smoothing: share of the target spread evenly over all classes")
 
     schedule: ClassVar[Mapping[str, Any]] = {
         "schedule": "one-cycle",
@@ -185,7 +185,7 @@ class TransferOptions(AugmentOptions):
 
     def __post_init__(self) -> None:
         if not 0 <= self.frozen <= 1:
-            raise UsageError(f"--frozen is a share of the budget, from 0 to 1; {self.frozen} is not.")
+            raise UsageError(f"--frozen must be a share of the budget between 0 and 1, got {self.frozen}.")
 
 
 @dataclass(frozen=True)
@@ -193,17 +193,17 @@ class CodeOptions(TransferOptions):
     """Options of `autoencoder-classifier`."""
 
     reads: Literal["maps", "code"] = option(
-        "code", "what is read of the autoencoder: its convolutions' maps or its code"
+        "code", "features of the autoencoder: the feature maps of its convolutions, or its code"
     )
 
 
 class TransferClassifier(PictureClassifier):  # type: ignore[no-untyped-call]
-    """The body of another network, dropout, a dense layer, the classes.
+    """The layers of another network, then dropout, a dense layer and the output layer.
 
     Attributes
     ----------
     frozen : bool
-        While it is trained: leave the body as it is.
+        In training, do not update the layers of the source.
     """
 
     config_class = TransferConfig
@@ -236,7 +236,7 @@ class TransferClassifier(PictureClassifier):  # type: ignore[no-untyped-call]
 
 
 def _body(source: Mapping[str, Any], reads: str) -> tuple[nn.Module, int]:
-    """Return the features that a configuration describes, and how many there are."""
+    """Return the layers that a configuration describes, and the number of their features."""
     given = {key: value for key, value in source.items() if key != "model_type"}
     kind = source.get("model_type")
     if kind == PictureCnnConfig.model_type:
@@ -249,25 +249,25 @@ def _body(source: Mapping[str, Any], reads: str) -> tuple[nn.Module, int]:
         config = AutoencoderConfig(**given)
         encoder = Encoder(config)
         return encoder, encoder.flat if reads == "maps" else config.code
-    raise UsageError(f"A network of the kind '{kind}' has no features that can be transferred; name another --source.")
+    raise UsageError(f"A network of type '{kind}' has no features that can be transferred; choose another --source.")
 
 
 _KEPT = ("model_type", "image_size", "channels", "activation", "skip", "dense", "code")
-"""What a body is built from."""
+"""Keys of the configuration that determine the layers."""
 
 
 def _transfer(options: TransferOptions, shape: PictureShape, recipe: str) -> TransferClassifier:
     if shape.source is None:
-        raise UsageError(f"The recipe '{recipe}' reads the features of a fitted network; give one: --source RUN.")
+        raise UsageError(f"The recipe '{recipe}' needs a fitted image network; name its run with --source RUN.")
     own = shape.source.config
     if own.image_size != shape.side:
         raise UsageError(
             f"The source was fitted on pictures of {own.image_size} pixels, these have {shape.side}; "
-            f"give --side {own.image_size}."
+            f"use --side {own.image_size}."
         )
     inner = own.source if isinstance(own, TransferConfig) else {k: v for k, v in own.to_dict().items() if k in _KEPT}
     reads = own.reads if isinstance(own, TransferConfig) else options.reads
-    # The features expect the brightness and contrast that they were fitted with.
+    # The features expect pictures normalised as in their own training.
     settings = {**common(options, shape, recipe), "mean": own.mean, "std": own.std}
     config = TransferConfig(
         **settings, source=inner, reads=reads, hidden=options.hidden, dropout=options.dropout,
@@ -281,11 +281,11 @@ def _transfer(options: TransferOptions, shape: PictureShape, recipe: str) -> Tra
 
 @register(
     "transfer",
-    "pictures: the features of a fitted network (--source RUN) under a new head, frozen, then tuned",
+    "pictures: a new head on the features of a fitted network (--source RUN), frozen first, then tuned",
     task="picture",
     family="neural",
     options=TransferOptions,
-    source="report 002, part 2; Yosinski et al., How transferable are features in deep neural networks?, 2014",
+    source="Yosinski et al., How transferable are features in deep neural networks?, 2014",
 )
 def transfer(options: TransferOptions, shape: PictureShape) -> TransferClassifier:
     """Build the new head on the source's features."""
@@ -294,14 +294,14 @@ def transfer(options: TransferOptions, shape: PictureShape) -> TransferClassifie
 
 @register(
     "autoencoder-classifier",
-    "pictures: a classifier on the code of an autoencoder, which is fitted first where no --source is given",
+    "pictures: a classifier on the code of an autoencoder, which is fitted first if no --source is given",
     task="picture",
     family="neural",
     options=CodeOptions,
-    source="report 002, part 2",
+    source="Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006",
 )
 def autoencoder_classifier(options: CodeOptions, shape: PictureShape) -> TransferClassifier:
-    """Build the classifier on the autoencoder's code."""
+    """Build the classifier on the code of the autoencoder."""
     return _transfer(options, shape, "autoencoder-classifier")
 
 

@@ -1,14 +1,17 @@
-"""What a classifier is given: plain texts, or a table with the column ``lyrics`` and, for some recipes, ``artist``.
+"""The input of classifiers: plain texts, or a table with the column ``lyrics`` and, for some recipes, ``artist``; and labels.
 
-scikit-learn indexes lists, arrays and data frames alike, so `cross_val_score` and pipelines work with each of these
-shapes; every estimator of Lyrist reads them through the functions below and through nothing else. No data frame library
-is imported: polars, pandas and pyarrow tables all answer to ``column_names`` or ``columns`` and to ``[name]``.
+scikit-learn can index lists, arrays and data frames, so `cross_val_score` and pipelines work with each of these types. Every
+estimator of Lyrist reads its input through the functions below. No data frame library is imported: polars, pandas and pyarrow
+tables all have ``column_names`` or ``columns``, and ``[name]``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lyrist.errors import LyristError, nearest
 
@@ -32,28 +35,28 @@ def lyrics_of(X: Any) -> list[str]:
     Returns
     -------
     list of str
-        n texts; a missing one (None, NaN) is the empty text, and the halves of broken surrogate pairs are question marks.
+        n texts; a missing one (None, NaN) is the empty text, and unpaired surrogates are replaced by question marks.
 
     Raises
     ------
     LyristError
-        ``X`` is one string, has no such column, or holds something else than text.
+        ``X`` is one string, has no such column, or contains something else than text.
     """
     return _texts(_column(X, LYRICS) if is_table(X) else X, LYRICS)
 
 
 def artists_of(X: Any) -> list[str]:
-    """Return the artist of each song in the table ``X``, in order; ``""`` where it is missing.
+    """Return the artist of each song in the table ``X``, in order; ``""`` if it is missing.
 
     Raises
     ------
     LyristError
-        ``X`` is no table, or has no column ``artist``.
+        ``X`` is not a table, or has no column ``artist``.
     """
     if not is_table(X):
         raise LyristError(
-            "The artist of each song is needed here, but plain texts were given; "
-            "give a table with the columns 'lyrics' and 'artist', or choose a recipe that reads the lyrics alone."
+            "This model needs the artist of each song, but the input is plain texts; "
+            "pass a table with the columns 'lyrics' and 'artist', or choose a recipe that uses only the lyrics."
         )
     return _texts(_column(X, ARTIST), ARTIST)
 
@@ -69,7 +72,7 @@ def songs(lyrics: Sequence[str], artists: Sequence[str] | None = None) -> Any:
 
 
 def labels_of(y: Any) -> list[str]:
-    """Return the labels ``y`` as a list of strings, whatever sequence they came in.
+    """Return the labels ``y``, any sequence, as a list of strings.
 
     Raises
     ------
@@ -79,12 +82,38 @@ def labels_of(y: Any) -> list[str]:
     values = y.tolist() if hasattr(y, "tolist") else list(y)
     for place, value in enumerate(values):
         if _missing(value):
-            raise LyristError(f"Song {place + 1} of those to learn from has no label; leave out songs without one.")
+            raise LyristError(f"Training song {place + 1} has no label; remove songs without a label.")
     return [str(value) for value in values]
 
 
+def classes_and_index(X: Any, y: Any) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Return the sorted class names and the class of each song.
+
+    Raises
+    ------
+    LyristError
+        There are no songs, not as many labels as songs, or only one class.
+    """
+    labels, n = labels_of(y), len(lyrics_of(X))
+    if len(labels) != n:
+        raise LyristError(f"There are {n} songs and {len(labels)} labels; pass one label per song.")
+    if n == 0:
+        raise LyristError("There are no training songs.")
+    classes, index = np.unique(np.array(labels, dtype=np.str_), return_inverse=True)
+    if len(classes) < 2:
+        raise LyristError(
+            f"All {n} training songs have the label '{classes[0]}'; a classifier needs at least two labels."
+        )
+    return classes, index.astype(np.int64)
+
+
+def class_shares(index: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Return the class frequencies with additive smoothing of 0.5, shape (k,)."""
+    return np.asarray((np.bincount(index, minlength=k) + 0.5) / (len(index) + 0.5 * k), dtype=np.float64)
+
+
 def _encodable(text: str) -> str:
-    """Return ``text`` with the halves of broken surrogate pairs, which no table or tokenizer holds, as question marks."""
+    """Return ``text`` with unpaired surrogates, which tables and tokenizers cannot store, as question marks."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -100,7 +129,7 @@ def _column(X: Any, name: str) -> Any:
 
 def _texts(values: Any, name: str) -> list[str]:
     if isinstance(values, str | bytes):
-        raise LyristError("One text was given where a list of texts is needed; put it in a list.")
+        raise LyristError("The input is one text, but a list of texts is needed; put it in a list.")
     if hasattr(values, "to_pylist"):
         values = values.to_pylist()
     elif hasattr(values, "tolist"):
@@ -121,7 +150,7 @@ def _text(value: Any, place: int, name: str) -> str:
 
 
 def _missing(value: Any) -> bool:
-    # NaN is the one value that differs from itself; pandas' NA refuses to be compared, and numpy's NaT too differs.
+    # Only NaN (and numpy's NaT) differs from itself; pandas' NA raises an error in a comparison.
     if value is None:
         return True
     try:

@@ -1,12 +1,12 @@
-"""Interpolated modified Kneser-Ney over token ids, and mixture weights fitted on held-out songs.
+"""Interpolated modified Kneser-Ney smoothing over token ids, and mixture weights fitted on held-out songs.
 
-Counting and look-up use sorting only. The n-grams of each length are one sorted array of keys, ``key = (place of the n-gram
+Counting and look-up use sorting only. The n-grams of each length are one sorted array of keys, ``key = (index of the n-gram
 without its last token) * vocabulary + last token``, so the arrays together are an exact trie. A corpus is counted with one
 sort per length; songs are scored with one binary search per length. Counting runs over blocks of songs that are merged, so
 memory holds the distinct n-grams (about 16 bytes each) and 4 bytes per token.
 
 Mixture weights are fitted by expectation-maximisation: the likelihood is concave in them. A Dirichlet prior worth a few
-tokens regularises groups with few places. Within a group the weights may depend on a number (the entropy of a network), by
+tokens regularises groups with few tokens. Within a group the weights may depend on a number (the entropy of a network), by
 linear interpolation between knots, so that scores do not jump.
 Source: Jelinek and Mercer, Interpolated estimation of Markov source parameters, 1980.
 """
@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 BLOCK = 4_000_000
-"""Tokens that are counted at a time."""
+"""Tokens that are counted at once."""
 
 _TOKEN = 16  # bytes of a token: id, place in its song, place of its context twice
 _NGRAM = 16  # bytes of an n-gram that was counted: key and count
@@ -42,11 +42,11 @@ class Level:
     Attributes
     ----------
     keys : array of int64, shape (m,), sorted
-        Place of the n-gram's first n - 1 tokens in the level below, times the vocabulary, plus its last token.
+        Index of the n-gram's first n - 1 tokens in the level below, times the vocabulary, plus its last token.
     kept : array of float32, shape (m,)
-        The last token's discounted share of what followed the first n - 1.
+        The discounted probability of the last token after the first n - 1.
     left : array of float32, shape (m,)
-        The share that the n-gram, as a context, leaves to the next shorter context; 1 where nothing followed it.
+        The back-off weight of the n-gram as a context; 1 if nothing followed it.
     """
 
     keys: Ints
@@ -56,13 +56,13 @@ class Level:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Songs laid end to end.
+    """Concatenated songs.
 
     Attributes
     ----------
     ids : array of int32, shape (n,)
     place : array of int32, shape (n,)
-        The place of each token in its song, from 0.
+        The position of each token in its song, from 0.
     """
 
     ids: NDArray[np.int32]
@@ -70,14 +70,14 @@ class Tokens:
 
     @classmethod
     def of(cls, songs: Sequence[NDArray[np.integer]]) -> Tokens:
-        """Lay ``songs`` end to end."""
+        """Concatenate ``songs``."""
         if not len(songs):
             return cls(np.zeros(0, np.int32), np.zeros(0, np.int32))
         ids = np.concatenate([np.asarray(song, dtype=np.int32) for song in songs])
         return cls(ids, np.concatenate([np.arange(len(song), dtype=np.int32) for song in songs]))
 
     def before(self, values: NDArray[np.integer], n: int) -> Ints:
-        """Return for each token the value at the token before it; -1 where fewer than ``n`` stand before it."""
+        """Return for each token the value at the previous token; -1 for the first ``n`` tokens of a song."""
         shifted = np.full(len(values), -1, dtype=np.int64)
         shifted[1:] = values[:-1]
         shifted[self.place < n] = -1
@@ -86,16 +86,16 @@ class Tokens:
 
 @dataclass(frozen=True)
 class KneserNey:
-    """Probabilities of the next token from the tokens before it.
+    """A Kneser-Ney model of the next token.
 
     Attributes
     ----------
     vocabulary : int
         Number of token ids.
     first : array of float32, shape (vocabulary,)
-        Probability of each token without context: 0 for those that are never written (see `learn`).
+        Unigram probabilities: 0 for tokens that are never predicted (see `learn`).
     left : array of float32, shape (vocabulary,)
-        What each token, as a context, leaves to ``first``.
+        The back-off weight of each token as a context.
     levels : list of Level
         For n-grams of 2, 3, ... tokens.
 
@@ -115,25 +115,25 @@ class KneserNey:
         return len(self.levels) + 1
 
     def nodes(self, tokens: Tokens) -> list[Ints]:
-        """Return for n = 1, 2, ... the place, in its level, of the n-gram that ends at each token; -1 where unknown."""
+        """Return for n = 1, 2, ... the index in its level of the n-gram that ends at each token; -1 if unknown."""
         found = [tokens.ids.astype(np.int64)]
         for n, level in enumerate(self.levels, start=2):
             found.append(find(level.keys, self.keys(tokens.before(found[-1], n - 1), tokens.ids)))
         return found
 
     def keys(self, contexts: Ints, ids: NDArray[np.integer]) -> Ints:
-        """Return the keys of known contexts (places; -1 for unknown ones) followed by tokens; negative for no n-gram."""
+        """Return the keys of contexts (indices; -1 for unknown ones) followed by tokens; negative if unknown."""
         return np.where(contexts >= 0, contexts * self.vocabulary + ids, -1)
 
     def probabilities(self, tokens: Tokens) -> NDArray[np.float64]:
-        """Return the probability of each token after those before it in its song, shape (n,); the first has no context."""
+        """Return the probability of each token given the previous tokens of its song, shape (n,)."""
         nodes = self.nodes(tokens)
-        chance = self.first[tokens.ids].astype(np.float64)
+        probability = self.first[tokens.ids].astype(np.float64)
         for n, level in enumerate(self.levels, start=2):
-            chance *= self._left(n - 1, tokens.before(nodes[n - 2], n - 1))
+            probability *= self._left(n - 1, tokens.before(nodes[n - 2], n - 1))
             known = nodes[n - 1] >= 0
-            chance[known] += level.kept[nodes[n - 1][known]]
-        return chance
+            probability[known] += level.kept[nodes[n - 1][known]]
+        return probability
 
     def advance(self, contexts: Ints, ids: Ints) -> Ints:
         """Return the contexts of songs after another token.
@@ -141,7 +141,7 @@ class KneserNey:
         Parameters
         ----------
         contexts : shape (songs, order)
-            In column n - 1 the place of the n-gram that ends each song, -1 where it is unknown or too long.
+            In column n - 1 the index of the n-gram that ends each song, -1 if it is unknown or longer than the song.
         ids : shape (songs,)
         """
         moved = np.empty_like(contexts)
@@ -152,8 +152,8 @@ class KneserNey:
 
     def distribution(self, contexts: Ints) -> NDArray[np.float64]:
         """Return the probability of every token after each song's contexts (see `advance`), shape (songs, vocabulary)."""
-        chances = np.zeros((len(contexts), self.vocabulary))
-        rest = np.ones(len(contexts))  # what the longer contexts leave
+        probabilities = np.zeros((len(contexts), self.vocabulary))
+        rest = np.ones(len(contexts))  # probability left by the longer contexts
         for n, level in reversed(list(enumerate(self.levels, start=2))):
             known = np.flatnonzero(contexts[:, n - 2] >= 0)
             places = contexts[known, n - 2]
@@ -161,19 +161,19 @@ class KneserNey:
             counts = np.searchsorted(level.keys, (places + 1) * self.vocabulary) - starts
             children = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
             tokens = level.keys[children] - np.repeat(places * self.vocabulary, counts)
-            chances[np.repeat(known, counts), tokens] += level.kept[children] * np.repeat(rest[known], counts)
+            probabilities[np.repeat(known, counts), tokens] += level.kept[children] * np.repeat(rest[known], counts)
             rest[known] *= self._left(n - 1, places)
-        chances += rest[:, None] * self.first
-        return chances
+        probabilities += rest[:, None] * self.first
+        return probabilities
 
     def _left(self, n: int, places: Ints) -> Floats:
-        """Return what contexts of ``n`` tokens leave; an unknown one leaves everything."""
+        """Return the back-off weights of contexts of ``n`` tokens; 1 for unknown ones."""
         left = self.left if n == 1 else self.levels[n - 2].left
         return np.where(places >= 0, left[places], np.float32(1)) if len(left) else np.ones(len(places), np.float32)
 
 
 def find(keys: Ints, wanted: Ints) -> Ints:
-    """Return the places of ``wanted`` in the sorted ``keys``, -1 for those that are not there."""
+    """Return the indices of ``wanted`` in the sorted ``keys``, -1 for missing ones."""
     if not len(keys):
         return np.full(len(wanted), -1, dtype=np.int64)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
@@ -198,14 +198,14 @@ def learn(
     vocabulary
         Number of token ids.
     written : shape (vocabulary,)
-        Which tokens may be predicted; the others are context only and never get any probability.
+        Which tokens may be predicted; the others are only context and have probability 0.
     largest
-        Where a length has more n-grams than this, those seen once are left out.
+        If a length has more n-grams than this, those that occur once are dropped.
 
     Raises
     ------
     LyristError
-        There are no tokens to learn from.
+        There are no tokens.
     """
     blocks = [Tokens.of(part) for part in parts(songs, BLOCK)]
     if not any(written[block.ids].any() for block in blocks):
@@ -227,9 +227,9 @@ def learn(
 
 @dataclass(frozen=True)
 class _Counted:
-    """The n-grams of one length with their counts, and the place of each without its first token in the level below.
+    """The n-grams of one length with their counts, and the index of each without its first token in the level below.
 
-    That place, -1 where it is unknown, is needed only until the level below has its counts.
+    That index, -1 if unknown, is needed only until the level below has its counts.
     """
 
     keys: Ints
@@ -238,11 +238,10 @@ class _Counted:
 
 
 def memory(tokens: int, order: int, largest: int) -> int:
-    """Return about how many bytes `learn` takes at its peak for so many tokens.
+    """Return an estimate of the peak memory of `learn` in bytes.
 
-    Every token is held with its place and its context. Of each length, n-grams are held as often as they differ: at most
-    as many as there are tokens, and about ``largest`` where those seen once are left out; a merge of two parts holds
-    both several times.
+    Every token is stored with its position and its context. The number of distinct n-grams of each length is at most the
+    number of tokens, and about ``largest`` when those that occur once are dropped. A merge of two parts needs several copies.
     """
     each = min(tokens, int(_OVER * largest))
     return _TOKEN * tokens + _NGRAM * each * (order - 1) + _MERGED * each + _BLOCKED * min(tokens, BLOCK)
@@ -263,9 +262,9 @@ def parts(songs: Sequence[NDArray[np.integer]], most: int) -> Iterator[list[NDAr
 
 
 def _count(blocks: list[Tokens], below: list[NDArray[np.int32]], n: int, vocabulary: int, largest: int) -> _Counted:
-    """Return the n-grams of length ``n``; ``below`` tells the place of the shorter one that ends at each token.
+    """Return the n-grams of length ``n``; ``below`` has the index of the shorter n-gram that ends at each token.
 
-    Where several blocks hold too many, those seen once are left out on the way, so that memory has a bound.
+    If several blocks together have too many, those that occur once are dropped while merging, which bounds memory.
     """
     parts: list[_Counted] = []
     for block, places in zip(blocks, below, strict=True):
@@ -275,19 +274,19 @@ def _count(blocks: list[Tokens], below: list[NDArray[np.int32]], n: int, vocabul
         parts.append(_Counted(keys, counts, places[real[first]]))
         while len(parts) > 1 and len(parts[-2].keys) <= 2 * len(
             parts[-1].keys
-        ):  # each n-gram is moved only a few times
+        ):  # merge parts of similar size, so that each n-gram is moved only a few times
             parts[-2:] = [_common(_merge(parts[-2:]), largest)]
     return _merge(parts)
 
 
 def _common(level: _Counted, largest: int) -> _Counted:
-    """Return the n-grams, without those seen once where there are too many."""
+    """Return the n-grams, without those that occur once if there are too many."""
     often = level.counts > 1 if len(level.keys) > largest else slice(None)
     return _Counted(level.keys[often], level.counts[often], level.suffixes[often])
 
 
 def _keys(block: Tokens, below: NDArray[np.int32], n: int, vocabulary: int) -> Ints:
-    """Return the key of the ``n``-gram that ends at each token; negative where there is none."""
+    """Return the key of the ``n``-gram that ends at each token; negative if there is none."""
     context = block.before(below, n - 1)
     return np.where(context >= 0, context * vocabulary + block.ids, -1)
 
@@ -304,18 +303,18 @@ def _merge(parts: list[_Counted]) -> _Counted:
 
 
 def _continued(level: _Counted, suffixes: NDArray[np.int32]) -> _Counted:
-    """Return the n-grams with Kneser-Ney's counts: in how many ways each is continued to the left.
+    """Return the n-grams with continuation counts: the number of distinct tokens before each.
 
-    Those of the longest n-grams stay plain, and so do those at the beginning of a song, which nothing stands before.
+    The longest n-grams, and those at the beginning of a song, keep their plain counts.
     """
     ways = np.bincount(suffixes[suffixes >= 0], minlength=len(level.keys))
     return _Counted(level.keys, np.where(ways > 0, ways, level.counts))
 
 
 def _discounts(counts: Ints) -> NDArray[np.float64]:
-    """Return what is taken from counts of 0, 1, 2, and 3 or more (Chen and Goodman's estimate)."""
+    """Return the discounts of counts 0, 1, 2, and 3 or more (estimate of Chen and Goodman)."""
     one, two, three, four = (int((counts == k).sum()) for k in (1, 2, 3, 4))
-    share = one / (one + 2 * two) if one else 0.5  # none were seen once where rare ones were left out
+    share = one / (one + 2 * two) if one else 0.5  # there are none if rare n-grams were dropped
     taken = [0.0]
     for k, (now, following) in enumerate([(one, two), (two, three), (three, four)], start=1):
         taken.append(min(max(k - (k + 1) * share * following / now, 0.05), k - 0.05) if now else 0.5 * k)
@@ -323,7 +322,7 @@ def _discounts(counts: Ints) -> NDArray[np.float64]:
 
 
 def _discounted(counted: list[_Counted], vocabulary: int, written: NDArray[np.bool_]) -> KneserNey:
-    """Turn counts into probabilities, level by level; the counts are let go on the way, since they take half of all."""
+    """Convert counts to probabilities, level by level; counts are freed on the way, as they are half of the memory."""
     keys = [level.keys for level in counted]
     kept: list[NDArray[Any]] = []
     left: list[NDArray[Any]] = []
@@ -343,7 +342,7 @@ def _discounted(counted: list[_Counted], vocabulary: int, written: NDArray[np.bo
 
 
 def _shares(level: _Counted, counts: Ints, vocabulary: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each n-gram's discounted share of its context, and what each context has left."""
+    """Return the discounted probability of each n-gram in its context, and the back-off weight of each context."""
     context = level.keys // vocabulary
     taken = _discounts(counts)[np.minimum(counts, 3)]
     total = np.bincount(context, weights=counts)
@@ -353,7 +352,7 @@ def _shares(level: _Counted, counts: Ints, vocabulary: int) -> tuple[NDArray[np.
 
 
 def _padded(left: NDArray[Any], size: int) -> Floats:
-    """Return ``left`` for all contexts: those after the last that was ever followed leave everything."""
+    """Return back-off weights for all contexts, 1 for those beyond the end of ``left``."""
     full = np.ones(size, dtype=np.float32)
     full[: min(len(left), size)] = left[:size]
     return full
@@ -363,11 +362,11 @@ Array = NDArray[np.float64]
 
 EM_ROUNDS = 30
 PRIOR_STRENGTH = 10.0
-"""Tokens that the prior is worth for each set of weights."""
+"""Strength of the Dirichlet prior of each set of weights, in tokens."""
 
 
 def knot_shares(values: Array, knots: Array) -> Array:
-    """Return the share of each knot at each value, shape (n, knots): rows sum to 1, at most two are not 0.
+    """Return the interpolation weight of each knot at each value, shape (n, knots): rows sum to 1, at most two are not 0.
 
     Values beyond the first or last knot count as that knot.
     """
@@ -384,22 +383,22 @@ def knot_shares(values: Array, knots: Array) -> Array:
 
 
 def mix_weights(weights: Array, group: Ints, share: Array) -> Array:
-    """Return the weights of the parts at each place, shape (n, parts), from (groups, knots, parts)."""
+    """Return the weights of the parts for each token, shape (n, parts), from (groups, knots, parts)."""
     found: Array = np.matmul(share[:, None, :], weights[group])[:, 0]
     return found
 
 
-def fit_weights(chances: Array, group: Ints, share: Array, prior: Array, rounds: int = EM_ROUNDS) -> Array:
-    """Return the weights, shape (groups, knots, parts), of which each set sums to 1.
+def fit_weights(probabilities: Array, group: Ints, share: Array, prior: Array, rounds: int = EM_ROUNDS) -> Array:
+    """Return the mixture weights, shape (groups, knots, parts); each set sums to 1.
 
     Parameters
     ----------
-    chances : shape (n, parts)
-        What each part gave to the token that came.
+    probabilities : shape (n, parts)
+        The probability of the true token by each part.
     group : shape (n,)
-        The group of each place.
+        The group of each token.
     share : shape (n, knots)
-        What `knot_shares` returned; a column of ones where there is one knot.
+        The result of `knot_shares`; a column of ones if there is one knot.
     prior : shape (groups, parts)
         Rows sum to 1; a part of weight 0 keeps it.
     """
@@ -409,16 +408,16 @@ def fit_weights(chances: Array, group: Ints, share: Array, prior: Array, rounds:
     for each, own in enumerate(prior):
         places, used = order[ends[each] : ends[each + 1]], np.flatnonzero(own > 0)
         if len(places):
-            found = _maximise(chances[np.ix_(places, used)], share[places], own[used], rounds)
+            found = _maximise(probabilities[np.ix_(places, used)], share[places], own[used], rounds)
             weights[each][:, used] = found
     return weights
 
 
-def _maximise(chances: Array, share: Array, own: Array, rounds: int) -> Array:
+def _maximise(probabilities: Array, share: Array, own: Array, rounds: int) -> Array:
     weights = np.repeat(own[None], share.shape[1], axis=0)
     for _ in range(rounds):
-        chance = np.einsum("nk,nk->n", share @ weights, chances)
-        # Of what came, this much was the doing of each part by each knot.
-        done = weights * (share.T @ (chances / np.maximum(chance, 1e-300)[:, None])) + PRIOR_STRENGTH * own
+        probability = np.einsum("nk,nk->n", share @ weights, probabilities)
+        # Expected counts (responsibilities) of each part at each knot.
+        done = weights * (share.T @ (probabilities / np.maximum(probability, 1e-300)[:, None])) + PRIOR_STRENGTH * own
         weights = done / done.sum(axis=1, keepdims=True)
     return weights

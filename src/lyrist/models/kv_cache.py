@@ -1,8 +1,8 @@
-"""KV caches: a layer with spare capacity, and how songs that were read apart become one batch.
+"""KV caches: a layer with spare capacity, and functions that join the caches of several songs into one batch.
 
-transformers' `DynamicCache` concatenates at each token, which takes a tenth of the time for 32 songs; `RoomyLayer` writes a
-token's own keys and values into capacity allocated before. To batch songs of different lengths the shorter cache is padded
-on the left and the caller masks the padding. A `lyrist.models.language_model.State` has no columns to pad, or delegates to
+The `DynamicCache` of transformers concatenates at each token, which takes a tenth of the time for 32 songs. `PreallocatedLayer`
+writes the keys and values of new tokens into capacity allocated before. To batch songs of different lengths, the shorter cache is
+padded on the left and the caller masks the padding. A `lyrist.models.language_model.State` has no columns to pad, or delegates to
 the network that it contains.
 """
 
@@ -18,69 +18,71 @@ from transformers.cache_utils import DynamicLayer
 
 from lyrist.models.language_model import State
 
-ROOM = 64
-"""Places that are set aside at first; from then on, half of those in use."""
+SPARE = 64
+"""Positions allocated initially; later, half of those in use."""
 
 
-class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """A layer whose ``keys`` and ``values`` are the filled parts of larger tensors."""
 
-    _rooms: tuple[Tensor, Tensor] | None = None
+    _buffers: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Add what new tokens gave, (songs, heads, time, size), and return all so far."""
-        if torch.is_grad_enabled():  # what gradients need is not to be written over
+        """Append the keys and values of new tokens, (songs, heads, time, size), and return all so far."""
+        if torch.is_grad_enabled():  # in-place updates would overwrite values that the gradients need
             super().update(key_states, value_states, *args, **kwargs)
             return cast(Tensor, self.keys), cast(Tensor, self.values)
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         seen, new = self.get_seq_length(), key_states.shape[-2]
-        keys, values = self._rooms = self._with_room(key_states, value_states, seen, seen + new)
+        keys, values = self._buffers = self._with_capacity(key_states, value_states, seen, seen + new)
         keys.narrow(2, seen, new).copy_(key_states)
         values.narrow(2, seen, new).copy_(value_states)
         self.keys, self.values = keys.narrow(2, 0, seen + new), values.narrow(2, 0, seen + new)
         return self.keys, self.values
 
-    def _with_room(self, keys: Tensor, values: Tensor, seen: int, length: int) -> tuple[Tensor, Tensor]:
-        """Return where there is room for ``length`` places, those seen filled."""
+    def _with_capacity(self, keys: Tensor, values: Tensor, seen: int, length: int) -> tuple[Tensor, Tensor]:
+        """Return buffers of at least ``length`` positions that contain those seen so far."""
         old_keys, old_values = cast(Tensor, self.keys), cast(Tensor, self.values)
-        rooms = self._rooms
-        # Where songs were chosen or put in order since, what is left of them is somewhere else.
-        if rooms and rooms[0].shape[-2] >= length and rooms[0].data_ptr() == old_keys.data_ptr():
-            return rooms
-        rooms = _room(keys, length), _room(values, length)
+        buffers = self._buffers
+        # After a selection or reordering of songs, the keys are no longer a view of the buffer.
+        if buffers and buffers[0].shape[-2] >= length and buffers[0].data_ptr() == old_keys.data_ptr():
+            return buffers
+        buffers = _buffer(keys, length), _buffer(values, length)
         if seen:
-            for room, old in zip(rooms, (old_keys, old_values), strict=True):
-                room.narrow(2, 0, seen).copy_(old)
-        return rooms
+            for buffer, old in zip(buffers, (old_keys, old_values), strict=True):
+                buffer.narrow(2, 0, seen).copy_(old)
+        return buffers
 
 
-def _room(like: Tensor, length: int) -> Tensor:
-    return like.new_empty(*like.shape[:2], length + max(ROOM, length // 2), like.shape[-1])
+def _buffer(like: Tensor, length: int) -> Tensor:
+    return like.new_empty(*like.shape[:2], length + max(SPARE, length // 2), like.shape[-1])
 
 
-def roomy_cache(layers: int) -> DynamicCache:
-    """Return an empty cache of so many layers."""
+def preallocated_cache(layers: int) -> DynamicCache:
+    """Return an empty cache of ``layers`` layers."""
     cache = DynamicCache()
-    cache.layers = [RoomyLayer() for _ in range(layers)]  # type: ignore[no-untyped-call]
+    cache.layers = [PreallocatedLayer() for _ in range(layers)]  # type: ignore[no-untyped-call]
     return cache
 
 
 def joinable(past: Any) -> bool:
-    """Return whether songs of such a past can be put beside others of another length."""
+    """Return whether songs of this cache can be joined with songs of another length."""
     if isinstance(past, State):
         return past.joins
-    # A layer that slides, or keeps something else than keys and values, cannot be padded.
-    return isinstance(past, DynamicCache) and all(type(layer) in (DynamicLayer, RoomyLayer) for layer in past.layers)
+    # A layer with a sliding window, or with something else than keys and values, cannot be padded.
+    return isinstance(past, DynamicCache) and all(
+        type(layer) in (DynamicLayer, PreallocatedLayer) for layer in past.layers
+    )
 
 
 def columns(past: Any) -> int | None:
-    """Return the columns that a mask must have for what was read, or None where there are none to mask."""
+    """Return the number of columns of the attention mask, or None if the model needs no mask."""
     return past.columns() if isinstance(past, State) else int(past.get_seq_length())
 
 
 def join(past: Any, other: Any) -> None:
-    """Put the songs of ``other`` after those of ``past``, in place; the shorter is padded on the left."""
+    """Append the songs of ``other`` to ``past``, in place; the shorter cache is padded on the left."""
     if isinstance(past, State):
         past.join(other)
         return
@@ -92,7 +94,7 @@ def join(past: Any, other: Any) -> None:
 
 
 def trim(past: Any, kept: int) -> None:
-    """Leave out all columns but the last ``kept``, in place."""
+    """Keep only the last ``kept`` columns, in place."""
     if isinstance(past, State):
         past.trim(kept)
         return
@@ -107,5 +109,5 @@ def _wide(values: Tensor, width: int) -> Tensor:
 
 def _set(layer: Any, keys: Tensor, values: Tensor) -> None:
     layer.keys, layer.values = keys, values
-    if isinstance(layer, RoomyLayer):
-        cast(Any, layer)._rooms = None
+    if isinstance(layer, PreallocatedLayer):
+        cast(Any, layer)._buffers = None

@@ -8,18 +8,18 @@ from transformers import AutoConfig, PreTrainedConfig
 
 
 class LyricsConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
-    """Configuration common to the writers that Lyrist trains itself; see `WriterOptions` for most fields."""
+    """Configuration common to the language models that Lyrist trains itself; see `WriterOptions` for most fields."""
 
     model_type = "lyrist-lyrics"
 
     vocab_size: int = 260
     lyrics_size: int = 260
-    """Ids that a song can hold; those from here on are conditions."""
+    """Number of token ids that lyrics can contain; ids from this one on are conditions."""
     pad_token_id: int | None = 0
     bos_token_id: int | None = 1
     eos_token_id: int | None = 2
     context: int = 1024
-    """Tokens that it reads at once; 0: any number."""
+    """Context length in tokens; 0: unlimited."""
     recipe: str = ""
 
 
@@ -51,7 +51,7 @@ class GPTLyricsConfig(LyricsConfig):  # type: ignore[no-untyped-call]
     pairs: int = 0
     copying: bool = True
     num_hidden_layers: int = 5
-    """What transformers makes its cache by: one more than the layers, for what the model copies from."""
+    """Layers of the cache that transformers creates: one more than ``layers``, for the pointer."""
 
 
 class NgramConfig(LyricsConfig):  # type: ignore[no-untyped-call]
@@ -62,11 +62,11 @@ class NgramConfig(LyricsConfig):  # type: ignore[no-untyped-call]
     order: int = 6
     largest: int = 20_000_000
     sizes: list[int] | None = None
-    """Number of n-grams of 2, 3, ... tokens in the tables; None before anything was counted."""
+    """Number of n-grams of 2, 3, ... tokens in the tables; None before counting."""
     lengths: list[int] | None = None
-    """Contexts that are looked up in the song so far."""
+    """Lengths of the contexts that are looked up in the song so far."""
     knots: list[float] | None = None
-    """Where the weights may change; one for n-grams alone."""
+    """Knots of the mixture weights; a single one for n-grams without a network."""
 
 
 class MixtureConfig(NgramConfig):  # type: ignore[no-untyped-call]

@@ -1,13 +1,12 @@
-"""What all writers share: options, what the data decide, the model's base class and the state that others than attention carry.
+"""The base class of Lyrist's language models, their common options, and the state of models without attention.
 
-A writer is a causal language model over ``[BOS] [conditions] lyrics [EOS]``, a `transformers.PreTrainedModel` with
-``generate``. What is unusual:
+A language model for lyrics (a "writer") is a `transformers.PreTrainedModel` with ``generate`` over the sequence ``[BOS]
+[conditions] lyrics [EOS]``. Differences from the usual design:
 
-- the output layer has rows for what a song can hold (tokens of lyrics, and the end) and for nothing else: padding, the
-  beginning and conditions are given probability 0 without ever being learnt;
-- a loss is computed at labelled places only, in slices, so that neither padding nor a long song costs memory;
-- a model that carries a state instead of keys and values offers it as ``past_key_values``, with the method names of
-  transformers' own cache, so that generation, beams and several songs from one prompt work as with attention.
+- The output layer has rows only for tokens of lyrics and the end. Padding, BOS and conditions have probability 0 by design.
+- The loss is computed only at labelled positions and in slices, so padding and long songs cost no memory.
+- A model with a recurrent state instead of keys and values returns it as ``past_key_values``, with the methods of the cache of
+  transformers, so that generation, beam search and batches work as with attention.
 """
 
 from __future__ import annotations
@@ -29,56 +28,62 @@ from lyrist.models.language_configs import LyricsConfig
 from lyrist.models.registry import option
 
 IMPOSSIBLE = -1e4
-"""Logit of what is never written. Finite, so that samplers and lower precisions can compute with it."""
+"""Logit of tokens that are never predicted. Finite, for samplers and lower precisions."""
 
 SLICE = 2**24
-"""Logits that are held at once where only losses are asked for: 64 MB of float32."""
+"""Number of logits in memory at once when only losses are computed: 64 MB of float32."""
 
 IGNORED = -100
-"""Label of what is not scored."""
+"""Label of positions that are not scored."""
 
 
 @dataclass(frozen=True)
 class WriterOptions:
-    """How songs become sequences, for every writer with a tokenizer of its own."""
+    """Options common to all language models that Lyrist trains with its own tokenizer."""
 
-    vocabulary: int = option(4096, "tokens of the byte-pair encoding that is learnt from the training songs, at most")
-    context: int = option(1024, "tokens that the model reads at once; longer songs are cut into overlapping windows")
-    min_tokens: int = option(0, "leave out songs with fewer tokens (0: none)")
-    max_tokens: int = option(0, "leave out songs with more tokens (0: none)")
-    sections: bool = option(False, "headers such as [Chorus], where the corpus kept them, are single tokens")
+    vocabulary: int = option(
+        4096, "largest vocabulary of the byte-pair encoding, which is learnt from the training songs"
+    )
+    context: int = option(1024, "context length in tokens; longer songs are split into overlapping windows")
+    min_tokens: int = option(0, "drop songs with fewer tokens (0: none)")
+    max_tokens: int = option(0, "drop songs with more tokens (0: none)")
+    sections: bool = option(
+        False, "encode section headers such as [Chorus] as single tokens (prepare the corpus with headers kept)"
+    )
     condition_dropout: float = option(
-        0.1, "share of the songs that hide each of their conditions in training, to learn to write without"
+        0.1, "probability of hiding each condition of a training song, so that the model also works without conditions"
     )
     validation_songs: int = option(
-        128, "validation songs that are read to choose the best step of a network, at most (0: all)"
+        128, "largest number of validation songs for the selection of the best step (0: all)"
     )
     layout: Literal["songs", "packed", "padded"] = option(
         "songs",
-        "songs: whole songs of nearly equal length; packed: several songs in a block, none sees another; "
-        "padded: 300 tokens of each song, as in report 003",
+        "songs: batches of whole songs of similar length; packed: several songs per block with separate attention; "
+        "padded: each song truncated or padded to 300 tokens",
     )
 
     schedule: ClassVar[Mapping[str, Any]] = {}
-    """Settings of the training schedule that suit this recipe better than the general ones."""
+    """Defaults of the training schedule for this recipe."""
 
     def __post_init__(self) -> None:
         if self.vocabulary < 260:
-            raise UsageError(f"--vocabulary is at least 260 (the 256 bytes, and four more); {self.vocabulary} is not.")
+            raise UsageError(
+                f"--vocabulary must be at least 260 (256 bytes and 4 special tokens), got {self.vocabulary}."
+            )
         if self.context < 16:
-            raise UsageError(f"--context is at least 16 tokens; {self.context} is not.")
+            raise UsageError(f"--context must be at least 16 tokens, got {self.context}.")
         if min(self.min_tokens, self.max_tokens) < 0 or 0 < self.max_tokens < self.min_tokens:
             raise UsageError(
-                f"--min-tokens {self.min_tokens} and --max-tokens {self.max_tokens} leave no song; "
-                "give two numbers of which the first is the smaller."
+                f"--min-tokens {self.min_tokens} and --max-tokens {self.max_tokens} keep no song; "
+                "the first number must not be negative or larger than the second."
             )
         if not 0 <= self.condition_dropout < 1:
-            raise UsageError(f"--condition-dropout is at least 0 and less than 1; {self.condition_dropout} is not.")
+            raise UsageError(f"--condition-dropout must be at least 0 and less than 1, got {self.condition_dropout}.")
 
 
 @dataclass(frozen=True)
 class WriterShape:
-    """What the data decide about a writer."""
+    """The properties of a language model that depend on the data."""
 
     vocabulary: int
     """Number of token ids, conditions included."""
@@ -86,9 +91,9 @@ class WriterShape:
     bos: int
     eos: int
     context: int
-    """Tokens that the model reads at once, the conditions included."""
+    """Context length in tokens, conditions included."""
     lyrics: int = 0
-    """Ids from this one on are conditions, which are read but never written (0: there are none)."""
+    """Ids from this one on are conditions, which are never predicted (0: there are none)."""
 
 
 def common(options: Any, shape: WriterShape, recipe: str, config: type[LyricsConfig]) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def common(options: Any, shape: WriterShape, recipe: str, config: type[LyricsCon
 
 
 class Read(NamedTuple):
-    """What the hidden states were made from; a model that copies from the song so far looks at it again."""
+    """The inputs of the hidden states, for models with a pointer to the song so far."""
 
     input_ids: Tensor
     attention_mask: Tensor | None
@@ -116,22 +121,22 @@ class Read(NamedTuple):
 
 
 class State(abc.ABC):
-    """What a model without attention carries from token to token; songs are the first dimension of what `select` takes.
+    """The state of a model without attention.
 
-    The names are those of transformers' ``DynamicCache``.
+    Methods have the names of transformers' ``DynamicCache``.
     """
 
     is_compileable = False
     joins = False
-    """Whether songs that began apart can be put together: `join` and, where there is something to mask, the other two."""
+    """Whether songs of different lengths can be joined into one batch (`join`, and `columns` and `trim` with a mask)."""
 
     @abc.abstractmethod
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Return how many tokens were read, padding included."""
+        """Return the number of tokens read, padding included."""
 
     @abc.abstractmethod
     def select(self, rows: Tensor) -> None:
-        """Keep the songs ``rows`` (numbers, repeated ones too), in this order, in place."""
+        """Keep the songs ``rows`` (indices, which may repeat), in this order, in place."""
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -142,7 +147,7 @@ class State(abc.ABC):
         self.select(indices)
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Put the songs into the order of the beams."""
+        """Reorder the songs by beam."""
         self.select(beam_idx)
 
     def batch_repeat_interleave(self, repeats: int) -> None:
@@ -150,28 +155,28 @@ class State(abc.ABC):
         self.select(torch.arange(len(self)).repeat_interleave(repeats))
 
     def join(self, other: Any) -> None:
-        """Put the songs of another state of the same model after these, in place."""
+        """Append the songs of another state of the same model, in place."""
         raise NotImplementedError
 
     def columns(self) -> int | None:
-        """Return the columns of keys and values that a mask must cover; None where there are none."""
+        """Return the number of columns of the attention mask; None if there is no mask."""
         return None
 
     def trim(self, kept: int) -> None:
-        """Leave out all columns but the last ``kept``, in place."""
+        """Keep only the last ``kept`` columns, in place."""
         raise NotImplementedError
 
 
 class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
-    """A causal language model of songs; subclasses say how token ids become hidden states, and these become logits."""
+    """Base class of the language models; subclasses implement `states` and `logits`."""
 
     config_class = LyricsConfig
     base_model_prefix = "network"
     main_input_name = "input_ids"
     accepts_loss_kwargs = True
-    """The loss is divided by ``num_items_in_batch`` where the training loop gives it."""
+    """The loss is divided by ``num_items_in_batch`` if the training loop passes it."""
     loss_only = False
-    """Leave the logits out where there are labels: the training loop reads the loss alone."""
+    """Do not return logits if there are labels: the training loop needs only the loss."""
 
     def states(
         self,
@@ -181,7 +186,7 @@ class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-
         use_cache: bool = False,
         song_ids: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
-        """Return the hidden states (batch, time, size) of ``input_ids``, and what is to be carried on.
+        """Return the hidden states (batch, time, size) of ``input_ids``, and the cache.
 
         Parameters
         ----------
@@ -190,17 +195,17 @@ class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-
         attention_mask
             (batch, past + time), 1 for a token, 0 for padding on either side; None: all are tokens.
         past_key_values
-            What an earlier call returned.
+            The cache of an earlier call.
         use_cache
-            Whether something is to be carried on; else the second value is None.
+            Whether to return a cache; else the second value is None.
         song_ids
-            Only for blocks of several songs, (batch, time): which song of its block a token belongs to, 0 for none. The
-            states of a song must be what they are where it stands alone.
+            Only for blocks of several songs, (batch, time): the song of the block that a token belongs to, 0 for none. The
+            states of a song must be equal to those of the song alone.
         """
         raise NotImplementedError
 
     def logits(self, states: Tensor) -> Tensor:
-        """Return float32 logits (..., lyrics) for hidden states (..., size); `IMPOSSIBLE` for what is never written."""
+        """Return float32 logits (..., lyrics) for hidden states (..., size); `IMPOSSIBLE` for padding and BOS."""
         raise NotImplementedError
 
     def forward(
@@ -215,42 +220,42 @@ class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-
         logits_to_keep: int | Tensor = 0,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Return the logits of what follows each token and, where labels are given, the loss.
+        """Return the logits of the next token at each position and, if labels are passed, the loss.
 
         Parameters
         ----------
         input_ids
             (batch, time).
         attention_mask
-            1 for a token, 0 for padding, which may stand on either side; (batch, time), or (batch, past + time).
+            1 for a token, 0 for padding on either side; (batch, time), or (batch, past + time).
         labels
-            (batch, time): ``input_ids``, with `IGNORED` for what is not scored. The token at a place is predicted from
-            those before it.
+            (batch, time): ``input_ids``, with `IGNORED` for positions that are not scored. Each token is predicted from the
+            previous ones.
         past_key_values
-            What an earlier call with ``use_cache`` returned.
+            The cache of an earlier call with ``use_cache``.
         num_items_in_batch
-            What the summed loss is divided by, instead of the number of labels here.
+            Divisor of the summed loss, instead of the number of labels in this batch.
         song_ids
-            Which song of a block each token belongs to; see `states`.
+            The song of a block that each token belongs to; see `states`.
         logits_to_keep
-            Only so many places from the end (0: all).
+            Return logits only for this many positions from the end (0: all).
 
         Returns
         -------
         CausalLMOutputWithPast
-            ``logits`` (batch, time, vocabulary); None where there are labels and `loss_only` is set. ``loss``: mean
-            nats a label.
+            ``logits`` (batch, time, vocabulary); None if there are labels and `loss_only` is set. ``loss``: mean nats per
+            label.
         """
         states, past = self.states(input_ids, attention_mask, past_key_values, bool(use_cache), song_ids)
         read = Read(input_ids, attention_mask, song_ids, past)
         loss = None if labels is None else self._loss(states, labels, num_items_in_batch, read)
         logits = None
         if labels is None or not self.loss_only:
-            logits = self._whole(self.scores(states, read, logits_to_keep))
+            logits = self._with_conditions(self.scores(states, read, logits_to_keep))
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=past)
 
     def token_losses(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return the nats of each token but the first, (batch, time - 1), float32; 0 where it is padding or a condition."""
+        """Return the nats of each token but the first, (batch, time - 1), float32; 0 for padding and conditions."""
         states, past = self.states(input_ids, attention_mask)
         targets = input_ids[:, 1:]
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
@@ -260,7 +265,7 @@ class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-
         return found
 
     def scores(self, states: Tensor, read: Read, keep: int | Tensor) -> Tensor:
-        """Return logits (batch, kept places, lyrics) for the last ``keep`` places (0: all), or those that it lists."""
+        """Return logits (batch, positions, lyrics) for the last ``keep`` positions (0: all), or those listed in ``keep``."""
         return self.logits(states[:, -keep:] if isinstance(keep, int) else states[:, keep])
 
     def nats(self, states: Tensor, targets: Tensor, scored: Tensor, read: Read) -> Tensor:
@@ -274,33 +279,32 @@ class LyricsModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-
         return total / (scored.sum().clamp(min=1) if items is None else items)
 
     def _nats(self, states: Tensor, targets: Tensor) -> Iterator[Tensor]:
-        """Yield the nats of ``targets`` (n,) after ``states`` (n, size), slice by slice."""
+        """Yield the nats of ``targets`` (n,) given ``states`` (n, size), slice by slice."""
         size = len(states) if torch.is_grad_enabled() else max(1, SLICE // self.config.lyrics_size)
         for start in range(0, len(states), max(size, 1)):
             logits = self.logits(states[start : start + size])
             yield functional.cross_entropy(logits.float(), targets[start : start + size], reduction="none")
 
-    def _whole(self, logits: Tensor) -> Tensor:
-        """Return logits for the conditions as well."""
+    def _with_conditions(self, logits: Tensor) -> Tensor:
+        """Return the logits extended to the conditions."""
         missing = self.config.vocab_size - logits.shape[-1]
         return functional.pad(logits, (0, missing), value=IMPOSSIBLE) if missing else logits
 
-    def _unwritten(self, logits: Tensor) -> Tensor:
-        """Return the logits with padding and the beginning made impossible, in place."""
+    def _without_special(self, logits: Tensor) -> Tensor:
+        """Set the logits of padding and BOS to `IMPOSSIBLE`, in place."""
         never = [n for n in (self.config.pad_token_id, self.config.bos_token_id) if n != self.config.eos_token_id]
         return logits.index_fill_(-1, torch.tensor(never, device=logits.device), IMPOSSIBLE)
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
-        """Return whether ``generate`` makes the cache; models of attention say yes."""
+        """Return whether ``generate`` creates the cache; True for models with attention."""
         return False
 
 
-def announce(config: type[LyricsConfig], model: type[LyricsModel]) -> None:
-    """Let ``AutoModelForCausalLM`` open this kind of model; the last line of each module of writers.
+def register_for_auto(config: type[LyricsConfig], model: type[LyricsModel]) -> None:
+    """Register a model with ``AutoModelForCausalLM``; the last line of each module of language models.
 
-    It is imported only here: transformers has Lyrist import all its writers when that class is first asked for
-    (`lyrist.models.opening`), and each must find the others whole.
+    The import of transformers is local because the import of that class is slow.
     """
     from transformers import AutoModelForCausalLM
 

@@ -1,8 +1,8 @@
-"""How a song is built: line and section lengths, marks, repeats, the run of its line ends; none of its words.
+"""Layout features of a song: line and section lengths, punctuation, repetition, line ends; no words.
 
-These numbers alone tell three artists apart in two songs of three, partly because songs are built in an artist's own way
-and partly because whoever typed them had habits. So they are a control that every table of results needs, and the most
-useful companion of any model of words (docs/log.md).
+These numbers alone predict one of three artists correctly for two songs of three: partly because of the artist's style, partly
+because of the habits of whoever typed the lyrics. So every table of results needs this baseline, and a model of words becomes
+better with these features (docs/log.md).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Song:
     raw: list[str]
     lines: list[str]
     tokens: list[list[str]]
-    """The words of each line in lower case; one empty word where there is none."""
+    """The words of each line in lower case; one empty word if there is none."""
 
     @functools.cached_property
     def words(self) -> list[str]:
@@ -66,12 +66,12 @@ class _Song:
         return Counter(self.text)
 
     def of(self, holds: Callable[[str], bool]) -> int:
-        """Return how many characters have a property, which is asked once for each distinct one."""
+        """Return the number of characters with a property; it is evaluated once per distinct character."""
         return sum(count for character, count in self.characters.items() if holds(character))
 
 
 def layout(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Return the layout of each text, shape (n, len(NAMES)): shares, means and logarithms, none of them a word."""
+    """Return the layout features of each text, shape (n, len(NAMES)): shares, means and logarithms."""
     found = np.zeros((len(texts), len(NAMES)))
     for row, text in zip(found, texts, strict=True):
         song = _read(text)
@@ -80,7 +80,7 @@ def layout(texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 class Layout(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """`layout` as a scikit-learn transformer; there is nothing to learn."""
+    """`layout` as a scikit-learn transformer without parameters."""
 
     def fit(self, X: Any, y: Any = None) -> Layout:
         """Do nothing."""
@@ -96,7 +96,7 @@ class Layout(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(NAMES)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell scikit-learn that it may be used as it is."""
+        """Return True: the transformer needs no fit."""
         return True
 
 
@@ -119,7 +119,7 @@ def _sizes(song: _Song) -> list[float]:
 
 
 def _steps(song: _Song) -> list[float]:
-    """Measure how line lengths go on from line to line."""
+    """Return differences of line lengths between successive lines."""
     a_line = np.array([len(line) for line in song.tokens], dtype=float)
     one, two = np.abs(a_line[1:] - a_line[:-1]), np.abs(a_line[2:] - a_line[:-2])
     mean = a_line.mean()
@@ -153,7 +153,7 @@ def _words(song: _Song) -> list[float]:
 
 
 def _repeats(song: _Song) -> list[float]:
-    """Measure which lines come again, and after how many lines."""
+    """Return how many lines are repeated, and at which distance."""
     n, counts = len(song.plain), Counter(song.plain)
     last: dict[str, int] = {}
     gaps = []
@@ -173,7 +173,7 @@ def _repeats(song: _Song) -> list[float]:
 
 
 def _echoes(song: _Song) -> list[float]:
-    """Measure how often lines begin and end alike: the same word, the same last letters, the same mark."""
+    """Return how often lines begin or end with the same word, the same last letters or the same punctuation."""
     first, last = [line[0] for line in song.tokens], [line[-1] for line in song.tokens]
     rhyme = [word[-2:] for word in last]
     marks = [line[-1:] if not line[-1:].isalnum() else "" for line in song.lines]
@@ -223,7 +223,7 @@ def _mean(values: NDArray[Any]) -> float:
 
 
 def _shares(values: NDArray[np.float64], most: int) -> list[float]:
-    """Return the share of values that are 1, 2, ... up to ``most``, the last standing for all beyond it."""
+    """Return the share of values that are 1, 2, ... up to ``most``; larger values count as ``most``."""
     counted = np.bincount(np.minimum(values, most).astype(np.int64), minlength=most + 1)[1:]
     found: list[float] = (counted / len(values)).tolist()
     return found
@@ -242,16 +242,22 @@ def _upto(what: str, most: int) -> list[str]:
 
 
 NAMES: tuple[str, ...] = (
-    *("characters (log)", "words (log)", "lines (log)", "words a line, mean (log)"),
-    *(f"characters a line, {name} (log)" for name in ("10%", "25%", "median", "75%", "90%", "longest")),
-    *("words a line, spread", *_upto("lines by words", _WORDS_A_LINE)),
+    *("characters (log)", "words (log)", "lines (log)", "words per line, mean (log)"),
+    *(f"characters per line, {name} (log)" for name in ("10%", "25%", "median", "75%", "90%", "longest")),
+    *("words per line, spread", *_upto("lines by words", _WORDS_A_LINE)),
     *("step to the next line", "step to the line after next", "lines as long as the next"),
-    *("sections (log)", "lines a section (log)", "lines a section, spread (log)", "longest section (log)"),
+    *("sections (log)", "lines per section (log)", "lines per section, spread (log)", "longest section (log)"),
     *_upto("sections by lines", _LINES_A_SECTION),
-    *("letters a word", *_upto("words by letters", _LETTERS_A_WORD)),
-    *("syllables a line (log)", "syllables a line, spread", "syllables a word", "repeated words", "words used once"),
-    *("share of the commonest word (log)", "words doubled", "compressed length"),
-    *("repeated lines", "copies of the commonest line (log)", *(f"lines repeated after {gap}" for gap in _GAPS)),
+    *("letters per word", *_upto("words by letters", _LETTERS_A_WORD)),
+    *(
+        "syllables per line (log)",
+        "syllables per line, spread",
+        "syllables per word",
+        "repeated words",
+        "words used once",
+    ),
+    *("share of the most frequent word (log)", "words doubled", "compressed length"),
+    *("repeated lines", "copies of the most frequent line (log)", *(f"lines repeated after {gap}" for gap in _GAPS)),
     *("lines repeated later", "mean gap of repeats (log)", "second half repeats the first"),
     *(f"same first word {lag} later" for lag in _LAGS[:2]),
     *(f"same last word {lag} later" for lag in _LAGS[:2]),
@@ -259,9 +265,9 @@ NAMES: tuple[str, ...] = (
     *(f"same mark at the end {lag} later" for lag in _LAGS[:2]),
     *("lines with a capital first", "lines all in capitals", "capitals within a line", "capital letters"),
     "letters beyond ASCII",
-    *(f"{name} a word" for name in _MARKS),
+    *(f"{name} per word" for name in _MARKS),
     *(f"lines that end in a {name}" for name in _ENDS),
     *("lines that end in a letter", "lines with a comma inside", "lines with a parenthesis", "words in -in'"),
     *("lines with blanks at their end", "runs of blanks"),
 )
-"""What each number is, in the order of the columns of `layout`."""
+"""The name of each feature, in the order of the columns of `layout`."""

@@ -1,9 +1,7 @@
-"""Layouts compared: a Gaussian kernel on the numbers of `layout`, as explicit features.
+"""A Gaussian kernel on the layout features, as explicit features for linear models.
 
-Each number is taken twice, standardised and as its normal score among the training songs, since some count (a song with
-thirty sections) and some only rank. The kernel is spelt out as features of every song by its similarities to landmark
-songs (Nystroem's method; with up to `LANDMARKS` songs all are landmarks, and it is exact), so that linear models use it
-as they use n-grams.
+Each layout feature is used twice: standardised, and as its normal score (rank) among the training songs. The kernel is
+approximated by Nystroem's method with random landmark songs; with at most `LANDMARKS` songs it is exact.
 """
 
 from __future__ import annotations
@@ -26,26 +24,26 @@ Floats = NDArray[np.float32]
 
 
 class LayoutKernel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Songs as similarities of their layout to that of landmark songs.
+    """Nystroem features of a Gaussian kernel on the layout of songs.
 
     Parameters
     ----------
     width
-        The similarity is ``exp(-d / (width * D))``: d the squared distance of two layouts, D its median.
+        The kernel is ``exp(-d / (width * D))``, where d is the squared distance of two layouts and D its median.
     random_state
-        Draws the landmarks.
+        Seed of the choice of landmarks.
 
     Attributes
     ----------
     mean_, spread_ : arrays of float64, shape (p,)
-        What standardises each number of the layout.
+        Mean and standard deviation of each layout feature.
     knots_ : array of float64, shape (KNOTS, p)
-        Quantiles of each, by which its rank is found.
+        Quantiles of each layout feature, for its rank.
     landmarks_ : array of float32, shape (m, 2 p)
     distance_ : float
         The median squared distance of two songs.
     root_ : array of float32, shape (m, r)
-        What makes inner products of features equal to similarities.
+        Inverse square root of the kernel matrix of the landmarks.
     """
 
     def __init__(self, width: float = 2.0, random_state: int = 0) -> None:
@@ -53,12 +51,12 @@ class LayoutKernel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> LayoutKernel:
-        """Learn the spread of layouts, and choose the landmarks."""
+        """Fit the scaling and choose the landmarks."""
         self.fit_transform(X, y)
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Floats:
-        """Learn from songs and return their features, float32, shape (n, r)."""
+        """Fit on songs and return their features, float32, shape (n, r)."""
         raw = layout(lyrics_of(X))
         self.mean_, self.spread_ = raw.mean(axis=0), raw.std(axis=0) + 1e-6
         self.knots_ = np.quantile(raw, np.linspace(0, 1, KNOTS), axis=0)

@@ -1,8 +1,7 @@
-"""Linear models of n-grams: the first thing to try on any table of songs, and hard to beat.
+"""Linear classifiers on n-grams: fast, strong baselines for any table of songs.
 
-All are scikit-learn estimators that read plain texts or a table, and all are a matrix of features times a matrix of
-weights, so that every one can say exactly which words decided. Their probabilities are calibrated on scores that each
-training song got from a model without it.
+All are scikit-learn estimators for plain texts or a table. Each is a feature matrix times a weight matrix, so predictions can be
+explained exactly. Probabilities are calibrated on leave-one-out or out-of-fold scores of the training songs.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from lyrist.models.features import NGrams
-from lyrist.models.margins import Floats, Margins, fit_margins, folds, learn_and_score
+from lyrist.models.least_squares_svm import Floats, LinearFit, fit_and_score, fit_svm, folds
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios
@@ -25,12 +24,12 @@ from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios
 
 @register(
     "char-svm",
-    "characters 3-5, TF-IDF, support vector machine",
+    "TF-IDF of character 3- to 5-grams, support vector machine",
     family="linear",
     source="Suykens & Vandewalle (1999), Least squares support vector machine classifiers",
 )
 class CharSVM(LinearSongs):
-    """A support vector machine on character n-grams.
+    """A linear support vector machine on TF-IDF of character n-grams.
 
     Parameters
     ----------
@@ -39,19 +38,19 @@ class CharSVM(LinearSongs):
     high
         Longest character n-gram.
     within_words
-        Take no n-gram across a blank.
+        Use no n-gram that spans a blank.
     C
-        Cost of training errors against the size of the weights.
+        Inverse of the regularisation strength.
     balance
-        Class weights: 0 weighs every song equally, 1 every class.
+        Class weights: 0 gives every song the same weight, 1 every class.
     min_df
         Ignore n-grams that occur in fewer training songs.
     max_features
-        Keep this many n-grams, those in the most songs.
+        Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
     """
 
     def __init__(
@@ -80,49 +79,48 @@ class CharSVM(LinearSongs):
         grams = NGrams("char", self.low, self.high, self.within_words, False, self.min_df, self.max_features)
         return SongFeatures((grams,), "log-tfidf", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Margins:
+    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
         rows = self.features_.weigh(counts, X)
         k = len(self.classes_)
-        return fit_margins(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
+        return fit_svm(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
 
 
 @register(
     "nb-svm",
-    "words and characters scaled by naive Bayes ratios, support vector machine",
+    "word and character n-grams scaled by naive Bayes log-count ratios, support vector machine",
     family="linear",
     source="Wang & Manning (2012), Baselines and bigrams: simple, good sentiment and topic classification",
 )
 class NBSVM(LinearSongs):
-    """A support vector machine on words and characters scaled by naive Bayes log-count ratios.
+    """A linear support vector machine on word and character n-grams scaled by naive Bayes log-count ratios.
 
-    The ratios see the labels, so leaving a song out of the machine alone would flatter it: the calibration scores come
-    from folds in which the ratios are learnt anew.
+    The ratios use the labels, so leave-one-out scores of the SVM alone would be too optimistic. The calibration scores are from
+    cross-validation folds in which the ratios are fitted again.
 
     Parameters
     ----------
     word_high
-        Longest word n-gram, from 1; punctuation marks and line ends count as words.
+        Longest word n-gram; punctuation marks and line ends count as words.
     char_low
         Shortest character n-gram.
     char_high
         Longest character n-gram.
     smoothing
-        Added to every count of the log-count ratios.
+        Additive smoothing of the log-count ratios.
     power
-        Exponent of the log-count ratio in the scale of an n-gram: 0 ignores the labels, 1 takes the ratio as it
-        is.
+        Exponent of the log-count ratio in the scale of an n-gram: 0 ignores the labels, 1 uses the ratio unchanged.
     C
-        Cost of training errors against the size of the weights.
+        Inverse of the regularisation strength.
     balance
-        Class weights: 0 weighs every song equally, 1 every class.
+        Class weights: 0 gives every song the same weight, 1 every class.
     min_df
         Ignore n-grams that occur in fewer training songs.
     max_features
-        Keep this many n-grams of words, and as many of characters, those in the most songs.
+        Largest number of word n-grams, and of character n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
     """
 
     def __init__(
@@ -157,46 +155,46 @@ class NBSVM(LinearSongs):
         words = NGrams("word", 1, self.word_high, marks=True, min_df=least, max_features=most)
         return SongFeatures((characters, words), "presence-idf", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Margins:
+    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
         presence, k, idf = counts.sign(), len(self.classes_), self.features_.scale_
         settings: dict[str, Any] = {"C": self.C, "balance": self.balance, "seed": self.random_state}
-        dealt = folds(len(index), self.random_state)
+        splits = folds(len(index), self.random_state)
         scores = []
-        for inside, outside in dealt:
+        for inside, outside in splits:
             ratios = log_count_ratios(presence[inside], index[inside], k, self.smoothing)
             rows = self.features_.weigh(counts, X, idf * ratios**self.power)
-            scores.append(learn_and_score(rows[inside], index[inside], rows[outside], k, **settings))
+            scores.append(fit_and_score(rows[inside], index[inside], rows[outside], k, **settings))
         self.features_.scale_ = idf * log_count_ratios(presence, index, k, self.smoothing) ** self.power
-        found = fit_margins(self.features_.weigh(counts, X), index, k, calibrate=False, **settings)
-        held = np.concatenate([outside for _, outside in dealt])
+        found = fit_svm(self.features_.weigh(counts, X), index, k, calibrate=False, **settings)
+        held = np.concatenate([outside for _, outside in splits])
         return dataclasses.replace(found, rows=held, scores=np.concatenate(scores))
 
 
 @register(
     "complement-nb",
-    "words and complement naive Bayes: the fastest",
+    "complement naive Bayes on words: the fastest recipe",
     family="linear",
     source="Rennie et al. (2003), Tackling the poor assumptions of naive Bayes text classifiers",
 )
 class ComplementNaiveBayes(LinearSongs):
-    """Complement naive Bayes (Rennie et al. 2003) on which words a song has, its score scaled by the song's length.
+    """Complement naive Bayes (Rennie et al. 2003) on binary words, with the score normalised by the length of the song.
 
-    A class's weights come from the songs of all other classes, which steadies small classes.
+    The weights of a class are estimated from the songs of all other classes, which is more robust for small classes.
 
     Parameters
     ----------
     word_high
-        Longest word n-gram, from 1; punctuation marks and line ends count as words.
+        Longest word n-gram; punctuation marks and line ends count as words.
     smoothing
-        Added to every count of every class.
+        Additive smoothing of the counts.
     min_df
         Ignore n-grams that occur in fewer training songs.
     max_features
-        Keep this many n-grams, those in the most songs.
+        Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
     """
 
     def __init__(
@@ -219,14 +217,14 @@ class ComplementNaiveBayes(LinearSongs):
         grams = NGrams("word", 1, self.word_high, marks=True, min_df=self.min_df, max_features=self.max_features)
         return SongFeatures((grams,), "presence", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Margins:
+    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
         k = len(self.classes_)
         rows = self.features_.weigh(counts, X)
         scores = np.zeros((len(index), k), dtype=np.float32)
-        dealt = KFold(min(5, len(index)), shuffle=True, random_state=self.random_state)
-        for inside, outside in dealt.split(index):
+        splits = KFold(min(5, len(index)), shuffle=True, random_state=self.random_state)
+        for inside, outside in splits.split(index):
             scores[outside] = rows[outside] @ self._weights(rows[inside], index[inside], k)
-        return Margins(self._weights(rows, index, k), np.zeros(k, dtype=np.float32), np.arange(len(index)), scores)
+        return LinearFit(self._weights(rows, index, k), np.zeros(k, dtype=np.float32), np.arange(len(index)), scores)
 
     def _weights(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int) -> Floats:
         inside = class_counts(rows.sign(), index, k)
@@ -237,29 +235,29 @@ class ComplementNaiveBayes(LinearSongs):
 
 @register(
     "tfidf-logistic",
-    "words, TF-IDF and logistic regression: the usual baseline",
+    "TF-IDF of words, logistic regression: the usual baseline",
     family="linear",
-    source="report 002",
+    source="Pedregosa et al. (2011), Scikit-learn: machine learning in Python",
 )
 class TfidfLogistic(LinearSongs):
-    """Multinomial logistic regression on TF-IDF of words, scikit-learn's defaults: the usual baseline.
+    """Multinomial logistic regression on TF-IDF of words with scikit-learn's defaults: the usual baseline.
 
-    Its probabilities are its own, not calibrated: this is the rung that others are measured against.
+    Its probabilities are not calibrated further.
 
     Parameters
     ----------
     C
         Inverse of the regularisation strength.
     word_high
-        Longest word n-gram, from 1.
+        Longest word n-gram.
     min_df
         Ignore n-grams that occur in fewer training songs.
     max_features
-        Keep this many n-grams, those in the most songs.
+        Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
     """
 
     def __init__(
@@ -282,12 +280,12 @@ class TfidfLogistic(LinearSongs):
         grams = NGrams("word", 1, self.word_high, min_df=self.min_df, max_features=self.max_features)
         return SongFeatures((grams,), "tfidf", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Margins:
-        # The default solver finds the same weights in six times the seconds where there are many classes.
+    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
+        # The default solver finds the same weights, but takes six times as long with many classes.
         model = LogisticRegression(C=self.C, max_iter=1000, solver="newton-cg", random_state=self.random_state)
         model.fit(self.features_.weigh(counts, X), index)
         coef, intercept = model.coef_.T, model.intercept_
         if len(self.classes_) == 2:
             coef, intercept = np.hstack([-coef / 2, coef / 2]), np.array([-intercept[0] / 2, intercept[0] / 2])
-        nobody = np.zeros((0, len(self.classes_)), dtype=np.float32)
-        return Margins(coef.astype(np.float32), intercept.astype(np.float32), np.zeros(0, dtype=np.int64), nobody)
+        no_scores = np.zeros((0, len(self.classes_)), dtype=np.float32)
+        return LinearFit(coef.astype(np.float32), intercept.astype(np.float32), np.zeros(0, dtype=np.int64), no_scores)

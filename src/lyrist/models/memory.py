@@ -3,7 +3,7 @@
 The figure is meant to warn, so it errs upwards: measured peaks were between a quarter and 85% of it, and less where songs
 have few words. What grows with what:
 n-grams found with songs and their length, weights with classes times features, the Gram matrix with songs squared (as far
-as there is one, see `margins.by_gram`), a network with its vocabulary and with the longest batch.
+as there is one, see `least_squares_svm.by_gram`), a network with its vocabulary and with the longest batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from lyrist.models import registry
 from lyrist.models.features import BLOCK
 from lyrist.models.layoutkernel import LANDMARKS
-from lyrist.models.margins import by_gram
+from lyrist.models.least_squares_svm import by_gram
 from lyrist.models.streamed import SAMPLE
 
 CHARACTERS = 1_300

@@ -1,9 +1,9 @@
-"""What all neural text classifiers share: options, configuration, embedding, pooling, loss.
+"""Base class of the neural text classifiers: options, embedding, pooling, loss.
 
-Every network here is a `transformers.PreTrainedModel`, so that a directory with ``config.json`` and
-``model.safetensors`` opens with ``AutoModelForSequenceClassification.from_pretrained``. What is unusual: padding never
-counts. States at padding are kept out of every pooling, convolution and recurrence, so that a song's scores do not
-depend on the batch it stands in (the only exception is `RecurrentConfig.as_reported`, which shows what that costs).
+Every network is a `transformers.PreTrainedModel`, so a directory with ``config.json`` and ``model.safetensors`` opens with
+``AutoModelForSequenceClassification.from_pretrained``. Padding is masked in every pooling, convolution and recurrence, so the
+scores of a song do not depend on its batch. The only exception is `RecurrentConfig.as_reported`, which repeats a published
+mistake to show its cost.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ from lyrist.models.configuration import FRESH_SIZE, TextConfig
 from lyrist.models.registry import Shape, option
 
 SPREAD = 0.3
-"""Standard deviation of fresh word vectors."""
+"""Standard deviation of random word vectors."""
 
 Pooling = Literal["last", "mean", "max", "attention", "mean-max"]
 
 
 @dataclass(frozen=True)
 class TokenOptions:
-    """How texts become token ids."""
+    """Options of tokenization."""
 
-    min_count: int = option(2, "a word (or part of one) enters the vocabulary when it occurs this often in training")
-    max_words: int = option(20_000, "size of the vocabulary at most")
-    max_length: int = option(600, "tokens read of each song, from its beginning")
-    tokens: Literal["words", "subwords"] = option(
-        "words", "whole words, or parts of words learnt by byte-pair encoding"
-    )
+    min_count: int = option(2, "smallest number of occurrences of a word (or subword) of the vocabulary")
+    max_words: int = option(20_000, "largest size of the vocabulary")
+    max_length: int = option(600, "truncate songs to this number of tokens")
+    tokens: Literal["words", "subwords"] = option("words", "words, or subwords by byte-pair encoding")
     punctuation: bool = option(True, "keep punctuation marks as tokens")
     newlines: bool = option(True, "keep line ends as tokens")
-    drop_words: bool = option(False, "leave out function words (the, you, don't ...), as report 000 did in one run")
+    drop_words: bool = option(False, "remove function words (the, you, don't ...)")
 
 
 @dataclass(frozen=True)
 class NetworkOptions(TokenOptions):
-    """What every network trained from scratch on token ids can be told."""
+    """Options common to all networks that are trained from scratch."""
 
-    embedding: str = option("fresh", "'fresh', or a file of word vectors in GloVe or word2vec text format (.gz too)")
-    embedding_size: int | None = option(None, "length of a word's vector (default: 128, or that of the file)")
-    freeze_embedding: bool = option(False, "keep the word vectors as they were read")
-    dropout: float = option(0.3, "share of the units that are dropped in training")
+    embedding: str = option(
+        "fresh", "'fresh' (random), or a file of word vectors in GloVe or word2vec text format, also .gz"
+    )
+    embedding_size: int | None = option(None, "size of word vectors (default: 128, or that of the file)")
+    freeze_embedding: bool = option(False, "do not update the word vectors in training")
+    dropout: float = option(0.3, "dropout rate")
     word_dropout: float = option(0.1, "share of the words that are replaced by the unknown word in training")
-    label_smoothing: float = option(0.0, "share of the target given to all classes alike in training")
-    features: Literal["none", "artist"] = option("none", "'artist': a learnt vector of the artist is one more input")
-    artist_size: int = option(32, "length of an artist's vector")
+    label_smoothing: float = option(0.0, "label smoothing: share of the target spread evenly over all classes")
+    features: Literal["none", "artist"] = option("none", "'artist' adds a learnt vector of the artist as input")
+    artist_size: int = option(32, "size of artist vectors")
     artist_dropout: float = option(
-        0.3, "share of the songs whose artist is hidden in training, to learn what to do then"
+        0.3, "share of the songs whose artist is hidden in training, so that the model also works for unknown artists"
     )
 
     schedule: ClassVar[Mapping[str, Any]] = {}
-    """Settings of the training schedule that suit this recipe better than the general ones."""
+    """Defaults of the training schedule for this recipe."""
 
 
 def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]
 
 
 class TextClassifier(PreTrainedModel):
-    """A network from token ids to class scores; subclasses say how word vectors become one vector a song."""
+    """Base class of the text classifiers; subclasses implement `summarise`."""
 
     config_class = TextConfig
     base_model_prefix = "network"
     accepts_loss_kwargs = True
-    """The loss is divided by ``num_items_in_batch`` where the training loop gives it, so that several processes or
+    """The loss is divided by ``num_items_in_batch`` if the training loop passes it, so that several processes or
     accumulated batches give the same gradient as one large batch."""
 
     def __init__(self, config: TextConfig) -> None:
@@ -102,13 +102,13 @@ class TextClassifier(PreTrainedModel):
             nn.init.normal_(self.artist_embedding.weight, std=config.artist_size**-0.5)
 
     def add_head(self, size: int) -> None:
-        """Add the last layer, from ``size`` features (the artist's come on top) to the classes."""
+        """Add the output layer on ``size`` features and, if it is an input, the artist's vector."""
         extra = self.config.artist_size if self.config.artist_count else 0
         self.head = nn.Linear(size + extra, len(self.config.id2label or {}))
         self.post_init()  # type: ignore[no-untyped-call]
 
     def summarise(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return one vector a song, (batch, size), from word vectors and their mask.
+        """Return one vector per song, (batch, size), from word vectors and their mask.
 
         ``vectors`` is (batch, time, embedding), ``mask`` (batch, time).
         """
@@ -124,22 +124,22 @@ class TextClassifier(PreTrainedModel):
         num_items_in_batch: Tensor | int | None = None,
         **_: Any,
     ) -> SequenceClassifierOutput:
-        """Return the logits (batch, classes), and the mean cross-entropy in nats where ``labels`` are given.
+        """Return the logits (batch, classes), and the mean cross-entropy in nats if ``labels`` are passed.
 
         Parameters
         ----------
         input_ids
             Token ids, (batch, time), padded on the right.
         attention_mask
-            1 for a token, 0 for padding; by default all that is not the padding token counts.
+            1 for a token, 0 for padding; by default 1 for every id except that of the padding token.
         artist_ids
-            (batch,), 0 for an unknown artist; by default all are unknown. Used where the artist is an input.
+            (batch,), 0 for an unknown artist; by default all are unknown. Used if the artist is an input.
         labels
             Class numbers, (batch,).
         inputs_embeds
-            Word vectors instead of ``input_ids``; used to explain a decision by gradients.
+            Word vectors instead of ``input_ids``, for explanations by gradients.
         num_items_in_batch
-            What the summed loss is divided by, instead of the number of songs here.
+            Divisor of the summed loss, instead of the number of songs in this batch.
         """
         given = input_ids if inputs_embeds is None else inputs_embeds
         if given is None:
@@ -161,7 +161,7 @@ class TextClassifier(PreTrainedModel):
             mask = given != self.config.pad_token_id
         else:
             mask = torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
-        # A text without any token is read as one padding token, whose vector is zero.
+        # A text without any token is treated as one padding token, whose vector is zero.
         return torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], dim=1)
 
     def _drop_words(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -184,19 +184,19 @@ class TextClassifier(PreTrainedModel):
         return total / (len(labels) if items is None else items)
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """Return the table of word vectors."""
+        """Return the embedding layer."""
         return self.embedding
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the table of word vectors."""
+        """Replace the embedding layer."""
         self.embedding = value  # type: ignore[assignment]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Keep what the constructors drew: the library's own (normal, 0.02) is meant for transformers."""
+        """Keep the weights of the constructors: the library's default (normal, 0.02) is meant for transformers."""
 
 
 class Pool(nn.Module):
-    """From states (batch, time, size) and their mask to one vector a song; padding never counts."""
+    """Pooling from states (batch, time, size) and their mask to one vector per song, without padding."""
 
     def __init__(self, kind: Pooling, size: int) -> None:
         super().__init__()
@@ -221,26 +221,26 @@ class Pool(nn.Module):
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean over the real time steps."""
+    """Return the mean over the time steps that are not padding."""
     weights = mask.unsqueeze(-1).to(states.dtype)
     return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def masked_max(states: Tensor, mask: Tensor) -> Tensor:
-    """Return the maximum over the real time steps."""
+    """Return the maximum over the time steps that are not padding."""
     return states.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(dim=1)
 
 
 def last(states: Tensor, mask: Tensor) -> Tensor:
-    """Return the state at the last real time step."""
+    """Return the state at the last time step that is not padding."""
     return states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
 
 
 def reversed_in_length(states: Tensor, mask: Tensor) -> Tensor:
-    """Return each sequence with its real time steps in reverse order and its padding where it was.
+    """Return each sequence reversed within its own length; padding stays at the end.
 
-    A recurrence over this reads a song backwards without meeting its padding first, which costs nothing;
-    ``pack_padded_sequence`` does the same three times slower on a CPU.
+    A recurrence over the result reads a song backwards without its padding. ``pack_padded_sequence`` does the same but is
+    three times slower on a CPU.
     """
     time = torch.arange(states.shape[1], device=states.device).unsqueeze(0)
     lengths = mask.sum(dim=1, keepdim=True)
@@ -250,7 +250,7 @@ def reversed_in_length(states: Tensor, mask: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """Keep `transformers` from printing: no progress bars, no advice, errors alone."""
+    """Silence `transformers`: no progress bars and no messages except errors."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

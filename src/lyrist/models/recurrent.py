@@ -1,7 +1,7 @@
 """Recurrent classifiers: `rnn`, `lstm`, `stacked-lstm`.
 
-What is unusual: a second direction is a second forward recurrence over each song reversed within its own length, so
-padding never stands before a song and nothing has to be packed (packing costs three times the time on a CPU).
+The backward direction is a forward recurrence over each song reversed within its own length. So padding never precedes a song
+and sequences need not be packed, which would be three times slower on a CPU.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 class RecurrentOptions(NetworkOptions):
     """Options of the recurrent recipes."""
 
-    hidden: int = option(64, "units in each direction of each layer")
+    hidden: int = option(64, "units per layer and direction")
     layers: int = option(1, "recurrent layers")
-    bidirectional: bool = option(True, "read each song backwards as well")
+    bidirectional: bool = option(True, "use a second direction that reads the song backwards")
     pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
-        "max", "how the states of a song become one: last, mean, max, attention or mean-max"
+        "max", "pooling over the song: last, mean, max, attention or mean-max"
     )
-    as_reported: bool = option(False, "batches drawn at random, and the last time step read after the padding")
+    as_reported: bool = option(False, "repeat a published mistake: use the last time step after the padding")
 
-    label_smoothing: float = option(0.05, "share of the target given to all classes alike in training")
+    label_smoothing: float = option(0.05, "label smoothing: share of the target spread evenly over all classes")
 
     schedule: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 8e-3, "batch_size": 16, "average": 0.97,
@@ -48,16 +48,16 @@ class StackedOptions(RecurrentOptions):
 
 
 class Recurrence(nn.Module):
-    """Layers of a recurrence in one or two directions over padded sequences, exact whatever the padding.
+    """Recurrent layers in one or two directions over padded sequences; the result does not depend on the padding.
 
     Parameters
     ----------
     cell
         ``rnn``, ``gru`` or ``lstm``.
     inputs, hidden
-        Sizes of the vectors that come in, and of the state of each direction.
+        Sizes of the input vectors, and of the state of each direction.
     layers
-        How many stand on one another; between them, ``dropout``.
+        Number of layers, with ``dropout`` between them.
     """
 
     def __init__(self, cell: str, inputs: int, hidden: int, layers: int, bidirectional: bool, dropout: float) -> None:
@@ -69,7 +69,7 @@ class Recurrence(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the states (batch, time, `size`), and the state after the last real step, (batch, `size`)."""
+        """Return the states (batch, time, `size`), and the state after the last token, (batch, `size`)."""
         states = vectors
         for number, layer in enumerate(self.forwards):
             states = self.dropout(states) if number else states
@@ -84,15 +84,15 @@ class Recurrence(nn.Module):
 
 
 FORGET = -2.0
-"""Bias of an LSTM's forget gates before training: it starts by remembering two or three words, not the whole song.
+"""Initial bias of the forget gates of an LSTM: it starts with a memory of two or three words, not of the whole song.
 
-The usual +1 (Jozefowicz et al., 2015) is for long memories. On a few hundred songs it lets the network learn the songs by
-heart: 0.49 instead of 0.72 on three artists (docs/log.md).
+The usual +1 (Jozefowicz et al., 2015) is for long memories. On a few hundred songs it leads to overfitting: an accuracy of 0.49
+instead of 0.72 on three artists (docs/log.md).
 """
 
 
 def _cell(kind: str, inputs: int, hidden: int) -> nn.Module:
-    """Return one layer, drawn as PyTorch does; only an LSTM's forget gates start elsewhere (`FORGET`)."""
+    """Return one layer with PyTorch's initialisation, except for the forget gates of an LSTM (`FORGET`)."""
     layer: nn.Module = CELLS[kind](inputs, hidden, batch_first=True)
     if kind == "lstm":
         for name, weights in layer.named_parameters():
@@ -104,7 +104,7 @@ def _cell(kind: str, inputs: int, hidden: int) -> nn.Module:
 
 
 class RecurrentClassifier(TextClassifier):  # type: ignore[no-untyped-call]
-    """Word vectors, a recurrence, pooling over the real time steps, and one linear layer."""
+    """Word vectors, recurrent layers, masked pooling, and a linear output layer."""
 
     config_class = RecurrentConfig
 
@@ -118,9 +118,9 @@ class RecurrentClassifier(TextClassifier):  # type: ignore[no-untyped-call]
         self.add_head(self.recurrence.size if config.as_reported else self.pool.size)
 
     def summarise(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return one vector a song."""
+        """Return one vector per song."""
         if self.config.as_reported:
-            # The fault shown on purpose: padding is read like words, and the step after all of it is what counts.
+            # The mistake, on purpose: padding is read like words, and the state after it is used.
             _, end = self.recurrence(vectors, torch.ones_like(mask))
             return end  # type: ignore[no-any-return]
         states, end = self.recurrence(vectors, mask)
@@ -142,22 +142,22 @@ def _build(options: RecurrentOptions, shape: Shape, cell: Literal["rnn", "lstm"]
 
 @register(
     "rnn",
-    "a plain recurrent network over words, the first rung of report 002",
+    "a simple (Elman) recurrent network over words",
     family="neural",
     options=RecurrentOptions,
-    source="report 002; Elman, Finding structure in time, 1990",
+    source="Elman, Finding structure in time, 1990",
 )
 def rnn(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
-    """Build the plain recurrent network."""
+    """Build the simple recurrent network."""
     return _build(options, shape, "rnn", "rnn")
 
 
 @register(
     "lstm",
-    "one LSTM layer over words in both directions, then the largest response of each unit",
+    "one bidirectional LSTM layer over words, max pooling over the song",
     family="neural",
     options=RecurrentOptions,
-    source="reports 000, 001, 002; Hochreiter and Schmidhuber, Long short-term memory, 1997",
+    source="Hochreiter and Schmidhuber, Long short-term memory, 1997",
 )
 def lstm(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
     """Build the LSTM."""
@@ -166,10 +166,10 @@ def lstm(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
 
 @register(
     "stacked-lstm",
-    "LSTM layers on one another, any number, in one direction or both",
+    "two or more LSTM layers over words, in one or both directions",
     family="neural",
     options=StackedOptions,
-    source="reports 000, 001, 002",
+    source="Graves et al., Speech recognition with deep recurrent neural networks, 2013",
 )
 def stacked_lstm(options: StackedOptions, shape: Shape) -> RecurrentClassifier:
     """Build the stacked LSTM."""

@@ -1,8 +1,8 @@
-"""Recurrent writers: `gru` and `lstm-lm`.
+"""Recurrent language models: `gru` and `lstm-lm`.
 
-What is unusual: dropout draws one mask a song, the same at every token (Gal and Ghahramani, 2016), drops whole words of
-the vocabulary (AWD-LSTM, Merity et al., 2018), and the output layer shares its weights with the word vectors. Padding
-never enters a state: songs that begin or end at different places are read in groups, each without its padding.
+Dropout uses one mask per song, the same at every token (Gal and Ghahramani, 2016), and drops whole words of the vocabulary
+(AWD-LSTM, Merity et al., 2018). The output layer shares its weights with the word vectors. Padding never changes a state: songs
+with different padding are computed in groups, each without its padding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lyrist.models.language_configs import RecurrentLyricsConfig
-from lyrist.models.language_model import LyricsModel, State, WriterOptions, WriterShape, announce, common
+from lyrist.models.language_model import LyricsModel, State, WriterOptions, WriterShape, common, register_for_auto
 from lyrist.models.registry import option, register
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
@@ -24,15 +24,15 @@ CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 @dataclass(frozen=True)
 class RecurrentWriterOptions(WriterOptions):
-    """Options of `gru`; `--hidden 128 --layers 2 --dense 64 --tied false --dropout 0` is the shape of report 004."""
+    """Options of `gru`."""
 
-    embedding_size: int = option(256, "length of a word's vector")
-    hidden: int = option(512, "units of each recurrent layer")
+    embedding_size: int = option(256, "size of word vectors")
+    hidden: int = option(512, "units per recurrent layer")
     layers: int = option(1, "recurrent layers")
-    dense: int = option(0, "units of a ReLU layer before the output (0: none); 64 in report 004")
-    tied: bool = option(True, "the output layer shares its weights with the word vectors")
-    dropout: float = option(0.1, "share of the units that are dropped, the same at every token of a song")
-    embedding_dropout: float = option(0.0, "share of the vocabulary that is dropped at each update")
+    dense: int = option(0, "units of a dense ReLU layer before the output (0: none)")
+    tied: bool = option(True, "share the weights of the output layer with the word vectors")
+    dropout: float = option(0.1, "dropout rate, with the same mask at every token of a song")
+    embedding_dropout: float = option(0.0, "share of the words of the vocabulary that are dropped per update")
 
     schedule: ClassVar[Mapping[str, Any]] = {"learning_rate": 4e-3, "batch_size": 16, "average": 0.99}
 
@@ -42,12 +42,12 @@ class LstmWriterOptions(RecurrentWriterOptions):
     """Options of `lstm-lm`."""
 
     layers: int = option(2, "recurrent layers")
-    dropout: float = option(0.2, "share of the units that are dropped, the same at every token of a song")
-    embedding_dropout: float = option(0.05, "share of the vocabulary that is dropped at each update")
+    dropout: float = option(0.2, "dropout rate, with the same mask at every token of a song")
+    embedding_dropout: float = option(0.05, "share of the words of the vocabulary that are dropped per update")
 
 
 class Memory(State):
-    """The states of all layers after the last token, each (layers, batch, hidden); an LSTM has two."""
+    """The recurrent states of all layers after the last token, each (layers, batch, hidden); an LSTM has two."""
 
     joins = True
 
@@ -55,7 +55,7 @@ class Memory(State):
         self.parts, self.length = parts, length
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Return how many tokens were read."""
+        """Return the number of tokens read."""
         return self.length
 
     def select(self, rows: Tensor) -> None:
@@ -63,7 +63,7 @@ class Memory(State):
         self.parts = tuple(part.index_select(1, rows.to(part.device)) for part in self.parts)
 
     def join(self, other: Memory) -> None:
-        """Put the songs of another memory after these."""
+        """Append the songs of another state."""
         pairs = zip(self.parts, other.parts, strict=True)
         self.parts, self.length = tuple(torch.cat(pair, dim=1) for pair in pairs), max(self.length, other.length)
 
@@ -72,7 +72,7 @@ class Memory(State):
 
 
 class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
-    """Word vectors, recurrent layers, perhaps a dense layer, and the scores of the next token."""
+    """Word vectors, recurrent layers, an optional dense layer, and the output layer."""
 
     config_class = RecurrentLyricsConfig
 
@@ -85,14 +85,14 @@ class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
         last = config.hidden
         self.dense = nn.Linear(last, config.dense) if config.dense else None
         last = config.dense or last
-        # A tied output layer reads vectors as long as a word's.
+        # A tied output layer needs vectors of the size of the word vectors.
         self.bridge = nn.Linear(last, config.embedding_size) if config.tied and last != config.embedding_size else None
         self.head = None if config.tied else nn.Linear(last, config.lyrics_size)
         self.bias = nn.Parameter(torch.zeros(config.lyrics_size)) if config.tied else None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Leave the weights as `__init__` drew them."""
+        """Keep the weights of `__init__`."""
 
     def states(
         self,
@@ -111,20 +111,20 @@ class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
         return self._groups(input_ids, mask, past_key_values, use_cache)
 
     def logits(self, states: Tensor) -> Tensor:
-        """Return the scores of what a song can hold."""
+        """Return the logits of the tokens that lyrics can contain."""
         if self.dense is not None:
             states = functional.relu(self.dense(states))
         if self.head is not None:
-            return self._unwritten(self.head(states).float())
+            return self._without_special(self.head(states).float())
         if self.bridge is not None:
             states = self.bridge(states)
         weights = self.embedding.weight[: self.config.lyrics_size]
-        return self._unwritten(functional.linear(states, weights, self.bias).float())
+        return self._without_special(functional.linear(states, weights, self.bias).float())
 
     def _run(self, ids: Tensor, past: Memory | None, keep: bool) -> tuple[Tensor, Memory | None]:
-        """Read sequences without padding before or between their tokens."""
+        """Compute sequences without padding before or between their tokens."""
         vectors = functional.embedding(ids, self._words())
-        # A word's vector has length 1 where it is shared with the output; a recurrence wants units of size 1.
+        # Word vectors have norm 1 because of the tied output layer; the recurrence needs components of variance 1.
         states = self._locked(vectors * self.config.embedding_size**0.5)
         ends = []
         for number, cell in enumerate(self.cells):
@@ -155,7 +155,7 @@ class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
         return dropped
 
     def _groups(self, ids: Tensor, mask: Tensor, past: Memory | None, keep: bool) -> tuple[Tensor, Memory | None]:
-        """Read songs that begin and end at the same places together, without their padding."""
+        """Compute songs with the same first and last position together, without their padding."""
         places = torch.arange(mask.shape[1], device=mask.device)
         first = torch.where(mask, places, mask.shape[1]).amin(dim=1)
         last = torch.where(mask, places + 1, 0).amax(dim=1)
@@ -173,7 +173,7 @@ class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
         return states, Memory(tuple(parts), ids.shape[1] + (past.length if past else 0)) if keep else None
 
     def _blocks(self, ids: Tensor, songs: Tensor) -> Tensor:
-        """Read blocks of several songs, each song from a fresh state: as many sequences as there are songs."""
+        """Compute blocks of several songs, each song from an initial state, as a batch of single songs."""
         begins = functional.pad(songs[:, 1:] != songs[:, :-1], (1, 0), value=True)
         starts = torch.nonzero(begins.flatten()).squeeze(1)
         lengths = torch.diff(starts, append=torch.tensor([ids.numel()], device=ids.device))
@@ -193,11 +193,11 @@ def _build(
 
 @register(
     "gru",
-    "a gated recurrent network that writes token by token",
+    "a GRU language model",
     family="neural",
     task="write",
     options=RecurrentWriterOptions,
-    source="report 004; Cho et al., Learning phrase representations, 2014",
+    source="Cho et al., Learning phrase representations using RNN encoder-decoder, 2014",
 )
 def gru(options: RecurrentWriterOptions, shape: WriterShape) -> RecurrentWriter:
     """Build the GRU."""
@@ -206,7 +206,7 @@ def gru(options: RecurrentWriterOptions, shape: WriterShape) -> RecurrentWriter:
 
 @register(
     "lstm-lm",
-    "LSTM layers with variational dropout, tied and averaged weights",
+    "an LSTM language model with variational dropout, tied and averaged weights",
     family="neural",
     task="write",
     options=LstmWriterOptions,
@@ -217,4 +217,4 @@ def lstm_lm(options: LstmWriterOptions, shape: WriterShape) -> RecurrentWriter:
     return _build(options, shape, "lstm", "lstm-lm")
 
 
-announce(RecurrentLyricsConfig, RecurrentWriter)
+register_for_auto(RecurrentLyricsConfig, RecurrentWriter)

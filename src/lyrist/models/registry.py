@@ -13,6 +13,7 @@ import difflib
 import importlib
 import importlib.metadata
 import inspect
+import math
 import re
 import types
 import typing
@@ -23,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from lyrist.errors import LyristError, UsageError, needed_by, unknown
-from lyrist.models import ranges
 
 TASKS = ("classify", "write", "picture")
 FAMILIES = ("baseline", "linear", "tree", "ensemble", "counts", "mixture", "neural")
@@ -38,7 +38,7 @@ class Recipe:
     """One entry of the registry."""
 
     name: str
-    """What the user types: lower case, words joined by hyphens."""
+    """The name on the command line: lower case, words joined by hyphens."""
     summary: str
     """One line for ``lyrist recipes``."""
     family: str
@@ -64,8 +64,8 @@ class Recipe:
     def build(self) -> Callable[..., Any]:
         """The function from configured options to the model.
 
-        Estimators: ``build(configure(options, given, name))`` is the unfitted estimator. Networks: ``build(options, shape)``
-        is a ``transformers.PreTrainedModel``, where `Shape` is what the data decide.
+        For estimators, ``build(configure(options, given, name))`` is the unfitted estimator. For networks, ``build(options,
+        shape)`` is a ``transformers.PreTrainedModel``, where `Shape` has the properties that depend on the data.
         """
         return self._definition()[1]
 
@@ -86,7 +86,7 @@ class Option:
     """One option of a recipe, as its class or dataclass declares it."""
 
     name: str
-    """With underscores; ``seed`` and ``c`` where scikit-learn says ``random_state`` and ``C``."""
+    """With underscores; ``seed`` and ``c`` instead of scikit-learn's ``random_state`` and ``C``."""
     parameter: str
     """The name of the constructor's parameter."""
     kind: Any
@@ -97,7 +97,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the data decide about a network."""
+    """The properties of a network that depend on the data."""
 
     vocabulary: int
     """Number of token ids, padding and unknown included."""
@@ -106,7 +106,7 @@ class Shape:
     labels: tuple[str, ...] = ()
     """Class names, in the order of the logits."""
     artists: int = 0
-    """Number of artist ids where the artist is an input (0: it is not; id 0 is the unknown artist)."""
+    """Number of artist ids if the artist is an input (0: it is not; id 0 is the unknown artist)."""
 
 
 _definitions: dict[str, tuple[type, Callable[..., Any]]] = {}
@@ -134,7 +134,7 @@ def register(
     Parameters
     ----------
     name
-        What the user types: lower case, words joined by hyphens.
+        The name on the command line: lower case, words joined by hyphens.
     summary
         One line for ``lyrist recipes``.
     family, task
@@ -160,7 +160,7 @@ def register(
         if name in _definitions or (known and known.module != build.__module__):
             raise ValueError(f"the recipe '{name}' is registered twice")
         if options is None and not isinstance(build, type):
-            raise ValueError(f"the recipe '{name}' has no options: give options=, or decorate the estimator class")
+            raise ValueError(f"the recipe '{name}' has no options: pass options=, or decorate the estimator class")
         _definitions[name] = (options, build) if options is not None else (build, lambda configured: configured)
         if known is None:
             _outside[name] = Recipe(name, summary, family, task, source, build.__module__)
@@ -219,7 +219,7 @@ def get(name: str) -> Recipe:
     Raises
     ------
     UsageError
-        There is none; the message has the nearest name and all names.
+        There is none; the message lists the nearest name and all names.
     """
     known = {recipe.name: recipe for recipe in recipes()}
     if name not in known:
@@ -228,7 +228,7 @@ def get(name: str) -> Recipe:
 
 
 OPTION_NAMES = {"C": "c", "random_state": "seed"}
-"""Options that are named otherwise than the parameter of scikit-learn."""
+"""Options with another name than the parameter of scikit-learn."""
 
 
 @cache
@@ -263,7 +263,7 @@ def configure(kind: type, given: Mapping[str, Any], what: str) -> Any:
         Names (hyphens or underscores) and values, from the command line, a TOML file or Python; strings are converted
         to the declared type.
     what
-        Names the recipe in errors.
+        The name of the recipe, for error messages.
 
     Raises
     ------
@@ -278,7 +278,7 @@ def configure(kind: type, given: Mapping[str, Any], what: str) -> Any:
             raise unknown(f"option of {what} called", key.replace("_", "-"), [n.replace("_", "-") for n in known])
         where = f"--{name.replace('_', '-')} of {what}"
         converted = _convert(value, known[name].kind, where)
-        ranges.check(name, converted, where)
+        check_range(name, converted, where)
         values[known[name].parameter] = converted
     return kind(**values)
 
@@ -299,6 +299,51 @@ def split_options(given: Mapping[str, Any], *kinds: type) -> list[dict[str, Any]
         place = next((i for i, known in enumerate(names) if key.replace("-", "_") in known), len(found) - 1)
         found[place][key] = value
     return found
+
+
+# An option has the same meaning in every recipe, so its range is declared once.
+_COUNTS = (
+    "artist_size", "batch_size", "channels", "char_high", "char_low", "context", "embedding_size", "heads", "hidden", "high",
+    "kernel", "kernels", "layers", "low", "max_features", "max_length", "max_words", "min_count", "min_df", "order",
+    "segments", "size", "vocabulary", "width", "word_high",
+)  # fmt: skip
+_SHARES = ("artist_dropout", "dropout", "embedding_dropout", "label_smoothing", "word_dropout")
+
+_AT_LEAST = dict.fromkeys(_COUNTS, 1) | dict.fromkeys((*_SHARES, "balance", "power", "prior"), 0) | {"folds": 2}
+_ABOVE = ("c", "epochs", "learning_rate", "smoothing")
+_AT_MOST = {"balance": 1, "prior": 1}
+
+
+def check_range(field: str, value: Any, where: str) -> None:
+    """Raise an error if a number, or one of several, is out of the range of an option.
+
+    Parameters
+    ----------
+    field
+        The option's name, with underscores.
+    value
+        Its value; only numbers are checked.
+    where
+        The name of the option, for the error message.
+
+    Raises
+    ------
+    UsageError
+        The number is out of range, or not finite.
+    """
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            continue
+        if not math.isfinite(number):
+            raise UsageError(f"{where} is {number}, which is not a finite number.")
+        if field in _ABOVE and number <= 0:
+            raise UsageError(f"{where} must be more than 0, got {number}.")
+        if number < _AT_LEAST.get(field, -math.inf):
+            raise UsageError(f"{where} must be at least {_AT_LEAST[field]}, got {number}.")
+        if field in _SHARES and number >= 1:
+            raise UsageError(f"{where} must be a share, at least 0 and less than 1, got {number}.")
+        if number > _AT_MOST.get(field, math.inf):
+            raise UsageError(f"{where} must be at most {_AT_MOST[field]}, got {number}.")
 
 
 def _convert(value: Any, kind: Any, where: str) -> Any:

@@ -1,15 +1,14 @@
-"""The song so far as a model of what comes next: what followed the same words earlier in the same song.
+"""N-grams of the song so far as a model of the next token: what followed the same words earlier in the same song.
 
-Songs repeat their lines, so this is worth more than any other part of a model of counts (a third of all bits). What is
-unusual is how long a repetition it knows: contexts of no words, 1, 2, 3, ... up to 64 are looked up in the song itself.
-How far each is believed depends on the longest that was found, and on whether the song goes round in a circle: a line
-that was just sung four times on end is likelier to give way than a chorus, and what is written would else never leave
-it. The same shares are had in two ways that check each
-other: for whole songs at once by sorting fingerprints of contexts (`shares`), and token by token, while a song is
-written, from the lengths of the common suffixes of all its beginnings (`SongMemory`).
+Songs repeat their lines, so this is the most important part of an n-gram model (a third of all bits). Contexts of 0 to 64 tokens
+are looked up in the song itself. Their weights depend on the longest context that was found, and on whether the song is in a
+loop: a line that was just repeated four times in a row is more likely to end than a chorus, and without this distinction
+generated songs would never leave the loop. The probabilities are computed in two ways, which tests compare: for whole songs by
+sorting hashes of contexts (`shares`), and token by token in generation from the lengths of the common suffixes of all prefixes
+(`SongMemory`).
 
-The parts, each a distribution over tokens: all tokens so far (``LENGTHS`` has no entry for it), what followed the last k
-tokens, for each k of ``LENGTHS``, and the one token that came after the latest occurrence of the longest context.
+The parts, each a distribution over tokens: all tokens so far (context length 0); the tokens that followed the last k tokens, for
+each k of ``LENGTHS``; and the one token after the latest occurrence of the longest context.
 References: Kuhn and De Mori's cache, 1990; prediction by partial matching, Cleary and Witten, 1984; Liu et al.,
 Infini-gram, 2024.
 """
@@ -24,52 +23,52 @@ from numpy.typing import NDArray
 from lyrist.models.kneser_ney import Ints, Tokens
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-"""Tokens of the contexts that are looked up."""
+"""Context lengths that are looked up."""
 
 ROUNDS = (1, 2, 4)
-"""How often the longest context goes round, at least, to be in the next group: its length over how far back it stands."""
+"""Thresholds of the loop groups: the length of the longest context divided by the distance to its latest occurrence."""
 
 Shares = NDArray[np.float64]
 
 
 def parts(lengths: Sequence[int]) -> int:
-    """Return the number of parts: all tokens so far, one for each length, and the latest."""
+    """Return the number of parts: context length 0, one for each length, and the latest occurrence."""
     return len(lengths) + 2
 
 
 def groups(lengths: Sequence[int]) -> int:
-    """Return the number of groups: nothing was written yet, no context was found, each longest context; by rounds."""
+    """Return the number of weight groups: empty song, no context found, or each longest context; by loop group."""
     return (len(lengths) + 2) * (len(ROUNDS) + 1)
 
 
 def depths(lengths: Sequence[int]) -> Ints:
-    """Return for each group 0 where nothing was written, 1 where no context was found, 2 + i for the ``i``-th length."""
+    """Return for each group 0 for an empty song, 1 if no context was found, 2 + i for the ``i``-th length."""
     return np.arange(groups(lengths)) // (len(ROUNDS) + 1)
 
 
 def allowed(lengths: Sequence[int]) -> NDArray[np.bool_]:
-    """Return which parts there are in each group, shape (groups, parts)."""
+    """Return which parts are defined in each group, shape (groups, parts)."""
     depth, part = depths(lengths)[:, None], np.arange(parts(lengths))
     latest = (part == parts(lengths) - 1) & (depth >= 2)
     return np.asarray(((part < depth) & (part < parts(lengths) - 1)) | latest)
 
 
 def _group(depth: Ints, back: Ints, lengths: Sequence[int]) -> Ints:
-    """Return the group from the depth (see `depths`), and how far back the longest context stands."""
+    """Return the group from the depth (see `depths`) and the distance to the latest occurrence of the longest context."""
     sizes = np.array([0, 0, *lengths])
     rounds = np.searchsorted(np.array(ROUNDS), sizes[depth] / np.maximum(back, 1), side="right")
     return depth * (len(ROUNDS) + 1) + rounds
 
 
 def shares(tokens: Tokens, written: NDArray[np.bool_], lengths: Sequence[int] = LENGTHS) -> tuple[Shares, Ints]:
-    """Return what each part gives to each token, from the tokens before it in its song alone.
+    """Return the probability of each token by each part, from the previous tokens of the song.
 
     Parameters
     ----------
     tokens
         n tokens of any number of songs.
     written : shape (vocabulary,)
-        Tokens of lyrics; others are neither counted nor part of a context, and their rows are not to be used.
+        Tokens of lyrics; others are neither counted nor part of a context, and their rows must not be used.
 
     Returns
     -------
@@ -82,16 +81,16 @@ def shares(tokens: Tokens, written: NDArray[np.bool_], lengths: Sequence[int] = 
     lyric = written[tokens.ids]
     run = _run(tokens, lyric)
     song = np.cumsum(tokens.place == 0).astype(np.uint64)
-    before = _stir(song)
-    # Far from the songs' numbers, or token 5 in song 3 would be token 3 in song 5.
-    came = _stir(tokens.ids.astype(np.uint64) + np.uint64(1 << 40))
+    before = _mix(song)
+    # An offset, so that token 5 in song 3 and token 3 in song 5 have different hashes.
+    came = _mix(tokens.ids.astype(np.uint64) + np.uint64(1 << 40))
     reach, where = 0, np.flatnonzero(lyric)
     for part, length in enumerate([0, *lengths]):
         for back in range(reach + 1, length + 1):
-            before[back:] = _stir(before[back:] ^ tokens.ids[:-back].astype(np.uint64) ^ np.uint64(back << 32))
+            before[back:] = _mix(before[back:] ^ tokens.ids[:-back].astype(np.uint64) ^ np.uint64(back << 32))
         reach, where = length, where[run[where] >= length]
         seen, latest, twice = _occurrences(before[where])
-        hits, _, _ = _occurrences(_stir(before[where] ^ came[where]))
+        hits, _, _ = _occurrences(_mix(before[where] ^ came[where]))
         known = seen > 0
         at = where[known]
         found[at, part] = hits[known] / seen[known]
@@ -104,7 +103,7 @@ def shares(tokens: Tokens, written: NDArray[np.bool_], lengths: Sequence[int] = 
 
 
 def _run(tokens: Tokens, lyric: NDArray[np.bool_]) -> Ints:
-    """Return how many tokens of lyrics stand without a break right before each token in its song."""
+    """Return the number of consecutive tokens of lyrics directly before each token in its song."""
     index = np.arange(len(lyric))
     broken = np.maximum.accumulate(np.where(lyric, -1, index))
     run = np.zeros(len(lyric), dtype=np.int64)
@@ -112,15 +111,15 @@ def _run(tokens: Tokens, lyric: NDArray[np.bool_]) -> Ints:
     return np.minimum(run, tokens.place)
 
 
-def _stir(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return 64-bit fingerprints of numbers (the last steps of splitmix64); two differ but for one chance in 10^19."""
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return 64-bit hashes of numbers (the last steps of splitmix64)."""
     values = (values + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(31))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(29))
 
 
 def _occurrences(keys: NDArray[np.uint64]) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-    """Return how often each key stood before, where it did so last (-1: nowhere), and whether it stands twice at all."""
+    """Return how often each key occurred before, its latest occurrence (-1: none), and whether it occurs twice at all."""
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     new = np.ones(len(keys), dtype=bool)
@@ -135,14 +134,14 @@ def _occurrences(keys: NDArray[np.uint64]) -> tuple[Ints, Ints, NDArray[np.bool_
 
 
 class SongMemory:
-    """Songs while they are written: their tokens, and for each how many tokens before it are those that stand last.
+    """Songs during generation: their tokens, and for each position the length of the match with the end of the song.
 
     Attributes
     ----------
     ids : array of int64, shape (songs, places)
         The tokens of each song, -1 beyond its end.
     matched : array of int64, shape (songs, places)
-        The length of the longest common suffix of what stands before the place and of the whole song.
+        The length of the longest common suffix of the tokens before the position and of the whole song.
     length : array of int64, shape (songs,)
     """
 
@@ -153,13 +152,13 @@ class SongMemory:
         self.length = np.zeros(songs, dtype=np.int64)
 
     def select(self, rows: Ints) -> SongMemory:
-        """Return a memory of the songs ``rows``, repeated ones too."""
+        """Return the songs ``rows``, which may repeat."""
         chosen = SongMemory(0, self.written, self.lengths.tolist())
         chosen.ids, chosen.matched, chosen.length = self.ids[rows], self.matched[rows], self.length[rows]
         return chosen
 
     def join(self, other: SongMemory) -> None:
-        """Put the songs of another memory after these, in place; what no song needs is given back."""
+        """Append the songs of another memory, in place; unused capacity is released."""
         places = max(64, int(max(self.length.max(initial=0), other.length.max(initial=0))) + 2)
         self.ids = np.concatenate([_wide(self.ids, places, -1), _wide(other.ids, places, -1)])
         self.matched = np.concatenate([_wide(self.matched, places, 0), _wide(other.matched, places, 0)])
@@ -177,26 +176,26 @@ class SongMemory:
         same = (self.ids[rows, :-1] == tokens[:, None]) & self.written[tokens][:, None]
         longer = np.where(same, self.matched[rows, :-1] + 1, 0)
         self.matched[rows, 1:] = longer
-        # The end of a song is not yet a place that something followed; the next token will find its length there.
+        # Nothing has followed the end of the song yet; the next token uses the match length stored there.
 
     def group(self) -> tuple[Ints, Ints]:
-        """Return each song's group (see `shares`), shape (songs,), and how many of the lengths match at each place.
+        """Return the group of each song (see `shares`), shape (songs,), and how many lengths match at each position.
 
-        The latter, shape (songs, places), is -1 where there is no token of lyrics.
+        The latter, shape (songs, places), is -1 for positions without a token of lyrics.
         """
         counted = (np.arange(self.ids.shape[1]) < self.length[:, None]) & self.written[self.ids]
         place = np.where(counted, np.searchsorted(self.lengths, self.matched, side="right"), -1)
         return _group(place.max(axis=1) + 1, self.length - _latest(place), self.lengths.tolist()), place
 
     def distribution(self, place: Ints, weights: Shares, vocabulary: int) -> Shares:
-        """Return the sum of the parts by their weights, shape (songs, vocabulary).
+        """Return the weighted sum of the parts, shape (songs, vocabulary).
 
         Parameters
         ----------
         place
-            What `group` returned.
+            The second result of `group`.
         weights : shape (songs, parts)
-            Zero for parts that a song's group does not have.
+            Zero for parts that are not defined in the group of a song.
         """
         songs, most = len(place), len(self.lengths) + 1
         row, column = np.nonzero(place >= 0)
@@ -218,6 +217,6 @@ def _wide(values: Ints, places: int, filling: int) -> Ints:
 
 
 def _latest(place: Ints) -> Ints:
-    """Return the last of the places of each song that match longest."""
+    """Return the last position of each song with the longest match."""
     back = (place == place.max(axis=1, keepdims=True))[:, ::-1].argmax(axis=1)
     return np.asarray(place.shape[1] - 1 - back)

@@ -1,4 +1,4 @@
-"""What the linear recipes share: songs become rows, rows times weights become scores, scores become probabilities."""
+"""Base class of the linear classifiers: n-gram features, linear scores, calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from lyrist.models.inputs import artists_of, is_table, lyrics_of
-from lyrist.models.labels import classes_and_index
-from lyrist.models.margins import Floats, Margins, sharpness, softmax
+from lyrist.models.calibration import sharpness, softmax
+from lyrist.models.inputs import artists_of, classes_and_index, is_table, lyrics_of
+from lyrist.models.least_squares_svm import Floats, LinearFit
 from lyrist.models.weighting import Contributions, SongFeatures
 
 Features = Literal["none", "artist"]
-"""What is read beside the lyrics."""
+"""Inputs in addition to the lyrics."""
 
 
 class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """What the linear recipes share: features times weights, and calibrated probabilities.
+    """Base class of the linear classifiers.
 
-    A recipe says which features it reads (`_features`) and how its weights are found (`_learn`).
+    A recipe implements the choice of features (`_features`) and the fit of the weights (`_learn`).
 
     Attributes
     ----------
     classes_ : array of str, shape (k,)
         The labels, sorted.
     features_ : SongFeatures
-        What turns songs into rows.
+        The fitted features.
     coef_ : array of float32, shape (d, k)
         The weight of each feature for each class.
     intercept_ : array of float32, shape (k,)
@@ -42,7 +42,7 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state: int
 
     def fit(self, X: Any, y: Any) -> LinearSongs:
-        """Learn from songs and their labels."""
+        """Fit on songs and their labels."""
         self.classes_, index = classes_and_index(X, y)
         self.features_ = self._features()
         found = self._learn(self.features_.fit_counts(X), X, index)
@@ -52,7 +52,7 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: Any) -> Floats:
-        """Return the score of each class for each song, float32, shape (n, k), for two classes too."""
+        """Return the score of each class for each song, float32, shape (n, k), also for two classes."""
         check_is_fitted(self, "coef_")
         return np.asarray(self.features_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float32)
 
@@ -61,12 +61,12 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return softmax(self.decision_function(X) * self.sharpness_)
 
     def predict(self, X: Any) -> NDArray[np.str_]:
-        """Return the likeliest label of each song."""
+        """Return the most probable label of each song."""
         labels: NDArray[np.str_] = self.classes_[self.decision_function(X).argmax(axis=1)]
         return labels
 
     def contributions(self, X: Any, label: str) -> Contributions:
-        """Return what each character of one song adds to the logit of ``label``, compared with the mean of all classes.
+        """Return the contribution of each character of one song to the logit of ``label``, relative to the mean of classes.
 
         Parameters
         ----------
@@ -81,13 +81,13 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         coef = (self.coef_[:, c] - self.coef_.mean(axis=1)) * self.sharpness_
         found = self.features_.contributions(lyrics_of(X)[0], artist, coef)
         own = float(self.intercept_[c] - self.intercept_.mean()) * self.sharpness_
-        return Contributions(found.characters, found.other | {"the class itself": own})
+        return Contributions(found.characters, found.other | {"intercept": own})
 
     def feature_weights(self) -> Iterator[tuple[str, NDArray[np.str_], Floats]]:
-        """Yield (label, feature names, standardised weights compared with the mean of all classes), class by class.
+        """Yield for each class (label, feature names, standardised weights relative to the mean over all classes).
 
-        A standardised weight is the weight times the feature's spread over the training songs: rare features, whose
-        weights are large and hardly ever matter, do not come first.
+        A standardised weight is the weight times the standard deviation of the feature over the training songs, so that rare
+        features with large weights do not come first.
         """
         check_is_fitted(self, "coef_")
         names, mean = self.features_.shown_names(), self.coef_.mean(axis=1)
@@ -98,5 +98,5 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _features(self) -> SongFeatures:
         raise NotImplementedError
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> Margins:
+    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
         raise NotImplementedError

@@ -1,9 +1,8 @@
-"""Logistic regression that learns a block of songs at a time: any number of songs in the memory of one block.
+"""Out-of-core logistic regression: fits any number of songs in the memory of one block.
 
-The columns are buckets of hashed n-grams as in the other linear recipes, chosen on a sample of the songs, so that no
-pass over all of them is needed before the first step. The weights follow AdaGrad (Duchi, Hazan and Singer 2011): each
-n-gram has its own step, which falls with what that n-gram has been taught so far, so that rare words learn at once and
-common ones settle. The first songs of the stream are never learnt from: they calibrate the probabilities.
+The features are hashed n-grams as in the other linear recipes, selected on a sample of the songs, so that no pass over all songs
+is needed before the first step. The optimizer is AdaGrad (Duchi, Hazan and Singer 2011), with a learning rate per n-gram that
+decays with its own gradients. The first songs of the stream are not used for training: they calibrate the probabilities.
 """
 
 from __future__ import annotations
@@ -17,53 +16,53 @@ from numpy.typing import NDArray
 
 from lyrist import progress
 from lyrist.errors import LyristError
+from lyrist.models.calibration import sharpness, softmax
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import artists_of, is_table, lyrics_of, songs
-from lyrist.models.labels import classes_and_index
-from lyrist.models.margins import Floats, sharpness, softmax
+from lyrist.models.inputs import artists_of, classes_and_index, is_table, lyrics_of, songs
+from lyrist.models.least_squares_svm import Floats
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures
 
 Blocks = Callable[[], Iterator[tuple[Any, list[str]]]]
-"""Gives the songs (as `inputs` reads them) and their labels in blocks, mixed, in the same order at each call."""
+"""Returns the songs (as read by `inputs`) and their labels in shuffled blocks, in the same order at each call."""
 
 SAMPLE = 50_000
-"""On so many songs the n-grams are chosen."""
+"""Number of songs for the selection of n-grams."""
 HELD, HELD_SHARE = 10_000, 0.1
-"""At most so many songs, and at most this share of them, calibrate."""
-_BLOCK = 4_096  # songs whose n-grams are in memory at one time
+"""Largest number, and largest share, of songs for the calibration."""
+_BLOCK = 4_096  # songs whose n-grams are in memory at once
 
 
 @register(
     "streamed-logistic",
-    "hashed words and logistic regression, learnt a block at a time: for any number of songs",
+    "out-of-core logistic regression on hashed words: for any number of songs",
     family="linear",
     source="Duchi et al. (2011), Adaptive subgradient methods for online learning and stochastic optimization",
 )
 class StreamedLogistic(LinearSongs):
-    """Multinomial logistic regression on words, in mini-batches.
+    """Multinomial logistic regression on words, fitted out of core in mini-batches.
 
     Parameters
     ----------
     word_high
-        Longest word n-gram, from 1; punctuation marks and line ends count as words.
+        Longest word n-gram; punctuation marks and line ends count as words.
     epochs
-        Passes over the songs.
+        Epochs.
     learning_rate
-        Initial step of each weight; it falls with the square root of the sum of squared gradients.
+        Initial learning rate of AdaGrad.
     batch_size
-        Songs in an update.
+        Songs per update.
     balance
-        Class weights: 0 weighs every song equally, 1 every class.
+        Class weights: 0 gives every song the same weight, 1 every class.
     min_df
-        Ignore n-grams that occur in fewer songs of the sample of `SAMPLE` songs.
+        Ignore n-grams that occur in fewer songs of a sample of 50,000 songs.
     max_features
-        Keep this many n-grams, those in the most songs.
+        Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class StreamedLogistic(LinearSongs):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> StreamedLogistic:
-        """Learn from songs that are all in memory."""
+        """Fit on songs that are in memory."""
         classes, index = classes_and_index(X, y)
         order = np.random.default_rng(self.random_state).permutation(len(index))
         lyrics = lyrics_of(X)
@@ -105,14 +104,14 @@ class StreamedLogistic(LinearSongs):
         return self.fit_blocks(blocks, dict(zip(classes.tolist(), sizes.tolist(), strict=True)))
 
     def fit_blocks(self, blocks: Blocks, sizes: dict[str, int]) -> StreamedLogistic:
-        """Learn from songs that are read block by block.
+        """Fit on songs that are read block by block.
 
         Parameters
         ----------
         blocks
-            Reads the songs anew at each call.
+            Reads the songs again at each call.
         sizes
-            How many songs each label has.
+            The number of songs of each label.
 
         Raises
         ------
@@ -120,7 +119,7 @@ class StreamedLogistic(LinearSongs):
             There are fewer than two labels, or the songs share no words.
         """
         if len(sizes) < 2:
-            raise LyristError("All songs to learn from have one label; there is nothing to tell apart.")
+            raise LyristError("All training songs have one label; a classifier needs at least two labels.")
         self.classes_ = np.array(sorted(sizes), dtype=np.str_)
         self.n_features_in_ = 1
         n, k = sum(sizes.values()), len(sizes)
@@ -151,7 +150,7 @@ class StreamedLogistic(LinearSongs):
         return self
 
     def _chosen(self, blocks: Blocks) -> SongFeatures:
-        """Return the n-grams that the first songs of the stream have, and the artists of all."""
+        """Return the n-grams of the first songs of the stream, and the artists of all songs."""
         lyrics: list[str] = []
         artists: set[str] = set()
         for X, _ in blocks():
@@ -172,18 +171,18 @@ class StreamedLogistic(LinearSongs):
 
 
 class _Learner:
-    """Weights of k classes, their squared gradients so far, and one step of AdaGrad."""
+    """The weights of k classes and the AdaGrad optimizer."""
 
     def __init__(self, d: int, k: int, rate: float, weights: Floats) -> None:
         self.coef = np.zeros((d, k), np.float32)
         self.intercept = np.zeros(k, np.float32)
-        self._taught = np.full((d, k), 1e-8, np.float32)
-        self._taught_intercept = np.full(k, 1e-8, np.float32)
+        self._squares = np.full((d, k), 1e-8, np.float32)
+        self._squares_intercept = np.full(k, 1e-8, np.float32)
         self._rate, self._weights = np.float32(rate), weights
 
     def step(self, rows: sp.csr_matrix, index: NDArray[np.int64]) -> None:
-        """Move the weights against the gradient of the loss of some songs; only those of their n-grams are touched."""
-        # `rows` hold a few thousand of the columns: a small matrix of just those is cheaper than all of them.
+        """Update the weights on a batch; only those of its n-grams change."""
+        # A batch has a few thousand of the columns: a small matrix of just these is cheaper.
         used, place = np.unique(rows.indices, return_inverse=True)
         small = sp.csr_matrix((rows.data, place.astype(np.int32), rows.indptr), shape=(rows.shape[0], len(used)))
         coef = self.coef[used]
@@ -191,9 +190,9 @@ class _Learner:
         wrong[np.arange(len(index)), index] -= 1
         wrong *= self._weights[index, None] / len(index)
         gradient = small.T @ wrong
-        taught = self._taught[used] + gradient**2
-        self._taught[used] = taught
-        self.coef[used] = coef - self._rate * gradient / np.sqrt(taught)
+        squares = self._squares[used] + gradient**2
+        self._squares[used] = squares
+        self.coef[used] = coef - self._rate * gradient / np.sqrt(squares)
         total = wrong.sum(axis=0)
-        self._taught_intercept += total**2
-        self.intercept -= self._rate * total / np.sqrt(self._taught_intercept)
+        self._squares_intercept += total**2
+        self.intercept -= self._rate * total / np.sqrt(self._squares_intercept)

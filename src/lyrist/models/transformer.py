@@ -1,6 +1,6 @@
-"""The recipe `encoder`: fine-tune a pretrained transformer encoder, by its name on the Hugging Face hub or folder.
+"""The recipe `encoder`: fine-tuning of a pretrained transformer encoder, from the Hugging Face hub or a folder.
 
-Only safetensors weights are opened (older formats are pickles) and no code that comes with a model is run.
+Only safetensors weights are loaded (older formats are pickles), and code in a model repository is never executed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class EncoderOptions:
     model: str = option(
         "distilbert/distilroberta-base", "name on the Hugging Face hub, or folder, of a pretrained encoder"
     )
-    max_length: int = option(512, "tokens read of each song, from its beginning")
-    dropout: float | None = option(None, "share of the units dropped in training (default: the model's own)")
-    freeze: bool = option(False, "train the last layer alone")
-    features: Literal["none", "artist"] = option("none", "'artist': its name is read before the lyrics")
+    max_length: int = option(512, "truncate songs to this number of tokens")
+    dropout: float | None = option(None, "dropout rate (default: that of the model)")
+    freeze: bool = option(False, "train only the output layer")
+    features: Literal["none", "artist"] = option("none", "'artist' puts the name of the artist before the lyrics")
 
     schedule: ClassVar[Mapping[str, Any]] = {
         "epochs": 3.0, "learning_rate": 3e-5, "schedule": "linear", "warmup": 0.1, "batch_size": 16,
@@ -34,18 +34,18 @@ class EncoderOptions:
 
 
 DROPOUTS = ("hidden_dropout_prob", "dropout", "seq_classif_dropout", "classifier_dropout", "mlp_dropout")
-"""What families of encoders call the dropout of their hidden layers and of their head."""
+"""Names of the dropout rates in the configurations of different encoders."""
 
 
 @register(
     "encoder",
-    "a pretrained transformer encoder, fine-tuned (--model NAME or folder)",
+    "a fine-tuned pretrained transformer encoder (--model NAME or folder)",
     family="neural",
     options=EncoderOptions,
     source="Devlin et al., BERT, 2019",
 )
 def encoder(options: EncoderOptions, shape: Shape) -> PreTrainedModel:
-    """Load the pretrained encoder and put a fresh head for the classes on it."""
+    """Load the pretrained encoder with a new output layer."""
     labels = dict(enumerate(shape.labels))
     settings: dict[str, Any] = {"id2label": labels, "label2id": {label: n for n, label in labels.items()}}
     model: PreTrainedModel = _pretrained(
@@ -57,7 +57,7 @@ def encoder(options: EncoderOptions, shape: Shape) -> PreTrainedModel:
     if options.freeze:
         for weights in model.base_model.parameters():
             weights.requires_grad_(False)
-    # Their loss is a mean over the batch, whatever `num_items_in_batch` says.
+    # The loss of these models is the mean over the batch; they ignore `num_items_in_batch`.
     model.accepts_loss_kwargs = False  # type: ignore[assignment]
     if model.config.pad_token_id is None:
         model.config.pad_token_id = shape.padding
@@ -70,7 +70,7 @@ def tokenizer(options: EncoderOptions) -> Any:
     Raises
     ------
     LyristError
-        It is neither a folder nor to be had from the hub, or it has no fast tokenizer with padding.
+        It is neither a folder nor available from the hub, or it has no fast tokenizer with padding.
     """
     found = _pretrained(AutoTokenizer, options.model, use_fast=True)
     if not found.is_fast or found.pad_token_id is None:
@@ -83,15 +83,15 @@ def tokenizer(options: EncoderOptions) -> Any:
 
 
 def _pretrained(kind: Any, name: str, **settings: Any) -> Any:
-    """Return ``kind.from_pretrained(name)``, with one sentence for what may go wrong."""
+    """Return ``kind.from_pretrained(name)``, with errors as one sentence."""
     with hushed():
         try:
             return kind.from_pretrained(name, trust_remote_code=False, **settings)
         except (OSError, ValueError, KeyError, ImportError) as error:
             reason = " ".join(str(error).split())[:200]
             raise LyristError(
-                f"No encoder '{name}' could be opened ({reason}). Give --model a folder with a model of transformers "
-                "(config.json, model.safetensors, tokenizer.json); where this machine is offline, download it on "
+                f"The encoder '{name}' cannot be loaded ({reason}). Set --model to a folder with a model of transformers "
+                "(config.json, model.safetensors, tokenizer.json); if this machine is offline, download the model on "
                 "another one and copy the folder."
             ) from error
 

@@ -1,4 +1,4 @@
-"""A decision tree on words, its size chosen by cross-validation: the weakest model of the reports, done properly."""
+"""A decision tree on words, with its size selected by cross-validation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.models.features import NGrams
-from lyrist.models.labels import classes_and_index
+from lyrist.models.inputs import classes_and_index
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import SongFeatures
@@ -21,34 +21,34 @@ from lyrist.models.weighting import SongFeatures
 
 @register(
     "decision-tree",
-    "one tree on words, depth and leaf size tuned by cross-validation",
+    "a decision tree on TF-IDF of words, tuned by cross-validation",
     family="tree",
     source="Breiman et al. (1984), Classification and regression trees",
 )
 class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A decision tree (Breiman et al. 1984) on TF-IDF of words, with depth and leaf size tuned inside the training songs.
+    """A decision tree (Breiman et al. 1984) on TF-IDF of words, with depth and leaf size tuned by cross-validation.
 
     Parameters
     ----------
     max_features
-        Keep this many words, those in the most songs.
+        Largest number of words: those in the most songs are kept.
     folds
-        Folds of the cross-validation that selects depth and leaf size.
+        Number of cross-validation folds for the selection of depth and leaf size.
     features
-        ``artist`` adds the artist as a feature beside the lyrics.
+        ``artist`` adds the artist as a feature.
     random_state
-        Seed of everything that is drawn at random.
+        Seed.
 
     Attributes
     ----------
     classes_ : array of str, shape (k,)
         The labels, sorted.
     features_ : SongFeatures
-        What turns songs into rows.
+        The fitted features.
     tree_ : DecisionTreeClassifier
         The fitted tree.
     chosen_ : dict
-        The depth and the leaf size that were chosen.
+        The selected depth and leaf size.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = self.features_.fit_transform(X)
         tree = DecisionTreeClassifier(random_state=self.random_state)
         folds = min(self.folds, int(np.bincount(index).min()))
-        with warnings.catch_warnings():  # with few songs a class, scikit-learn wonders whether they are classes
+        with warnings.catch_warnings():  # scikit-learn warns if there are few songs per class
             warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
-            if folds < 2:  # a class with one song cannot stand on both sides of a fold
+            if folds < 2:  # a class with one song cannot be cross-validated
                 self.chosen_ = {"max_depth": 20, "min_samples_leaf": 2}
                 self.tree_ = tree.set_params(**self.chosen_).fit(rows, index)
             else:
@@ -81,10 +81,10 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the share of each class in the leaf of each song, one song a class added, shape (n, k)."""
+        """Return the smoothed class frequencies in the leaf of each song, shape (n, k)."""
         check_is_fitted(self, "tree_")
         rows = self.features_.transform(X)
-        if not rows.shape[0]:  # scikit-learn's tree refuses to answer nobody
+        if not rows.shape[0]:  # scikit-learn's tree raises an error for no songs
             return np.zeros((0, len(self.classes_)))
         songs = self.tree_.tree_.n_node_samples[self.tree_.apply(rows)][:, None]
         counts = self.tree_.predict_proba(rows) * songs + 1 / len(self.classes_)

@@ -1,8 +1,8 @@
-"""From songs to the rows that linear models read, and back: which characters of a song carried a class's score.
+"""Features of the linear models: weighted n-grams and artists, and the contribution of each character to a score.
 
-One class serves every linear recipe: counts of several kinds of n-grams side by side, weighted, scaled to length 1, and
-the artist as a column of its own where it is asked for. Since each column knows where its n-grams stand in a text, a
-score falls apart exactly into shares of single characters, which explanations add up to words and lines.
+One class serves all linear recipes: counts of several kinds of n-grams, weighted and scaled to norm 1, and optionally one column
+per artist. Since the positions of each n-gram in a text are known, a score is exactly a sum over characters, which explanations
+add up to words and lines.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Weighting = Literal["tfidf", "log-tfidf", "presence", "presence-idf"]
 
 @dataclass(frozen=True)
 class Contributions:
-    """What each character of a text, and what stands outside it, adds to the score of one class."""
+    """The contributions of the characters of a text, and of everything else, to the score of one class."""
 
     characters: NDArray[np.float64]
-    """One number a character of the text."""
+    """One number per character of the text."""
     other: dict[str, float]
-    """Shares of what is not text: ``artist``, ``layout: ...`` and ``the class itself`` (the intercept)."""
+    """Contributions of everything else: ``artist``, ``layout`` and ``intercept``."""
 
 
 class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -44,19 +44,19 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     grams
         The kinds of n-grams, `NGrams` each.
     weighting
-        ``tfidf``: count times inverse document frequency; ``log-tfidf``: 1 + log(count) in its place; ``presence``: 1
-        where the n-gram occurs; ``presence-idf``: its inverse document frequency there.
+        ``tfidf``: count times inverse document frequency; ``log-tfidf``: 1 + log(count) instead of the count; ``presence``:
+        1 for n-grams that occur; ``presence-idf``: the inverse document frequency of n-grams that occur.
     artist
-        A column for each artist of the training songs; an artist not seen in training has none.
+        Add one column for each artist of the training songs.
 
     Attributes
     ----------
     grams_ : list of NGrams
         The fitted kinds.
     scale_ : array of float32, shape (n_ngrams,)
-        What each column is multiplied by before rows are scaled to length 1.
+        The factor of each column before rows are scaled to norm 1.
     artists_ : array of str
-        The artists with a column, after those of the n-grams, in order.
+        The artists, in the order of their columns, which follow those of the n-grams.
     """
 
     def __init__(
@@ -67,30 +67,30 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.artist = artist
 
     def fit(self, X: Any, y: Any = None) -> SongFeatures:
-        """Learn the n-grams, their weights and the artists."""
+        """Fit the n-grams, their weights and the artists."""
         self.fit_transform(X, y)
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> sp.csr_matrix:
-        """Learn from the songs and return their rows, float32, shape (n_songs, n_features)."""
+        """Fit on songs and return their feature matrix, float32, shape (n_songs, n_features)."""
         counts = self.fit_counts(X)
         return self.weigh(counts, X)
 
     def fit_counts(self, X: Any) -> sp.csr_matrix:
-        """Learn from the songs and return the plain counts of their n-grams; `weigh` makes rows of them."""
+        """Fit on songs and return the plain n-gram counts; `weigh` computes the features from them."""
         texts = lyrics_of(X)
         self.grams_ = [NGrams(**kind.get_params()) for kind in self.grams]
         counts = _side_by_side([kind.fit_transform(texts) for kind in self.grams_])
         df = np.concatenate([kind.df_ for kind in self.grams_])
         if not len(df):
-            raise LyristError(f"The {len(texts)} songs to learn from share no words; there is nothing to learn.")
+            raise LyristError(f"The {len(texts)} training songs share no words, so no feature is left; use more songs.")
         idf = np.log((1 + len(texts)) / (1 + df)) + 1
         self.scale_ = np.ones(len(df), np.float32) if self.weighting == "presence" else idf.astype(np.float32)
         self.artists_ = np.unique([a for a in artists_of(X) if a]) if self.artist else np.zeros(0, dtype="<U1")
         return counts
 
     def transform(self, X: Any) -> sp.csr_matrix:
-        """Return the rows of songs, float32, shape (n_songs, n_features)."""
+        """Return the feature matrix of songs, float32, shape (n_songs, n_features)."""
         check_is_fitted(self, "scale_")
         return self.weigh(self.counts(X), X)
 
@@ -100,7 +100,7 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return _side_by_side([kind.transform(texts) for kind in self.grams_])
 
     def weigh(self, counts: sp.csr_matrix, X: Any = None, scale: NDArray[np.float32] | None = None) -> sp.csr_matrix:
-        """Return rows from counts: weighted, scaled to length 1, and the artists of ``X`` beside them."""
+        """Return the features from counts: weighted, scaled to norm 1, with the artist columns of ``X``."""
         rows = counts.copy()
         if self.weighting.startswith("presence"):
             rows.data[:] = 1
@@ -111,17 +111,17 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return _side_by_side([rows, self.artist_columns(X)]) if self.artist else rows
 
     def contributions(self, text: str, artist: str, coef: NDArray[Any]) -> Contributions:
-        """Return what each character, and the artist, adds to the score with the weights ``coef``, shape (d,)."""
+        """Return the contributions of each character and of the artist to the score with weights ``coef``, shape (d,)."""
         row = self.transform(songs([text], [artist]) if self.artist else [text])
         value = np.asarray(row.toarray()).ravel() * coef
         others = {"artist": float(value[len(self.scale_) :].sum())} if self.artist else {}
-        return Contributions(self.deal(text, value[: len(self.scale_)]), others)
+        return Contributions(self.by_character(text, value[: len(self.scale_)]), others)
 
-    def deal(self, text: str, value: NDArray[Any]) -> NDArray[np.float64]:
-        """Deal the value of each n-gram, shape (n_ngrams,), out to the characters of a text.
+    def by_character(self, text: str, value: NDArray[Any]) -> NDArray[np.float64]:
+        """Distribute the value of each n-gram, shape (n_ngrams,), over the characters of a text.
 
-        A value goes in equal parts to the places where the n-gram stands, and there to its characters that are no blanks,
-        so that the shares add up to the values.
+        A value is split evenly over the occurrences of the n-gram, and there over its characters that are not blanks, so the
+        result has the same sum.
         """
         shares, offset = np.zeros(len(text)), 0
         visible = np.array([not c.isspace() for c in text], dtype=bool)
@@ -129,7 +129,7 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             start, end, column = kind.places(text)
             here = value[offset : offset + len(kind.buckets_)]
             here = here / np.maximum(np.bincount(column, minlength=len(kind.buckets_)), 1)
-            shares += _dealt(visible, start, end, here[column])
+            shares += _distributed(visible, start, end, here[column])
             offset += len(kind.buckets_)
         return shares
 
@@ -141,7 +141,7 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def shown_names(self) -> NDArray[np.str_]:
-        """Return the name of each column as people read it: in n-grams of characters ``·`` is a blank, ``↵`` a line end."""
+        """Return the display name of each column: in character n-grams ``·`` is a blank and ``↵`` a line end."""
         check_is_fitted(self, "scale_")
         names: list[str] = []
         for kind in self.grams_:
@@ -150,9 +150,9 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array([*names, *(f"artist: {a}" for a in self.artists_)], dtype=np.str_)
 
     def spread(self) -> NDArray[np.float32]:
-        """Return about how far the values of each column spread over the training songs, shape (n_features,).
+        """Return an estimate of the standard deviation of each column over the training songs, shape (n_features,).
 
-        Rows have length 1, so the mean of their squares over all columns is known, and with it their unit.
+        Rows have norm 1, so the sum of the mean squares of all columns is 1, which determines the scale.
         """
         check_is_fitted(self, "scale_")
         share = np.concatenate([kind.df_ / kind.n_songs_ for kind in self.grams_])
@@ -161,7 +161,7 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate([ngrams, np.full(len(self.artists_), 0.1)]).astype(np.float32)
 
     def artist_columns(self, X: Any) -> sp.csr_matrix:
-        """Return a one for each song's artist, shape (n_songs, n_artists); nothing for artists not seen in training."""
+        """Return the one-hot artists, shape (n_songs, n_artists); zeros for artists that are not in training."""
         artists = artists_of(X)
         if not len(self.artists_):
             return sp.csr_matrix((len(artists), 0), dtype=np.float32)
@@ -172,7 +172,7 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def unit_rows(X: sp.csr_matrix) -> sp.csr_matrix:
-    """Scale each row of ``X`` to length 1, in place; empty rows stay empty."""
+    """Scale each row of ``X`` to norm 1, in place; empty rows stay empty."""
     length = np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).ravel())
     X.data /= np.repeat(np.where(length > 0, length, 1), np.diff(X.indptr)).astype(np.float32)
     return X
@@ -181,16 +181,16 @@ def unit_rows(X: sp.csr_matrix) -> sp.csr_matrix:
 def log_count_ratios(
     presence: sp.csr_matrix, index: NDArray[np.int64], k: int, smoothing: float
 ) -> NDArray[np.float32]:
-    """Return how unevenly each n-gram is spread over the classes: its largest naive Bayes log-count ratio, shape (d,).
+    """Return the largest absolute naive Bayes log-count ratio of each n-gram over the classes, shape (d,).
 
-    Wang & Manning (2012), Baselines and bigrams, give each class its own ratio ``log(p / q)`` of the n-gram's share in
-    the class and outside it, and so a matrix of its own. The largest absolute ratio over the classes instead is one
-    scale for all: one Gram matrix, k times less work, and no worse (docs/log.md).
+    Wang & Manning (2012), Baselines and bigrams, use a ratio ``log(p / q)`` per class, of the n-gram's share in the class and
+    outside it, and so a feature matrix per class. The largest absolute ratio over the classes is one scale for all: one Gram
+    matrix, k times less work, and the same accuracy (docs/log.md).
     """
     inside = class_counts(presence, index, k)
     total = np.asarray(inside.sum(axis=0)).ravel() + 2 * smoothing
     scale = np.zeros(presence.shape[1], dtype=np.float32)
-    for c in range(k):  # one class at a time, so that no table of classes by n-grams is needed
+    for c in range(k):  # one class at a time, so that no dense matrix of classes by n-grams is needed
         p = inside[c].toarray().ravel() + smoothing
         q = total - p
         np.maximum(scale, np.abs(np.log(p / p.sum()) - np.log(q / q.sum())), out=scale)
@@ -207,17 +207,17 @@ def _side_by_side(parts: list[sp.csr_matrix]) -> sp.csr_matrix:
     return parts[0] if len(parts) == 1 else sp.hstack(parts, format="csr", dtype=np.float32)
 
 
-def _dealt(
+def _distributed(
     visible: NDArray[np.bool_], start: NDArray[np.int64], end: NDArray[np.int64], value: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Give each value in equal parts to the visible characters from its start to its end, or to a blank if there is none."""
+    """Split each value evenly over the visible characters from its start to its end, or a blank if there are none."""
     seen = np.concatenate([[0], np.cumsum(visible)])
     width = seen[end] - seen[start]
-    some = width > 0
+    has_visible = width > 0
     change = np.zeros(len(visible) + 1)
-    np.add.at(change, start[some], value[some] / width[some])
-    np.subtract.at(change, end[some], value[some] / width[some])
+    np.add.at(change, start[has_visible], value[has_visible] / width[has_visible])
+    np.subtract.at(change, end[has_visible], value[has_visible] / width[has_visible])
     found = np.where(visible, np.cumsum(change)[:-1], 0.0)
-    if len(found):  # a line end is an n-gram of its own, and of blanks alone
-        np.add.at(found, np.minimum(start[~some], len(found) - 1), value[~some])
+    if len(found):  # a line end is an n-gram that consists only of blanks
+        np.add.at(found, np.minimum(start[~has_visible], len(found) - 1), value[~has_visible])
     return found

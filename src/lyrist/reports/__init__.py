@@ -1,1 +1,1 @@
-"""Figures and self-contained pages: drawing only."""
+"""Charts and self-contained HTML pages, independent of corpora and models."""

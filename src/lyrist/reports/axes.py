@@ -1,4 +1,4 @@
-"""Parts that several charts share: rows with names, quiet grids, lines with a name, labels at the ends of lines."""
+"""Common parts of charts: named rows, grids, reference lines, labels at the ends of lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lyrist.reports.labels import shorten
 from lyrist.reports.svg import HALF, Label, Words, draw
 
 ROW = 24
-"""Height of one row of a chart of bars."""
+"""Height of one row of a bar chart."""
 
 DOTTED = (0, (2, 2))
 
@@ -31,13 +31,13 @@ def is_number(value: Any) -> bool:
 
 
 def finite(values: Named) -> list[tuple[str, float]]:
-    """Return names and values, those left out that are no numbers."""
+    """Return names and values, without those that are not numbers."""
     pairs = values.items() if isinstance(values, Mapping) else values
     return [(name, float(value)) for name, value in pairs if is_number(value)]
 
 
 def points(x: Sequence[float], y: Sequence[float], *, log_x: bool, log_y: bool) -> list[tuple[float, float]]:
-    """Return the points that can be drawn on such axes."""
+    """Return the points that can be drawn on these axes."""
     return [
         (float(a), float(b))
         for a, b in zip(x, y, strict=True)
@@ -46,24 +46,24 @@ def points(x: Sequence[float], y: Sequence[float], *, log_x: bool, log_y: bool) 
 
 
 def nothing(words: Words, kind: str, width: int = HALF) -> Figure:
-    """Return a picture that says there is nothing to show."""
+    """Return a placeholder figure for charts without data."""
 
     def paint(axes: Axes, label: Label) -> None:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "nothing to show", ha="center", va="center", color=palette.SOFT, transform=axes.transAxes)
 
-    return draw(paint, words, kind=kind, told="nothing to show", height=60, width=width)
+    return draw(paint, words, kind=kind, description="nothing to show", height=60, width=width)
 
 
 def name_rows(axes: Axes, label: Label, names: Sequence[str]) -> None:
-    """Name the rows of a horizontal chart, first on top."""
+    """Label the rows of a horizontal chart, the first on top."""
     axes.yaxis.set_major_locator(FixedLocator(range(len(names))))
     axes.set_yticklabels([label(shorten(name)) for name in names], color=palette.INK, fontsize=12)
     axes.set_ylim(len(names) - 0.45, -0.55)
 
 
 def bare(axes: Axes) -> None:
-    """Take the horizontal axis away: the values stand beside their bars."""
+    """Hide the horizontal axis: the values are written next to their bars."""
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
 
@@ -81,11 +81,11 @@ def write_at_right(axes: Axes, label: Label, place: float, text: str) -> None:
 
 
 def upright(axes: Axes, label: Label, text: str, place: float) -> None:
-    """Draw a vertical line with its name above the chart."""
+    """Draw a vertical reference line with its name above the chart."""
     axes.axvline(place, color=palette.SOFT, linewidth=1, linestyle=DOTTED, zorder=3)
     low, high = axes.get_xlim()
     share = (place - low) / (high - low)
-    # Near a side the name stands beside its line, and above the name of the upright axis.
+    # Near an edge the name is aligned to one side of the line, and above the name of the vertical axis.
     away: dict[str, Any] = {"textcoords": "offset points", "va": "bottom", "annotation_clip": False}
     away["ha"] = "left" if share < 0.12 else "right" if share > 0.88 else "center"
     raised = 20 if axes.get_title(loc="left") and share < 0.35 else 4
@@ -94,7 +94,7 @@ def upright(axes: Axes, label: Label, text: str, place: float) -> None:
 
 
 def scales(axes: Axes, log_x: bool, log_y: bool) -> None:
-    """Make the axes logarithmic that shall be."""
+    """Set logarithmic axes where requested."""
     if log_x:
         axes.set_xscale("log")
     if log_y:
@@ -117,12 +117,12 @@ def grid(
     Parameters
     ----------
     percent, log, plain
-        The letters of the axes (of ``"xy"``) that show percent, that are logarithmic, that show years.
+        The letters of the axes (of ``"xy"``) that show percentages, that are logarithmic, that show years.
     vertical
-        Draw vertical lines too, for charts that are read from left to right.
+        Also draw vertical lines.
     """
     axes.set_xlabel(label(shorten(xlabel, 60)))
-    # The name of the upright axis stands above it and level, where it can be read.
+    # The name of the vertical axis is horizontal and above it, which is easier to read.
     axes.set_title(label(shorten(ylabel, 40)), loc="left", color=palette.SOFT, fontweight="normal")
     named = isinstance(axes.yaxis.get_major_locator(), FixedLocator)
     _ticks(axes.xaxis, _format("x", percent, plain), log="x" in log)
@@ -139,7 +139,7 @@ def _format(letter: str, percent: str, plain: str) -> Callable[[float, int | Non
 
 def _ticks(axis: Axis, write: Callable[[float, int | None], str], *, log: bool) -> None:
     low, high = sorted(axis.get_view_interval())
-    if not log or high < 20 * low:  # a short stretch of a logarithmic axis has too few powers of ten
+    if not log or high < 20 * low:  # a short logarithmic axis contains too few powers of ten
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(write))
@@ -154,7 +154,7 @@ def _plain(value: float, _: int | None = None) -> str:
 
 
 def _short(value: float, _: int | None = None) -> str:
-    """Return a number as an axis shows it: 1,500; 20k; 3M."""
+    """Return a number as a tick label: 1,500; 20k; 3M."""
     for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= least:
             return f"{value / unit:,.4g}{letter}"
@@ -162,7 +162,7 @@ def _short(value: float, _: int | None = None) -> str:
 
 
 def legend(axes: Axes) -> None:
-    """Name the parts above the chart."""
+    """Add a legend above the chart."""
     handles, names = axes.get_legend_handles_labels()
     columns = 4 if sum(map(len, names)) < 48 else 2
     figure: Any = axes.figure
@@ -170,7 +170,7 @@ def legend(axes: Axes) -> None:
 
 
 def name_ends(axes: Axes, label: Label, ends: Sequence[tuple[str, float, str]], height: int) -> None:
-    """Write the names of lines at their right ends, pushed apart where they would overlap.
+    """Write the names of lines at their right ends, moved apart if they overlap.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def name_ends(axes: Axes, label: Label, ends: Sequence[tuple[str, float, str]], 
     for share, _, _ in wanted:
         placed.append(max(share, placed[-1] + gap) if placed else share)
     top = max(1.0, wanted[-1][0])
-    for i in reversed(range(len(placed))):  # where the pushing went over the top, let them down, keeping the gaps
+    for i in reversed(range(len(placed))):  # labels above the top are moved down, keeping the gaps
         placed[i] = min(placed[i], top)
         top = placed[i] - gap
     for share, (_, name, colour) in zip(placed, wanted, strict=True):

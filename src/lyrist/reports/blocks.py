@@ -1,4 +1,4 @@
-"""What a page is made of. Every text in a block is plain text, however hostile: only the template turns it into HTML."""
+"""The blocks of a page. All texts are plain text from untrusted sources; only the template converts them to HTML."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Cell: TypeAlias = str | int | float | None
-"""What stands in a table: a missing value and NaN are shown as a dash."""
+"""A value in a table: a missing value and NaN are shown as a dash."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture, as the functions of `lyrist.reports.figures` make it."""
+    """A chart, as returned by the functions of `lyrist.reports.figures`."""
 
     svg: str
-    """The whole ``<svg>`` element. It goes into the page as it is: never build it from text that is not escaped."""
+    """The ``<svg>`` element. It is inserted unescaped: never build it from unescaped text."""
     alt: str
-    """What the picture says, for those who do not see it."""
+    """Alternative text for screen readers."""
     title: str = ""
     """One line above the picture."""
     caption: str = ""
-    """What to know about it, below."""
+    """A note below."""
     name: str = "figure"
-    """The file name without its ending, where pictures are saved beside the page."""
+    """The file name without suffix, if charts are also saved as files."""
     width: int = 460
-    """Width in CSS pixels at which its text has its natural size; narrower pictures stand side by side."""
+    """Natural width in CSS pixels; narrow charts are placed side by side."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Column:
     """A format specification for its numbers, such as ``",.0f"`` or ``".1%"``; by default integers get thousands
     separators and other numbers three significant digits."""
     bar: bool = False
-    """Draw a bar behind each number, as long as its share of the column's largest."""
+    """Draw a bar behind each number, relative to the largest of the column."""
     align: Literal["auto", "left", "right"] = "auto"
-    """``auto``: right if the column holds numbers only."""
+    """``auto``: right if the column has only numbers."""
     note: str = ""
     """A few words under the name."""
 
@@ -52,18 +52,18 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
     highlight: Collection[int] = ()
-    """The numbers of the rows (from 0) that stand out."""
+    """Indices of highlighted rows."""
     note: str = ""
-    """What to know about it, below."""
+    """A note below."""
 
 
 @dataclass(frozen=True)
 class Prose:
-    """Paragraphs, separated by empty lines. Here and in intros, items, notes and captions `` `backticks` `` mark commands."""
+    """Paragraphs, separated by empty lines. Text in `` `backticks` `` is set as code, also in intros, items and notes."""
 
     text: str
     kind: Literal["text", "note", "warning"] = "text"
-    """``note`` and ``warning`` are set in a box."""
+    """``note`` and ``warning`` are shown in a box."""
 
 
 @dataclass(frozen=True)
@@ -75,27 +75,27 @@ class Items:
 
 @dataclass(frozen=True)
 class Facts:
-    """The few numbers that matter most, large: (label, value, note) each."""
+    """Key figures in large type: (label, value, note) each."""
 
     facts: Sequence[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
 class Lyrics:
-    """A lyric, its lines kept, with the words that decided marked."""
+    """A lyric with line breaks and highlighted words."""
 
     text: str
     spans: Sequence[tuple[int, int, float]] = ()
-    """(start, end, weight) of what is marked, in characters; a weight above 0 speaks for, below 0 against, and the
-    strength of the mark is its size over the largest. Where spans overlap their weights add up."""
+    """(start, end, weight) of highlighted spans, in characters; a weight above 0 is for the label, below 0 against it. The
+    intensity is relative to the largest absolute weight. Weights of overlapping spans are added."""
     title: str = ""
     note: str = ""
-    """Says what the marks mean."""
+    """The meaning of the highlights."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """Commands or output, as they are typed."""
+    """Commands or output, in a fixed-width font."""
 
     text: str
     title: str = ""
@@ -110,7 +110,7 @@ class Links:
 
 @dataclass(frozen=True)
 class Details:
-    """Blocks that open on a click."""
+    """Collapsible blocks."""
 
     summary: str
     blocks: Sequence[Block]
@@ -122,14 +122,14 @@ Block: TypeAlias = Figure | Table | Prose | Items | Facts | Lyrics | Code | Link
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and the blocks below it."""
 
     title: str
     blocks: Sequence[Block] = ()
     intro: str = ""
     """What the section shows, in a sentence or a few paragraphs."""
     anchor: str = ""
-    """The section's address on the page; by default made from the title."""
+    """The anchor of the section; by default derived from the title."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ class Page:
     sections: Sequence[Section]
     subtitle: str = ""
     kicker: str = "Lyrist"
-    """A word above the title: what kind of page this is."""
+    """The kind of page, above the title."""
     lead: Sequence[Block] = field(default=())
-    """Blocks before the first section: the main result, the facts."""
+    """Blocks before the first section: the main result and key figures."""
     footer: str = ""
     contents: bool | None = None
-    """Whether to show a table of contents; by default on pages of four or more sections."""
+    """Whether to show a table of contents; by default on pages with four or more sections."""

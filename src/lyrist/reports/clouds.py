@@ -1,10 +1,10 @@
-"""A cloud of words, the larger the weightier.
+"""Word clouds.
 
-Each word takes the first free place along a spiral from the middle, the weightiest first; if one finds none, all are made
-smaller. Words are boxes that never overlap, and the text of the picture is held to the width that was measured, so that
-this stays true in whatever font the reader has. The font that measures comes with Matplotlib: nothing depends on what is
-installed. (The package `wordcloud` 1.9.6 measures a word in one box and draws it in another: of 45 words, 3% of the ink
-fell on another word, and some were cut at the edge.)
+Each word takes the first free position along a spiral from the centre, words with the largest weights first; if one finds none,
+all are made smaller. The boxes of words never overlap, and the text is fitted to the measured width, so this is also true in the
+font of the reader. Widths are measured with the font of Matplotlib, so the result does not depend on installed fonts. (The
+package `wordcloud` 1.9.6 measures a word in one box and draws it in another: of 45 words, 3% of the ink was on another word, and
+some words were clipped.)
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from lyrist.reports.labels import shorten
 from lyrist.reports.svg import HALF, SVG, Words, finish
 
 COLOURS = (palette.SERIES[0], palette.SERIES[2], palette.SERIES[1], palette.SERIES[3])
-"""Neighbours in weight differ in colour; the colour means nothing."""
+"""Colours alternate by rank; they have no meaning."""
 SMALLEST = 9.0
-"""Words that would be smaller than so many pixels are left out."""
+"""Smallest font size in pixels; smaller words are not drawn."""
 GAP = 3.0
 FILLED = 0.62
-"""Share of the area that the boxes would like to take; what does not fit is made smaller."""
+"""Initial share of the area that the boxes cover."""
 
 Floats = npt.NDArray[np.float64]
 
 
 class Word(NamedTuple):
-    """A word in its place: the box that it takes, in pixels from the upper left."""
+    """A placed word and its box, in pixels from the upper left."""
 
     text: str
     size: float
@@ -53,16 +53,16 @@ class Word(NamedTuple):
 def cloud(
     weights: Mapping[str, float], *, most: int = 80, seed: int = 0, height: int = 260, **words: Unpack[Words]
 ) -> Figure:
-    """Draw the weightiest words.
+    """Draw a word cloud.
 
     Parameters
     ----------
     weights
-        Words and weights above 0; the area of a word grows with its weight.
+        Words and weights above 0; the area of a word is proportional to its weight.
     most
-        At most so many words.
+        Largest number of words.
     seed
-        Decides where the spiral of each word starts.
+        Seed of the start angles of the spirals.
     height
         Height in CSS pixels.
     **words
@@ -83,13 +83,13 @@ def cloud(
     if not placed:
         nothing = {"x": str(width / 2), "y": str(height / 2), "style": f"text-anchor: middle; fill: {palette.SOFT}"}
         ET.SubElement(root, "text", nothing).text = "nothing to show"
-    told = ", ".join(word.text for word in placed[:20]) or "nothing to show"
+    description = ", ".join(word.text for word in placed[:20]) or "nothing to show"
     written = ET.tostring(root, encoding="unicode")
-    return finish(written, words, kind="cloud", told=told, width=width, height=height)
+    return finish(written, words, kind="cloud", description=description, width=width, height=height)
 
 
 def layout(weights: Mapping[str, float], width: int, height: int, *, most: int = 80, seed: int = 0) -> list[Word]:
-    """Return the weightiest words in places where no two overlap, the weightiest first."""
+    """Return the words with the largest weights in positions without overlap, by decreasing weight."""
     merged: dict[str, float] = {}
     for word, weight in weights.items():
         text = shorten(word, 24)
@@ -112,7 +112,7 @@ def layout(weights: Mapping[str, float], width: int, height: int, *, most: int =
 
 
 def _place(texts: list[str], shapes: Floats, sizes: Floats, phases: Floats, width: int, height: int) -> list[Word]:
-    """Return the words that found a place at these sizes."""
+    """Return the words that can be placed at these sizes."""
     boxes: Floats = np.empty((0, 4))
     placed: list[Word] = []
     for text, (wide, high, above), size, phase in zip(texts, shapes, sizes, phases, strict=True):
@@ -153,7 +153,7 @@ def _face() -> ImageFont.FreeTypeFont:
 
 def _shape(text: str) -> tuple[float, float, float]:
     """Return width, height and height above the baseline of a text at size 1."""
-    # The font draws a narrow box for each wide character that it lacks; two of them are about as wide as the character.
+    # The font has a narrow placeholder for missing wide characters; two of them are about as wide as the character.
     shown = "".join(c * 2 if unicodedata.east_asian_width(c) in "WF" else c for c in text)
     left, top, right, bottom = _face().getbbox(shown, anchor="ls")
     return max(right - left, 1) / 100, max(bottom - top, 1) / 100, -top / 100

@@ -1,8 +1,7 @@
-"""The pictures: each function takes plain numbers and names and returns a `Figure` for a page.
+"""Charts: each function takes plain numbers and names and returns a `Figure` for a page.
 
-Direct labels rather than legends, values written where the eye already is, no frames. An empty or a missing value (None,
-NaN) is left out, never drawn as zero. Charts of rows stand here; lines, heat maps and word clouds have files of their
-own and are reached from here too.
+Charts have direct labels instead of legends, values next to their marks, and no frames. Missing values (None, NaN) are skipped,
+never drawn as zero. This module has the horizontal charts and re-exports lines, heat maps and word clouds.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ __all__ = [
 WIDE = 520
 
 Mark = tuple[str, float]
-"""Name and place of a line."""
+"""Name and position of a reference line."""
 
 
 def bars(
@@ -62,16 +61,16 @@ def bars(
     highlight: Sequence[str] = (),
     **words: Unpack[Words],
 ) -> Figure:
-    """Draw a horizontal bar for each name, its value at the end.
+    """Draw horizontal bars with their values.
 
     Parameters
     ----------
     values
-        Names and values of 0 or more, in the order in which they shall stand from the top.
+        Names and values of 0 or more, from top to bottom.
     spec
         Format specification of the values, such as ``",.0f"`` or ``".1%"``.
     reference
-        Name and place of a vertical line.
+        Name and position of a vertical line.
     highlight
         Names whose bars are drawn in the second colour.
     **words
@@ -91,8 +90,10 @@ def bars(
         if reference:
             upright(axes, label, *reference)
 
-    told = ", ".join(f"{n} {format(v, spec)}" for n, v in sorted(rows, key=lambda row: -row[1])[:5])
-    return draw(paint, words, kind="bars", told=told, height=ROW * len(rows) + 12 + (18 if reference else 0))
+    description = ", ".join(f"{n} {format(v, spec)}" for n, v in sorted(rows, key=lambda row: -row[1])[:5])
+    return draw(
+        paint, words, kind="bars", description=description, height=ROW * len(rows) + 12 + (18 if reference else 0)
+    )
 
 
 def stacked(
@@ -103,16 +104,16 @@ def stacked(
     spec: str = ",.0f",
     **words: Unpack[Words],
 ) -> Figure:
-    """Draw for each name a horizontal bar made of parts, or the parts beside each other.
+    """Draw stacked horizontal bars, or grouped bars with ``side_by_side``.
 
     Parameters
     ----------
     names
         The n rows, from the top.
     parts
-        For each part its n values of 0 or more.
+        The n values, 0 or more, of each part.
     side_by_side
-        Give each part a bar of its own, with its value.
+        Draw a separate bar for each part, with its value.
     spec
         Format specification of the values.
     **words
@@ -143,8 +144,8 @@ def stacked(
         legend(axes)
 
     row = 18 * len(table) + 8 if side_by_side else ROW
-    told = f"{', '.join(table)} for {', '.join(names[:8])}"
-    return draw(paint, words, kind="stacked", told=told, height=row * len(names) + 44)
+    description = f"{', '.join(table)} for {', '.join(names[:8])}"
+    return draw(paint, words, kind="stacked", description=description, height=row * len(names) + 44)
 
 
 def histogram(
@@ -159,22 +160,22 @@ def histogram(
     height: int = 230,
     **words: Unpack[Words],
 ) -> Figure:
-    """Draw how often values fall between edges.
+    """Draw histograms.
 
     Parameters
     ----------
     edges
-        The n + 1 edges of n bins, ascending (as of ``numpy.histogram``).
+        The n + 1 bin edges, ascending (as from ``numpy.histogram``).
     counts
-        For each thing compared its n counts. One is drawn as a filled shape, several as outlines.
+        The n counts of each histogram. A single one is filled, several are outlines.
     xlabel, ylabel
         The names of the axes.
     marks
-        Names and places of vertical lines, such as the median.
+        Names and positions of vertical lines, such as the median.
     percent
-        The letters of the axes (of ``"xy"``) whose values are shares, shown in percent.
+        The letters of the axes (of ``"xy"``) that show percentages.
     plain
-        The letters of the axes whose values are years, shown without separators.
+        The letters of the axes that show years, without thousands separators.
     height
         Height in CSS pixels.
     **words
@@ -197,8 +198,8 @@ def histogram(
             legend(axes)
 
     peak = {n: edges[max(range(len(v)), key=v.__getitem__)] for n, v in shapes.items()}
-    told = "; ".join(f"{n}: {sum(v):,.4g}, most at about {peak[n]:,.3g}" for n, v in shapes.items())
-    return draw(paint, words, kind="histogram", told=told, height=height)
+    description = "; ".join(f"{n}: {sum(v):,.4g}, most at about {peak[n]:,.3g}" for n, v in shapes.items())
+    return draw(paint, words, kind="histogram", description=description, height=height)
 
 
 def intervals(
@@ -211,22 +212,22 @@ def intervals(
     spec: str = "",
     **words: Unpack[Words],
 ) -> Figure:
-    """Draw for each row a dot with its interval: the main picture of a study.
+    """Draw a dot with its interval for each row: the main chart of a study.
 
     Parameters
     ----------
     rows
-        (label, value, low, high) each, from the top. Without a finite interval the dot stands alone.
+        (label, value, low, high) each, from top to bottom. Without a finite interval only the dot is drawn.
     reference
         Name and place of a vertical line, such as the majority baseline.
     highlight
-        Labels drawn in the second colour, as the picked recipe.
+        Labels drawn in the second colour, such as the selected recipe.
     xlabel
-        What the values are.
+        The name of the axis.
     percent
-        The values are shares, shown in percent.
+        Show the values as percentages.
     spec
-        Format specification of the value beside its row; by default ``".1%"``, or ``".3g"`` where not in percent.
+        Format specification of the values; by default ``".1%"``, or ``".3g"`` if not in percent.
     **words
         As in `Words`.
     """
@@ -244,9 +245,9 @@ def intervals(
             write_at_right(axes, label, place, format(value, spec))
         _finish_rows(axes, label, [row[0] for row in shown], xlabel, reference, percent)
 
-    told = "; ".join(f"{n} {format(v, spec)} ({_span(low, high, spec)})" for n, v, low, high in shown[:12])
+    description = "; ".join(f"{n} {format(v, spec)} ({_span(low, high, spec)})" for n, v, low, high in shown[:12])
     height = (ROW + 4) * len(shown) + _around(xlabel, reference)
-    return draw(paint, words, kind="intervals", told=told, height=height, width=WIDE)
+    return draw(paint, words, kind="intervals", description=description, height=height, width=WIDE)
 
 
 def spreads(
@@ -258,14 +259,14 @@ def spreads(
     spec: str = "",
     **words: Unpack[Words],
 ) -> Figure:
-    """Draw for each row how its values are spread: median, middle half, and nine in ten.
+    """Draw the distribution of each row: median, interquartile range, and 5% to 95% quantiles.
 
     Parameters
     ----------
     rows
-        (label, (5%, 25%, 50%, 75%, 95% quantile)) each, from the top.
+        (label, (5%, 25%, 50%, 75%, 95% quantile)) each, from top to bottom.
     reference, xlabel, percent, spec
-        As in `intervals`; the value beside a row is its median.
+        As in `intervals`; the value of a row is its median.
     **words
         As in `Words`.
     """
@@ -283,8 +284,10 @@ def spreads(
             write_at_right(axes, label, place, format(middle, spec))
         _finish_rows(axes, label, [what for what, _ in shown], xlabel, reference, percent)
 
-    told = "; ".join(f"{what}: median {format(q[2], spec)}" for what, q in shown[:12])
-    return draw(paint, words, kind="spreads", told=told, height=ROW * len(shown) + _around(xlabel, reference))
+    description = "; ".join(f"{what}: median {format(q[2], spec)}" for what, q in shown[:12])
+    return draw(
+        paint, words, kind="spreads", description=description, height=ROW * len(shown) + _around(xlabel, reference)
+    )
 
 
 def _finish_rows(
@@ -298,7 +301,7 @@ def _finish_rows(
 
 
 def _around(xlabel: str, reference: Mark | None) -> int:
-    """Return the height that ticks, the axis's name and the line's name take."""
+    """Return the height of ticks, axis name and the name of the reference line."""
     return 40 + (20 if xlabel else 0) + (18 if reference else 0)
 
 

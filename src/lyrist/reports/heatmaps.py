@@ -1,7 +1,7 @@
-"""What was taken for what: a confusion matrix as a heat map.
+"""Confusion matrices as heat maps.
 
-One colour, stronger where more of a row went, so that it reads in light and in dark and in print. Up to a dozen classes
-carry their numbers; of very many classes only the commonest are drawn, and the picture says so.
+One colour, with an intensity by the share of the row, which also works in dark mode and in print. With up to a dozen classes the
+cells show counts; of very many classes only the most frequent are drawn, and the caption says so.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from lyrist.reports.labels import columns, shorten
 from lyrist.reports.svg import Label, Words, draw
 
 NUMBERS = 12
-"""Up to so many classes the cells carry numbers."""
+"""Largest number of classes for which cells show counts."""
 MOST = 40
-"""Of more classes than this only the commonest are drawn."""
+"""Largest number of classes that are drawn: the most frequent ones."""
 
 
 def confusion(matrix: npt.ArrayLike, classes: Sequence[str], **words: Unpack[Words]) -> Figure:
-    """Draw which class was taken for which.
+    """Draw a confusion matrix.
 
     Parameters
     ----------
     matrix
-        (n, n) counts: a row for each true class, a column for each predicted one.
+        (n, n) counts, by true class (rows) and predicted class (columns).
     classes
-        The n names, in the order of the rows.
+        The n class names, in the order of the rows.
     **words
-        As in `Words`; the width follows from the number of classes.
+        As in `Words`; the width depends on the number of classes.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], **words: Unpack[Wor
     if not names:
         return nothing(words, "confusion")
     if len(names) > MOST:
-        commonest = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[:MOST])
-        words["caption"] = f"{words.get('caption', '')} The {MOST} commonest of {len(names):,} classes.".strip()
-        counts, names = counts[np.ix_(commonest, commonest)], [names[i] for i in commonest]
+        frequent = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[:MOST])
+        words["caption"] = f"{words.get('caption', '')} The {MOST} most frequent of {len(names):,} classes.".strip()
+        counts, names = counts[np.ix_(frequent, frequent)], [names[i] for i in frequent]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = _side(names)
 
@@ -65,11 +65,11 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], **words: Unpack[Wor
     margin = min(longest, 22) * 7 + 48
     words["width"] = max(side * len(names) + margin, 200)
     height = side * len(names) + (margin if _upright(names) else 48)
-    return draw(paint, words, kind="confusion", told=_told(shares, names), height=height)
+    return draw(paint, words, kind="confusion", description=_description(shares, names), height=height)
 
 
 def _side(names: Sequence[str]) -> int:
-    """Return the side of a cell in pixels."""
+    """Return the size of a cell in pixels."""
     for most, side in ((5, 68), (NUMBERS, 44), (24, 18)):
         if len(names) <= most:
             return side
@@ -77,7 +77,7 @@ def _side(names: Sequence[str]) -> int:
 
 
 def _upright(names: Sequence[str]) -> bool:
-    """Return whether the names of the columns are too long to stand level."""
+    """Return whether the names of the columns are too long to be horizontal."""
     return max((columns(shorten(n, 22)) for n in names), default=0) * 7.5 > _side(names)
 
 
@@ -107,12 +107,12 @@ def _names(axes: Axes, label: Label, names: Sequence[str]) -> None:
     axes.xaxis.set_label_position("top")
     if _upright(names):
         axes.tick_params(axis="x", labelrotation=90)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("truly")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
 
 
-def _told(shares: npt.NDArray[np.float64], names: Sequence[str]) -> str:
+def _description(shares: npt.NDArray[np.float64], names: Sequence[str]) -> str:
     off = shares - np.diag(np.diag(shares))
     worst = np.dstack(np.unravel_index(np.argsort(-off, axis=None, kind="stable")[:3], off.shape))[0]
-    pairs = "; ".join(f"{names[r]} taken for {names[c]} {off[r, c]:.0%}" for r, c in worst if off[r, c] > 0)
+    pairs = "; ".join(f"{names[r]} predicted as {names[c]} {off[r, c]:.0%}" for r, c in worst if off[r, c] > 0)
     return f"{len(names)} classes; " + (f"most often confused: {pairs}" if pairs else "none confused")

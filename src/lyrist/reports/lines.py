@@ -1,4 +1,4 @@
-"""Pictures on two axes: curves, points, and how far a model's confidence may be believed."""
+"""Charts with two axes: curves, scatter plots and reliability diagrams."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def curves(
     Parameters
     ----------
     lines
-        For each name its x and its y values; points with None or NaN are left out.
+        x and y values of each line; points with None or NaN are skipped.
     xlabel, ylabel
         The names of the axes.
     log
-        The letters of the axes (of ``"xy"``) that are logarithmic; values of 0 or less are left out there.
+        The letters of the axes (of ``"xy"``) that are logarithmic; values of 0 or less are skipped there.
     percent
-        The y values are shares, shown in percent.
+        Show the y values as percentages.
     at
-        Name and x of a vertical line: the step that was kept.
+        Name and x of a vertical line, such as the selected step.
     reference
-        Name and y of a horizontal line: the majority, say.
+        Name and y of a horizontal line, such as the majority baseline.
     markers
         Mark each point.
     height
@@ -75,8 +75,8 @@ def curves(
             upright(axes, label, *at)
         name_ends(axes, label, ends, height)
 
-    told = "; ".join(f"{name} ends at {found[-1][1]:.3g}" for name, found in drawn.items())
-    return draw(paint, words, kind="curves", told=told, height=height)
+    description = "; ".join(f"{name} ends at {found[-1][1]:.3g}" for name, found in drawn.items())
+    return draw(paint, words, kind="curves", description=description, height=height)
 
 
 def _line(axes: Axes, number: int, found: Sequence[tuple[float, float]], marked: bool) -> None:
@@ -101,9 +101,9 @@ def scatter(
     Parameters
     ----------
     groups
-        For each group its x and its y values.
+        x and y values of each group.
     labels
-        For a group the texts beside its points.
+        For a group the texts next to its points.
     xlabel, ylabel, log, percent, height
         As in `curves`.
     **words
@@ -133,17 +133,17 @@ def scatter(
         if len(groups) > 1:
             legend(axes)
 
-    told = f"{count:,} points, {xlabel or 'x'} against {ylabel or 'y'}"
-    return draw(paint, words, kind="scatter", told=told, height=height)
+    description = f"{count:,} points, {xlabel or 'x'} against {ylabel or 'y'}"
+    return draw(paint, words, kind="scatter", description=description, height=height)
 
 
 def calibration(bins: Sequence[tuple[float, float, int]], *, height: int = 340, **words: Unpack[Words]) -> Figure:
-    """Draw how often a model was right against how sure it was: on the diagonal it may be believed.
+    """Draw a reliability diagram: accuracy against confidence; a calibrated model is on the diagonal.
 
     Parameters
     ----------
     bins
-        (mean confidence, accuracy, number of songs) of each bin; bins without songs are left out.
+        (mean confidence, accuracy, number of songs) of each bin; empty bins are skipped.
     height
         Height in CSS pixels.
     **words
@@ -162,8 +162,8 @@ def calibration(bins: Sequence[tuple[float, float, int]], *, height: int = 340, 
             axes.plot([confidence], [accuracy], "o", color=palette.SERIES[0], markersize=size, clip_on=False)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
-        grid(axes, label, "how sure", "how often right", percent="xy", vertical=True)
+        grid(axes, label, "confidence", "accuracy", percent="xy", vertical=True)
 
-    bins_told = "; ".join(f"sure {c:.0%}, right {a:.0%}" for c, a, _ in shown)
-    told = f"{sum(n for _, _, n in shown):,} songs; {bins_told}"
-    return draw(paint, words, kind="calibration", told=told, height=height)
+    each_bin = "; ".join(f"confidence {c:.0%}, accuracy {a:.0%}" for c, a, _ in shown)
+    description = f"{sum(n for _, _, n in shown):,} songs; {each_bin}"
+    return draw(paint, words, kind="calibration", description=description, height=height)

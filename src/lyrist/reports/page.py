@@ -1,7 +1,7 @@
-"""A page that stands by itself: one HTML file, no script, no network, light and dark, for phone, screen and print.
+"""Self-contained pages: one HTML file without scripts or network access, in light and dark, for phone, screen and print.
 
-Blocks hold plain text and the template escapes every one of them; a content security policy in the page forbids all that
-a gap in this could let in. Names and lyrics are isolated (``<bdi>``), so that a right-to-left title turns nothing else.
+Blocks contain plain text, and the template escapes all of it; a content security policy is the second line of defence. Names and
+lyrics are isolated (``<bdi>``), so that right-to-left text does not affect its surroundings.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ __all__ = [
 ]
 
 LONG_PAGE = 4
-"""A page of so many sections has a table of contents."""
+"""Number of sections from which a page has a table of contents."""
 
 
 def write(page: Page, path: str | Path) -> None:
-    """Render ``page`` and write it to ``path``: whole, or not at all."""
+    """Render ``page`` and write it to ``path``, atomically."""
     path = Path(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,14 +74,14 @@ def write(page: Page, path: str | Path) -> None:
 
 
 def render(page: Page) -> str:
-    """Return ``page`` as one HTML document that needs nothing else."""
+    """Return ``page`` as one self-contained HTML document."""
     anchors = _anchors(page.sections)
     contents = page.contents if page.contents is not None else len(page.sections) >= LONG_PAGE
     return str(_template().render(page=page, anchors=anchors, contents=contents, css=_css()))
 
 
 def figures_of(page: Page) -> Iterator[Figure]:
-    """Yield every picture of ``page``, in order, those inside details too."""
+    """Yield every figure of ``page``, in order, including those inside details."""
 
     def within(blocks: Sequence[Block]) -> Iterator[Figure]:
         for block in blocks:
@@ -96,12 +96,12 @@ def figures_of(page: Page) -> Iterator[Figure]:
 
 
 def fragment(blocks: Sequence[Block]) -> str:
-    """Return blocks as a piece of HTML for a page of someone else's making, which brings the style sheet: `style`."""
+    """Return blocks as an HTML fragment for another page, which must include the style sheet `style`."""
     return str(_environment().get_template("blocks.html").module.all(blocks))  # type: ignore[attr-defined]
 
 
 def style() -> str:
-    """Return the rules for blocks, without colours: what surrounds them sets ``--paper``, ``--ink`` and the others."""
+    """Return the style sheet of blocks without colours: the page must set ``--paper``, ``--ink`` and the others."""
     return _read("page.css")
 
 
@@ -126,7 +126,7 @@ def _environment() -> Environment:
         "inline": _inline,
         "pieces": _pieces,
         "address": _address,
-        "picture": lambda figure: Markup(figure.svg),  # noqa: S704 - made by our own drawing, which escapes
+        "picture": lambda figure: Markup(figure.svg),  # noqa: S704 - from our own drawing code, which escapes
         "kind": lambda block: type(block).__name__,
         "rows": _rows,
     }
@@ -145,7 +145,7 @@ def _css() -> Markup:
 
 
 def _anchors(sections: Sequence[Section]) -> list[str]:
-    """Return an address for each section, all different."""
+    """Return a unique anchor for each section."""
     taken: dict[str, int] = {}
     anchors = []
     for section in sections:
@@ -160,18 +160,18 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _inline(text: str) -> list[tuple[str, bool]]:
-    """Return the text in pieces: (piece, whether it stood between backticks, as commands do)."""
+    """Return the text in pieces: (piece, whether it was in backticks)."""
     pieces = re.split(r"`([^`\n]+)`", text)
     return [(piece, bool(number % 2)) for number, piece in enumerate(pieces) if piece]
 
 
 def _grid(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
-    """Return the blocks in runs: (whether they are pictures, which stand side by side; the blocks)."""
+    """Return runs of blocks: (whether they are figures, which are placed side by side; the blocks)."""
     return [(is_figure, list(run)) for is_figure, run in groupby(blocks, lambda block: isinstance(block, Figure))]
 
 
 def _address(href: str) -> str:
-    """Return an address that leads to a file beside the page, to a place on it, or to https; never to a script."""
+    """Return a link to a relative file, an anchor or https, never to a script."""
     if href.startswith(("https://", "#")):
         return href
     return quote(re.sub(r"^/+", "/", href), safe="/#?=&%")
@@ -193,7 +193,7 @@ class _Grid(NamedTuple):
     columns: list[tuple[str, str, bool]]
     """Name, note, right-aligned."""
     rows: list[tuple[bool, list[_Shown]]]
-    """Whether it stands out; its cells."""
+    """Whether the row is highlighted, and its cells."""
 
 
 def _rows(table: Table) -> _Grid:
@@ -224,7 +224,7 @@ def _number(cell: Cell) -> bool:
 
 
 def _right(column: Column, cells: Sequence[Cell]) -> bool:
-    """Numbers stand to the right, also where some are missing."""
+    """Return whether the column is right-aligned: by default if all its known values are numbers."""
     if column.align != "auto":
         return column.align == "right"
     known = [cell for cell in cells if cell is not None]
@@ -253,7 +253,7 @@ def _share(cell: Cell, largest: float) -> str:
 
 
 def _pieces(lyrics: Lyrics) -> list[tuple[str, str, str]]:
-    """Return the text in pieces: (text, ``for`` / ``against`` / empty, strength from 0 to 1)."""
+    """Return the text in pieces: (text, ``for`` / ``against`` / empty, intensity from 0 to 1)."""
     text = lyrics.text
     spans = [(max(0, s), min(len(text), e), float(w)) for s, e, w in lyrics.spans if math.isfinite(w) and w]
     spans = [span for span in spans if span[0] < span[1]]

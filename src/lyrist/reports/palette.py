@@ -1,20 +1,20 @@
-"""The colours of every page and picture: one token has a light and a dark value.
+"""The colours of pages and charts, each with a light and a dark value.
 
-A picture is drawn in the light values, written out plainly, so that any viewer shows it. In dark surroundings a few
-rules of CSS replace each value where it stands (`dark_rules`): the same file serves both. The series colours are told
-apart in the common kinds of colour blindness (they differ in lightness too) and stand at least 3 : 1 from both papers.
+A chart is drawn in literal light colours, so that any viewer shows it. In dark mode CSS rules replace each value (`dark_rules`),
+so the same file works in both modes. The series colours can be distinguished with common kinds of colour blindness (they also
+differ in lightness) and have a contrast of at least 3 : 1 to both backgrounds.
 """
 
 from __future__ import annotations
 
 PAPER = ("#fcfbf8", "#15171b")
-"""What lies under everything."""
+"""Background."""
 
 INK, SOFT, FAINT, ON_FILL = "#1c2024", "#5c626b", "#dad7d0", "#fffffe"
-"""Text; labels of axes and values; grid lines; text on a strong fill."""
+"""Text; axis labels and values; grid lines; text on a filled area."""
 
 SERIES = ("#1f5fa8", "#c4570a", "#0b7a5f", "#a8488f", "#856a00", "#2a86b5", "#666c78", "#9c2f2f")
-"""The colours of things compared, in this order."""
+"""The colours of the series, in this order."""
 
 DARK = {
     INK: "#e9e7e2",
@@ -30,21 +30,21 @@ DARK = {
     SERIES[6]: "#aab0bb",
     SERIES[7]: "#f08a80",
 }
-"""The dark value of each colour that pictures are drawn in."""
+"""The dark value of each colour of charts."""
 
 
 def series(number: int) -> str:
-    """Return the colour of the ``number``-th thing compared (from 0); they come round again."""
+    """Return the colour of the ``number``-th series (from 0), cyclically."""
     return SERIES[number % len(SERIES)]
 
 
 def dark_rules(scope: str = "") -> str:
-    """Return the CSS rules that turn pictures dark, for use inside ``@media (prefers-color-scheme: dark)``.
+    """Return the CSS rules for charts in dark mode, for use inside ``@media (prefers-color-scheme: dark)``.
 
     Parameters
     ----------
     scope
-        A selector under which the pictures lie, such as ``"figure svg"``; empty inside a picture's own file.
+        A selector of the charts, such as ``"figure svg"``; empty inside an SVG file.
     """
     before = f"{scope} " if scope else ""
     return "".join(
@@ -55,9 +55,9 @@ def dark_rules(scope: str = "") -> str:
 
 
 def variables() -> str:
-    """Return the tokens as CSS custom properties: light, then dark inside its media query."""
+    """Return the colours as CSS custom properties: light, then dark inside a media query."""
     names = ["--paper", "--ink", "--soft", "--faint", "--on-fill", *(f"--c{n + 1}" for n in range(len(SERIES)))]
     light = [PAPER[0], *DARK]
     dark = [PAPER[1], *DARK.values()]
-    told = [";".join(f"{n}:{v}" for n, v in zip(names, values, strict=True)) for values in (light, dark)]
-    return f":root{{{told[0]}}}\n@media (prefers-color-scheme: dark){{:root{{{told[1]}}}}}\n"
+    rules = [";".join(f"{n}:{v}" for n, v in zip(names, values, strict=True)) for values in (light, dark)]
+    return f":root{{{rules[0]}}}\n@media (prefers-color-scheme: dark){{:root{{{rules[1]}}}}}\n"

@@ -1,4 +1,4 @@
-"""Sheets of small pictures with a line or two under each: what a model got wrong, what an autoencoder made of it."""
+"""Contact sheets of small pictures with captions, such as misclassified pictures or reconstructions."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ GAP = 14
 LINE = 15
 TEXT = 11
 NARROWEST = 360
-"""Width in CSS pixels that a title and a caption need."""
+"""Smallest width in CSS pixels, for the title and the caption."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """Pictures that belong together, one under another, and what is written under them."""
+    """Pictures in one column, and the lines of text below them."""
 
     pictures: Sequence[npt.NDArray[np.uint8]]
     """(side, side, 3) each."""
@@ -36,23 +36,23 @@ class Shot:
 
 
 def sheet(shots: Sequence[Shot], *, across: int = 8, size: int = 72, **words: Unpack[Words]) -> Figure:
-    """Lay pictures out in rows.
+    """Draw a contact sheet.
 
     Parameters
     ----------
     shots
-        What is shown, in order.
+        The pictures, in order.
     across
-        Shots in a row.
+        Shots per row.
     size
-        Width of a picture in CSS pixels; they are enlarged without smoothing.
+        Width of a picture in CSS pixels; pictures are enlarged without smoothing.
     **words
         As in `Words`.
     """
     if not shots:
         return nothing(words, "pictures")
-    deep, told = max(len(s.pictures) for s in shots), max(len(s.lines) for s in shots)
-    step = (size + GAP, deep * (size + 4) + told * LINE + GAP)
+    deep, captions = max(len(s.pictures) for s in shots), max(len(s.lines) for s in shots)
+    step = (size + GAP, deep * (size + 4) + captions * LINE + GAP)
     columns, rows = min(across, len(shots)), -(-len(shots) // across)
     width, height = max(NARROWEST, columns * step[0] - GAP), rows * step[1] - GAP + 4
     parts = []
@@ -83,7 +83,7 @@ def sheet(shots: Sequence[Shot], *, across: int = 8, size: int = 72, **words: Un
 
 
 def _address(picture: npt.NDArray[np.uint8]) -> str:
-    """Return the picture as a PNG inside an address."""
+    """Return the picture as a data URL with a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

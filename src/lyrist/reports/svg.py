@@ -1,12 +1,11 @@
-"""Matplotlib's drawing, turned into a picture that can stand in a page.
+"""Conversion of Matplotlib drawings to SVG that can be embedded in a page.
 
-Matplotlib lays out axes, ticks and labels; what it writes is then cleaned: identifiers are made the picture's own (several
-pictures share a page), style sheets that would reach beyond the picture go, coordinates are rounded, fonts become the
-reader's. Text stays text.
+Matplotlib lays out axes, ticks and labels. Its SVG is then cleaned: identifiers become unique (a page has several charts), global
+style sheets are removed, coordinates are rounded, and fonts are those of the reader. Text remains text.
 
-Labels come from strangers. A dollar sign starts no formula, and characters that Matplotlib's font lacks (for which it would
-warn, and measure a wrong width) are drawn as a stand-in of the right width, which the true text replaces in the result.
-The same figures give the same bytes: no date, fixed salt.
+Labels are untrusted text. Dollar signs do not start formulas. Characters that are missing in the font of Matplotlib (which would
+cause a warning and a wrong width) are drawn as a placeholder of the right width, which the real text replaces in the result. The
+output is deterministic: no date, fixed salt.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ SIZE = 12.0
 """Size of the text in CSS pixels."""
 
 HALF = 460
-"""Width of a picture in CSS pixels; two such stand side by side on a wide screen."""
+"""Default width of a chart in CSS pixels; two fit side by side on a wide screen."""
 
 STYLE = {
     "svg.fonttype": "none",
@@ -72,41 +71,41 @@ STYLE = {
 }
 
 Label = Callable[[str], str]
-"""Turns a text into what Matplotlib is to draw in its place."""
+"""Converts a text to the text that Matplotlib draws."""
 
 
 class Words(TypedDict, total=False):
-    """What every picture takes beside its figures."""
+    """Texts and width of a chart."""
 
     title: str
-    """One line above the picture."""
+    """One line above the chart."""
     caption: str
-    """What to know about it, below."""
+    """A note below."""
     name: str
-    """The name of its file, without ending."""
+    """The file name without suffix."""
     alt: str
-    """What it says, for those who do not see it; by default made from the figures."""
+    """Alternative text for screen readers; by default generated from the data."""
     width: int
     """Width in CSS pixels."""
 
 
 def draw(
-    paint: Callable[[Axes, Label], None], words: Words, *, kind: str, told: str, height: int, width: int = HALF
+    paint: Callable[[Axes, Label], None], words: Words, *, kind: str, description: str, height: int, width: int = HALF
 ) -> Figure:
-    """Return the picture that ``paint`` draws.
+    """Return the chart that ``paint`` draws.
 
     Parameters
     ----------
     paint
-        Is given the axes and a function through which every text of unknown origin has to pass.
+        A function of the axes and of a function that every untrusted text must pass through.
     words
-        What the caller said about the picture.
+        Texts and width by the caller.
     kind
-        The name of the picture where the caller gave none.
-    told
-        What the figures say, for the alternative text where the caller gave none.
+        The default name of the chart.
+    description
+        A description of the data, for the default alternative text.
     height, width
-        Size in CSS pixels; the caller's width goes first.
+        Size in CSS pixels; ``words["width"]`` has precedence.
     """
     texts: list[str] = []
 
@@ -115,7 +114,7 @@ def draw(
         if _has_all(text):
             return text
         texts.append(text)
-        return _stand_in(len(texts) - 1, text)
+        return _placeholder(len(texts) - 1, text)
 
     buffer = io.StringIO()
     width = words.get("width", width)
@@ -126,14 +125,14 @@ def draw(
         axes.patch.set_visible(False)
         paint(axes, label)
         drawing.savefig(buffer, format="svg", metadata={"Date": None})
-    return finish(buffer.getvalue(), words, kind=kind, told=told, width=width, height=height, texts=texts)
+    return finish(buffer.getvalue(), words, kind=kind, description=description, width=width, height=height, texts=texts)
 
 
 def finish(
-    written: str, words: Words, *, kind: str, told: str, width: int, height: int, texts: Sequence[str] = ()
+    written: str, words: Words, *, kind: str, description: str, width: int, height: int, texts: Sequence[str] = ()
 ) -> Figure:
-    """Return the picture in the SVG document ``written``, cleaned; ``texts`` replace their stand-ins."""
-    alt = one_line(words.get("alt") or f"{words.get('title') or kind.capitalize()}: {told.rstrip('.')}.")
+    """Return the chart in the SVG document ``written``, cleaned; ``texts`` replace their placeholders."""
+    alt = one_line(words.get("alt") or f"{words.get('title') or kind.capitalize()}: {description.rstrip('.')}.")
     root = ET.fromstring(written)  # noqa: S314 - our own drawing
     for element in list(root):
         if element.tag == f"{{{SVG}}}metadata" or element.find(f"{{{SVG}}}style") is not None:
@@ -170,16 +169,16 @@ def _written(root: ET.Element) -> str:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a picture to a file of its own (``.svg``), which turns dark by itself where the reader prefers that.
+    """Write a chart to an ``.svg`` file, which supports dark mode.
 
     Raises
     ------
     UsageError
-        The name has another ending.
+        The name has another suffix.
     """
     path = Path(path)
     if path.suffix.lower() != ".svg":
-        raise UsageError(f"Pictures are written as SVG: call the file {path.with_suffix('.svg').name}.")
+        raise UsageError(f"Charts are written as SVG: name the file {path.with_suffix('.svg').name}.")
     rules = f"<style>@media (prefers-color-scheme: dark){{\n{palette.dark_rules()}}}</style>"
     head, gap, rest = figure.svg.partition(">")
     with explained(path):
@@ -196,20 +195,20 @@ def _has_all(text: str) -> bool:
     return "⟦" not in text and _glyphs().issuperset(map(ord, text))
 
 
-def _stand_in(number: int, text: str) -> str:
-    """Return a text of about the width of ``text``, by which it is found again."""
+def _placeholder(number: int, text: str) -> str:
+    """Return a numbered placeholder of about the width of ``text``."""
     mark = f"⟦{number}⟧"
     return mark + "n" * max(0, columns(text) - len(mark))
 
 
-_STAND_IN = re.compile(r"⟦(\d+)⟧n*")
+_PLACEHOLDER = re.compile(r"⟦(\d+)⟧n*")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
 
 def _own_identifiers(root: ET.Element) -> None:
-    """Drop identifiers that nothing refers to; make the others, and what refers to them, this picture's own."""
+    """Remove unused identifiers, and make the others and the references to them unique to this chart."""
     digest = hashlib.sha256(ET.tostring(root)).hexdigest()[:8]
     used = set(_REFERENCE.findall(" ".join(v for e in root.iter() for v in e.attrib.values())))
     used |= {e.attrib[_HREF].removeprefix("#") for e in root.iter() if _HREF in e.attrib}
@@ -237,5 +236,5 @@ def _tidy(element: ET.Element, texts: Sequence[str]) -> None:
     if element.tag == "text":
         own["style"] = re.sub(r"font-family: [^;]*?sans-serif;?\s*", "", own.get("style", ""))
         text = element.text or ""
-        if found := _STAND_IN.fullmatch(text):
+        if found := _PLACEHOLDER.fullmatch(text):
             element.text = texts[int(found[1])]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lyrist.errors import LyristError, UsageError, unknown
-from lyrist.evaluation.pictures import open_pictures
+from lyrist.evaluation.evaluate_images import open_pictures
 from lyrist.training.runs import Run, open_run
 
 Task = Literal["classify", "write", "picture"]

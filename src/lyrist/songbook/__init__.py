@@ -1,7 +1,7 @@
 """The built-in songbook: original songs by four invented acts, and the table that the demo prepares.
 
 The songs are in the ``.txt`` files of this folder, one file for each act, and are dedicated to the public domain (CC0).
-`write_songbook` writes them to a CSV as people download it: with section headers, and with a few planted rows that a good
+`write_songbook` writes them to a CSV file like those on the web: with section headers, and with a few planted defects that a good
 preparation must find.
 """
 
@@ -34,19 +34,19 @@ class Song:
 
 @dataclass(frozen=True)
 class Planted:
-    """How many rows of each kind `write_songbook` adds to the songs; what the ledger of the demo must find."""
+    """The number of planted rows of each kind in the table of `write_songbook`; the ledger of the demo must find them."""
 
     songs: int
-    """Rows that must stay: the songs themselves, and those in other languages."""
+    """Rows that must be kept: the songs themselves, and those in other languages."""
     exact: int = 3
-    """The same song again, with what lyric sites leave around it."""
+    """Copies of songs with debris of lyric sites."""
     covers: int = 4
-    """A song of one act under another act's name, with some words changed: near-copies."""
+    """Near-copies: songs of one act under the name of another, with some words changed."""
     instrumental: int = 2
     empty: int = 1
     short: int = 1
     malformed: int = 1
-    """A row with fields too many."""
+    """A row with too many fields."""
 
     @property
     def rows(self) -> int:
@@ -55,7 +55,7 @@ class Planted:
 
 
 CHANGES = {"the": "this", "and": "but", "was": "is", "my": "our", "said": "says", "old": "odd", "night": "dark"}
-"""The words that a cover changes, the first time each occurs."""
+"""The words whose first occurrence is changed in a cover."""
 
 FOREIGN = (
     (
@@ -91,7 +91,7 @@ def songbook() -> list[Song]:
 
 
 def _parse(text: str) -> list[Song]:
-    """Read one act's file: ``act:`` and ``genre:`` lines, then songs under ``# Title (year)``."""
+    """Parse the file of one act: ``act:`` and ``genre:`` lines, then songs under ``# Title (year)``."""
     head, *parts = re.split(r"^(?=# )", text, flags=re.MULTILINE)
     fields = dict(line.split(": ", 1) for line in head.strip().splitlines())
     songs = []
@@ -105,7 +105,7 @@ def _parse(text: str) -> list[Song]:
 
 
 def write_songbook(path: Path) -> Planted:
-    """Write the songbook as a CSV table of the wild kind to ``path``; return what was planted in it."""
+    """Write the songbook as a CSV table with planted defects to ``path``; return their numbers."""
     songs = songbook()
     rows = [_row(song) for song in songs]
     every = len(songs) // 3
@@ -139,7 +139,7 @@ def _acts(songs: list[Song]) -> list[tuple[str, str]]:
 
 
 def _debris(song: Song, number: int) -> list[str]:
-    """Return the song's row as it is found on a lyric site."""
+    """Return the row of a song with debris of a lyric site."""
     lyrics = f"{12 + number} Contributors{song.title} Lyrics{song.lyrics}"
     middle = lyrics.index("\n\n") + 1
     lyrics = f"{lyrics[:middle]}You might also like\n{lyrics[middle:]}{34 + number}Embed"
@@ -147,7 +147,7 @@ def _debris(song: Song, number: int) -> list[str]:
 
 
 def _cover(song: Song, songs: list[Song]) -> list[str]:
-    """Return the song as another act sings it."""
+    """Return the row of a cover of a song by another act."""
     acts = _acts(songs)
     act, genre = acts[(acts.index((song.artist, song.genre)) + 1) % len(acts)]
     lyrics = song.lyrics

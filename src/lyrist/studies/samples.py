@@ -20,7 +20,7 @@ import polars as pl
 
 from lyrist import files, progress
 from lyrist.errors import LyristError
-from lyrist.evaluation.conditioning import Judge, obedience
+from lyrist.evaluation.conditioning import Judge, conditioning_accuracy
 from lyrist.evaluation.originality import Index, originality
 from lyrist.evaluation.songcraft import beside, cut_alike
 from lyrist.generation.batching import sample
@@ -97,7 +97,7 @@ class SampleEvaluation:
         with contextlib.suppress(LyristError):  # the writer wrote no word
             found["songcraft"] = beside(texts, self.songs[LYRICS].to_list(), seed=self.seed)
             found["obedience"] = {
-                column: obedience(judge, texts, [song["given"][column] for song in songs], seed=self.seed)
+                column: conditioning_accuracy(judge, texts, [song["given"][column] for song in songs], seed=self.seed)
                 for column, judge in self.judges.items()
             }
         return found

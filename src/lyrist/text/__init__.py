@@ -1,4 +1,4 @@
-"""Words, lines and syllables: the smallest measurements of a lyric, and text made safe for a terminal."""
+"""Words, lines and syllables of lyrics, and sanitised text for terminals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 """A word: letters or digits, apostrophes inside it (``don't`` is one word)."""
 
 KEY_PATTERN = r"[^\p{L}\p{N}]+"
-"""What `key` replaces by one space; a regular expression of Rust's `regex` syntax, for use on columns."""
+"""The pattern that `key` replaces by one space, in the syntax of Rust's `regex`, for use on columns."""
 
 _NOT_KEY = re.compile(r"(?:[^\w]|_)+")
 _VOWELS = re.compile(r"[aeiouyàâäáãåæèéêëìíîïòóôöõøœùúûüýÿ]+")
@@ -23,14 +23,14 @@ def words(text: str) -> list[str]:
 
 
 def lines(text: str) -> list[str]:
-    """Return the lines of ``text`` that hold something, stripped."""
+    """Return the lines of ``text`` that are not empty, stripped."""
     return [line for line in (raw.strip() for raw in text.split("\n")) if line]
 
 
 def key(text: str) -> str:
-    """Return ``text`` in lower case with every run of other than letters and digits as one space.
+    """Return ``text`` in lower case, with every run of characters that are not letters or digits as one space.
 
-    Two texts with equal keys differ in case, punctuation and layout only.
+    Two texts with equal keys differ only in case, punctuation and layout.
     """
     return _NOT_KEY.sub(" ", text.lower()).strip()
 
@@ -50,14 +50,14 @@ def syllables(word: str) -> int:
 def repetition(lyrics: str) -> float:
     """Return the share of words that have occurred before in the same song, from 0 (no repeats) towards 1.
 
-    This is the repetition score of Lyrist: repeated words / all words. An empty text scores 0.
+    This is the repetition score: repeated words / all words. An empty text scores 0.
     """
     found = words(lyrics)
     return 1 - len(set(found)) / len(found) if found else 0.0
 
 
 def printable(text: str) -> str:
-    """Return ``text`` without what could move a terminal's cursor, hide text or turn its direction.
+    """Return ``text`` without characters that could move the cursor of a terminal, hide text or change its direction.
 
     Control, format (bidirectional marks, zero-width), surrogate and private-use characters become ``�``; line ends and
     tabs stay.

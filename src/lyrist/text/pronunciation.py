@@ -1,9 +1,9 @@
-"""How an English word sounds, from its spelling alone: letter-to-sound rules for words that no dictionary has.
+"""Letter-to-sound rules: the pronunciation of English words that are not in a dictionary.
 
-The rules are tried in order at each letter and the first that fits is taken (the method of Elovitz and others,
-*Automatic translation of English text to phonetics*, 1976); they are written for what rhyme needs, the end of the
-word. The commonest words that break every rule stand in `IRREGULAR`, and an ending (-s, -ed, -ing ...) is sounded upon
-its stem, so that *loves* and *coming* follow *love* and *come*.
+The rules are tried in order at each letter and the first match is used (the method of Elovitz and others, *Automatic translation
+of English text to phonetics*, 1976). They are written for the end of the word, which rhyme needs. Frequent irregular words are in
+`IRREGULAR`. An ending (-s, -ed, -ing ...) is added to the pronunciation of its stem, so that *loves* and *coming* follow *love*
+and *come*.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _COMPOUND = re.compile(
     r"^(.*[aeiouy].*?)(where|one|body|day|days|time|times|way|ways|man|thing|things|friend|friends|self|stand|stands|land|side|night|light|lights"
     r"|bow|line|room|ground|place|house|work|hood|ball|fire|shine|town|road|world|love|heart|boy|girl|mind|proof|sick|while|ever|more|fall|down|out)$"
 )
-"""Words made of two: the second, which is sounded on its own, bears a stress that rhymes."""
+"""Compounds: the second part, which is pronounced separately, has the stress that matters for rhyme."""
 
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 
@@ -93,7 +93,7 @@ IRREGULAR: dict[str, Sounds] = {
     )
     if word
 }
-"""Words that the rules get wrong, or whose stress they do, and how they sound."""
+"""Pronunciations of words for which the rules are wrong, or their stress."""
 
 _MAGIC = r"(?=(?:[bcdfgklmnpqrstvz]|th|ch)(?:e$|es$|ed$|er$|ers$|ing$|ely$|eless$|eful$|ement$))"
 _RULES = rf"""
@@ -131,7 +131,7 @@ vv V|v V|wh W|^wr R|w W|^x Z|x K S|^y Y|y(?=ing$) AY|y(?=[aeou]) Y|(?<=[aeiouy])
 
 
 def _compiled() -> dict[str, list[tuple[re.Pattern[str], Sounds]]]:
-    """Return the rules by the letter that they begin with."""
+    """Return the rules by their first letter."""
     table: dict[str, list[tuple[re.Pattern[str], Sounds]]] = {}
     for entry in re.split(r"\n|\|(?![^(]*\))", _RULES.strip()):
         pattern, _, sounds = entry.partition(" ")
@@ -155,7 +155,7 @@ _LONG_LAST = re.compile(
 
 @lru_cache(maxsize=65536)
 def sound(word: str) -> tuple[Sounds, ...]:
-    """Return the one way to say a word by its spelling, with the stress on its vowels; none if it has no Latin letter.
+    """Return the pronunciation of a word by its spelling, with stress on vowels; empty if it has no Latin letter.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def sound(word: str) -> tuple[Sounds, ...]:
 
 
 def _whole(word: str) -> Sounds:
-    """Sound a word: irregular, an ending upon its stem, or by the rules."""
+    """Return the pronunciation of a word: irregular, stem and ending, or by the rules."""
     if word in IRREGULAR:
         return IRREGULAR[word]
     for ending, sounded in (
@@ -195,7 +195,7 @@ _SECOND_WEAK = {"one", "ever", "out", "fall", "way", "land", "man"}
 
 
 def _reduced(sounds: Sounds) -> Sounds:
-    """Weaken the closed vowels after the stress: the o of *reason*, the ou of *famous*."""
+    """Reduce vowels in closed syllables after the stress: the o of *reason*, the ou of *famous*."""
     stressed = next((i for i, s in enumerate(sounds) if s.endswith("1")), len(sounds))
     found = list(sounds)
     for i in range(stressed + 1, len(found)):
@@ -207,7 +207,7 @@ def _reduced(sounds: Sounds) -> Sounds:
 
 
 def _inflected(word: str) -> Sounds:
-    """Return an irregular word with an ending; empty if ``word`` is none."""
+    """Return the pronunciation of an irregular word with an ending; empty if ``word`` is not one."""
     for ending, sounded in (
         ("ing", "IH0 NG"),
         ("in", "IH0 N"),
@@ -229,7 +229,7 @@ def _inflected(word: str) -> Sounds:
 
 
 def _s(stem: Sounds) -> str:
-    """Return how a final s sounds after ``stem``."""
+    """Return the sound of a final s after ``stem``."""
     return "S" if stem[-1:] and stem[-1] in {"P", "T", "K", "F", "TH"} else "Z"
 
 
@@ -244,7 +244,7 @@ def _ed(stem: Sounds) -> Sounds:
 
 
 def _by_rule(word: str) -> Sounds:
-    """Sound a word letter by letter; -ed and -es are sounded after the rest."""
+    """Return the pronunciation of a word by the rules; -ed and -es are added after the stem."""
     for pattern, sounds in _CRIES:
         if pattern.fullmatch(word):
             return sounds
@@ -287,7 +287,7 @@ def _letters(word: str) -> Sounds:
 
 
 def _stressed(word: str, sounds: Sounds) -> Sounds:
-    """Put the stress on the vowels: on one of the last three, by how the word is built."""
+    """Add the stress to one of the last three vowels, by the form of the word."""
     places = [i for i, s in enumerate(sounds) if s in VOWELS]
     if not places:
         return sounds
@@ -296,7 +296,7 @@ def _stressed(word: str, sounds: Sounds) -> Sounds:
 
 
 def _main(word: str, vowels: list[str], sounds: Sounds) -> int:
-    """Return which of the vowels bears the stress."""
+    """Return the index of the stressed vowel."""
     n = len(vowels)
     if n == 1:
         return 0

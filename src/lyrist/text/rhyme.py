@@ -1,8 +1,8 @@
-"""Rhymes: how words sound at their end, whether two of them rhyme and how well, and the rhyme scheme of a stanza.
+"""Rhyme: the sounds at the end of words, the quality of a rhyme, and the rhyme scheme of a stanza.
 
-How a word sounds is looked up in the CMU Pronouncing Dictionary where the package ``pronouncing`` is installed (the
-extra ``lyrist[rhyme]``); a word that is not in it, and every word without it, is sounded by spelling rules
-(`lyrist.text.pronunciation`). A word never rhymes with itself: to end two lines alike is a refrain, not a rhyme.
+Pronunciations are looked up in the CMU Pronouncing Dictionary if the package ``pronouncing`` is installed (the extra
+``lyrist[rhyme]``). Other words, and all words without it, use spelling rules (`lyrist.text.pronunciation`). A word does not rhyme
+with itself: the same word at the end of two lines is a refrain, not a rhyme.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Sounds = tuple[str, ...]
 
 VOWELS = spelling.VOWELS
 _ALIKE = {"AO": "AA", "IH": "AH", "UH": "AH"}
-"""Vowels that a slant rhyme takes for one another: *dawn* and *don*, the weak vowels of *heaven* and *given*."""
+"""Vowels that count as equal in a slant rhyme: *dawn* and *don*, the weak vowels of *heaven* and *given*."""
 _FAMILY = {
     sound: name
     for name, sounds in {
@@ -35,17 +35,17 @@ _FAMILY = {
     }.items()
     for sound in sounds.split()
 }
-"""Consonants that sound much alike at the end of a line: a family rhyme (Pattison, *Songwriting*, 1991)."""
+"""Families of similar consonants at the end of a line: a family rhyme (Pattison, *Songwriting*, 1991)."""
 _OPEN = {"IY", "OW", "EY", "AY", "UW"}
 _ENDINGS = {"S", "Z", "T", "D"}
 
 
 class Rhyme(IntEnum):
-    """How well two words rhyme; higher is better, and `NONE` is false."""
+    """The quality of a rhyme; higher is better, and `NONE` is false."""
 
     NONE = 0
     ASSONANCE = 1
-    """The stressed vowels agree, and no more: *time* and *light*."""
+    """Only the stressed vowels agree: *time* and *light*."""
     SLANT = 2
     """Vowels agree and consonants are of one family, or one word has an ending more: *time* and *mine*, *line* and *lines*."""
     PERFECT = 3
@@ -54,7 +54,7 @@ class Rhyme(IntEnum):
 
 @lru_cache(maxsize=1)
 def _dictionary() -> Any:
-    """Return the function that looks a word up in the CMU dictionary; None where it is not installed."""
+    """Return the look-up function of the CMU dictionary; None if it is not installed."""
     try:
         return importlib.import_module("pronouncing").phones_for_word
     except ImportError:
@@ -62,13 +62,13 @@ def _dictionary() -> Any:
 
 
 def source() -> str:
-    """Return where sounds come from here: ``"dictionary"`` (and rules for words it lacks) or ``"spelling"``."""
+    """Return the source of pronunciations: ``"dictionary"`` (with rules for missing words) or ``"spelling"``."""
     return "spelling" if _dictionary() is None else "dictionary"
 
 
 @lru_cache(maxsize=65536)
 def pronunciations(word: str) -> tuple[Sounds, ...]:
-    """Return the ways to say a word: phonemes with the stress (0, 1 or 2) on vowels; none for what is not Latin."""
+    """Return the pronunciations of a word: phonemes with stress (0, 1 or 2) on vowels; none for other scripts."""
     word = word.lower().replace("’", "'").strip("'")
     look = _dictionary()
     found = look(word) if look else []
@@ -79,7 +79,7 @@ def pronunciations(word: str) -> tuple[Sounds, ...]:
 
 @lru_cache(maxsize=65536)
 def _endings(word: str) -> tuple[Sounds, ...]:
-    """Return the sounds of a word from its last stressed vowel on, one for each way to say it."""
+    """Return the sounds of a word from its last stressed vowel on, one for each pronunciation."""
     found = []
     for said in pronunciations(word):
         places = [i for i, sound in enumerate(said) if sound[-1].isdigit()]
@@ -90,7 +90,7 @@ def _endings(word: str) -> tuple[Sounds, ...]:
 
 
 def _merged(sounds: list[str]) -> Sounds:
-    """Return sounds with what the dictionary writes in two ways as one: *here* and *fear*, *fire* and *wire*."""
+    """Return the sounds with two notations of the dictionary unified: *here* and *fear*, *fire* and *wire*."""
     same = {("IY", "R"): "IH", ("ER", "AY"): "R", ("ER", "AW"): "R"}
     with_next = [same.get(pair, pair[0]) for pair in pairwise([*sounds, ""])]
     return tuple(same.get((sound, before), sound) for before, sound in pairwise(["", *with_next]))
@@ -99,14 +99,14 @@ def _merged(sounds: list[str]) -> Sounds:
 def rhyme_key(word: str) -> str:
     """Return the sounds of a word from its last stressed vowel on, such as ``"AY T"`` for *tonight*.
 
-    Words with equal keys are perfect rhymes, or the same word. Empty for what cannot be sounded (other scripts, digits).
+    Words with equal keys are perfect rhymes, or the same word. Empty for words without a pronunciation (other scripts, digits).
     """
     found = _endings(word)
     return " ".join(found[0]) if found else ""
 
 
 def rhymes(a: str, b: str) -> Rhyme:
-    """Return how well two words rhyme: the best over the ways to say them; `Rhyme.NONE` for the same word.
+    """Return the quality of the rhyme of two words, the best over their pronunciations; `Rhyme.NONE` for the same word.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def _rhymes(key_a: str, key_b: str, a: str, b: str) -> Rhyme:
 
 
 def _grade(a: Sounds, b: Sounds) -> Rhyme:
-    """Grade two endings."""
+    """Return the quality of the rhyme of two endings."""
     if a == b:
         return Rhyme.PERFECT
     if _weak_ending(a, b):
@@ -139,7 +139,7 @@ def _grade(a: Sounds, b: Sounds) -> Rhyme:
 
 
 def _parts(sounds: Sounds) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return the vowels, and the families of the consonants after each."""
+    """Return the vowels, and the consonant families after each."""
     vowels: list[str] = []
     rest: list[tuple[str, ...]] = []
     for sound in sounds:
@@ -152,7 +152,7 @@ def _parts(sounds: Sounds) -> tuple[list[str], list[tuple[str, ...]]]:
 
 
 def _close(a: Sounds, b: Sounds) -> bool:
-    """Return whether the consonants after the last vowel are of the same families, up to one ending more."""
+    """Return whether the consonants after the last vowel have the same families, up to one additional ending."""
     x, y = sorted((_tail(a), _tail(b)), key=len)
     family = [_FAMILY.get(sound, sound) for sound in x]
     if len(x) == len(y):
@@ -172,13 +172,13 @@ def _weak_ending(a: Sounds, b: Sounds) -> bool:
 
 
 def last_word(line: str) -> str:
-    """Return the last word of a line in lower case; empty when it has none. Ad-libs in parentheses at its end count."""
+    """Return the last word of a line in lower case, including ad-libs in parentheses; empty if it has none."""
     found = text.words(line)
     return found[-1] if found else ""
 
 
 def syllables(word: str) -> int:
-    """Return the number of syllables of a word: as the dictionary says it, else as `lyrist.text.syllables` counts."""
+    """Return the number of syllables of a word by the dictionary, else by `lyrist.text.syllables`."""
     return _syllables(word.lower().replace("’", "'"))
 
 
@@ -195,10 +195,10 @@ def line_syllables(line: str) -> int:
 
 
 def scheme(lines: Sequence[str], at_least: Rhyme = Rhyme.SLANT) -> str:
-    """Return the rhyme scheme of a stanza, one letter a line: ``"AABB"``.
+    """Return the rhyme scheme of a stanza, one letter per line: ``"AABB"``.
 
-    A line gets the letter of the nearest line before it whose last word rhymes with its own (``at_least`` so well), else
-    a new letter. Lines that end in the same word do not rhyme. After Z come lower-case letters, then ``?``.
+    A line gets the letter of the nearest previous line that rhymes with it with at least the quality ``at_least``, else a new
+    letter. Lines that end in the same word do not rhyme. After Z follow lower-case letters, then ``?``.
     """
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     ends = [last_word(line) for line in lines]

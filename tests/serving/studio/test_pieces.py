@@ -17,7 +17,7 @@ from studiokit import HOSTILE, KIND
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.originality import Passage, Song
+from lyrist.evaluation.originality import Passage, TrainingSong
 from lyrist.generation.config import SamplingOptions
 from lyrist.reports.page import fragment
 from lyrist.serving.inferenceengine import InferenceEngine
@@ -79,7 +79,7 @@ anything = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("<>&\
 @settings(max_examples=120, deadline=None)
 @given(anything, anything, st.integers(0, 60), st.integers(1, 60), st.booleans())
 def test_whatever_a_song_holds_it_is_shown_as_text(text: str, name: str, start: int, length: int, busy: bool) -> None:
-    passages = (Passage(start, start + length, 5, Song(1, name, name)),) if start < len(text) else ()
+    passages = (Passage(start, start + length, 5, TrainingSong(1, name, name)),) if start < len(text) else ()
     draft = Draft(text, name, name, passages=passages, locked=frozenset({0}))
     pieces = [
         sheet.drawn(draft, busy=busy),
@@ -100,18 +100,18 @@ def test_whatever_a_song_holds_it_is_shown_as_text(text: str, name: str, start: 
 def test_copied_runs_are_underlined_across_lines_and_the_song_is_named() -> None:
     text = "so I sing\nthe river runs away from us\nand so on"
     start, end = text.index("the river"), text.index("\nand") + 4
-    html = sheet.drawn(Draft(text, passages=(Passage(start, end, 7, Song(3, "Low <Water>", "Anna")),)))
+    html = sheet.drawn(Draft(text, passages=(Passage(start, end, 7, TrainingSong(3, "Low <Water>", "Anna")),)))
     marks = re.findall(r'<span class="copied" title="([^"]*)">(.*?)</span>', html)
     assert [mark[1] for mark in marks] == ["the river runs away from us", "and"]
     assert {mark[0] for mark in marks} == {"“Low &lt;Water&gt;” by Anna"}
     assert html.count("<sup>1</sup>") == 1
     assert "Low &lt;Water&gt;" in sheet.sources(
-        Draft(text, passages=(Passage(start, end, 7, Song(3, "Low <Water>", "")),))
+        Draft(text, passages=(Passage(start, end, 7, TrainingSong(3, "Low <Water>", "")),))
     )
 
 
 def test_a_run_that_is_copied_often_is_told_once() -> None:
-    text, song = "la la la la la\nla la, la la la\nlo lo lo lo lo", Song(1, "La", "")
+    text, song = "la la la la la\nla la, la la la\nlo lo lo lo lo", TrainingSong(1, "La", "")
     runs = tuple(Passage(start, end, 5, song) for start, end in ((0, 14), (15, 30), (31, 45)))
     told = Tags(sheet.sources(Draft(text, passages=runs)))
     assert [tag for tag, _ in told.found].count("li") == 2

@@ -1,4 +1,4 @@
-"""`evaluate` and `classify` for runs of image models. PyTorch, Pillow and Matplotlib are imported when they are needed."""
+"""`evaluate` and `classify` for image models. PyTorch, Pillow and Matplotlib are imported only when they are needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 5
 
 
 def open_pictures(run: Run) -> PictureModel:
-    """Return the fitted network of a run for pictures."""
+    """Return the fitted network of a run of an image model."""
     from lyrist.training.image_training import PictureModel
     from lyrist.training.runs import MODEL
 
@@ -66,17 +66,17 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
     split_name
         train, validation or test.
     batch_size
-        Pictures a batch; the figures do not depend on it.
+        Pictures per batch; the figures do not depend on it.
 
     Raises
     ------
     LyristError
-        The pictures are not there or damaged, or none of the split has a class of the run.
+        The pictures do not exist or are damaged, or none of the split has a class of the run.
     """
     from lyrist.images.pictureset import SPLITS, read
 
     if split_name not in SPLITS:
-        raise UsageError(f"--split is train, validation or test; '{split_name}' is none of them.")
+        raise UsageError(f"--split must be train, validation or test, got '{split_name}'.")
     model, info = open_pictures(run), run.info
     pictures = read(data or info["corpus"], model.side)
     same = pictures.fingerprint == info["fingerprint"]
@@ -85,7 +85,9 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
         scores = score_reconstructions(pixels, model.reconstruct(pixels, batch_size))
     else:
         scores = score_pictures(labels, model.predict_proba(pixels, batch_size), model.classes_)
-    note = "" if same else "These are not the pictures the run was fitted on: some may be copies of them."
+    note = (
+        "" if same else "These are not the pictures the run was fitted on: some may be copies of its training pictures."
+    )
     if same and split_name == "train":
         note = "These images were used for training, so the figures say nothing about new images."
     return EvaluatedPictures(run.path, pictures.path, split_name, scores, note)
@@ -94,10 +96,10 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
 def _own(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
     from lyrist.images.blocks import block
 
-    there = block(pictures, info["block"], info["split_seed"])
+    own_block = block(pictures, info["block"], info["split_seed"])
     if info.get("per_class") and part == "train":
-        there = there.with_at_most(info["per_class"], info["seed"])
-    return there.pixels(part), there.labels(part)
+        own_block = own_block.with_at_most(info["per_class"], info["seed"])
+    return own_block.pixels(part), own_block.labels(part)
 
 
 def _others(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
@@ -132,15 +134,15 @@ class ClassifiedPictures:
             first, *others = list(shares.items())[:SHOWN]
             lines.append(f"{name}: {first[0]}  {first[1]:.1%}")
             lines.append("  then " + ", ".join(f"{label} {share:.1%}" for label, share in others))
-        lines += [f"{name}: left out ({reason})" for name, reason in self.rejected]
+        lines += [f"{name}: skipped ({reason})" for name, reason in self.rejected]
         return "\n".join([*lines, *([f"page: {self.html}"] if self.html else [])])
 
     def figures(self) -> list[dict[str, Any]]:
-        """Return label and probabilities of each picture for ``--json``, and the reason where there are none."""
-        found: list[dict[str, Any]] = [
+        """Return label and probabilities of each picture for ``--json``, and the reason where own_block are none."""
+        labelled: list[dict[str, Any]] = [
             {"picture": name, "label": next(iter(shares)), "probabilities": shares} for name, shares in self.answers
         ]
-        return found + [{"picture": name, "label": None, "reason": reason} for name, reason in self.rejected]
+        return labelled + [{"picture": name, "label": None, "reason": reason} for name, reason in self.rejected]
 
 
 def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -> ClassifiedPictures:
@@ -166,9 +168,11 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
         raise UsageError("classify needs a picture: lyrist classify RUN PICTURE...")
     model = open_pictures(run)
     if model.paints:
-        raise LyristError(f"{run.path} is an autoencoder, which names no class; train an autoencoder-classifier on it.")
+        raise LyristError(
+            f"{run.path} is an autoencoder, which predicts no class; train the recipe autoencoder-classifier on it."
+        )
     kept, rejected = [], []
-    for path in _spread(paths):
+    for path in _files(paths):
         try:
             kept.append((str(path), _decoded(path, model.side)))
         except UndecodableError as error:
@@ -189,8 +193,8 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
     return found
 
 
-def _spread(paths: Sequence[str]) -> list[Path]:
-    """Return the files, those inside folders too."""
+def _files(paths: Sequence[str]) -> list[Path]:
+    """Return the files, including those inside folders."""
     found: list[Path] = []
     for given in paths:
         path = Path(given)
@@ -225,7 +229,7 @@ def _page(found: ClassifiedPictures, pixels: Sequence[NDArray[np.uint8]], info: 
         drawn = figures.bars(dict(list(shares.items())[:10]), spec=".1%", name="labels")
         sections.append(Section(f"{Path(name).name}: {label}", [sheet([Shot([picture])], size=160), drawn]))
     return Page(
-        "Which class is it?",
+        "Predicted classes",
         sections,
         subtitle=f"{info['recipe']}, fitted on {info['pictures']['train']:,} pictures",
         kicker="Lyrist classify",

@@ -9,21 +9,19 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.svm import LinearSVC
 
 from lyrist.errors import LyristError
-from lyrist.models import margins
-from lyrist.models.margins import (
+from lyrist.models import least_squares_svm as svm
+from lyrist.models.calibration import mix, sharpness, softmax
+from lyrist.models.least_squares_svm import (
     BIAS,
     by_gram,
     class_weights,
-    fit_margins,
+    fit_and_score,
+    fit_svm,
     folds,
     gram,
-    learn_and_score,
-    sharpness,
     signs,
-    softmax,
     solve,
 )  # fmt: skip
-from lyrist.models.mixing import mix
 
 
 def data(n: int = 60, d: int = 300, k: int = 3, seed: int = 0) -> tuple[sp.csr_matrix, Any]:
@@ -38,8 +36,8 @@ def data(n: int = 60, d: int = 300, k: int = 3, seed: int = 0) -> tuple[sp.csr_m
 
 @pytest.mark.parametrize("rows", [7, 64, 1_000])
 def test_gram_is_the_table_of_inner_products(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(margins, "_ROWS", rows)
-    monkeypatch.setattr(margins, "_DENSE_COLUMNS", 8)
+    monkeypatch.setattr(svm, "_ROWS", rows)
+    monkeypatch.setattr(svm, "_DENSE_COLUMNS", 8)
     X, _ = data()
     Z, _ = data(23, seed=1)
     K = gram(X)
@@ -65,7 +63,7 @@ def test_it_solves_what_it_says_and_leaves_out_what_it_says() -> None:
 
 def test_without_weights_it_is_ridge_regression_on_signs() -> None:
     X, index = data()
-    found = fit_margins(X, index, 3, C=2.5, balance=0.0, seed=0)
+    found = fit_svm(X, index, 3, C=2.5, balance=0.0, seed=0)
     both = sp.hstack([X, np.ones((60, 1))]).tocsr()  # the bias is one more feature, regularised like the others
     ridge = RidgeClassifier(alpha=0.2, fit_intercept=False, solver="cholesky").fit(both.toarray(), index)
     np.testing.assert_allclose(found.coef, ridge.coef_[:, :-1].T, atol=1e-4)
@@ -73,24 +71,24 @@ def test_without_weights_it_is_ridge_regression_on_signs() -> None:
 
 
 def test_above_the_limit_it_is_liblinear_with_a_tenth_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(margins, "GRAM_LIMIT", 50)
-    monkeypatch.setattr(margins, "MANY_GRAM_LIMIT", 50)
+    monkeypatch.setattr(svm, "GRAM_LIMIT", 50)
+    monkeypatch.setattr(svm, "MANY_GRAM_LIMIT", 50)
     X, index = data(200)
-    found = fit_margins(X, index, 4, C=1.0, balance=0.0, seed=0)
+    found = fit_svm(X, index, 4, C=1.0, balance=0.0, seed=0)
     for c in range(3):
         model = LinearSVC(C=1.0, random_state=0).fit(X, index == c)
         np.testing.assert_allclose(found.coef[:, c], model.coef_[0], atol=1e-4)
     assert not found.coef[:, 3].any()  # a class that no song has is refused always
     assert found.intercept[3] == -1
     assert len(found.rows) == 20
-    assert fit_margins(X, index, 4, C=1.0, balance=0.0, seed=0, calibrate=False).scores.shape == (0, 4)
+    assert fit_svm(X, index, 4, C=1.0, balance=0.0, seed=0, calibrate=False).scores.shape == (0, 4)
 
 
 def test_both_ways_agree_on_what_is_easy(monkeypatch: pytest.MonkeyPatch) -> None:
     X, index = data(200)
-    by_matrix = learn_and_score(X[:150], index[:150], X[150:], 3, C=1.0, balance=1.0, seed=0)
-    monkeypatch.setattr(margins, "GRAM_LIMIT", 50)
-    by_liblinear = learn_and_score(X[:150], index[:150], X[150:], 3, C=1.0, balance=1.0, seed=0)
+    by_matrix = fit_and_score(X[:150], index[:150], X[150:], 3, C=1.0, balance=1.0, seed=0)
+    monkeypatch.setattr(svm, "GRAM_LIMIT", 50)
+    by_liblinear = fit_and_score(X[:150], index[:150], X[150:], 3, C=1.0, balance=1.0, seed=0)
     assert (by_matrix.argmax(axis=1) == by_liblinear.argmax(axis=1)).mean() > 0.95
 
 
@@ -113,7 +111,7 @@ def test_weights_balance_the_classes() -> None:
 def test_a_cost_beyond_the_precision_of_numbers_is_told() -> None:
     X = sp.csr_matrix(np.ones((9, 2), dtype=np.float32))
     with pytest.raises(LyristError, match="smaller --c"):
-        fit_margins(X, np.arange(9) % 2, 2, C=1e30, balance=0.0, seed=0)
+        fit_svm(X, np.arange(9) % 2, 2, C=1e30, balance=0.0, seed=0)
 
 
 @pytest.mark.parametrize(
