@@ -345,7 +345,7 @@ def notices(clusters: pl.DataFrame) -> pl.DataFrame:
     DataFrame
         ``cluster``, ``titles`` and ``artists`` (how many different ones) of each cluster with at least `NOTICE_TITLES`
         titles without their editions, and at least half as many titles as songs: a carol in thirty versions has two or
-        three.
+        three. Where there are no titles, twice as many artists are needed.
     """
     counted = (
         clusters.with_columns(song=title_key(), singer=artist_key())
@@ -353,7 +353,20 @@ def notices(clusters: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.len(), titles=pl.col("song").drop_nulls().n_unique(), artists=pl.col("singer").drop_nulls().n_unique())
     )
     many = (pl.col("titles") >= NOTICE_TITLES) & (2 * pl.col("titles") >= pl.col("len"))
-    return counted.filter(many).select("cluster", "titles", "artists").sort("cluster")
+    untitled = (pl.col("titles") == 0) & (pl.col("artists") >= 2 * NOTICE_TITLES)
+    return counted.filter(many | untitled).select("cluster", "titles", "artists").sort("cluster")
+
+
+def notice_details(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:
+    """Return ``id`` and ``detail`` (under how many names, and the text) of every song of a cluster of `notices`."""
+    found = notices(clusters)
+    read = [pl.DataFrame({"cluster": ids, "text": text}) for ids, text in texts_of(work)(found["cluster"].to_numpy())]
+    texts = pl.concat([pl.DataFrame(schema={"cluster": pl.Int64, "text": pl.String}), *read])
+    text = pl.col("text").str.replace_all(r"\s+", " ").str.slice(0, 160)
+    told = found.join(texts, on="cluster").select(
+        "cluster", detail=pl.format('under {} titles and {} artists: "{}"', "titles", "artists", text)
+    )
+    return clusters.select("id", "cluster").join(told, on="cluster").select("id", "detail").sort("id")
 
 
 def near_copies(work: Path, *, ignore: bool = False) -> pl.DataFrame:

@@ -22,6 +22,7 @@ REASONS = {
     "other-language": "the language is not one of --languages",
     "unwanted-genre": "the genre is not one of --genres",
     "unlabelled": "no value in the column that is needed",
+    "site-notice": "one text under many titles: a note of the site, no song",
     "exact-duplicate": "the same text as an earlier song, but for case, punctuation and layout",
     "near-duplicate": "at least half of all three-word sequences are shared with an earlier song",
     "medley": "contains three other songs or more, which otherwise have nothing in common",

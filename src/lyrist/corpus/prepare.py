@@ -23,11 +23,11 @@ import polars as pl
 from lyrist import progress
 from lyrist._version import __version__
 from lyrist.corpus import summary
-from lyrist.corpus.cleaning import Cleaning
+from lyrist.corpus.cleaning import RULES, Cleaning
 from lyrist.corpus.columns import ROLES
 from lyrist.corpus.containment import contained_details, contained_pairs, scale_of
 from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus
-from lyrist.corpus.duplicates import copy_details, near_copies, with_names
+from lyrist.corpus.duplicates import copy_details, near_copies, notice_details, with_names
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
@@ -257,7 +257,10 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         shutil.rmtree(out / name, ignore_errors=True)
     narrow_started = time.process_time()
     clusters = with_names(work, near_copies(work, ignore=settings.duplicates == "keep"))
+    notices = notice_details(work, clusters)
     pairs = contained_pairs(work, clusters) if settings.looks_inside else PAIRS.to_frame()
+    pairs = pairs.join(notices, on="id", how="anti").join(notices.rename({"id": "within"}), on="within", how="anti")
+    clusters = clusters.join(notices, on="id", how="anti")
     decisions, leaked = decide(
         read_labels(work, _labels(settings)),
         clusters,
@@ -267,12 +270,13 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         seed=settings.seed,
         contained=pairs,
         drop_contained=settings.contained == "drop",
+        notices=notices["id"],
     )
     seconds = {"ingest": read["seconds"], **passed["seconds"], "narrow": time.process_time() - narrow_started}
     writing_started = time.process_time()
     for left in (work / "dropped").glob("narrow-*.parquet"):
         left.unlink()
-    details = pl.concat([copy_details(clusters), contained_details(pairs)]).unique("id", keep="first")
+    details = pl.concat([notices, copy_details(clusters), contained_details(pairs)]).unique("id", keep="first")
     write_songs(work, out, decisions, details, settings.keep)
     write_dropped(work, out)
     sides = decisions.select("id", pl.col("split").cast(pl.String))
@@ -284,7 +288,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     seconds["write songs"] = time.process_time() - writing_started
     ledger = _ledger(read, passed, decisions)
     ledger.check()
-    counts = _counts(read, passed, named, decisions, leaked)
+    counts = _counts(read, passed, named, decisions, leaked, work)
     counts["contained"] = summary.count_contained(pairs, ledger)
     write_json(
         out / "ledger.json",
@@ -368,7 +372,7 @@ def _text_pass(
     settings: Settings, read: dict[str, Any], work: Path, engine: str, workers: int | None
 ) -> dict[str, Any]:
     """Clean all shards and add up their counts."""
-    for name in ("clean", "keys", "signatures", "sketches", "dropped", "counts"):
+    for name in ("clean", "keys", "signatures", "sketches", "changed", "dropped", "counts"):
         (work / name).mkdir(exist_ok=True)
     shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
     given = {
@@ -387,7 +391,7 @@ def _text_pass(
             advance(done, read["read"])
     kept = 0
     repetition, peak = np.zeros(3), 0
-    sums: dict[str, dict[str, float]] = {"reasons": {}, "rules": {}, "seconds": {}, "languages": {}}
+    sums: dict[str, dict[str, float]] = {"reasons": {}, "seconds": {}}
     for _, counts in sorted(told.items()):  # as they came, the last digits would depend on which worker was faster
         kept += counts["kept"]
         repetition += counts["repetition"]
@@ -424,20 +428,38 @@ def _ledger(read: dict[str, Any], passed: dict[str, Any], decisions: pl.DataFram
 
 
 def _counts(
-    read: dict[str, Any], passed: dict[str, Any], named: pl.DataFrame, decisions: pl.DataFrame, leaked: int
+    read: dict[str, Any], passed: dict[str, Any], named: pl.DataFrame, decisions: pl.DataFrame, leaked: int, work: Path
 ) -> dict[str, Any]:
+    """Return what ``corpus.json`` counts; rules and languages of the songs that were kept."""
     splits = dict(decisions["split"].drop_nulls().value_counts().iter_rows())
     return {
         "read": read["read"],
         "kept": sum(splits.values()),
         "splits": {name: splits.get(name, 0) for name in SPLITS},
         "repaired": read["repaired"],
-        "rules": {k: int(v) for k, v in passed["rules"].items()},
-        "languages": {k: int(v) for k, v in sorted(passed["languages"].items(), key=lambda kv: (-kv[1], kv[0]))},
+        **_kept_counts(work, decisions),
         "clusters": summary.count_clusters(named),
         "near_copies_across_splits": leaked,
         "repetition": passed["repetition"],
         "worker_peak_bytes": passed["worker_peak_bytes"],
+    }
+
+
+def _kept_counts(work: Path, decisions: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Return how many of the kept songs each rule changed, and how many are in each language, the commonest first."""
+    ids, kept = decisions["id"].to_numpy(), decisions["split"].is_not_null()
+    rules = np.zeros(len(RULES), np.int64)
+    languages: dict[str, int] = {}
+    for shard in sorted((work / "changed").glob("*.parquet")):
+        songs = pl.read_parquet(shard)
+        songs = songs.filter(kept.gather(np.searchsorted(ids, songs["id"].to_numpy())))
+        changed = songs["rules"].to_numpy()
+        rules += [np.count_nonzero(changed & np.uint32(1 << bit)) for bit in range(len(RULES))]
+        for code, count in songs["language"].value_counts().iter_rows():
+            languages[code] = languages.get(code, 0) + count
+    return {
+        "rules": {rule.name: int(count) for rule, count in zip(RULES, rules, strict=True)},
+        "languages": dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
     }
 
 

@@ -476,7 +476,7 @@ def _rows(corpus: Corpus) -> dict[str, Any]:
         ],
         "repaired": counts["repaired"],
         "rules": {
-            rule: {"songs": n, "share": n / max(ledger["read"], 1)}
+            rule: {"songs": n, "share": n / max(ledger["kept"], 1)}
             for rule, n in sorted(counts["rules"].items(), key=lambda item: -item[1])
             if n
         },

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist import progress
-from lyrist.corpus.cleaning import Cleaning, clean_series, is_instrumental, is_placeholder, word_count
+from lyrist.corpus.cleaning import Cleaning, bits, clean_names, clean_rows, is_instrumental, is_placeholder, word_count
 from lyrist.corpus.corpus import SPLITS
 from lyrist.corpus.duplicates import sketched
 from lyrist.corpus.languages import detect
@@ -68,8 +68,8 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``shard``, ``read``, ``kept``, ``reasons``, ``rules`` (songs changed by each rule), ``seconds`` by step and
-        ``repetition`` (songs measured, sums before and after).
+        ``shard``, ``read``, ``kept``, ``reasons``, ``seconds`` by step and ``repetition`` (songs measured, sums before
+        and after).
     """
     raw = Path(path)
     work = raw.parents[1]
@@ -81,8 +81,11 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     songs = pl.read_parquet(raw, glob=False)
     sample = np.linspace(0, max(len(songs) - 1, 0), min(SAMPLED, len(songs))).astype(np.int64)
     before = songs["lyrics"].gather(sample)
-    cleaned, rules = clean_series(songs["lyrics"].fill_null(""), Cleaning(**_tuples(settings["cleaning"])))
-    songs = songs.with_columns(lyrics=cleaned)
+    how = Cleaning(**_tuples(settings["cleaning"]))
+    cleaned, changed = clean_rows(songs["lyrics"].fill_null(""), how)
+    songs = songs.with_columns(
+        lyrics=cleaned, title=clean_names(songs["title"], how), artist=clean_names(songs["artist"], how)
+    )
     clock.step("clean")
     songs = judge(songs, Filters(**_tuples(settings["filters"])), clock)
     kept = songs.filter(pl.col("reason").is_null())
@@ -93,6 +96,8 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     clock.step("signatures")
     with explained(work):
         _write(keys, work / "keys" / raw.name)
+        rules = pl.Series("rules", bits(changed)).filter(songs["reason"].is_null())
+        _write(kept.select("id", "language").with_columns(rules), work / "changed" / raw.name)
         if settings["signatures"]:
             _write(signed.insert_column(0, kept["id"]), work / "signatures" / raw.name)
         if settings["scale"]:
@@ -105,8 +110,6 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         "read": len(songs),
         "kept": len(kept),
         "reasons": dict(songs["reason"].drop_nulls().value_counts().iter_rows()),
-        "rules": rules,
-        "languages": dict(kept["language"].value_counts().iter_rows()),
         "seconds": clock.seconds,
         "repetition": _repetition(before, songs[sample]),
         "peak_bytes": _peak_bytes(),

@@ -403,7 +403,7 @@ def _too_few(groups: int, needed: int, by: str) -> str:
     return f"{groups} {what} cannot be dealt to {needed} splits; {way}, or leave a split out with --validation 0."
 
 
-REASONS = ("exact-duplicate", "near-duplicate", "medley", "contained", "balance")
+REASONS = ("site-notice", "exact-duplicate", "near-duplicate", "medley", "contained", "balance")
 """Why the narrow stages drop a song."""
 
 SIDE, REASON = pl.Enum(SPLITS), pl.Enum(REASONS)
@@ -429,6 +429,7 @@ def decide(
     seed: int,
     contained: pl.DataFrame | None = None,
     drop_contained: bool = False,
+    notices: pl.Series | None = None,
 ) -> tuple[pl.DataFrame, int]:
     """Decide about every song.
 
@@ -450,6 +451,8 @@ def decide(
         `contained_pairs`: these songs are in one cluster with what contains them, and medleys are dropped.
     drop_contained
         Whether a song that is contained in another that is kept goes.
+    notices
+        Ids of songs that are notes of a site; they are dropped and in none of the clusters.
 
     Returns
     -------
@@ -464,9 +467,11 @@ def decide(
     cluster[place] = clusters["cluster"].to_numpy()
     reason = np.full(len(ids), -1, np.int8)
     if drop:
-        for code, kind in enumerate(("exact", "near")):
+        for kind in ("exact", "near"):
             gone = (clusters["kind"] == kind) & (clusters["id"] != clusters["cluster"])
-            reason[place[gone.to_numpy()]] = code
+            reason[place[gone.to_numpy()]] = REASONS.index(f"{kind}-duplicate")
+    if notices is not None:
+        reason[np.searchsorted(ids, notices.to_numpy())] = REASONS.index("site-notice")
     near = cluster
     if contained is not None and len(contained):
         cluster, medley = united(ids, near, contained)

@@ -38,8 +38,8 @@ def of_corpus(corpus: Corpus) -> str:
         lines.append("No column was taken for the artist: if the table has one, name it, as in --artist COLUMN.")
     lines += _unread(info)
     lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
-    lines += [_clusters(counts), *_contained(corpus), _splits(counts, info)]
-    lines.append("languages: " + _shares(counts["languages"], ledger))
+    lines += [*_notices(corpus), _clusters(counts), *_contained(corpus), _splits(counts, info)]
+    lines.append("languages: " + _shares(counts["languages"]))
     changed = {rule: n for rule, n in counts["rules"].items() if n}
     if changed:
         told = sorted(changed.items(), key=lambda item: -item[1])[:6]
@@ -68,9 +68,18 @@ def _clusters(counts: dict[str, Any]) -> str:
     if not found["songs"]:
         return "near-copies: none found"
     return (
-        f"near-copies: {found['songs']:,} songs in {found['clusters']:,} clusters, "
+        f"near-copies: {found['songs']:,} songs in {found['clusters']:,} clusters (the dropped ones included), "
         f"{found['covers']:,} with covers (several artists); {counts['near_copies_across_splits']:,} stand across splits"
     )
+
+
+def _notices(corpus: Corpus) -> list[str]:
+    """Return the texts of the notes of sites that were dropped."""
+    if not corpus.ledger.dropped.get("site-notice"):
+        return []
+    texts = corpus.dropped("site-notice")["detail"].unique(maintain_order=True)
+    more = [f"  and {len(texts) - 3:,} more"] if len(texts) > 3 else []
+    return ["notes of sites, one text each:", *(f"  {text}" for text in texts.head(3)), *more]
 
 
 def _contained(corpus: Corpus) -> list[str]:
@@ -105,7 +114,7 @@ def _splits(counts: dict[str, Any], info: dict[str, Any]) -> str:
     return told
 
 
-def _shares(languages: dict[str, int], ledger: Ledger) -> str:
+def _shares(languages: dict[str, int]) -> str:
     total = max(sum(languages.values()), 1)
     told = [f"{LANGUAGES.get(code, code)} {n:,} ({n / total:.1%})" for code, n in list(languages.items())[:6]]
     return ", ".join(told) + (f" and {len(languages) - 6} more" if len(languages) > 6 else "")

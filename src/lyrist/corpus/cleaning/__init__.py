@@ -3,7 +3,7 @@
 `rules` holds every rule; `cleaner` applies them to columns of texts.
 """
 
-from lyrist.corpus.cleaning.cleaner import Cleaning, clean, clean_series
+from lyrist.corpus.cleaning.cleaner import Cleaning, bits, clean, clean_names, clean_rows, clean_series
 from lyrist.corpus.cleaning.rules import KINDS, RULES, Rule, is_instrumental, is_placeholder, word_count
 
 __all__ = [
@@ -11,7 +11,10 @@ __all__ = [
     "RULES",
     "Cleaning",
     "Rule",
+    "bits",
     "clean",
+    "clean_names",
+    "clean_rows",
     "clean_series",
     "is_instrumental",
     "is_placeholder",

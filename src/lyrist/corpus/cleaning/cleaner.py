@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lyrist import errors
-from lyrist.corpus.cleaning.rules import RULES, Rows, Rule, either, put
+from lyrist.corpus.arrays import Bools
+from lyrist.corpus.cleaning.rules import CHARACTERS, RULES, Rows, Rule, either, put
 
 MOST_ROUNDS = 64
 _FEW = 64
@@ -74,13 +77,41 @@ def clean_series(series: pl.Series, how: Cleaning | None = None) -> tuple[pl.Ser
     changed : dict
         For every rule that is on, the number of texts that it changed.
     """
+    cleaned, changed = clean_rows(series, how)
+    return cleaned, {name: int(rows.sum()) for name, rows in changed.items()}
+
+
+def clean_rows(series: pl.Series, how: Cleaning | None = None) -> tuple[pl.Series, dict[str, Bools]]:
+    """Return cleaned texts as `clean_series` does, and for every rule that is on, which texts it changed."""
     texts = series.cast(pl.String).alias("lyrics")
     work = _Work(texts.fill_null(""), _plan(how or Cleaning(), tuple(RULES)))
     work.run()
     cleaned = work.texts.alias(series.name)
     if texts.null_count():
         cleaned = cleaned.zip_with(texts.is_not_null(), pl.Series([None], dtype=pl.String))
-    return cleaned, {name: int(rows.sum()) for name, rows in work.changed.items()}
+    return cleaned, work.changed
+
+
+def bits(changed: Mapping[str, Bools]) -> npt.NDArray[np.uint32]:
+    """Return, for each text, a number whose bits say which of `RULES` changed it."""
+    found = np.zeros(len(next(iter(changed.values()), [])), np.uint32)
+    for place, rule in enumerate(RULES):
+        if rule.name in changed:
+            found |= changed[rule.name].astype(np.uint32) << np.uint32(place)
+    return found
+
+
+def clean_names(names: pl.Series, how: Cleaning | None = None) -> pl.Series:
+    """Return titles or artists with their characters repaired as those of the lyrics are (`CHARACTERS`), in one line.
+
+    Everything else stays as the table has it; a name of which nothing is left is null.
+    """
+    how = how or Cleaning()
+    others = tuple(rule.name for rule in RULES if rule.name not in (*CHARACTERS, *how.off))
+    each = names.drop_nulls().unique()
+    found, _ = clean_rows(each, dataclasses.replace(how, off=(*how.off, *others)))
+    line = found.str.replace_all(r"\s*\n\s*", " ").str.strip_chars()
+    return names.replace_strict(each, line.replace("", None), default=None, return_dtype=pl.String)
 
 
 def clean(text: str, how: Cleaning | None = None) -> str:

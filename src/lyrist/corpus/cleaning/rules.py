@@ -440,6 +440,9 @@ RULES += (
     ),
 )
 
+CHARACTERS = tuple(rule.name for rule in RULES)
+"""The rules so far: they mend characters and layout, and apply to titles and artists as well."""
+
 
 _FEW = r"(?: ?[^ \n]+){0,13}"  # up to thirteen words on one line
 
