@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -136,6 +137,56 @@ def test_by_artist_no_artist_stands_on_two_sides(tmp_path: Path) -> None:
     songs = corpus.songs()
     assert songs.group_by("artist").agg(pl.col("split").n_unique())["split"].max() == 1
     assert set(songs["split"]) == {"train", "validation", "test"}
+
+
+def test_songs_of_a_split_are_in_a_random_order_that_is_always_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = pl.DataFrame([{"artist": song.artist, "title": song.title, "lyrics": song.lyrics} for song in songbook()])
+    songs.sort("artist").write_csv(tmp_path / "songs.csv")
+
+    def order(out: str, **given: Any) -> list[int]:
+        corpus = prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / out), **given).corpus
+        return [number for batch in corpus.batches("train", ["id"]) for number in batch["id"].to_list()]
+
+    one = order("a")
+    assert one != sorted(one)
+    assert np.mean(np.diff(one) == 1) < 0.1  # no runs of neighbours
+    assert order("b", seed=1) != one
+    monkeypatch.setattr(ingest, "SHARD_ROWS", 40)
+    monkeypatch.setattr(shards, "_songs_in_memory", lambda paths: 17)
+    assert order("c") == one
+
+
+def test_by_year_and_by_a_kept_column(tmp_path: Path) -> None:
+    rows = []
+    for number, song in enumerate(songbook()[:120]):
+        year = None if number == 7 else 1980 + number % 40
+        rows.append({"artist": song.artist, "lyrics": song.lyrics, "year": year, "album": f"album {number % 30}"})
+    rows.append({**rows[0], "lyrics": str(rows[0]["lyrics"]) + " and one more word", "year": 2019})
+    pl.DataFrame(rows).write_csv(tmp_path / "songs.csv")
+    table = str(tmp_path / "songs.csv")
+    corpus = prepare(table, out=str(tmp_path / "y"), split_by="year", train_until=2010, duplicates="group").corpus
+    songs = corpus.songs()
+    assert corpus.ledger.dropped == {"unlabelled": 1, "later-version": 1}
+    assert songs.filter(pl.col("split") == "test")["year"].min() == 2011
+    assert songs.filter(pl.col("split") != "test")["year"].max() == 2010
+    songs = prepare(table, out=str(tmp_path / "g"), split_by="album", keep=("album",), stable=True).corpus.songs()
+    assert songs.group_by("album").agg(pl.col("split").n_unique())["split"].max() == 1
+    with pytest.raises(LyristError, match=r"--split-by album needs the column 'album'.*--keep 'album'"):
+        prepare(table, out=str(tmp_path / "e"), split_by="album")
+
+
+def test_a_stable_split_survives_more_songs_in_another_order(tmp_path: Path) -> None:
+    songs = pl.DataFrame([{"artist": song.artist, "lyrics": song.lyrics} for song in songbook()])
+    songs.head(90).write_csv(tmp_path / "some.csv")
+    songs.reverse().write_csv(tmp_path / "all.csv")
+    sides = []
+    for name in ("some.csv", "all.csv"):
+        corpus = prepare(str(tmp_path / name), out=str(tmp_path / f"{name}-c"), stable=True).corpus
+        sides.append(dict(corpus.songs(columns=["lyrics", "split"]).iter_rows()))
+    assert len(sides[0]) > 60
+    assert all(sides[1][lyrics] == side for lyrics, side in sides[0].items())
 
 
 def test_balance_and_genres(table: tuple[Path, Planted], tmp_path: Path) -> None:

@@ -278,6 +278,70 @@ def test_a_value_that_names_no_side_is_told_with_its_rows(values: list[Any], tol
         assign(songs(count=3, split=values), Split(column="fold"))
 
 
+# --- by year
+
+
+def test_by_year_training_ends_before_the_test_begins() -> None:
+    frame = songs(count=200, year=[1990 + number % 20 for number in range(200)])
+    for split in (Split(by="year"), Split(by="year", train_until=2007)):
+        table = frame.with_columns(assign(frame, split))
+        years = {side: table.filter(pl.col("split") == side)["year"] for side in SIDES}
+        assert max(years["train"].max(), years["validation"].max()) == 2007  # type: ignore[type-var]
+        assert years["test"].min() == 2008
+        assert sizes(table["split"]) == {"train": 160, "validation": 20, "test": 20}
+
+
+def test_a_later_version_of_an_earlier_song_is_on_no_side() -> None:
+    frame = songs(cluster=[0, 0, *range(2, 40)], year=[1990, 2010, *[2000] * 28, *[2010] * 10])
+    sides = assign(frame, Split(by="year", train_until=2005))
+    assert sides[1] is None
+    assert sides.null_count() == 1
+    assert sides[0] != "test"
+    assert leaks(frame, sides) == 0
+
+
+@pytest.mark.parametrize(("until", "told"), [(2000, "no song is later"), (1980, "every song is later")])
+def test_a_year_that_divides_nothing_is_an_error_with_the_years_there_are(until: int, told: str) -> None:
+    frame = songs(count=20, year=[1990 + number % 5 for number in range(20)])
+    with pytest.raises(LyristError, match=f"{told}.*1990 to 1994.*--train-until"):
+        assign(frame, Split(by="year", train_until=until))
+
+
+# --- by a column, and stable
+
+
+def test_the_songs_of_a_group_are_on_one_side() -> None:
+    frame = songs(count=300, album=[f"album {number % 40}" if number % 9 else None for number in range(300)])
+    for stable in (False, True):
+        table = frame.with_columns(assign(frame, Split(by="album", stable=stable)))
+        assert table.drop_nulls("album").group_by("album").agg(pl.col("split").n_unique())["split"].max() == 1
+        assert table["split"].n_unique() == 3
+    with pytest.raises(LyristError, match="No song has a value in the column 'album'"):
+        assign(frame.with_columns(album=pl.lit(None, pl.String)), Split(by="album"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["song", "artist", "album"]), st.integers(0, 9), st.integers(0, 99))
+def test_a_stable_split_keeps_every_side_when_songs_are_added_or_ids_change(by: str, seed: int, order: int) -> None:
+    columns = {"artist": [f"act {i % 97}" for i in range(500)], "album": [f"album {i % 83}" for i in range(500)]}
+    frame = songs(**columns, key=[int(hash_) for hash_ in np.arange(500) * 977])
+    split = Split(by=by, stable=True, seed=seed)
+    whole = frame.select("key", split=assign(frame, split))
+    some = frame.head(300).sample(fraction=1, shuffle=True, seed=order).with_columns(id=pl.int_range(pl.len()))
+    some = some.with_columns(cluster=pl.col("id"))
+    before = some.select("key", split=assign(some, split))
+    assert before.join(whole, on="key").select((pl.col("split") == pl.col("split_right")).all()).item()
+
+
+def test_a_stable_split_has_nearly_the_shares_that_are_requested() -> None:
+    frame = songs(count=5000, key=[int(hash_) for hash_ in np.arange(5000) * 977])
+    found = sizes(assign(frame, Split(stable=True, test=0.2)))
+    assert found["test"] == pytest.approx(1000, abs=100)
+    assert found["validation"] == pytest.approx(500, abs=75)
+    with pytest.raises(LyristError, match="leave --stable out"):
+        assign(frame.head(3), Split(stable=True))
+
+
 # --- errors
 
 
@@ -288,7 +352,9 @@ def test_a_value_that_names_no_side_is_told_with_its_rows(values: list[Any], tol
         ({"test": 1.0}, "--test is a share"),
         ({"test": float("nan")}, "--test is a share"),
         ({"validation": 0.5, "test": 0.5}, "leave no song for training"),
-        ({"by": "label"}, "'label' is neither"),
+        ({"by": ""}, "song, artist, year or a column"),
+        ({"train_until": 2000}, "needs --split-by year"),
+        ({"by": "year", "stable": True}, "--stable is for"),
         ({"seed": -1}, "--seed is 0 or above"),
     ],
 )

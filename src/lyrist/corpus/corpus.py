@@ -2,7 +2,7 @@
 
 corpus.json          settings, sources, columns, counts, fingerprint, format version
 ledger.json          {"read", "kept", "dropped": {reason: count}}
-songs/               {train,validation,test}-*.parquet, in the order of id
+songs/               {train,validation,test}-*.parquet, in random order
 dropped/             source, row, reason, detail, title, artist of every dropped row
 duplicates.parquet   every song of a near-duplicate cluster, those dropped among them
 contained.parquet    every pair of songs of which one contains the other (live versions, excerpts, remixes)

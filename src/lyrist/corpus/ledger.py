@@ -27,6 +27,7 @@ REASONS = {
     "near-duplicate": "at least half of all three-word sequences are shared with an earlier song",
     "medley": "contains three other songs or more, which otherwise have nothing in common",
     "contained": "at least half of its three-word sequences are in another song",
+    "later-version": "a song of the test period that is a version of an earlier song, which is in training",
     "balance": "left out at random, so that each class has as many songs as the rarest",
 }
 """Why rows are dropped, a line each. A stage that drops rows for another reason adds it here."""

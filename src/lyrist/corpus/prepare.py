@@ -121,7 +121,9 @@ def prepare(
     duplicates: Duplicates = "drop",
     contained: Contained = "group",
     balance: str | None = None,
-    split_by: Literal["song", "artist"] = "song",
+    split_by: str = "song",
+    train_until: int | None = None,
+    stable: bool = False,
     split_column: str | None = None,
     stratify: str | None = None,
     validation: float = 0.1,
@@ -181,7 +183,12 @@ def prepare(
     balance
         Column whose classes are down-sampled to the rarest.
     split_by
-        song: near-copies stay together; artist: each artist's songs stay together as well.
+        song: near-copies stay together; artist: each artist's songs stay together as well; year: training on songs up to a
+        year, test on later ones; or a column whose groups stay together.
+    train_until
+        With --split-by year, the last year of the training songs; by default the one after which the test share is.
+    stable
+        A song keeps its side when songs are added or the table is prepared again; the shares are only nearly as requested.
     split_column
         The table's own column of splits, used instead.
     stratify
@@ -227,9 +234,18 @@ def prepare(
             genres=tuple(name.lower() for name in _listed(genres)),
             min_words=min_words,
             max_words=max_words,
-            labelled=_needed(balance, genres),
+            labelled=_needed(balance, genres, split_by),
         ),
-        Split(by=split_by, validation=validation, test=test, seed=seed, column=split_column, stratify=stratify),
+        Split(
+            by=split_by,
+            validation=validation,
+            test=test,
+            seed=seed,
+            column=split_column,
+            stratify=stratify,
+            train_until=train_until,
+            stable=stable,
+        ),
         duplicates,
         balance,
         seed,
@@ -262,7 +278,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     pairs = pairs.join(notices, on="id", how="anti").join(notices.rename({"id": "within"}), on="within", how="anti")
     clusters = clusters.join(notices, on="id", how="anti")
     decisions, leaked = decide(
-        read_labels(work, _labels(settings)),
+        read_labels(work, _labels(settings), keyed=settings.split.stable),
         clusters,
         settings.split,
         drop=settings.duplicates == "drop",
@@ -277,7 +293,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     for left in (work / "dropped").glob("narrow-*.parquet"):
         left.unlink()
     details = pl.concat([notices, copy_details(clusters), contained_details(pairs)]).unique("id", keep="first")
-    write_songs(work, out, decisions, details, settings.keep)
+    write_songs(work, out, decisions, details, settings.keep, settings.seed)
     write_dropped(work, out)
     sides = decisions.select("id", pl.col("split").cast(pl.String))
     named = clusters.join(sides, on="id", how="left").sort("cluster", "id")
@@ -318,9 +334,13 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _needed(balance: str | None, genres: str) -> tuple[str, ...]:
+def _needed(balance: str | None, genres: str, split_by: str) -> tuple[str, ...]:
     """Return the columns without which a song is dropped; the language is told of every song, whatever the table says."""
-    asked = (balance if balance != "language" else None, "genre" if genres else None)
+    asked = (
+        balance if balance != "language" else None,
+        "genre" if genres else None,
+        "year" if split_by == "year" else None,
+    )
     return tuple(dict.fromkeys(name for name in asked if name))
 
 
@@ -357,8 +377,8 @@ def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
     asked = {"--balance": settings.balance, "--stratify": settings.split.stratify}
     if settings.filters.genres:
         asked["--genres"] = "genre"
-    if settings.split.by == "artist":
-        asked["--split-by artist"] = "artist"
+    if settings.split.by != "song":
+        asked[f"--split-by {settings.split.by}"] = settings.split.by
     for option, column in asked.items():
         if column and column not in have:
             way = f"name it with --{column} COLUMN" if column in ROLES else f"keep it with --keep '{column}'"
@@ -378,7 +398,7 @@ def _text_pass(
     given = {
         "cleaning": dataclasses.asdict(settings.cleaning),
         "filters": dataclasses.asdict(settings.filters),
-        "signatures": settings.duplicates != "keep",
+        "signatures": settings.duplicates != "keep" or settings.split.stable,
         "scale": scale_of(read["read"]) if settings.looks_inside else None,
         "keep": settings.keep,
     }
@@ -414,7 +434,13 @@ def _text_pass(
 
 def _labels(settings: Settings) -> list[str]:
     """Return the columns by which songs are split and balanced."""
-    asked = (settings.balance, settings.split.stratify, "split" if settings.split.column else None)
+    split = settings.split
+    asked = (
+        settings.balance,
+        split.stratify,
+        "split" if split.column else None,
+        split.by if split.by != "song" else None,
+    )
     return ["artist", "genre", *(name for name in asked if name)]
 
 
@@ -451,7 +477,7 @@ def _kept_counts(work: Path, decisions: pl.DataFrame) -> dict[str, dict[str, int
     rules = np.zeros(len(RULES), np.int64)
     languages: dict[str, int] = {}
     for shard in sorted((work / "changed").glob("*.parquet")):
-        songs = pl.read_parquet(shard)
+        songs = pl.read_parquet(shard, glob=False)
         songs = songs.filter(kept.gather(np.searchsorted(ids, songs["id"].to_numpy())))
         changed = songs["rules"].to_numpy()
         rules += [np.count_nonzero(changed & np.uint32(1 << bit)) for bit in range(len(RULES))]

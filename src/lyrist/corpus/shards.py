@@ -7,10 +7,11 @@ take twelve bytes a song and are looked up by id; the text is read and written o
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist import progress
+from lyrist.corpus.arrays import Ints, hashed
 from lyrist.corpus.cleaning import Cleaning, bits, clean_names, clean_rows, is_instrumental, is_placeholder, word_count
 from lyrist.corpus.corpus import SPLITS
 from lyrist.corpus.duplicates import sketched
@@ -235,8 +237,14 @@ _DROPPED_SCHEMA = pl.Schema({**dict.fromkeys(DROPPED, pl.String), "id": pl.Int64
 _DROPPED_ROWS = 65_536
 
 
-def write_songs(work: Path, out: Path, decisions: pl.DataFrame, details: pl.DataFrame, keep: tuple[str, ...]) -> None:
+def write_songs(
+    work: Path, out: Path, decisions: pl.DataFrame, details: pl.DataFrame, keep: tuple[str, ...], seed: int
+) -> None:
     """Write ``out/songs`` and append to ``work/dropped`` the songs that the narrow stages dropped.
+
+    The songs of a split are in random order: a table in the order of its artists would otherwise give runs of one label.
+    Each song has its place in the order beforehand; the shards are divided into ranges of places, files that fit into
+    memory, and each of these is sorted.
 
     Parameters
     ----------
@@ -250,40 +258,96 @@ def write_songs(work: Path, out: Path, decisions: pl.DataFrame, details: pl.Data
         id, detail: what is to be told of some of those that are dropped.
     keep
         Kept columns of the table, after the standard ones.
+    seed
+        Of the order.
     """
-    writers = {split: _Writer(out / "songs", split, keep) for split in SPLITS}
     ids, split, cluster = decisions["id"].to_numpy(), decisions["split"], decisions["cluster"]
     shards = sorted((work / "clean").glob("*.parquet"))
+    place = _places(ids, split, seed)
+    ranges = _Ranges(work / "shuffled", _songs_in_memory(shards), _schema(keep))
     done = 0
     with progress.task("writing") as advance:
         for shard in shards:
             songs = pl.read_parquet(shard, glob=False)
-            places = pl.Series(np.searchsorted(ids, songs["id"].to_numpy()))
-            songs = songs.with_columns(split=split.gather(places), cluster=cluster.gather(places))
-            for name, writer in writers.items():
-                writer.write(songs.filter(pl.col("split") == name))
+            rows = pl.Series(np.searchsorted(ids, songs["id"].to_numpy()))
+            songs = songs.with_columns(split=split.gather(rows), cluster=cluster.gather(rows))
             gone = songs["split"].is_null()
+            ranges.add(songs.filter(~gone), place[rows.filter(~gone).to_numpy()])
             if gone.any():
-                lost = songs.filter(gone).with_columns(reason=decisions["reason"].gather(places.filter(gone)))
+                lost = songs.filter(gone).with_columns(reason=decisions["reason"].gather(rows.filter(gone)))
                 lost = lost.join(details, on="id", how="left", maintain_order="left")
                 lost = lost.with_columns(pl.col("reason").cast(pl.String)).select(DROPPED)
                 lost.write_parquet(work / "dropped" / f"narrow-{shard.name}")
             done += len(songs)
             advance(done, len(ids))
-    for writer in writers.values():
-        writer.close()
+        for name in SPLITS:
+            writer = _Writer(out / "songs", name, _schema(keep))
+            for songs in ranges.sorted(name):
+                writer.write(songs)
+            writer.close()
+
+
+def _places(ids: Ints, split: pl.Series, seed: int) -> Ints:
+    """Return the place of each song in the random order of its split."""
+    sides = split.to_physical().fill_null(len(SPLITS)).to_numpy()
+    order = np.lexsort((hashed(ids, seed), sides))
+    starts = np.searchsorted(sides[order], np.arange(len(SPLITS) + 1))
+    place = np.empty(len(ids), np.int64)
+    place[order] = np.arange(len(ids)) - starts[sides[order]]
+    return place
+
+
+def _songs_in_memory(shards: Sequence[Path]) -> int:
+    """Return how many songs of these shards come to about `FILE_BYTES`."""
+    read = [pq.read_metadata(shard) for shard in shards]
+    size = sum(one.row_group(number).total_byte_size for one in read for number in range(one.num_row_groups))
+    return max(1_024, int(FILE_BYTES * sum(one.num_rows for one in read) / max(size, 1)))
+
+
+class _Ranges:
+    """The songs of each split in files by ranges of their places in the random order."""
+
+    def __init__(self, folder: Path, size: int, schema: pa.Schema) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        self.folder, self.size = folder, size
+        self.schema = schema.append(pa.field("place", pa.int64()))
+        self.writers: dict[tuple[str, int], pa.RecordBatchStreamWriter] = {}
+
+    def add(self, songs: pl.DataFrame, places: Ints) -> None:
+        """Append songs that have a ``split``, with their places."""
+        songs = songs.with_columns(place=pl.Series(places), range=pl.Series(places // self.size))
+        for (split, number), part in songs.group_by("split", "range"):
+            key = str(split), int(number)
+            if key not in self.writers:
+                self.writers[key] = pa.ipc.new_stream(self._file(*key), self.schema)
+            self.writers[key].write_table(part.select(self.schema.names).to_arrow().cast(self.schema))
+
+    def sorted(self, split: str) -> Iterator[pl.DataFrame]:
+        """Yield the songs of one split in their order, one range at a time."""
+        for key in sorted(key for key in self.writers if key[0] == split):
+            self.writers[key].close()
+            yield pl.read_ipc_stream(self._file(*key)).sort("place")
+            self._file(*key).unlink()
+
+    def _file(self, split: str, number: int) -> Path:
+        return self.folder / f"{split}-{number:05d}.arrow"
+
+
+def _schema(keep: tuple[str, ...]) -> pa.Schema:
+    """Return the columns of ``songs/``."""
+    text = pa.string()
+    fields = {"id": pa.int64(), "title": text, "artist": text, "genre": text, "year": pa.int32(), "language": text}
+    return pa.schema(fields | {"lyrics": text, "cluster": pa.int64(), **dict.fromkeys(keep, text)})
 
 
 class _Writer:
     """Writes the songs of one split to numbered files of bounded size."""
 
-    def __init__(self, folder: Path, split: str, keep: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
         folder.mkdir(exist_ok=True)
         self.folder, self.split, self.number, self.bytes = folder, split, 0, 0
-        text = pa.string()
-        fields = {"id": pa.int64(), "title": text, "artist": text, "genre": text, "year": pa.int32(), "language": text}
-        fields |= {"lyrics": text, "cluster": pa.int64(), **dict.fromkeys(keep, text)}
-        self.schema = pa.schema(fields)
+        self.schema = schema
         self.open: pq.ParquetWriter | None = None
 
     def write(self, songs: pl.DataFrame) -> None:

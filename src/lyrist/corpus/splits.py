@@ -17,9 +17,10 @@ peak.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -220,8 +221,9 @@ _NAMES = {
 class Split:
     """How the songs are dealt to training, validation and test."""
 
-    by: Literal["song", "artist"] = "song"
-    """``song``: near-copies stay together; ``artist``: the songs of an artist do as well."""
+    by: str = "song"
+    """``song``: near-copies stay together; ``artist``: the songs of an artist as well; ``year``: training on songs up to
+    a year, test on later ones; any other: the songs with the same value in this column stay together."""
     validation: float = 0.1
     """Share of the songs; 0 for none."""
     test: float = 0.1
@@ -231,10 +233,21 @@ class Split:
     """The table's own column of splits, used instead; `assign` finds its values under the name ``split``."""
     stratify: str | None = None
     """Column whose shares each side shall have; None: genre where songs have one, else artist (by song only)."""
+    train_until: int | None = None
+    """By year, the last year of the training songs; None: the test share is later."""
+    stable: bool = False
+    """Whether a song keeps its side when songs are added: sides follow from a hash of the group, and the shares of songs
+    and classes are only nearly as requested."""
 
     def __post_init__(self) -> None:
-        if self.by not in ("song", "artist"):
-            raise UsageError(f"--split-by is song or artist; '{self.by}' is neither.")
+        if not self.by:
+            raise UsageError("--split-by is song, artist, year or a column; it is empty.")
+        if self.train_until is not None and self.by != "year":
+            raise UsageError("--train-until needs --split-by year.")
+        if self.stable and (self.by == "year" or self.column):
+            raise UsageError(
+                "--stable is for --split-by song, artist or a column; the split of a year or a table is fixed."
+            )
         for name in ("validation", "test"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"--{name} is a share of the songs, from 0 to below 1; {getattr(self, name)} is not.")
@@ -251,7 +264,8 @@ def assign(frame: pl.DataFrame, split: Split) -> pl.Series:
     ----------
     frame
         ``id`` (each once), ``cluster`` (of near-copies; its own id for a song alone), ``artist`` (null where missing),
-        the column by which to stratify, and ``split`` where the table's own is asked for. Rows in any order.
+        the columns by which to split and to stratify, ``key`` (a hash of the text) for a stable split by song, and ``split``
+        where the table's own is requested. Rows in any order.
     split
         What is asked.
 
@@ -261,7 +275,8 @@ def assign(frame: pl.DataFrame, split: Split) -> pl.Series:
         No cluster stands on two sides, and by artist no artist does (names compared without case and punctuation; a
         song without artist stands for itself). A class with a group for each side is in training always, and on the
         other sides as far as `dealing.PRESENT` and `dealing.GROWTH` allow; one with fewer is in training only. The
-        table's own split is taken as it is: `leaks` counts what it tears apart.
+        table's own split is taken as it is: `leaks` counts what it tears apart. By year, null for a song of a later
+        year whose cluster has an earlier one.
 
     Raises
     ------
@@ -270,13 +285,67 @@ def assign(frame: pl.DataFrame, split: Split) -> pl.Series:
     """
     if split.column is not None:
         return _own(frame["split"], split.column)
+    if split.by == "year":
+        return _by_year(frame, split)
     shares = {side: share for side, share in ((TEST, split.test), (VALIDATION, split.validation)) if share}
     group = _group_numbers(frame, split.by)
     count = int(group.max(initial=-1)) + 1
     if count <= len(shares):
         raise LyristError(_too_few(count, 1 + len(shares), split.by))
+    if split.stable:
+        return _by_hash(frame, group, shares, split)
     groups = _groups(group, frame["id"].to_numpy(), _classes(frame, split), split.seed)
     return pl.Series("split", SPLITS).gather(deal(groups, shares, split.seed)[group])
+
+
+def _by_year(frame: pl.DataFrame, split: Split) -> pl.Series:
+    """Put songs of later years into test, and a share of the clusters of the others into validation."""
+    years: Ints = frame["year"].to_numpy().astype(np.int64)
+    until = split.train_until
+    if until is None:
+        later = max(round(split.test * len(years)), 1)
+        until = int(np.sort(years)[-later]) - 1 if len(years) else 0
+    early = frame.select(pl.col("year").min().over("cluster") <= until).to_series().to_numpy()
+    if not early.any() or early.all():
+        span = f"{years.min()} to {years.max()}" if len(years) else "none"
+        raise LyristError(
+            f"Split at the year {until}, {'no song is later' if early.any() else 'every song is later'}; the years of the "
+            f"songs are {span}: choose another --train-until."
+        )
+    side = np.where(early, np.where(years <= until, TRAIN, -1), TEST)
+    trained = np.flatnonzero(side == TRAIN)
+    if split.validation:
+        share = min(split.validation * len(years) / len(trained), 0.5)
+        rest = replace(split, by="song", validation=share, test=0, train_until=None)
+        side[trained] = _numbers(assign(frame[trained], rest), SPLITS)
+    return _named(side.astype(np.int8), SPLITS).cast(pl.String).alias("split")
+
+
+def _by_hash(frame: pl.DataFrame, group: Ints, shares: Mapping[int, float], split: Split) -> pl.Series:
+    """Put each group on the side that a hash of its first song's text, artist or value says, and of nothing else."""
+    ids = frame["id"].to_numpy()
+    order = np.lexsort((ids, group))
+    first = order[run_starts(group[order])]
+    if split.by == "song":
+        names = frame["key"].gather(first).cast(pl.String)
+    else:
+        name = artist_key() if split.by == "artist" else pl.col(split.by).cast(pl.String)
+        names = frame[first].select(name.fill_null(pl.col("id").cast(pl.String))).to_series()
+    salted = (f"{split.seed} {name}".encode() for name in names)
+    chance = np.array([int.from_bytes(blake2b(name, digest_size=8).digest(), "little") for name in salted], np.uint64)
+    place = chance / 2.0**64
+    side = np.full(len(first), TRAIN)
+    limit = 0.0
+    for number, share in shares.items():
+        side[(place >= limit) & (place < limit + share)] = number
+        limit += share
+    missing = [SPLITS[number] for number in (TRAIN, *shares) if not (side == number).any()]
+    if missing:
+        raise LyristError(
+            f"The {missing[0]} split has no song: --stable divides only many groups nearly as requested, and there are "
+            f"{len(first)}; leave --stable out, or request a larger share."
+        )
+    return pl.Series("split", SPLITS).gather(side[group])
 
 
 def leaks(frame: pl.DataFrame, split: pl.Series) -> int:
@@ -353,10 +422,11 @@ def _group_numbers(frame: pl.DataFrame, by: str) -> Ints:
     cluster = _codes(frame["cluster"])
     if by == "song":
         return cluster
-    artist = _places(frame["artist"], artist=True)
+    artist = _places(frame[by], artist=by == "artist")
     known = artist >= 0
     if not known.any():
-        raise LyristError("No song has an artist, so that none can be kept together; use --split-by song.")
+        what = "an artist" if by == "artist" else f"a value in the column '{printable(by)}'"
+        raise LyristError(f"No song has {what}, so that none can be kept together; use --split-by song.")
     clusters = int(cluster.max()) + 1
     node = clusters + artist[known]
     return components(int(node.max()) + 1, cluster[known], node)[cluster]
@@ -398,25 +468,36 @@ def _groups(group: Ints, ids: Ints, label: Ints, seed: int) -> Groups:
 
 def _too_few(groups: int, needed: int, by: str) -> str:
     what, way = "different song" + "s" * (groups != 1), "add songs"
-    if by == "artist":
-        what, way = "group" + "s" * (groups != 1) + " of artists and near-copies", "use --split-by song"
+    if by != "song":
+        what, way = "group" + "s" * (groups != 1) + f" of {by}s and near-copies", "use --split-by song"
     return f"{groups} {what} cannot be dealt to {needed} splits; {way}, or leave a split out with --validation 0."
 
 
-REASONS = ("site-notice", "exact-duplicate", "near-duplicate", "medley", "contained", "balance")
+REASONS = ("site-notice", "exact-duplicate", "near-duplicate", "medley", "contained", "balance", "later-version")
 """Why the narrow stages drop a song."""
 
 SIDE, REASON = pl.Enum(SPLITS), pl.Enum(REASONS)
 
 
-def read_labels(work: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """Return ``id`` and some columns of every clean song, as categories, in the order of id."""
-    return (
-        pl.scan_parquet(sorted((work / "keys").glob("*.parquet")), glob=False)
-        .select("id", *(pl.col(name).cast(pl.String).cast(pl.Categorical) for name in dict.fromkeys(columns)))
+def read_labels(work: Path, columns: Sequence[str], *, keyed: bool = False) -> pl.DataFrame:
+    """Return ``id`` and some columns of every clean song, in the order of id, and the ``key`` of its text if requested.
+
+    Years are numbers, all else is categories.
+    """
+    names = dict.fromkeys(columns)
+    read = [pl.col(name) if name == "year" else pl.col(name).cast(pl.String).cast(pl.Categorical) for name in names]
+    songs = (
+        pl.scan_parquet(sorted((work / "keys").glob("*.parquet")), glob=False).select("id", *read).sort("id").collect()
+    )
+    if not keyed:
+        return songs
+    keys = (
+        pl.scan_parquet(sorted((work / "signatures").glob("*.parquet")), glob=False)
+        .select("id", "key")
         .sort("id")
         .collect()
     )
+    return songs.with_columns(keys["key"])
 
 
 def decide(
@@ -493,6 +574,7 @@ def decide(
     side = _numbers(assign(left, split), SPLITS)
     dealt = np.full(len(ids), -1, np.int8)
     dealt[free] = side
+    reason[free[side < 0]] = REASONS.index("later-version")
     several = np.intersect1d(free, place)  # a song outside the clusters cannot stand on two sides
     several_sides = pl.DataFrame({"cluster": near[several]}), _named(dealt[several], SPLITS)
     decided = {"id": ids, "split": _named(dealt, SPLITS), "cluster": cluster, "reason": _named(reason, REASONS)}
@@ -500,7 +582,8 @@ def decide(
 
 
 def _numbers(values: pl.Series, known: Sequence[str]) -> npt.NDArray[np.int8]:
-    return values.cast(pl.Enum(known)).to_physical().cast(pl.Int8).to_numpy()
+    """Return names as numbers, and null as -1."""
+    return values.cast(pl.Enum(known)).to_physical().cast(pl.Int8).fill_null(-1).to_numpy()
 
 
 def _named(codes: npt.NDArray[np.int8], known: Sequence[str]) -> pl.Series:

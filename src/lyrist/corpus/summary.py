@@ -106,9 +106,10 @@ def _pair(row: dict[str, Any]) -> str:
 def _splits(counts: dict[str, Any], info: dict[str, Any]) -> str:
     split = info["settings"]["split"]
     by = f"the table's column {split['column']}" if split["column"] else split["by"]
+    by += f" (training up to {split['train_until']})" if split.get("train_until") else ""
     told = f"split by {by}: " + ", ".join(f"{name} {counts['splits'][name]:,}" for name in SPLITS)
     for name in ("validation", "test"):
-        asked = 0 if split["column"] else split[name] * counts["kept"]
+        asked = 0 if split["column"] or split["by"] == "year" else split[name] * counts["kept"]
         if counts["splits"][name] < asked / 2:
             told += f"; {name} is far below the {asked:,.0f} asked for, since songs that belong together are not parted"
     return told

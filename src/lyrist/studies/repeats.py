@@ -27,9 +27,10 @@ def check(dataset: View, repeats: int) -> None:
     """Raise where other splits cannot be drawn."""
     if repeats < 1:
         raise LyristError(f"--repeats must be at least 1, got {repeats}.")
-    if repeats > 1 and dataset.split_by == "column":
+    if repeats > 1 and dataset.split_by in ("column", "year"):
+        what = "the table's own split" if dataset.split_by == "column" else "a split by year"
         raise LyristError(
-            "The corpus has the table's own split, which cannot be drawn again; prepare it without --split-column, "
+            f"The corpus has {what}, which cannot be drawn again; prepare it with --split-by song, "
             "or leave --repeats out."
         )
 

@@ -154,7 +154,7 @@ class View:
             There are too few groups, or a label stands on one side only, so that nothing could be learnt.
         """
         settings = self.corpus.info["settings"]["split"]
-        split = Split(by=by, validation=settings["validation"], test=settings["test"], seed=seed, stratify="label")  # type: ignore[arg-type]
+        split = Split(by=by, validation=settings["validation"], test=settings["test"], seed=seed, stratify="label")
         drawn = self.songs.with_columns(split=assign(self.songs, split))
         return _checked(View(self.corpus, self.target, drawn, by, self.unlabelled, seed, self.only, own=False))
 
@@ -196,14 +196,15 @@ def view(
     if most is not None and most < 1:
         raise UsageError(f"--max-songs is the most training songs, 1 or more; {most} is not.")
     shown = ["title", "genre", LYRICS] if lyrics else []
-    columns = list(dict.fromkeys(["id", *shown, "artist", "cluster", target, "split"]))
+    settings = corpus.info["settings"]["split"]
+    group = [settings["by"]] if settings["by"] in corpus.columns else []
+    columns = list(dict.fromkeys(["id", *shown, "artist", "cluster", target, *group, "split"]))
     songs = corpus.songs(columns=columns).with_columns(label=pl.col(target).cast(pl.String))
     unlabelled = songs["label"].null_count()
     songs = songs.drop_nulls("label")
     if only:
         only = _meant(only, songs["label"].unique().sort().to_list(), target)
         songs = songs.filter(pl.col("label").is_in(only))
-    settings = corpus.info["settings"]["split"]
     by = "column" if settings["column"] else settings["by"]
     found = _checked(View(corpus, target, songs, by, unlabelled, settings["seed"], only))
     return found if most is None else _checked(found.at_most(most, seed))
