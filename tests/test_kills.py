@@ -11,7 +11,6 @@ import random
 import re
 import shutil
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,14 +136,6 @@ def quiet(value: Any) -> Any:
     return [quiet(item) for item in value] if isinstance(value, list) else value
 
 
-def estimator(path: Path) -> list[Any]:
-    """Return what a file of skops holds, without the hours and the addresses in memory that it notes."""
-    with zipfile.ZipFile(path) as archive:
-        arrays = sorted(info.CRC for info in archive.infolist() if info.filename != "schema.json")
-        said = re.sub(r'"__id__": \d+|"file": "[^"]*"', "", archive.read("schema.json").decode())
-    return [arrays, said]
-
-
 def content(folder: Path) -> dict[str, Any]:
     """Return every file below a folder: bytes, or what a JSON file says but for seconds; pages and pictures by name."""
     found: dict[str, Any] = {}
@@ -156,8 +147,6 @@ def content(folder: Path) -> dict[str, Any]:
             found[name] = [quiet(json.loads(line)) for line in path.read_text().splitlines()]
         elif path.suffix in (".html", ".svg", ".csv") or (path.name == "README.md" and path.parent.name == "model"):
             found[name] = ""
-        elif path.suffix == ".skops":
-            found[name] = estimator(path)
         elif path.is_file():
             found[name] = path.read_bytes()
     return found

@@ -189,7 +189,7 @@ def test_saved_and_opened_again_it_is_exact(name: str, fitted: Any, tmp_path: Pa
     assert opened.classes_.tolist() == model.classes_.tolist()
     np.testing.assert_array_equal(opened.predict_proba(table), model.predict_proba(table))
     kinds = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
-    assert kinds <= {".json", ".safetensors", ".skops", ".txt"}
+    assert kinds <= {".json", ".safetensors", ".txt"}
 
 
 @pytest.mark.parametrize("name", NAMES)

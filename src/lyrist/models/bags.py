@@ -8,7 +8,7 @@ data sets otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -72,6 +72,8 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     coef_ : array of float32, shape (size, k)
     intercept_ : array of float32, shape (k,)
     """
+
+    parts: ClassVar[tuple[type, ...]] = (SongFeatures,)
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ unless the split is by artist.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -131,6 +131,8 @@ class LayoutClassifier(_Baseline):
     coef_ : array of float32, shape (features, k)
     intercept_ : array of float64, shape (k,)
     """
+
+    parts: ClassVar[tuple[type, ...]] = (LayoutKernel,)
 
     def __init__(self, C: float = 1.0, balance: float = 0.5, random_state: int = 0) -> None:
         self.C = C

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -97,6 +97,8 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     offset_ : array of float64, shape (k,)
         Added to the logits.
     """
+
+    parts: ClassVar[tuple[type, ...]] = (SongFeatures, LayoutKernel)
 
     def __init__(
         self,

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from lyrist.errors import UsageError
 from lyrist.models import kneser_ney, registry
+from lyrist.models.hub import new_network
 from lyrist.models.kneser_ney import Tokens
 from lyrist.models.language_configs import MixtureConfig
 from lyrist.models.language_model import SLICE, WriterOptions, WriterShape, register_for_auto
@@ -141,10 +142,9 @@ def _from_config(config: dict[str, Any]) -> PreTrainedModel:
     """Return the network that a configuration describes, with random weights."""
     from transformers import AutoModelForCausalLM  # a slow import
 
-    kind = config.pop("model_type")
-    described = AutoConfig.for_model(kind, **config)
-    found: PreTrainedModel = AutoModelForCausalLM.from_config(described)  # type: ignore[no-untyped-call]
-    return found
+    if config.get("model_type") == MixtureConfig.model_type:
+        raise ValueError("the network of a mixture is not a mixture")
+    return new_network(AutoModelForCausalLM, config)
 
 
 @register(

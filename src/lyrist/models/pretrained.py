@@ -1,29 +1,25 @@
 """Pretrained writers: `causal` fine-tunes any causal language model, `t5` any encoder-decoder that follows instructions.
 
-A model is named as on the Hugging Face hub, or by a folder, or by a file ``*.gguf``. Only safetensors and GGUF weights are
-opened (older formats are pickles) and no code that comes with a model is run. What is unusual: conditions are added
+A model is named as on the Hugging Face hub, or by a folder, or by a file ``*.gguf`` (see `lyrist.models.hub`). What is
+unusual: conditions are added
 tokens whose rows start at the mean of all others, so that they neither take probability from real words nor stand out;
 a model whose added rows were never trained is never scored (see `Writer.check_scorable`).
 """
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from huggingface_hub import constants
 from tokenizers import AddedToken
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
 
 from lyrist.errors import LyristError, UsageError, needed_by
+from lyrist.models.hub import pretrained_network, pretrained_tokenizer
 from lyrist.models.language_model import WriterShape
-from lyrist.models.network import hushed
 from lyrist.models.registry import option, register
 
 
@@ -64,7 +60,7 @@ class PretrainedOptions:
         LyristError
             It cannot be opened, or has no fast form or no end token.
         """
-        found = opened(AutoTokenizer, self.model, use_fast=True)
+        found = pretrained_tokenizer(self.model)
         if not found.is_fast or found.eos_token_id is None:
             raise LyristError(
                 f"The tokenizer of '{self.model}' has no fast form or no end token; choose another --model."
@@ -121,7 +117,7 @@ def t5(options: T5Options, shape: WriterShape) -> Any:
 
 
 def _built(kind: Any, options: PretrainedOptions, shape: WriterShape, task: str) -> Any:
-    model: PreTrainedModel = opened(kind, options.model, dtype=torch.float32, use_safetensors=True)
+    model = pretrained_network(kind, options.model, dtype=torch.float32)
     make_room(model, options.model, shape)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = shape.padding
@@ -171,55 +167,6 @@ def _with_additions(model: PreTrainedModel, options: PretrainedOptions, shape: W
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it tells which way the matrices of GPT-2 lie, and turns them itself
         return get_peft_model(model, config)
-
-
-def opened(kind: Any, name: str, **settings: Any) -> Any:
-    """Return ``kind.from_pretrained(name)``, with one sentence for what may go wrong."""
-    place: str | Path = name
-    if name.endswith(".gguf"):
-        place, settings = Path(name).parent, {**settings, "gguf_file": Path(name).name}
-        settings.pop("use_safetensors", None)
-    with hushed():
-        try:
-            found = _opened(kind, place, settings)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise LyristError(
-                f"No pretrained model '{name}' could be opened ({reason}). Where this machine is offline, run "
-                f"'hf download {name} --local-dir FOLDER' on another one, copy the folder here, and give --model FOLDER "
-                "(it needs config.json, model.safetensors and tokenizer.json)."
-            ) from error
-    if "gguf_file" in settings and hasattr(found, "config"):
-        # Its weights are plain numbers now; saved as quantized they could not be opened again.
-        found.hf_quantizer, found.is_quantized = None, False
-        if hasattr(found.config, "quantization_config"):
-            del found.config.quantization_config
-    return found
-
-
-def _opened(kind: Any, place: str | Path, settings: dict[str, Any]) -> Any:
-    """Open a folder, or what was downloaded before, or else download it, where the hub answers at all."""
-    try:
-        return kind.from_pretrained(place, trust_remote_code=False, local_files_only=True, **settings)
-    except (OSError, ValueError):
-        if Path(place).exists():
-            raise
-    if not _hub_answers():
-        raise OSError("it was not downloaded before, and the Hugging Face hub cannot be reached")
-    return kind.from_pretrained(place, trust_remote_code=False, **settings)
-
-
-def _hub_answers() -> bool:
-    """Ask once, for a few seconds: the hub's own client tries five times, for a minute, and says so each time."""
-    if constants.HF_HUB_OFFLINE:
-        return False
-    try:
-        with urllib.request.urlopen(constants.ENDPOINT, timeout=5):  # noqa: S310 - the address is the library's
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
 
 
 def instruction(given: Mapping[str, str]) -> str:

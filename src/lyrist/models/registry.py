@@ -227,6 +227,16 @@ def get(name: str) -> Recipe:
     return known[name]
 
 
+def recipe_of(kind: type) -> Recipe | None:
+    """Return the recipe whose estimator class is ``kind``, if there is one."""
+    return next((get(name) for name, (options, _) in _definitions.items() if options is kind), None)
+
+
+def is_pretrained(name: str) -> bool:
+    """Return whether a recipe starts from a pretrained network, which its option ``model`` names."""
+    return any(each.name == "model" for each in get(name).parameters)
+
+
 OPTION_NAMES = {"C": "c", "random_state": "seed"}
 """Options with another name than the parameter of scikit-learn."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -40,6 +40,7 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     features: Features
     random_state: int
+    parts: ClassVar[tuple[type, ...]] = (SongFeatures,)
 
     def fit(self, X: Any, y: Any) -> LinearSongs:
         """Fit on songs and their labels."""

@@ -1,7 +1,4 @@
-"""The recipe `encoder`: fine-tuning of a pretrained transformer encoder, from the Hugging Face hub or a folder.
-
-Only safetensors weights are loaded (older formats are pickles), and code in a model repository is never executed.
-"""
+"""The recipe `encoder`: fine-tuning of a pretrained transformer encoder, from the Hugging Face hub or a folder."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from lyrist.errors import LyristError
-from lyrist.models.network import hushed
+from lyrist.models.hub import pretrained_network, pretrained_tokenizer
 from lyrist.models.registry import Shape, option, register
 
 
@@ -47,11 +44,14 @@ DROPOUTS = ("hidden_dropout_prob", "dropout", "seq_classif_dropout", "classifier
 def encoder(options: EncoderOptions, shape: Shape) -> PreTrainedModel:
     """Load the pretrained encoder with a new output layer."""
     labels = dict(enumerate(shape.labels))
-    settings: dict[str, Any] = {"id2label": labels, "label2id": {label: n for n, label in labels.items()}}
-    model: PreTrainedModel = _pretrained(
-        AutoModelForSequenceClassification, options.model, num_labels=len(labels), use_safetensors=True,
-        ignore_mismatched_sizes=True, attn_implementation="sdpa", **settings,
-    )  # fmt: skip
+    head = {"id2label": labels, "label2id": {label: n for n, label in labels.items()}}
+    model = pretrained_network(
+        AutoModelForSequenceClassification,
+        options.model,
+        head,
+        ignore_mismatched_sizes=True,
+        attn_implementation="sdpa",
+    )
     if options.dropout is not None:
         _set_dropout(model, options.dropout)
     if options.freeze:
@@ -72,7 +72,7 @@ def tokenizer(options: EncoderOptions) -> Any:
     LyristError
         It is neither a folder nor available from the hub, or it has no fast tokenizer with padding.
     """
-    found = _pretrained(AutoTokenizer, options.model, use_fast=True)
+    found = pretrained_tokenizer(options.model)
     if not found.is_fast or found.pad_token_id is None:
         raise LyristError(
             f"The tokenizer of '{options.model}' has no fast form or no padding token; choose another --model."
@@ -80,20 +80,6 @@ def tokenizer(options: EncoderOptions) -> Any:
     found.padding_side = "right"
     found.model_max_length = min(options.max_length, found.model_max_length)
     return found
-
-
-def _pretrained(kind: Any, name: str, **settings: Any) -> Any:
-    """Return ``kind.from_pretrained(name)``, with errors as one sentence."""
-    with hushed():
-        try:
-            return kind.from_pretrained(name, trust_remote_code=False, **settings)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise LyristError(
-                f"The encoder '{name}' cannot be loaded ({reason}). Set --model to a folder with a model of transformers "
-                "(config.json, model.safetensors, tokenizer.json); if this machine is offline, download the model on "
-                "another one and copy the folder."
-            ) from error
 
 
 def _set_dropout(model: PreTrainedModel, share: float) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree._tree import Tree
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.models.features import NGrams
@@ -50,6 +51,8 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     chosen_ : dict
         The selected depth and leaf size.
     """
+
+    parts: ClassVar[tuple[type, ...]] = (SongFeatures, DecisionTreeClassifier, Tree)
 
     def __init__(
         self, max_features: int = 5_000, folds: int = 3, features: Features = "none", random_state: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -58,6 +58,8 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     artists_ : array of str
         The artists, in the order of their columns, which follow those of the n-grams.
     """
+
+    parts: ClassVar[tuple[type, ...]] = (NGrams,)
 
     def __init__(
         self, grams: Sequence[NGrams] = (NGrams(),), weighting: Weighting = "log-tfidf", artist: bool = False

@@ -15,7 +15,7 @@ def card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     opening = (
         "AutoModelForSequenceClassification.from_pretrained(FOLDER), after import lyrist.models.auto"
         if library == "transformers"
-        else "skops.io.load(FOLDER/model.skops), with lyrist installed"
+        else "lyrist.training.runs.load_model(FOLDER)"
     )
     there = info.get("songs_available")
     drawn = f" (drawn at random from {there:,}, of each label alike)" if there else ""

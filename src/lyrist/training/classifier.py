@@ -20,6 +20,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from lyrist.errors import LyristError
 from lyrist.models import auto, embeddings, registry, transformer
+from lyrist.models.hub import open_network, open_tokenizer
 from lyrist.models.inputs import artists_of, labels_of, lyrics_of
 from lyrist.models.network import hushed
 from lyrist.models.registry import Shape
@@ -28,7 +29,6 @@ from lyrist.training.batches import TokenExamples, in_order_of_length
 from lyrist.training.estimators import configure
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome
-from lyrist.training.saved import opened, opened_tokenizer
 from lyrist.training.schedule import Schedule, device_for, threads
 
 HELD_OUT = 0.1
@@ -194,8 +194,15 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.tokenizer_.save_pretrained(str(folder))
 
     @classmethod
-    def load(cls, folder: Path) -> NeuralClassifier:
+    def load(cls, folder: Path, recipe: str | None = None) -> NeuralClassifier:
         """Open what `save` wrote, or any text classifier of `transformers` with a fast tokenizer.
+
+        Parameters
+        ----------
+        folder
+            Where it was written.
+        recipe
+            The recipe that ``run.json`` names; None: the one that ``config.json`` names.
 
         Raises
         ------
@@ -203,9 +210,12 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A file is missing, damaged or does not fit the others.
         """
         auto.register()
-        model, tokenizer = opened(AutoModelForSequenceClassification, folder), opened_tokenizer(folder)
+        own = recipe is not None and not registry.is_pretrained(recipe)
+        model, tokenizer = open_network(AutoModelForSequenceClassification, folder, own=own), open_tokenizer(folder)
         config: Any = model.config
         found = cls(getattr(config, "recipe", "") or "encoder")
+        if recipe not in (None, found.recipe):
+            raise LyristError(f"{folder} holds a network of the recipe '{found.recipe}', but run.json says '{recipe}'.")
         found.model_, found.tokenizer_ = model, tokenizer
         found.classes_ = np.array([config.id2label[place] for place in range(config.num_labels)], dtype=object)
         found.artists_ = getattr(config, "artists", None) or []

@@ -31,6 +31,7 @@ from transformers import (
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
 from lyrist.models import auto, registry
+from lyrist.models.hub import open_network
 from lyrist.models.image_networks import PictureShape, log_probabilities
 from lyrist.models.image_transfer import Autoencoder, CodeOptions, TransferClassifier
 from lyrist.models.network import hushed
@@ -38,7 +39,6 @@ from lyrist.training.batches import Batch
 from lyrist.training.journal import Sums
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome
-from lyrist.training.saved import opened
 from lyrist.training.schedule import Schedule, device_for, threads
 from lyrist.training.trainer import Loop
 
@@ -158,8 +158,8 @@ class PictureModel:
         """
         auto.register()
         said = files.read_json(folder / "config.json", "a saved network")
-        kind = AutoModel if said.get("model_type") == "lyrist-picture-autoencoder" else AutoModelForImageClassification
-        return cls(opened(kind, folder))
+        paints = isinstance(said, dict) and said.get("model_type") == "lyrist-picture-autoencoder"
+        return cls(open_network(AutoModel if paints else AutoModelForImageClassification, folder, own=True))
 
 
 @dataclasses.dataclass(frozen=True)

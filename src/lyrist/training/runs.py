@@ -3,23 +3,20 @@
     run.json        recipe, task, target, resolved options, data fingerprint, parameters, seconds, versions, seed
     metrics.jsonl   what was logged while it was trained
     results.json    how good it is
-    model/          the artefact: a Hugging Face directory, or ``model.skops`` for scikit-learn estimators
+    model/          the artefact: a Hugging Face directory, or ``estimator.json`` and ``estimator.safetensors``
     predictions/    validation.parquet, test.parquet: id, truth, prediction, probabilities
 
-A run is built beside its place and renamed when it is whole. Nothing in it is a pickle: skops opens only the classes
-of scikit-learn, numpy, scipy and Lyrist itself.
+A run is built under a temporary name and renamed when it is complete. Nothing in it is code or a pickle, so a run of
+somebody else can be opened (`lyrist.training.saved`, `lyrist.models.hub`, SECURITY.md).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.abc
 import importlib.metadata
 import json
 import os
 import platform
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,12 +48,8 @@ MODEL = "model"
 ASKED = "asked"
 """The folder, in a run that is not finished, that tells what it was begun for."""
 PREDICTIONS = "predictions"
-SKOPS = "model.skops"
 
-TRUSTED = ("sklearn.", "lyrist.models.")
-"""Where a class in a ``model.skops`` may come from, beside the types of numpy and scipy that skops itself trusts."""
-
-PACKAGES = ("torch", "transformers", "tokenizers", "scikit-learn", "skops", "polars", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "scikit-learn", "safetensors", "polars", "numpy")
 
 
 @contextlib.contextmanager
@@ -168,7 +161,7 @@ class Run:
     def model(self) -> Any:
         """Return the fitted classifier."""
         with needed_by(f"The run {self.path}"):
-            return load_model(self.path / MODEL)
+            return load_model(self.path / MODEL, self.info["recipe"])
 
     @cached_property
     def writer(self) -> Writer:
@@ -187,7 +180,7 @@ class Run:
         with needed_by(f"The run {self.path}"):
             from lyrist.training.writer import Writer
 
-            return Writer.load(self.path / MODEL)
+            return Writer.load(self.path / MODEL, self.info["recipe"])
 
     def predictions(self, split: str) -> pl.DataFrame:
         """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities."""
@@ -308,64 +301,34 @@ def save_model(estimator: Any, run: Path) -> None:
         if is_network(estimator):
             estimator.save(folder)
         else:
-            _skops().dump(estimator, folder / SKOPS)
+            from lyrist.training import saved
+
+            saved.save(estimator, folder)
             files.write_json(folder / "labels.json", [str(label) for label in estimator.classes_])
 
 
-def _skops() -> Any:
-    """Return ``skops.io``, imported without PyTorch.
-
-    Its import walks over all packages of scikit-learn. One of them imports PyTorch where that is installed, which costs
-    seconds and has no use here; the walk skips what cannot be imported.
-    """
-    if "skops.io" not in sys.modules and "torch" not in sys.modules:
-        sys.meta_path.insert(0, _WithoutTorch)
-        try:
-            return importlib.import_module("skops.io")
-        finally:
-            sys.meta_path.remove(_WithoutTorch)
-    return importlib.import_module("skops.io")
-
-
-class _WithoutTorch(importlib.abc.MetaPathFinder):
-    """While it is in ``sys.meta_path``, PyTorch counts as not installed."""
-
-    @classmethod
-    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> None:
-        if fullname.partition(".")[0] == "torch":
-            raise ModuleNotFoundError(f"No module named '{fullname}'", name=fullname)
-
-
-def load_model(folder: Path) -> Any:
+def load_model(folder: Path, recipe: str | None = None) -> Any:
     """Open the fitted estimator in ``folder``, of either kind.
+
+    Parameters
+    ----------
+    folder
+        The folder ``model`` of a run.
+    recipe
+        The recipe that ``run.json`` names; None: the one that the files name.
 
     Raises
     ------
     LyristError
-        A file is missing or damaged, or holds a class that is not trusted.
+        A file is missing or damaged, or holds something that the recipe does not declare.
     """
     if (folder / "config.json").is_file():
         from lyrist.training.classifier import NeuralClassifier
 
-        return NeuralClassifier.load(folder)
-    path = folder / SKOPS
-    if not path.is_file():
-        raise LyristError(f"{folder} holds no model (neither config.json nor {SKOPS}); train it again.")
-    skops = _skops()
-    try:
-        unknown = skops.get_untrusted_types(file=path)
-        # Classes only: a function, even one of scikit-learn's, could be called with anything by a crafted file.
-        strange = [n for n in unknown if not n.startswith(TRUSTED) or not n.rpartition(".")[2][:1].isupper()]
-        if strange:
-            raise LyristError(
-                f"{path} holds {strange[0]}, which is not a part of scikit-learn, numpy, scipy or Lyrist; "
-                "it is not opened, since opening it could run someone else's code."
-            )
-        return skops.load(path, trusted=unknown)
-    except LyristError:
-        raise
-    except Exception as error:  # a damaged archive can fail in any way inside skops
-        raise LyristError(f"{path} is damaged ({type(error).__name__}: {error}); train the model again.") from error
+        return NeuralClassifier.load(folder, recipe)
+    from lyrist.training import saved
+
+    return saved.load(folder, recipe)
 
 
 def write_predictions(

@@ -26,11 +26,11 @@ import psutil
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
-from transformers import AutoTokenizer
 
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, unknown
+from lyrist.models.hub import open_tokenizer
 from lyrist.models.language_model import IGNORED, SLICE
 from lyrist.models.network import hushed
 from lyrist.training import vocabularies
@@ -330,8 +330,7 @@ def _copy(raw: Path, place: Path, kind: Any, total: int) -> None:
 def _open(folder: Path, temporary: Any = None) -> SongTokens:
     info = files.read_json(folder / MARKER, "a folder of tokens")
     try:
-        with hushed():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = open_tokenizer(folder)
         splits = {split: Split(*(_array(folder, split, part) for part in _PARTS)) for split in SPLITS}
         for split, found in splits.items():
             if len(found.starts) != len(found) + 1 or found.starts[-1] != len(found.ids):

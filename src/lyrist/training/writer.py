@@ -21,6 +21,7 @@ from lyrist import files
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.models import auto, registry
+from lyrist.models.hub import open_network, open_tokenizer
 from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.models.pretrained import instruction
@@ -28,7 +29,6 @@ from lyrist.training import logit_bias, scoring, song_tokens, vocabularies
 from lyrist.training.logit_bias import Style
 from lyrist.training.loop import seeded, train
 from lyrist.training.measuring import Outcome, continuation, language
-from lyrist.training.saved import opened, opened_tokenizer
 from lyrist.training.schedule import Schedule
 from lyrist.training.song_tokens import Continuations, SongTokens, tokenise
 
@@ -185,8 +185,15 @@ class Writer:
         files.write_json(folder / MARKER, about)
 
     @classmethod
-    def load(cls, folder: Path) -> Writer:
+    def load(cls, folder: Path, recipe: str | None = None) -> Writer:
         """Open what `save` wrote.
+
+        Parameters
+        ----------
+        folder
+            Where it was written.
+        recipe
+            The recipe that ``run.json`` names; None: the one that ``writer.json`` names.
 
         Raises
         ------
@@ -194,15 +201,23 @@ class Writer:
             A file is missing or damaged, or the tokenizer is not the model's.
         """
         about = files.read_json(folder / MARKER, "a saved writer")
-        if not isinstance(about, dict) or about.get("format") != FORMAT:
-            raise LyristError(f"{folder / MARKER} is damaged or of another version of Lyrist; train the writer again.")
+        match about:
+            case {
+                "format": 1, "recipe": str(name), "conditions": dict(conditions), "context": int(context),
+                "seq2seq": bool(seq2seq), "trained": bool(trained),
+            } if all(isinstance(each, str) for values in conditions.values() for each in values):  # fmt: skip
+                known = {column: tuple(values) for column, values in conditions.items()}
+            case _:
+                raise LyristError(
+                    f"{folder / MARKER} is damaged or of another version of Lyrist; train the writer again."
+                )
+        if recipe not in (None, name):
+            raise LyristError(f"{folder / MARKER} is of the recipe '{name}', but run.json says '{recipe}'.")
         auto.register()
-        kind = AutoModelForSeq2SeqLM if about["seq2seq"] else AutoModelForCausalLM
-        model, tokenizer = opened(kind, folder), opened_tokenizer(folder)
-        about["conditions"] = {column: tuple(values) for column, values in about["conditions"].items()}
-        del about["format"]
-        writer = cls(model, tokenizer, **about, style=Style.load(folder))
-        writer.model.eval()
+        kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+        model = open_network(kind, folder, own=recipe is not None and not registry.is_pretrained(recipe))
+        style = Style.load(folder)
+        writer = cls(model, open_tokenizer(folder), known, name, context, seq2seq, trained, style=style)
         writer.check_tokenizer(str(folder))
         return writer
 

@@ -1,0 +1,322 @@
+"""The one place where `transformers` opens networks and tokenizers: of a run, a folder, a GGUF file or the hub.
+
+What is opened may come from a stranger, so nothing of it is run (a test over the source finds any other call):
+
+- ``trust_remote_code`` is False, and the configuration is read here, without the keys that name code or other files;
+- weights are safetensors or GGUF; older formats are pickles, which run code;
+- a run's tokenizer is ``tokenizer.json`` with a few settings, not a class that ``tokenizer_config.json`` names;
+- a run of one of Lyrist's own networks opens as that and as nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import constants
+from safetensors import safe_open
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+from lyrist import files
+from lyrist.errors import LyristError
+from lyrist.models.network import hushed
+
+CONFIG, TOKENIZER = "config.json", "tokenizer.json"
+WEIGHTS, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_config.json"
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Endings of weights that are pickles."""
+
+IGNORED = ("auto_map", "attn_implementation", "experts_implementation", "kernel_config", "transformers_weights")
+"""Keys of a configuration that name code or files, beside those that begin with an underscore."""
+
+KEPT = (
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "model_max_length",
+    "padding_side", "truncation_side", "clean_up_tokenization_spaces", "split_special_tokens", "model_input_names",
+)  # fmt: skip
+"""Keys of ``tokenizer_config.json`` that are read with a run."""
+
+LARGEST = 1 << 20
+"""A number in the configuration of an own network may be this large, or as large as its number of weights; the same goes for
+the length of a text in tokens."""
+
+OWN = "lyrist-"
+"""How the types of Lyrist's networks begin."""
+
+
+def open_network(kind: Any, folder: Path, *, own: bool = False) -> PreTrainedModel:
+    """Return the network in the folder of a run, in evaluation mode.
+
+    Parameters
+    ----------
+    kind
+        One of transformers' ``AutoModel`` classes.
+    folder
+        ``config.json`` and ``model.safetensors``.
+    own
+        Only a network of Lyrist is expected.
+
+    Raises
+    ------
+    LyristError
+        A file is missing or damaged, the weights do not fill the network, or something in it is not opened.
+    """
+    _there(folder, CONFIG)
+    if not list(folder.glob("model*.safetensors")):
+        _there(folder, WEIGHTS)
+
+    def read() -> tuple[PreTrainedModel, dict[str, Any]]:
+        said = files.read_json(folder / CONFIG, "a saved network")
+        config = _config(said, own=own)
+        _check_sizes(said, folder, own)
+        found: tuple[PreTrainedModel, dict[str, Any]] = _network(kind, folder, config, output_loading_info=True)
+        return found
+
+    model, report = _damaged(folder, read)
+    broken = [*report["missing_keys"], *report["mismatched_keys"]]
+    if broken:
+        raise LyristError(f"The network in {folder} is damaged (weights without a value: {broken[0]}); train it again.")
+    return model.eval()  # type: ignore[no-any-return]
+
+
+def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Return the tokenizer in the folder of a run.
+
+    Raises
+    ------
+    LyristError
+        It is missing or damaged.
+    """
+    _there(folder, TOKENIZER)
+
+    def read() -> PreTrainedTokenizerFast:
+        path = folder / "tokenizer_config.json"
+        said = files.read_json(path, "a saved network") if path.is_file() else {}
+        kept = {key: said[key] for key in KEPT if said.get(key) is not None}
+        tokens = {key: value["content"] for key, value in kept.items() if isinstance(value, dict)}
+        if isinstance(kept.get("model_max_length"), int):
+            kept["model_max_length"] = min(kept["model_max_length"], LARGEST)
+        backend = Tokenizer.from_file(str(folder / TOKENIZER))
+        return PreTrainedTokenizerFast(tokenizer_object=backend, **kept | tokens)  # type: ignore[no-untyped-call]
+
+    return _damaged(folder, read)  # type: ignore[no-any-return]
+
+
+def pretrained_network(
+    kind: Any, name: str, config: Mapping[str, Any] | None = None, **settings: Any
+) -> PreTrainedModel:
+    """Return the pretrained network that a user names: a folder, a file ``*.gguf``, or a name on the Hugging Face hub.
+
+    Parameters
+    ----------
+    kind
+        One of transformers' ``AutoModel`` classes.
+    name
+        What the user gave as ``--model``.
+    config
+        What to change in its configuration.
+    settings
+        Other arguments of ``from_pretrained``.
+
+    Raises
+    ------
+    LyristError
+        It is not there, or cannot be opened; the message says what to do.
+    """
+
+    def read(place: Path | str, where: Mapping[str, Any]) -> PreTrainedModel:
+        if "gguf_file" in where:
+            found = _network(kind, place, None, **where, **settings)
+            # Its weights are plain numbers now; saved as quantized they could not be opened again.
+            found.hf_quantizer, found.is_quantized = None, False
+            if hasattr(found.config, "quantization_config"):
+                del found.config.quantization_config
+            return found  # type: ignore[no-any-return]
+        known = _config(_described(place, where), config or {})
+        return _network(kind, place, known, **where, **settings)  # type: ignore[no-any-return]
+
+    return _named(name, read)  # type: ignore[no-any-return]
+
+
+def pretrained_tokenizer(name: str) -> Any:
+    """Return the tokenizer of the pretrained network that a user names.
+
+    Raises
+    ------
+    LyristError
+        It is not there, or cannot be opened; the message says what to do.
+    """
+
+    def read(place: Path | str, where: Mapping[str, Any]) -> Any:
+        known = {} if "gguf_file" in where else {"config": _config(_described(place, where))}
+        return AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False, **known, **where)
+
+    return _named(name, read)
+
+
+def new_network(kind: Any, described: Mapping[str, Any]) -> PreTrainedModel:
+    """Return the network of Lyrist that a configuration describes, with weights yet to be read."""
+    found: PreTrainedModel = kind.from_config(_config(described, own=True), trust_remote_code=False)
+    return found
+
+
+def _network(kind: Any, place: Path | str, config: PreTrainedConfig | None, **settings: Any) -> Any:
+    safe = {} if "gguf_file" in settings else {"use_safetensors": True, "config": config}
+    if Path(place).is_dir():
+        _check_weights(Path(place))
+    return kind.from_pretrained(place, trust_remote_code=False, **{"local_files_only": True, **safe, **settings})
+
+
+def _config(said: Any, changes: Mapping[str, Any] | None = None, *, own: bool = False) -> PreTrainedConfig:
+    """Return a configuration without the keys that name code or files.
+
+    Raises
+    ------
+    ValueError
+        It is of no architecture that is known here, or of a quantized network.
+    """
+    kind = said.get("model_type") if isinstance(said, Mapping) else None
+    if not isinstance(kind, str):
+        raise ValueError(f"{CONFIG} names no model_type")
+    if own and not kind.startswith(OWN):
+        raise ValueError(f"{CONFIG} is of a network '{kind}', which is not the recipe's")
+    if said.get("quantization_config"):
+        raise ValueError("its weights are quantized; take the original weights, or a .gguf file")
+    kept = {key: value for key, value in _plain(said).items() if key != "model_type"}
+    return AutoConfig.for_model(kind, **{**kept, **(changes or {})})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items() if k not in IGNORED and not str(k).startswith("_")}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _described(place: Path | str, where: Mapping[str, Any]) -> Any:
+    """Return what the ``config.json`` of a folder or of a name on the hub says."""
+    if Path(place).is_dir():
+        return files.read_json(Path(place) / CONFIG, "a pretrained model")
+    return PreTrainedConfig.get_config_dict(place, **where)[0]
+
+
+def _check_weights(folder: Path) -> None:
+    """Raise where the weights in a folder are pickles, or in other folders.
+
+    Raises
+    ------
+    ValueError
+        The message says what to do.
+    """
+    if (folder / ADAPTER).exists():
+        raise ValueError(f"it is an adapter ({ADAPTER}) of another model; merge the two (peft: merge_and_unload) first")
+    if (folder / WEIGHTS).exists():
+        return
+    if (folder / INDEX).exists():
+        index = files.read_json(folder / INDEX, "a saved network")
+        for name in index["weight_map"].values():
+            if Path(name).name != name or not name.endswith(".safetensors"):
+                raise ValueError(f"{INDEX} names '{name}', which is not a safetensors file in this folder")
+        return
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickles:
+        raise ValueError(_no_pickle(pickles[0]))
+
+
+def _check_sizes(said: Any, folder: Path, own: bool) -> None:
+    """Raise where a configuration asks for a network that is far larger than its weights.
+
+    Raises
+    ------
+    ValueError
+        The message names the setting.
+    """
+    shapes = []
+    for path in folder.glob("model*.safetensors"):
+        with safe_open(path, "np") as weights:
+            shapes += [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 - not a dict
+    largest = max(sum(map(math.prod, shapes)), LARGEST) if own else math.inf  # others name bases of frequencies, too
+
+    def check(key: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for name, item in value.items():
+                check(str(name), item)
+        elif isinstance(value, list):
+            for item in value:
+                check(key, item)
+        elif isinstance(value, int | float) and value > (len(shapes) if "layer" in key else largest):
+            raise ValueError(f"{CONFIG} has {key} = {value}, which is more than its weights have")
+
+    check("", said)
+
+
+def _no_pickle(name: str) -> str:
+    return (
+        f"{name} is a pickle, which can run code when it is opened; get the model as safetensors or GGUF, or, where you trust "
+        "it, convert it with from_pretrained(...).save_pretrained(FOLDER) of transformers"
+    )
+
+
+def _named(name: str, read: Callable[[Path | str, Mapping[str, Any]], Any]) -> Any:
+    """Read a folder, a GGUF file, or what was downloaded before; else download it, where the hub answers at all."""
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")  # it would ask a service to convert pickles
+    with hushed():
+        try:
+            if name.endswith(PICKLES):
+                raise ValueError(_no_pickle(name))
+            if name.endswith(".gguf"):
+                return read(Path(name).parent, {"gguf_file": Path(name).name, "local_files_only": True})
+            try:
+                return read(name, {"local_files_only": True})
+            except (OSError, ValueError):
+                if Path(name).exists():
+                    raise
+            if not _hub_answers():
+                raise OSError("it was not downloaded before, and the Hugging Face hub cannot be reached")
+            return read(name, {"local_files_only": False})
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the libraries raise anything, and tokenizers something that is no Exception
+            raise LyristError(
+                f"No pretrained model '{name}' could be opened ({_reason(error)}). Set --model to a folder with config.json, "
+                f"model.safetensors and tokenizer.json; if this machine is offline, run 'hf download {name} --local-dir "
+                "FOLDER' on another one and copy the folder."
+            ) from error
+
+
+def _hub_answers() -> bool:
+    """Ask once, for a few seconds: the hub's own client tries five times, for a minute, and says so each time."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        with urllib.request.urlopen(constants.ENDPOINT, timeout=5):  # noqa: S310 - the address is the library's
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _there(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        raise LyristError(f"{folder} is not a saved network: it has no {name}; train it again.")
+
+
+def _damaged(folder: Path, read: Callable[[], Any]) -> Any:
+    with hushed():
+        try:
+            return read()
+        except (KeyboardInterrupt, SystemExit, LyristError):
+            raise
+        except BaseException as error:  # the libraries raise anything, and tokenizers something that is no Exception
+            raise LyristError(f"The network in {folder} is damaged ({_reason(error)}); train it again.") from error
+
+
+def _reason(error: BaseException) -> str:
+    said = " ".join(str(error).split())[:240]
+    return said if said and isinstance(error, LyristError | ValueError | OSError) else f"{type(error).__name__}: {said}"
