@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def write(out: Path, estimator: Any) -> dict[str, Any]:
         runs.write_predictions(folder, "test", range(20), LABELS, estimator.classes_, chances)
         runs.write_results(folder, {"test": {"n": 20}})
         recipe = "lstm" if runs.is_network(estimator) else "tfidf-logistic"
-        return runs.write_run(folder, estimator, {"recipe": recipe, "seed": 3, "seconds": 0.5})
+        info = {**runs.describe(estimator), "recipe": recipe, "seed": 3, "seconds": 0.5}
+        return runs.write_run(folder, info)
 
 
 @pytest.mark.parametrize("kind", ["linear", "neural"])
@@ -124,7 +126,49 @@ def test_only_the_first_process_writes(linear: Any, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("RANK", "1")
     with runs.create(tmp_path / "run") as folder:
         runs.save_model(linear, folder)
-        runs.write_run(folder, linear, {})
+        runs.write_run(folder, {})
         runs.write_results(folder, {})
         runs.write_predictions(folder, "test", [1], ["ann"], ["ann", "bob"], np.array([[0.5, 0.5]]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_leads_out_of_a_run_is_refused(linear: Any, tmp_path: Path) -> None:
+    write(tmp_path / "run", linear)
+    folder = tmp_path / "run"
+    (folder / "inside").symlink_to(folder / "run.json")
+    runs.open_run(folder)
+    (tmp_path / "linked").symlink_to(folder)
+    runs.open_run(tmp_path / "linked")  # the user gave this link
+    (tmp_path / "secret").write_text("secret")
+    for target in (tmp_path / "secret", "../../secret", "/dev/zero", tmp_path):
+        (folder / "model" / "labels.json").unlink()
+        (folder / "model" / "labels.json").symlink_to(target)
+        with pytest.raises(LyristError, match="link that leads out of the run"):
+            runs.open_run(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_a_run_is_refused_and_not_waited_for(linear: Any, tmp_path: Path) -> None:
+    write(tmp_path / "run", linear)
+    (tmp_path / "run" / "results.json").unlink()
+    os.mkfifo(tmp_path / "run" / "results.json")
+    with pytest.raises(LyristError, match="neither a file nor a folder"):
+        runs.open_run(tmp_path / "run")
+
+
+def test_the_corpus_of_a_run_is_opened_by_its_fingerprint_alone(linear: Any, make_corpus: Any, tmp_path: Path) -> None:
+    corpus = make_corpus(pl.DataFrame({"lyrics": LYRICS, "artist": LABELS}))
+    write(tmp_path / "run", linear)
+    run = runs.open_run(tmp_path / "run")
+    run.info.update(corpus=str(corpus.path), fingerprint=corpus.fingerprint)
+    assert run.corpus().path == corpus.path
+    for place in ("//server/share", "\\\\server\\share"):
+        run.info["corpus"] = place
+        with pytest.raises(LyristError, match="is not opened by itself"):
+            run.corpus()
+    run.info.update(corpus=str(corpus.path), fingerprint="of another")
+    with pytest.raises(LyristError, match="is not opened by itself"):
+        run.corpus()
+    run.info["corpus"] = str(tmp_path / "gone")
+    with pytest.raises(LyristError, match="no corpus"):
+        run.corpus()

@@ -75,7 +75,8 @@ def evaluate(
     UsageError
         ``as_reported`` for a run that is not a language model.
     LyristError
-        The run or the corpus does not exist or is damaged, or no song of the split has the label that the run predicts.
+        The run or the corpus does not exist, is damaged or (without ``data``) is another one, or no song of the split has
+        the label that the run predicts.
     """
     opened = open_run(run)
     if batch_size < 1:
@@ -86,7 +87,7 @@ def evaluate(
         from lyrist.evaluation.evaluate_images import evaluate_pictures
 
         return evaluate_pictures(opened, data, split, batch_size)
-    corpus = Corpus.open(data or opened.info["corpus"])
+    corpus = Corpus.open(data) if data else opened.corpus()
     if opened.info["task"] == "write":
         from lyrist.evaluation.evaluate_writer import evaluate_writer
 

@@ -80,6 +80,10 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
     model, info = open_pictures(run), run.info
     pictures = read(data or info["corpus"], model.side)
     same = pictures.fingerprint == info["fingerprint"]
+    if not (same or data):
+        from lyrist.training.runs import changed
+
+        raise changed(run)
     pixels, labels = _own(pictures, info, split_name) if same else _others(pictures, info, split_name)
     if model.paints:
         scores = score_reconstructions(pixels, model.reconstruct(pixels, batch_size))

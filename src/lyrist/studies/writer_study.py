@@ -179,8 +179,8 @@ class WriterStudy(Comparison):
     def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
         """Return the report; everything on it comes from files."""
         condition = " and ".join(results["condition"])
-        fitted = {name: Fitted(open_run(folder / "runs" / place)) for name, place in results["directories"].items()}
-        run = str(out / "runs" / results["directories"][results["picked"]])
+        fitted = {name: Fitted(open_run(folder / "runs" / directory(name))) for name in results["directories"]}
+        run = str(out / "runs" / directory(results["picked"]))
         given = [
             word for column, values in results["conditions"].items() if values for word in (f"--{column}", values[0])
         ]

@@ -31,6 +31,7 @@ from scipy import sparse
 from lyrist import files
 from lyrist._version import __version__
 from lyrist.corpus.cleaning import Cleaning
+from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, needed_by
 from lyrist.training import journal
 from lyrist.training.journal import CHECKPOINTS, last_checkpoint, other_settings
@@ -182,9 +183,49 @@ class Run:
 
             return Writer.load(self.path / MODEL, self.info["recipe"])
 
+    def corpus(self) -> Corpus:
+        """Return the corpus that the run was fitted on.
+
+        ``run.json`` names its directory, which may lead anywhere: only a corpus with the run's fingerprint is opened.
+
+        Raises
+        ------
+        LyristError
+            It is not there, or is another one.
+        """
+        place = str(self.info["corpus"])
+        if place.startswith(("//", "\\\\")):  # a machine in the network
+            raise changed(self)
+        corpus = Corpus.open(place)
+        if corpus.fingerprint != self.info["fingerprint"]:
+            raise changed(self)
+        return corpus
+
     def predictions(self, split: str) -> pl.DataFrame:
         """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities."""
         return read_predictions(self.path, split)
+
+
+def changed(run: Run) -> LyristError:
+    """Return the error that the data of a run are not what it was fitted on."""
+    return LyristError(
+        f"{run.info['corpus']} is not the data that {run.path} was fitted on, so it is not opened by itself; name the data that "
+        f"you mean: lyrist evaluate {run.path} DATA."
+    )
+
+
+def _check_files(path: Path) -> None:
+    """Raise where a run directory holds something else than files and folders, or a link that leads out of it."""
+    whole = path.resolve()
+    for folder, folders, names in os.walk(whole):
+        for name in (*folders, *names):
+            place = Path(folder, name)
+            inside = place.resolve().is_relative_to(whole)
+            if not inside or not (place.is_file() or place.is_dir()):
+                what = "a link that leads out of the run" if not inside else "neither a file nor a folder"
+                raise LyristError(
+                    f"{place} is {what}, so the run is not opened; replace it by a copy of what you need."
+                )
 
 
 def open_run(path: Path | str) -> Run:
@@ -193,11 +234,12 @@ def open_run(path: Path | str) -> Run:
     Raises
     ------
     LyristError
-        It is not there, is no run, is damaged, or was written in another format.
+        It is not there, is no run, is damaged, was written in another format, or holds a link that leads out of it.
     """
     path = Path(path)
     if not path.is_dir():
         raise LyristError(f"There is no run directory {path}; 'lyrist train' makes one.")
+    _check_files(path)
     info = files.read_json(path / MARKER, "a run directory")
     if not isinstance(info, dict) or "format" not in info:
         raise LyristError(f"{path / MARKER} is damaged: it is not the description of a run; train the model again.")

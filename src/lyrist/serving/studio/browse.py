@@ -12,6 +12,7 @@ import polars as pl
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
 from lyrist.serving.modelregistry import ModelRegistry
+from lyrist.training.runs import Run
 
 PAGE = 25
 """Songs of one page of results."""
@@ -27,6 +28,8 @@ class Shelved:
     name: str
     path: Path
     runs: tuple[str, ...]
+    fitted: Run
+    """One of the runs, which names the corpus and its fingerprint."""
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -35,9 +38,9 @@ class Shelved:
         Raises
         ------
         LyristError
-            It is not where it was when the runs were fitted, or damaged.
+            It is not where it was when the runs were fitted, has changed, or is damaged.
         """
-        return Corpus.open(self.path)
+        return self.fitted.corpus()
 
     @cached_property
     def genres(self) -> list[tuple[str, int]]:
@@ -69,11 +72,13 @@ class Found:
 def corpora(models: ModelRegistry) -> list[Shelved]:
     """Return the corpora of the runs that are served, each once, named by their directories."""
     runs: dict[Path, list[str]] = {}
+    first: dict[Path, Run] = {}
     for served in models.of("classify", "write"):
         runs.setdefault(Path(served.run.info["corpus"]), []).append(served.name)
+        first.setdefault(Path(served.run.info["corpus"]), served.run)
     short = [path.name for path in runs]
     return [
-        Shelved(path.name if short.count(path.name) == 1 else str(path), path, tuple(names))
+        Shelved(path.name if short.count(path.name) == 1 else str(path), path, tuple(names), first[path])
         for path, names in runs.items()
     ]
 
