@@ -42,7 +42,6 @@ PARTS = {
     "pydantic": ("Pydantic", "serve"),
     "pyppmd": ("pyppmd", "neural"),
     "ray": ("Ray", "ray"),
-    "safetensors": ("safetensors", "neural"),
     "starlette": ("Starlette", "serve"),
     "tokenizers": ("tokenizers", "neural"),
     "torch": ("PyTorch", "neural"),

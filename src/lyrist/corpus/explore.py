@@ -12,11 +12,8 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.profile import find
-from lyrist.corpus.profile_page import page_of
 from lyrist.errors import UsageError
 from lyrist.files import staged, write_json, write_text
-from lyrist.reports.figures import save
-from lyrist.reports.page import figures_of, write
 from lyrist.text import printable
 
 PAGE, FIGURES = "explore.html", "explore.json"
@@ -79,6 +76,10 @@ def explore(corpus: str, *, out: str | None = None, top: int = 30) -> Explored:
     LyristError
         There is no such corpus, it is damaged, or ``out`` cannot be written or holds something else.
     """
+    from lyrist.corpus.profile_page import page_of
+    from lyrist.reports.figures import save
+    from lyrist.reports.page import figures_of, write
+
     if not 1 <= top <= 500:
         raise UsageError(f"--top is a number of artists from 1 to 500; {top} is not.")
     opened = Corpus.open(corpus)

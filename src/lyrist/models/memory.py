@@ -14,10 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lyrist.models import registry
-from lyrist.models.features import BLOCK
-from lyrist.models.layoutkernel import LANDMARKS
-from lyrist.models.least_squares_svm import by_gram
-from lyrist.models.streamed import SAMPLE
 
 CHARACTERS = 1_300
 """Characters of a song, as in the tables of songs that we know; `memory_estimate` takes another mean."""
@@ -104,6 +100,12 @@ def memory_estimate(
 
 
 def _estimator(size: _Size, settings: Any, n_songs: int, n_classes: int, characters: int) -> int:
+    # here: reports and comparisons import this module and need no scikit-learn
+    from lyrist.models.features import BLOCK
+    from lyrist.models.layoutkernel import LANDMARKS
+    from lyrist.models.least_squares_svm import by_gram
+    from lyrist.models.streamed import SAMPLE
+
     if size.streamed:
         labels, n_songs = _LABELLED * n_songs, min(n_songs, SAMPLE)
         return labels + _estimator(dataclasses.replace(size, streamed=False), settings, n_songs, n_classes, characters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,12 @@ from lyrist import files
 from lyrist.corpus.explore import explore
 from lyrist.corpus.prepare import Prepared, prepare
 from lyrist.errors import LyristError
-from lyrist.evaluation.originality import Index
 from lyrist.generation import output
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.form import counts
-from lyrist.generation.write import compose
 from lyrist.reports import page
 from lyrist.reports.blocks import Code, Facts, Links, Lyrics, Page, Prose, Section
 from lyrist.songbook import songbook, write_songbook
-from lyrist.studies.samples import note, span
 from lyrist.studies.study import Studied, study
 from lyrist.training.train import Fitted, train
 
@@ -82,6 +80,7 @@ def demo(*, out: str = "demo", seed: int = 0) -> Shown:
     LyristError
         ``out`` holds something else, or cannot be written.
     """
+    importlib.import_module("lyrist.studies.samples")  # first: it needs PyTorch, without which no part is begun
     started, folder = time.monotonic(), Path(out)
     _claim(folder)
     with files.explained(folder), files.locked(folder.absolute()):
@@ -112,6 +111,10 @@ def _claim(folder: Path) -> None:
 
 def _songs(written: Fitted, prepared: Prepared) -> Page:
     """Return the page of what the writer wrote: a song for each genre, to a plan, each line that was to rhyme counted."""
+    from lyrist.evaluation.originality import Index
+    from lyrist.generation.write import compose
+    from lyrist.studies.samples import note, span
+
     writer, index = written.run.writer, Index.of(prepared.corpus)
     sections = []
     with output.shown(None):

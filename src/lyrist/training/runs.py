@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
 from lyrist import files
 from lyrist._version import __version__
@@ -313,7 +312,7 @@ def _count(value: Any, seen: set[int]) -> int:
         if value.dtype == object:
             return sum(_count(item, seen) for item in value.ravel() if _is_estimator(item))
         return value.size if value.dtype.kind == "f" else 0
-    if sparse.issparse(value):
+    if type(value).__module__.startswith("scipy.sparse"):
         return int(value.nnz)
     if hasattr(value, "node_count"):  # a decision tree: feature, threshold and the values of the leaves
         return int(2 * value.node_count + value.value.size)
