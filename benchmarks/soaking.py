@@ -46,14 +46,14 @@ class Clients:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(120)
         assert not any(thread.is_alive() for thread in threads)
 
     def _client(self, number: int) -> None:
         dice = random.Random(number)
         good = [self._song, self._song, self._stream, self._label, self._score]
         acts = [*good, self._bad, self._huge, self._gone, self._slow]
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120) as http:
             while time.monotonic() < self.until:
                 act = dice.choice(acts)
                 try:
@@ -112,7 +112,7 @@ class Clients:
     def _slow(self, http: httpx.Client, dice: random.Random) -> None:
         body = json.dumps({"model": self.runs["write"], "prompt": PROMPT, "max_tokens": 2}).encode()
         head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as line:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as line:
             line.sendall(head % len(body))
             for place in range(0, len(body), 16):
                 line.sendall(body[place : place + 16])

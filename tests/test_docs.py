@@ -82,10 +82,10 @@ def assert_served(command: list[str]) -> None:
         told = re.fullmatch(r"lyrist: serving writer, char-svm at (http://127.0.0.1:\d+) \(Ctrl-C stops\)\n", line)
         try:
             assert told, line
-            assert httpx.get(told[1] + "/healthz", timeout=30).json()["models"] == 2
+            assert httpx.get(told[1] + "/healthz", timeout=120).json()["models"] == 2
         finally:
             server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0
+        assert server.wait(120) == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

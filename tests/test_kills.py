@@ -75,7 +75,7 @@ class Verb:
 def prepared(left: Path) -> list[str]:
     work = left / "work"
     done = [rf"/(clean|keys)/{path.stem}\." for path in (work / "counts").glob("*.json")]
-    return [*done, *([r"/work/raw", r"/ingest\.json"] if (work / "ingest.json").exists() else [])]
+    return [*done, *([r"work/raw", r"/ingest\.json"] if (work / "ingest.json").exists() else [])]
 
 
 def trained(left: Path) -> list[str]:

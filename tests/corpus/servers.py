@@ -40,7 +40,7 @@ def running(program: str, *options: str, port: int, **environment: str) -> Itera
         [program, *options], env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not answers(port):
             assert process.poll() is None, f"{program} ended"
             assert time.monotonic() < end, f"{program} does not listen"

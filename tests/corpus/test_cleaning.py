@@ -400,7 +400,7 @@ def test_nested_debris_comes_to_an_end() -> None:
 def test_hostile_texts_take_linear_time(part: str) -> None:
     started = time.process_time()
     clean("[I see you] Ae аe " + part * (60_000 // len(part)), Cleaning(sections="keep", parentheses="drop"))
-    assert time.process_time() - started < 2  # what is quadratic takes minutes
+    assert time.process_time() - started < 30  # what is quadratic takes minutes
 
 
 @settings(max_examples=300, deadline=None)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from lyrist.songbook import songbook
 def measure(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
     if shard == settings.get("bad"):
         raise LyristError(f"{shard} is bad; leave it out.")
+    if together := settings.get("together"):  # no worker does all the work while another starts
+        Path(together, str(os.getpid())).touch()
+        while len(list(Path(together).iterdir())) < settings["workers"]:
+            time.sleep(0.01)
     return {"shard": shard, "length": len(shard) * settings["factor"], "pid": os.getpid()}
 
 
@@ -34,8 +39,9 @@ SHARDS = [f"shard-{'x' * n}" for n in range(6)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_every_shard_is_worked_on_once(workers: int) -> None:
-    found = list(over_shards(measure, SHARDS, {"factor": 2}, workers=workers))
+def test_every_shard_is_worked_on_once(workers: int, tmp_path: Path) -> None:
+    settings = {"factor": 2, "together": str(tmp_path), "workers": workers}
+    found = list(over_shards(measure, SHARDS, settings, workers=workers))
     assert sorted(c["shard"] for c in found) == sorted(SHARDS)
     assert all(c["length"] == 2 * len(c["shard"]) for c in found)
     assert len({c["pid"] for c in found}) == workers
@@ -80,7 +86,7 @@ ingest.SHARD_ROWS = 1
 
 def kill(*victims):
     "End with SIGKILL, as soon as shards are finished, one process of each kind that works on them."
-    counts, done = out + ".partial/work/counts", 0
+    counts, done = os.path.join(out + ".partial", "work", "counts"), 0
     for victim in victims:
         while not os.path.isdir(counts) or len(os.listdir(counts)) <= done:
             time.sleep(0.01)

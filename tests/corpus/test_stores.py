@@ -62,7 +62,7 @@ def azure() -> Iterator[str]:
 
 def send(method: str, address: str, data: bytes = b"", **headers: str) -> None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    with urlopen(Request(address, data=data, headers=named, method=method), timeout=20) as answer:  # noqa: S310
+    with urlopen(Request(address, data=data, headers=named, method=method), timeout=120) as answer:  # noqa: S310
         answer.read()
 
 

@@ -95,7 +95,7 @@ def test_transformers_opens_it_after_the_networks_are_registered(tmp_path: Path)
         f"print(AutoConfig.from_pretrained({str(tmp_path)!r}).model_type, "
         f"type(Auto.from_pretrained({str(tmp_path)!r})).__name__)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert done.stdout.split() == ["lyrist-recurrent", "RecurrentClassifier"], done.stderr
 
 

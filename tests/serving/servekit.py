@@ -5,7 +5,7 @@ import copy
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,12 @@ def describe(run: Path, recipe: str, task: str, corpus: Corpus) -> None:
 
 
 class SlowModel:
-    """A model that takes its time, ends no song, and counts how many songs are computed together."""
+    """A model that takes its time, computes only while ``go`` is set, ends no song, and counts the songs of a batch."""
 
     def __init__(self, model: Any, seconds: float) -> None:
         self._model, self._seconds = model, seconds
+        self.go = threading.Event()
+        self.go.set()
         self.forward = model.forward
         self.together: list[int] = []
 
@@ -101,6 +103,7 @@ class SlowModel:
         return getattr(self._model, name)
 
     def __call__(self, **given: Any) -> Any:
+        self.go.wait()
         time.sleep(self._seconds)
         self.together.append(len(given["input_ids"]))
         found = self._model(**given)
@@ -129,9 +132,9 @@ class Running:
         self.server = _server(uvicorn, config, self.engine, started.set)
         self._thread = threading.Thread(target=lambda: self._serve(place), daemon=True)
         self._thread.start()
-        assert started.wait(20)
+        assert started.wait(120)
         token = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
-        self.http = httpx.Client(base_url=self.url, timeout=30, headers=token)
+        self.http = httpx.Client(base_url=self.url, timeout=120, headers=token)
 
     def _serve(self, place: socket.socket) -> None:
         with place:
@@ -140,8 +143,16 @@ class Running:
     def stop(self) -> None:
         self.http.close()
         self.server.handle_exit(15, None)
-        self._thread.join(20)
+        self._thread.join(120)
         assert not self._thread.is_alive()
+
+
+def soon(true: Callable[[], object]) -> None:
+    """Wait for what another thread does; the bound only ends a test that has failed."""
+    until = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager

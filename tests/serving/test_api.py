@@ -3,14 +3,13 @@
 import base64
 import io
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from PIL import Image
-from servekit import LINES, Running, serving, slowed
+from servekit import LINES, Running, serving, slowed, soon
 
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
@@ -145,13 +144,14 @@ def test_a_busy_server_says_when_to_come_again_and_a_slow_one_that_it_was_late(m
         serving(slow, queue=1, seconds=1.5) as running,
         openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as client,
     ):
+        slow.items["gpt"].model.model.go.clear()
         inside = running.engine.submit_write("gpt", GenerationRequest(GenerationConfig(max_tokens=500)))
         with pytest.raises(openai.RateLimitError) as error:
             client.completions.create(model="gpt", prompt="I")
         assert int(error.value.response.headers["retry-after"]) >= 1
         inside.cancel()
-        while running.engine.inside:
-            time.sleep(0.01)
+        slow.items["gpt"].model.model.go.set()
+        soon(lambda: not running.engine.inside)
         with pytest.raises(openai.APIError, match=r"longer than the limit of 1\.5 seconds"):
             for _ in client.completions.create(model="gpt", prompt="I", max_tokens=500, stream=True):
                 pass

@@ -12,7 +12,7 @@ class Visit:
 
     def __init__(self, browser: Any, url: str, **how: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1600, "height": 1000}, **how})
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(120_000)  # only ends a test that has failed
         self.page = self.context.new_page()
         self.wrong: list[str] = []
         self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import threading
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from servekit import LINES, Running
+from servekit import LINES, Running, soon
 from studiokit import HOSTILE, KIND
 
 from lyrist.corpus.corpus import Corpus
@@ -155,17 +154,16 @@ def test_a_form_tells_how_many_lines_will_come() -> None:
 def test_only_who_writes_can_stop_it_and_what_came_stays(served: ModelRegistry) -> None:
     engine = InferenceEngine(ModelRegistry({"slow": served.items["slow"]}), threads=1)
     sessions, order = WritingSessions(engine), Order("slow", sampling=SamplingOptions(), seed=1)
-    found: dict[str, Any] = {}
+    found: dict[str, list[Any]] = {"a": [], "b": []}
     people = {
-        who: threading.Thread(target=lambda who=who: found.update({who: list(sessions.write(who, order))}))
-        for who in "ab"
+        who: threading.Thread(target=lambda who=who: found[who].extend(sessions.write(who, order))) for who in "ab"
     }
     for person in people.values():
         person.start()
-    time.sleep(1.0)
+    soon(lambda: all(len({draft.text for draft, _ in list(drafts)}) > 2 for drafts in found.values()))
     sessions.stop("a")
     sessions.stop("nobody")
-    people["a"].join(5)
+    people["a"].join(120)
     assert not people["a"].is_alive()
     assert people["b"].is_alive()
     draft, where = found["a"][-1]
@@ -173,7 +171,7 @@ def test_only_who_writes_can_stop_it_and_what_came_stays(served: ModelRegistry) 
     assert draft.text
     assert any(0 < len(early.text) < len(draft.text) for early, _ in found["a"]), "it was seen as it grew"
     sessions.stop("b")
-    people["b"].join(5)
+    people["b"].join(120)
     engine.close()
     assert sessions._stops == {}
 
