@@ -403,6 +403,63 @@ def test_hostile_texts_take_linear_time(part: str) -> None:
     assert time.process_time() - started < 30  # what is quadratic takes minutes
 
 
+NAMED = [
+    "[Ann Gravel: Verse 1]",
+    "[Verse 1: Ann & Bob]",
+    "[Ann Gravel & Bob Copper:]",
+    "[Chorus - Ann Gravel]",
+    "<Verse 1: Ann>",
+    "Verse 1 (Ann):",
+    "Chorus (Ann Gravel):",
+    "Verse One: Ann Gravel",
+    "Intro - Ann Gravel & Bob Copper",
+    "Bridge (feat. Bob Copper)",
+    "[Produced by Bob Copper]",
+    "Produced by Bob Copper",
+    "(Prod. by Bob)",
+    "Prod. Bob Copper",
+    "Song produced by Bob",
+    "feat. Bob Copper",
+    "(feat. Bob Copper)",
+    "Featuring Bob Copper",
+    "Low Tide (feat. Bob Copper)",
+    "Ann Gravel - Low Tide ft. Bob",
+]
+SUNG = [
+    "I'm feat. of strength tonight",
+    "produced by the rain",
+    "They were produced by hand",
+    "Chorus of the morning birds",
+    "Verse after verse (Oh my)",
+    "Hook (yeah)",
+    "Bridge over water - Oh Lord",
+    "feet on the ground",
+    "The feature of the night",
+    "Intro to my life",
+    "Ann: hello there",
+]
+
+
+@pytest.mark.parametrize("line", NAMED)
+def test_headers_with_names_producers_and_guests_are_removed(line: str) -> None:
+    assert clean(f"{line}\nOne road\nTwo roads") == "One road\nTwo roads"
+
+
+@pytest.mark.parametrize("line", SUNG)
+def test_sung_lines_that_look_like_them_stay(line: str) -> None:
+    assert clean(f"One road\n{line}\nTwo roads") == f"One road\n{line}\nTwo roads"
+
+
+def test_guests_in_a_line_go_and_the_line_stays() -> None:
+    assert clean("One road\nLow Tide (feat. Bob Copper) again\nTwo roads") == "One road\nLow Tide again\nTwo roads"
+
+
+def test_a_header_with_names_is_kept_as_its_kind() -> None:
+    text = "Chorus (Ann Gravel):\nOne road\nIntro - Ann Gravel\nTwo roads\nVerse 2: Ann\nThree roads"
+    kept = clean(text, Cleaning(sections="keep"))
+    assert kept == "[chorus]\nOne road\n\n[intro]\nTwo roads\n\n[verse]\nThree roads"
+
+
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, SETTINGS)
 def test_cleaning_twice_changes_nothing(text: str, how: Cleaning) -> None:

@@ -537,7 +537,19 @@ _CREDITS = (
     r"(?i:powered by (?:lyricfind|musixmatch|genius|gracenote)[^\n]*)",
     r"(?i:copyrights? ?(?::|©|\(c\)|by [0-9]|(?:19|20)[0-9][0-9])[^\n]*)|Copyrights? by \p{Lu}[^\n]*",
 )
-_CREDIT = rf"(?m)^(?:{'|'.join(_CREDITS)})$\n?"
+_PRODUCED = r"(?:[Cc]o-?)?[Pp]rod(?:uced|\.)?(?: [Bb]y)?"
+_PRODUCER = (
+    rf"[(\[*-]*(?:(?:[Ss]ong|[Mm]usic|[Tt]rack|[Bb]eats?) )?(?:{_PRODUCED} ?: ?|(?:[Cc]o-?)?[Pp]rod(?:uced by|\.(?: by)?| by) )"
+    rf"\p{{Lu}}{_FEW}[)\]*-]*"
+)
+_GUEST = r"(?:[Ff]eat(?:\.|uring)?|[Ff]t\.?|FEAT\.?|FT\.?)"
+_GUESTS = (  # a title with its guests at the head; guests on a line of their own, in brackets, or at the end of a line
+    (r"\A(?:[^ \n]+ ){1,8}[(\[]?(?:[Ff]eat\.?|[Ff]t\.?) \p{Lu}[^\n()]*[)\]]?\n+", ""),
+    (rf"(?m)^[(\[*-]*{_GUEST} ?:? ?\p{{Lu}}{_FEW}[)\]*-]*$\n?", ""),
+    (rf" ?[(\[]{_GUEST} ?:? ?\p{{Lu}}[^()\[\]\n]*[)\]]", ""),
+    (r"(?m) (?:[Ff]eat|[Ff]t)\. \p{Lu}[^\n]*$", ""),
+)
+_CREDIT = rf"(?m)^(?:{'|'.join((*_CREDITS, _PRODUCER))})$\n?"
 _RIGHTS = r"©|℗|\([cCpP]\)|(?i)rights reserved"
 _RESERVED = (
     rf"(?m)^{_FEW}(?:(?:©|℗|\([cCpP]\)) ?(?:[Cc]opyright )?(?:by )?(?:[0-9]{{4}}|\p{{Lu}})[^\n]*"
@@ -557,16 +569,18 @@ _OPENING = (
 _CLOSING = rf"(?:\n+(?:Artist|Album|Title|Song|Year|Track|Label) ?: {_FEW})+\z"
 
 _lines_of_credit = replacing((rf"\A(?:{'|'.join(_OPENING)})+", ""), (_CLOSING, ""), (_CREDIT, ""))
+_FEATURED = rf"(?-u:\b){_GUEST} ?:? ?\p{{Lu}}"
 
 
 def _credits(texts: pl.Series) -> pl.Series:
-    return where(_lines_of_credit(texts), _RIGHTS, replacing((_RESERVED, "")))
+    guests = where(_lines_of_credit(texts), _FEATURED, replacing(*_GUESTS))
+    return where(guests, _RIGHTS, replacing((_RESERVED, "")))
 
 
 RULES.append(
     Rule(
         "credits",
-        "Credits and headings go: Writer(s), copyright, Lyrics powered by, Transcribed by, Artist: and Title: at the head.",
+        "Credits and headings go: Writer(s), copyright, Lyrics powered by, Produced by, feat., Artist: and Title: at the head.",
         "Title: Low Tide\nThe harbour sleeps\nWriter(s): A. Nobody\n© 2011 Nobody Music",
         "The harbour sleeps",
         _credits,
@@ -574,6 +588,7 @@ RULES.append(
             rf"(?im)^[(\[]?(?:{_ROLES}|{_MAKERS}|m|l|t) ?(?:[:&/+,]|and |by )",
             rf"(?im)^[(\[]?{_TYPED} by|^(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:",
             r"(?im)\((?:c|p)\) ?(?:copyright |by )*[0-9a-z]|^copyright|all rights reserved|powered by (?:[lmg])",
+            rf"(?m)^[(\[*-]*(?:[A-Z]?[a-z]+ )?(?:[Cc]o-?)?[Pp]rod(?:uced)?(?:\.| by| ?:)|{_FEATURED}",
             rf"(?m)^Lyrics |\A(?:Lyrics ?:?\n|Paroles de|[^\n]* Lyrics by|{_LABEL} ?:)|{_CLOSING}",
         ),
         "[©℗]",
@@ -701,6 +716,9 @@ KEPT = rf"\[(?:{'|'.join(KINDS)})\]"
 _FREE, _BOLD, _SHY = ("|".join(filter(None, column)) for column in zip(*WORDS.values(), strict=True))
 _SECTION_WORD = f"{_FREE}|{_BOLD}|{_SHY}"
 _CASED = "|".join(word for plain in _BOLD.split("|") for word in (plain.capitalize(), plain.upper()))
+_DASHED = "|".join(
+    word.capitalize() for word in ("chorus", "verse", "hook", "bridge", "intro", "outro", "interlude", "refrain")
+)
 
 _FIGURE = r"[0-9]{1,2}"
 _SPELT = "[ivx]{1,4}|[a-d]|one|two|three|four|five|six|seven|eight|nine|ten|un|deux|trois|uno|dos|tres|due|tre|um|dois"
@@ -725,13 +743,22 @@ _IN_BRACKETS = (
 _REST = rf"{_NUMBER}{_MORE}"
 _LINE = "|".join(
     (
-        rf"[(\[*_~=#:|.>{{<–—-]+ ?{_ORDINAL}({_SECTION_WORD}){_REST}(?: ?[:,/&+*|.–—-][^()\n]*\))? ?[)*_~=#:|.>}}–—-]*$",
+        rf"[(\[*_~=#:|.>{{<–—-]+ ?{_ORDINAL}({_SECTION_WORD}){_REST}(?: ?[:,/&+*|.–—-][^()<>\n]*[)>])? ?[)*_~=#:|.>}}–—-]*$",
         rf"{_ORDINAL}(?:({_FREE}){_REST}[.*~–— -]*$|({_SECTION_WORD}){_REST} ?:(?: +|[:.*~ -]*$))",
         rf"(?:((?-i:{_CASED})){_REST}[.*~–— -]*|({_BOLD}) ?{_FIGURE})$",
     )
 )
 _NAME = r"(?-i:[A-Z][^ \n,?!]*)"
-_SUNG_BY = rf"verses? ?(?:{_FIGURE}|{_SPELT}) ?[:-] ?{_NAME}(?:,? (?:and|feat\.?|ft\.?|[&+x]|{_NAME})){{0,4}}"
+_NAMES = rf"{_NAME}(?:,? (?:and|feat\.?|ft\.?|[&+x]|{_NAME})){{0,6}}"
+_SINGERS = rf"\( ?(?:(?:by|with|feat\.?|ft\.?) )?{_NAMES} ?\)"
+_SUNG_BY = "|".join(
+    (
+        rf"(verse)s? ?(?:{_FIGURE}|{_SPELT}) ?[:-] ?{_NAMES}",
+        rf"((?-i:{_DASHED}))(?: {_FIGURE})? [–—-] {_NAMES}",
+        rf"({_FREE}){_NUMBER} ?{_SINGERS} ?:?",
+        rf"({_SECTION_WORD})(?: ?{_FIGURE} ?{_SINGERS} ?:?|{_NUMBER} ?{_SINGERS} ?:| ?\( ?(?:feat|ft)\.? {_NAMES} ?\))",
+    )
+)
 
 
 _KEPT_WORD = re.compile(
@@ -749,7 +776,7 @@ def _sections(kept: bool) -> Change:
     verse = "\n\n[verse]\n" if kept else "\n\n"
     drop = replacing(
         (rf"(?im) *\n*{_IN_BRACKETS} *\n*", "\n\n[$1]\n" if kept else "\n\n"),
-        (rf"(?im)\n*^{_SUNG_BY}$\n*", verse),
+        (rf"(?im)\n*^(?:{_SUNG_BY})$\n*", "\n\n[$1$2$3$4]\n" if kept else "\n\n"),
         (rf"(?im)\n*^(?:{_LINE})\n*", "\n\n[$1$2$3$4$5]\n" if kept else "\n\n"),
         (r"(?m)\n*^[0-9]{1,2} ?[.):]$\n*", verse),
     )
