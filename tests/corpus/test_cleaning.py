@@ -437,6 +437,8 @@ SUNG = [
     "The feature of the night",
     "Intro to my life",
     "Ann: hello there",
+    "I landed in Ft. Smith tonight",
+    "Ft. Worth, Texas",
 ]
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.corpus import profile
-from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.corpus import PAIRS, Corpus
 from lyrist.corpus.explore import Explored, explore
 from lyrist.corpus.prepare import prepare
 from lyrist.corpus.profile import find
@@ -191,6 +191,35 @@ def test_covers_stand_side_by_side_and_the_leak_is_measured(make_corpus: Any) ->
     assert leak["random"]["test"] == 9
     assert leak["random"]["artist"] == 1
     assert leak["corpus"] == {"test": 9, "artist": 1.0, "near_copy": 0.0}
+
+
+def test_songs_that_name_their_label_and_contained_songs_are_told(make_corpus: Any, tmp_path: Path) -> None:
+    songs = pl.DataFrame(
+        {
+            "artist": ["Ann Gravel", "The Tides", "Bob", None] * 10,
+            "genre": ["rap", "folk"] * 20,
+            "lyrics": ["Ann Gravel here\nwe go", "tides come\nand go", "no names\nin this", "rap and rap"] * 10,
+        }
+    )
+    corpus = make_corpus(songs)
+    pair = {"id": 1, "within": 5, "shared": 30, "containment": 0.75, "jaccard": 0.2, "title": "<b>Tide</b>"}
+    pair |= {
+        "artist": "The Tides",
+        "within_title": "High Tide",
+        "within_artist": "Bob",
+        "split": "train",
+        "within_split": "train",
+    }
+    pl.DataFrame([pair], schema=PAIRS).write_parquet(corpus.path / "contained.parquet")
+    explored = explore(str(corpus.path), out=str(tmp_path / "e"))
+    assert explored.found["mentions"] == {"artist": {"known": 30, "named": 20}, "genre": {"known": 40, "named": 0}}
+    assert "artist in 20 of 30 songs (66.7%)" in explored.summary()
+    assert "contained in other songs (live versions, excerpts, remixes): 1 song" in explored.summary()
+    page = (tmp_path / "e" / "explore.html").read_text(encoding="utf-8")
+    assert "Labels that the lyrics name" in page
+    assert "High Tide" in page
+    assert "<b>Tide</b>" not in page
+    assert "High Tide" in (tmp_path / "e" / "tables" / "contained.csv").read_text(encoding="utf-8")
 
 
 def test_near_copies_that_were_not_looked_for_are_not_called_absent(make_corpus: Any) -> None:

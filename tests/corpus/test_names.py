@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from lyrist.corpus.cleaning import Cleaning, clean_names
 from lyrist.corpus.duplicates import covers, notices
-from lyrist.corpus.names import artist_key, artist_of, singers, title_key
+from lyrist.corpus.names import artist_key, masked, mentions, title_key
 from lyrist.corpus.prepare import prepare
+from lyrist.errors import LyristError
 from lyrist.songbook import songbook
+from lyrist.text.names import artist_of, singers
 
 ONE_ARTIST = [
     [
@@ -184,3 +186,52 @@ def test_the_summary_counts_the_kept_songs_only(tmp_path: Path) -> None:
 def test_singers() -> None:
     assert singers("Ann & the Bobs feat. Cleo", "Tide (with Dan)") == {"ann", "bobs", "cleo", "dan"}
     assert singers("X") == {"x"}
+
+
+# --- labels that a text names
+
+
+SAYS = [
+    ("The Low Tides are here tonight", "Low Tides, The", True, "The ___ are here tonight"),
+    ("it's zoë & the élans again", "Zoë and The Élans", True, "it's ___ again"),
+    ("GRAVEL'S on the mic", "Gravel", False, "___ on the mic"),
+    ("Guns 'n' Sand, guns n sand", "Guns N' Sand", True, "___, ___"),
+    ("nothing to see", "Ann", False, "nothing to see"),
+    ("Annual leave", "Ann", False, "Annual leave"),
+    ("Ann and Cleo", "Ann feat. Cleo", True, "___ and ___"),
+    ("x marks it", "X", False, "x marks it"),
+    ("no label", None, False, "no label"),
+]
+
+
+@pytest.mark.parametrize(("lyrics", "artist", "named", "hidden"), SAYS)
+def test_a_text_that_names_its_label_is_found_and_masked(
+    lyrics: str, artist: str | None, named: bool, hidden: str
+) -> None:
+    table = pl.DataFrame({"lyrics": [lyrics], "artist": [artist]}, schema={"lyrics": pl.String, "artist": pl.String})
+    assert table.select(mentions(pl.col("lyrics"), pl.col("artist"))).item() == named
+    assert masked(table["lyrics"], table["artist"]).to_list() == [hidden]
+
+
+@given(st.text(max_size=40), st.text(max_size=10))
+def test_a_masked_text_is_masked_no_further_and_names_nothing(lyrics: str, artist: str) -> None:
+    table = pl.DataFrame({"lyrics": [lyrics], "artist": [artist]})
+    once = masked(table["lyrics"], table["artist"])
+    assert masked(once, table["artist"]).to_list() == once.to_list()
+
+
+def test_masked_labels_are_in_no_song_of_their_own(tmp_path: Path) -> None:
+    rows = []
+    for number, song in enumerate(songbook()[:60]):
+        artist = ("Ann Gravel", "The Low Tides", "Bob & Cleo")[number % 3]
+        rows.append({"artist": artist, "lyrics": f"{artist} sings\n{song.lyrics}" if number % 2 else song.lyrics})
+    pl.DataFrame(rows).write_csv(tmp_path / "songs.csv")
+    plain = prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "p")).corpus.songs()
+    assert plain.select(mentions(pl.col("lyrics"), pl.col("artist")).sum()).item() == 30
+    prepared = prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "m"), mask_labels="artist")
+    songs = prepared.corpus.songs()
+    assert songs.select(mentions(pl.col("lyrics"), pl.col("artist")).sum()).item() == 0
+    assert songs["lyrics"].str.contains("___ sings", literal=True).sum() == 30
+    assert "masked: the artist in 30 songs" in prepared.summary()
+    with pytest.raises(LyristError, match=r"--mask-labels album needs the column 'album'"):
+        prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "e"), mask_labels="album")

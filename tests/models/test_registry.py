@@ -353,7 +353,7 @@ def test_the_defaults_of_every_recipe_are_in_range(name: str) -> None:
 
 
 def test_recipes_are_listed_in_one_order_whatever_was_imported_first() -> None:
-    assert NAMES[:3] == ["majority", "artist-lookup", "layout"]
+    assert NAMES[:4] == ["majority", "artist-lookup", "label-mention", "layout"]
     assert NAMES.index("char-svm") < NAMES.index("decision-tree") < NAMES.index("ensemble") < NAMES.index("lstm")
 
 

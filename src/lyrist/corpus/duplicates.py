@@ -26,9 +26,10 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.arrays import Ints, Numbers, components, distinct, packed, run_starts, unpacked
-from lyrist.corpus.names import artist_key, singers, title_key
+from lyrist.corpus.names import artist_key, title_key
 from lyrist.corpus.shingles import WIDTH, ShingleSets, hashed_runs, mixed, normalised, spaced
 from lyrist.progress import Advance
+from lyrist.text.names import singers
 
 THRESHOLD = 0.5
 """Two songs are near-copies when they share at least this much of all their three-word sequences (Jaccard).

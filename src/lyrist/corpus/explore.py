@@ -45,6 +45,7 @@ class Explored:
         copies = found["near_copies"]
         if copies["looked_for"]:
             lines.append(f"near-copies: {copies['clusters']:,} clusters, {copies['covers']:,} of them covers")
+        lines += [_contained(found["contained"]), _mentions(found["mentions"])]
         lines.append(_leak(found["leak"]))
         lines.append(f"page: {self.path / PAGE}")
         return printable("\n".join(line for line in lines if line))
@@ -97,6 +98,20 @@ def explore(corpus: str, *, out: str | None = None, top: int = 30) -> Explored:
     return Explored(final, found)
 
 
+def _contained(contained: dict[str, Any]) -> str:
+    n = contained["songs"]
+    return f"contained in other songs (live versions, excerpts, remixes): {n:,} song{'s' * (n != 1)}" if n else ""
+
+
+def _mentions(mentions: dict[str, dict[str, int]]) -> str:
+    told = [
+        f"{label} in {one['named']:,} of {one['known']:,} songs ({one['named'] / one['known']:.1%})"
+        for label, one in mentions.items()
+        if one["known"]
+    ]
+    return f"labels that the lyrics name: {', '.join(told)}" if told else ""
+
+
 def _leak(leak: dict[str, Any]) -> str:
     random = leak["random"]
     told = [
@@ -131,6 +146,7 @@ def _write_tables(found: dict[str, Any], folder: Path) -> None:
             }
             for row in found["genres"]["profiles"]
         ],
+        "contained": found["contained"]["list"],
         "near_copies": [
             {"cluster": number, "cover": cluster["cover"], "jaccard": cluster["jaccard"], **song}
             for number, cluster in enumerate(found["near_copies"]["list"])

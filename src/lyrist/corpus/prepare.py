@@ -68,6 +68,9 @@ class Settings:
     contained: Contained = "group"
     """``group`` songs with what contains them on one side of the split, ``drop`` the contained ones, or ``keep`` (ignore)."""
 
+    mask: tuple[str, ...] = ()
+    """Columns whose values are replaced by a placeholder in the lyrics of their songs."""
+
     @property
     def looks_inside(self) -> bool:
         """Whether contained versions are looked for; without near-copies they are not."""
@@ -118,6 +121,7 @@ def prepare(
     sections: Literal["drop", "keep"] = "drop",
     parentheses: Literal["drop", "keep"] = "keep",
     rules_off: str = "",
+    mask_labels: str = "",
     duplicates: Duplicates = "drop",
     contained: Contained = "group",
     balance: str | None = None,
@@ -175,6 +179,8 @@ def prepare(
         Text in parentheses (backing vocals): keep or drop it.
     rules_off
         Cleaning rules not to apply, separated by commas; ``lyrist rules`` lists them.
+    mask_labels
+        Columns such as artist, separated by commas: where the lyrics of a song name its value, the name becomes ___.
     duplicates
         Near-copies: drop all but one, group them on one side of the split, or keep (ignore) them.
     contained
@@ -251,6 +257,7 @@ def prepare(
         seed,
         tuple(keep),
         contained,
+        _listed(mask_labels),
     )
     final = Path(out)
     if resume and finished(final, CORPUS) and _stands(settings, final):
@@ -379,6 +386,7 @@ def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
         asked["--genres"] = "genre"
     if settings.split.by != "song":
         asked[f"--split-by {settings.split.by}"] = settings.split.by
+    asked |= {f"--mask-labels {name}": name for name in settings.mask}
     for option, column in asked.items():
         if column and column not in have:
             way = f"name it with --{column} COLUMN" if column in ROLES else f"keep it with --keep '{column}'"
@@ -401,6 +409,7 @@ def _text_pass(
         "signatures": settings.duplicates != "keep" or settings.split.stable,
         "scale": scale_of(read["read"]) if settings.looks_inside else None,
         "keep": settings.keep,
+        "mask": settings.mask,
     }
     told: dict[str, dict[str, Any]] = {}
     done = 0
@@ -476,16 +485,21 @@ def _kept_counts(work: Path, decisions: pl.DataFrame) -> dict[str, dict[str, int
     ids, kept = decisions["id"].to_numpy(), decisions["split"].is_not_null()
     rules = np.zeros(len(RULES), np.int64)
     languages: dict[str, int] = {}
+    masks: dict[str, int] = {}
     for shard in sorted((work / "changed").glob("*.parquet")):
         songs = pl.read_parquet(shard, glob=False)
         songs = songs.filter(kept.gather(np.searchsorted(ids, songs["id"].to_numpy())))
         changed = songs["rules"].to_numpy()
         rules += [np.count_nonzero(changed & np.uint32(1 << bit)) for bit in range(len(RULES))]
+        for name in songs.columns[3:]:
+            column = name.removeprefix("masked ")
+            masks[column] = masks.get(column, 0) + int(songs[name].sum())
         for code, count in songs["language"].value_counts().iter_rows():
             languages[code] = languages.get(code, 0) + count
     return {
         "rules": {rule.name: int(count) for rule, count in zip(RULES, rules, strict=True)},
         "languages": dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
+        "masked": masks,
     }
 
 

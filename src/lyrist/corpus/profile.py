@@ -23,7 +23,7 @@ from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
 from lyrist.corpus.ledger import REASONS
-from lyrist.corpus.names import artist_key
+from lyrist.corpus.names import artist_key, mentions
 from lyrist.corpus.splits import Split, leak
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ HEADER = rf"(?m)^{KEPT}$"
 """A section header, as ``--sections keep`` leaves it."""
 
 LABELS = ("artist", "genre", "language")
+NAMED = ("artist", "genre")
+"""Labels that a text may name."""
 
 KEPT_AS = "kept {}"
 """What a kept column is called here: one called ``words`` or ``lines`` would be taken for what is measured."""
@@ -70,14 +72,15 @@ def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
     headers = corpus.info["settings"]["cleaning"]["sections"] == "keep"
     parts, sampled = [], []
     kinds: dict[str, int] = {}
-    columns = ["id", "cluster", "genre", "language", "year", "lyrics", *kept]
+    columns = ["id", "cluster", "artist", "genre", "language", "year", "lyrics", *kept]
     with progress.task("measuring") as advance:
         done = 0
         for split in SPLITS:
             for batch in corpus.batches(split, columns):
                 if headers:
                     _count_kinds(batch["lyrics"], kinds)
-                read = _measured(batch.rename(kept).with_columns(split=pl.lit(split)), headers)
+                named = {f"names {label}": mentions(pl.col("lyrics"), pl.col(label)) for label in NAMED}
+                read = _measured(batch.rename(kept).with_columns(split=pl.lit(split), **named), headers)
                 sampled.append(read.select("id", "tokens").filter(pl.col("id").is_in(drawn["id"].implode())))
                 parts.append(_narrow(read, kept.values()))
                 done += len(batch)
@@ -143,6 +146,7 @@ def _narrow(songs: pl.DataFrame, kept: Iterable[str]) -> pl.DataFrame:
         pl.col("split", "genre", "language", *kept).cast(pl.Categorical),
         pl.col("words", "lines", "sections").cast(pl.Int32),
         pl.col("repetition").cast(pl.Float32),
+        *(f"names {label}" for label in NAMED),
     )
 
 
@@ -428,6 +432,8 @@ def find(corpus: Corpus, top: int) -> dict[str, Any]:
         },
         "words": _words(measured, genres, artists, top),
         "near_copies": _near_copies(corpus),
+        "contained": _contained(corpus),
+        "mentions": _mentions(songs),
         "leak": _leak(corpus, songs),
     }
 
@@ -562,6 +568,22 @@ def _near_copies(corpus: Corpus) -> dict[str, Any]:
         "covers": int(about["cover"].sum()),
         "list": clusters,
     }
+
+
+def _mentions(songs: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Return for each label how many songs have one, and how many of these name it."""
+    told = {}
+    for label in NAMED:
+        known = songs.filter(pl.col(label).is_not_null())
+        told[label] = {"known": len(known), "named": int(known[f"names {label}"].sum())}
+    return told
+
+
+def _contained(corpus: Corpus) -> dict[str, Any]:
+    """Return the kept songs that are contained in others, the most contained first."""
+    pairs = corpus.contained.drop_nulls(["split", "within_split"])
+    pairs = pairs.sort("containment", "id", "within", descending=[True, False, False])
+    return {"songs": pairs["id"].n_unique(), "pairs": len(pairs), "list": pairs.head(2_000).to_dicts()}
 
 
 def _leak(corpus: Corpus, songs: pl.DataFrame) -> dict[str, Any]:

@@ -186,6 +186,47 @@ def near_copies(found: dict[str, Any]) -> Section:
     return Section("Near-copies and covers", [block for block in blocks if block], intro, anchor="near-copies")
 
 
+def contained(found: dict[str, Any]) -> list[Section]:
+    """Return the section on songs that are inside others, if there are any."""
+    told = found["contained"]
+    if not told["songs"]:
+        return []
+    rows = [
+        [f"{row['artist'] or '?'} – {row['title'] or '?'}", f"{row['within_artist'] or '?'} – {row['within_title'] or '?'}",
+         row["containment"]]
+        for row in told["list"][:SHOWN]
+    ]  # fmt: skip
+    note = f"{len(rows):,} of {told['pairs']:,}; `tables/contained.csv` has more." if len(rows) < told["pairs"] else ""
+    columns: list[str | Column] = ["song", "is in", Column("share", ".0%", note="of its three-word sequences")]
+    intro = (
+        f"{told['songs']:,} songs are inside other songs for at least half (live versions, remixes, excerpts). They are kept, "
+        "on the same side of every split."
+    )
+    return [Section("Contained versions", [Table(columns, rows, note=note)], intro, anchor="contained")]
+
+
+def mentions(found: dict[str, Any]) -> list[Section]:
+    """Return the section on labels that can be read in the text, if any song has a label."""
+    rows = [
+        [label, one["known"], one["named"], one["named"] / one["known"]]
+        for label, one in found["mentions"].items()
+        if one["known"]
+    ]
+    if not rows:
+        return []
+    columns: list[str | Column] = [
+        "label",
+        Column("songs with it", ",d"),
+        Column("name it", ",d"),
+        Column("share", ".1%"),
+    ]
+    intro = (
+        "A song that names its artist or genre gives the label away: a model need not know how it is written. Compare with the "
+        "recipe `label-mention`, which reads nothing else, and with a corpus of `lyrist prepare --mask-labels artist`."
+    )
+    return [Section("Labels that the lyrics name", [Table(columns, rows)], intro, anchor="mentions")]
+
+
 def _cluster_table(clusters: Sequence[dict[str, Any]], title: str, total: int) -> Block | None:
     if not clusters:
         return None
@@ -265,6 +306,8 @@ def page_of(found: dict[str, Any], corpus: Corpus) -> Page:
         repetition(found),
         words(found),
         near_copies(found),
+        *contained(found),
+        *mentions(found),
         leak(found, corpus),
         _made(found, corpus),
     ]

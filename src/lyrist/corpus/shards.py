@@ -27,6 +27,7 @@ from lyrist.corpus.cleaning import Cleaning, bits, clean_names, clean_rows, is_i
 from lyrist.corpus.corpus import SPLITS
 from lyrist.corpus.duplicates import sketched
 from lyrist.corpus.languages import detect
+from lyrist.corpus.names import masked
 from lyrist.files import explained, read_json, write_json
 from lyrist.text import repetition
 
@@ -65,7 +66,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         ``work/raw/NNNNN.parquet``: id, source, row, title, artist, genre, year, language, split, lyrics and kept columns.
     settings
         ``cleaning`` and ``filters`` (the fields of `Cleaning` and `Filters`), ``signatures`` (whether to make them),
-        ``scale`` (of the sketches; null for none), ``keep`` (kept columns).
+        ``scale`` (of the sketches; null for none), ``keep`` (kept columns), ``mask`` (columns masked in the lyrics).
 
     Returns
     -------
@@ -88,6 +89,11 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     songs = songs.with_columns(
         lyrics=cleaned, title=clean_names(songs["title"], how), artist=clean_names(songs["artist"], how)
     )
+    hidden = {}
+    for column in settings["mask"]:
+        texts = masked(songs["lyrics"], songs[column].cast(pl.String))
+        hidden[column] = songs["lyrics"] != texts
+        songs = songs.with_columns(lyrics=texts)
     clock.step("clean")
     songs = judge(songs, Filters(**_tuples(settings["filters"])), clock)
     kept = songs.filter(pl.col("reason").is_null())
@@ -99,7 +105,8 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     with explained(work):
         _write(keys, work / "keys" / raw.name)
         rules = pl.Series("rules", bits(changed)).filter(songs["reason"].is_null())
-        _write(kept.select("id", "language").with_columns(rules), work / "changed" / raw.name)
+        masks = [pl.Series(f"masked {name}", rows).filter(songs["reason"].is_null()) for name, rows in hidden.items()]
+        _write(kept.select("id", "language").with_columns(rules, *masks), work / "changed" / raw.name)
         if settings["signatures"]:
             _write(signed.insert_column(0, kept["id"]), work / "signatures" / raw.name)
         if settings["scale"]:

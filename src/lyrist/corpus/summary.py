@@ -44,6 +44,7 @@ def of_corpus(corpus: Corpus) -> str:
     if changed:
         told = sorted(changed.items(), key=lambda item: -item[1])[:6]
         lines.append("cleaned: " + ", ".join(f"{rule} in {n:,} song{'s' if n > 1 else ''}" for rule, n in told))
+    lines += [f"masked: the {name} in {n:,} song{'s' * (n != 1)}" for name, n in counts.get("masked", {}).items()]
     lines.append(f"corpus: {corpus.path}  (fingerprint {corpus.fingerprint}, {counts['seconds']['wall']:.1f} s)")
     return printable("\n".join(lines))
 

@@ -1,4 +1,4 @@
-"""Baselines that use no words: the majority label, the label of the artist, and the layout of the song.
+"""Baselines: the majority label, the label of the artist, the label that the text names, and the layout of the song.
 
 A model that does not beat them has learnt nothing from the words. They are in every table of results. `artist-lookup` shows how
 much of a genre result is due to the artist: if genres were assigned to artists and not to songs, it is nearly always right
@@ -21,6 +21,7 @@ from lyrist.models.inputs import artists_of, class_shares, classes_and_index, la
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import fit_svm
 from lyrist.models.registry import register
+from lyrist.text.names import artist_of, words_of
 
 
 class _Baseline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -108,6 +109,53 @@ class ArtistLookup(_Baseline):
             return np.tile(self.share_[-1], (len(artists), 1))
         place = np.minimum(np.searchsorted(self.artists_, artists), len(self.artists_) - 1)
         return np.asarray(self.share_[np.where(self.artists_[place] == artists, place, len(self.artists_))])
+
+
+@register("label-mention", "predicts the label that the lyrics name; no other words", family="baseline")
+class LabelMention(_Baseline):
+    """Predicts the label that the lyrics name most often; where they name none, the majority label.
+
+    It shows how much of a result can be read in the text: songs that say their artist's name.
+
+    Parameters
+    ----------
+    smoothing
+        Weight of the overall label shares, in mentions.
+
+    Attributes
+    ----------
+    classes_ : array of str, shape (k,)
+    share_ : array, shape (k,)
+        The share of each label in training.
+    """
+
+    def __init__(self, smoothing: float = 0.1) -> None:
+        self.smoothing = smoothing
+
+    def fit(self, X: Any, y: Any) -> LabelMention:
+        """Count the labels; the lyrics are not read."""
+        labels, n = labels_of(y), len(lyrics_of(X))
+        if not labels or len(labels) != n:
+            raise LyristError(f"There are {n} songs to learn from and {len(labels)} labels; give one label a song.")
+        self.classes_, counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)
+        self.share_ = counts / counts.sum()
+        self.n_features_in_ = 1
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class for each song, shape (n, k)."""
+        check_is_fitted(self, "share_")
+        names: dict[str, list[tuple[list[str], int]]] = {}  # by their first word
+        for place, label in enumerate(self.classes_):
+            if len(name := artist_of(label)) > 1 and (parts := name.split()):
+                names.setdefault(parts[0], []).append((parts, place))
+        found = np.tile(max(float(self.smoothing), 1e-6) * self.share_, (len(lyrics_of(X)), 1))
+        for row, lyrics in enumerate(lyrics_of(X)):
+            words = words_of(lyrics)
+            for start, word in enumerate(words):
+                for parts, place in names.get(word, ()):
+                    found[row, place] += words[start : start + len(parts)] == parts
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
 @register("layout", "kernel SVM on line lengths, punctuation, repeated lines and capitals; no words", family="baseline")

@@ -50,6 +50,7 @@ class _Size:
 _SIZES = {
     "majority": _Size(),
     "artist-lookup": _Size(),
+    "label-mention": _Size(),
     "layout": _Size(machines=True, weights=1, layout=True),
     "tfidf-logistic": _Size(words=True, weights=4),
     "nb-svm": _Size(lengths=3, words=True, machines=True, weights=2),

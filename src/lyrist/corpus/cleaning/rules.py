@@ -542,12 +542,12 @@ _PRODUCER = (
     rf"[(\[*-]*(?:(?:[Ss]ong|[Mm]usic|[Tt]rack|[Bb]eats?) )?(?:{_PRODUCED} ?: ?|(?:[Cc]o-?)?[Pp]rod(?:uced by|\.(?: by)?| by) )"
     rf"\p{{Lu}}{_FEW}[)\]*-]*"
 )
-_GUEST = r"(?:[Ff]eat(?:\.|uring)?|[Ff]t\.?|FEAT\.?|FT\.?)"
+_GUEST = r"(?:[Ff]eat(?:\.|uring)?|ft\.?|FEAT\.?)"  # "Ft. Worth" is a place
 _GUESTS = (  # a title with its guests at the head; guests on a line of their own, in brackets, or at the end of a line
-    (r"\A(?:[^ \n]+ ){1,8}[(\[]?(?:[Ff]eat\.?|[Ff]t\.?) \p{Lu}[^\n()]*[)\]]?\n+", ""),
+    (r"\A(?:[^ \n]+ ){1,8}[(\[]?(?:[Ff]eat\.?|ft\.?) \p{Lu}[^\n()]*[)\]]?\n+", ""),
     (rf"(?m)^[(\[*-]*{_GUEST} ?:? ?\p{{Lu}}{_FEW}[)\]*-]*$\n?", ""),
-    (rf" ?[(\[]{_GUEST} ?:? ?\p{{Lu}}[^()\[\]\n]*[)\]]", ""),
-    (r"(?m) (?:[Ff]eat|[Ff]t)\. \p{Lu}[^\n]*$", ""),
+    (rf" ?[(\[](?:{_GUEST}|Ft\.?) ?:? ?\p{{Lu}}[^()\[\]\n]*[)\]]", ""),
+    (r"(?m) (?:[Ff]eat|ft)\. \p{Lu}[^\n]*$", ""),
 )
 _CREDIT = rf"(?m)^(?:{'|'.join((*_CREDITS, _PRODUCER))})$\n?"
 _RIGHTS = r"©|℗|\([cCpP]\)|(?i)rights reserved"
@@ -569,7 +569,7 @@ _OPENING = (
 _CLOSING = rf"(?:\n+(?:Artist|Album|Title|Song|Year|Track|Label) ?: {_FEW})+\z"
 
 _lines_of_credit = replacing((rf"\A(?:{'|'.join(_OPENING)})+", ""), (_CLOSING, ""), (_CREDIT, ""))
-_FEATURED = rf"(?-u:\b){_GUEST} ?:? ?\p{{Lu}}"
+_FEATURED = rf"(?-u:\b)(?:{_GUEST}|Ft\.?) ?:? ?\p{{Lu}}"
 
 
 def _credits(texts: pl.Series) -> pl.Series:
