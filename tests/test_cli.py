@@ -78,7 +78,7 @@ def test_help_of_train_shows_the_options_of_the_recipe(capsys: pytest.CaptureFix
     assert "--bidirectional" in shown
     assert "--no-bidirectional" in shown
     assert "--hidden INT" in shown
-    assert "--learning-rate FLOAT highest learning rate [default: 0.008]" in shown
+    assert "--learning-rate FLOAT peak learning rate [default: 0.008]" in shown
     assert "mean-max" in shown
     assert run(["train", "--help"]) == 0
     assert "--hidden" not in capsys.readouterr().out

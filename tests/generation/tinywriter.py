@@ -48,7 +48,7 @@ class TinyWriter:
         names = [f"<|genre:{value}|>" for value in (given or {}).values()]
         return [self.tokenizer.bos_token_id, *self.tokenizer.convert_tokens_to_ids(names)]
 
-    def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
+    def style_bias(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
         return self.usual.get((given or {}).get("genre", ""))
 
     def encode(self, text: str) -> list[int]:

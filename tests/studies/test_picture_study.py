@@ -201,7 +201,7 @@ def test_train_fits_one_recipe_on_a_block_and_a_transfer_on_its_run(drawn: Path,
     own = lyrist.train("autoencoder-classifier", str(drawn), out=str(tmp_path / "three"), steps=2, side="16")
     assert own.run.info["autoencoder"]["steps"] == 2
     assert len(own.run.info["classes"]) == 6
-    with pytest.raises(UsageError, match="autoencoder's code"):
+    with pytest.raises(UsageError, match="needs an autoencoder"):
         lyrist.train(
             "autoencoder-classifier", str(drawn), out=str(tmp_path / "four"), source=str(tmp_path / "one"), steps=2
         )

@@ -78,7 +78,7 @@ def test_a_run_tells_how_many_songs_it_learnt_from(corpus: Corpus, tmp_path: Pat
     info = fitted.run.info
     assert (info["songs"]["train"], info["songs_available"]) == (90, 240)
     assert "90 of 240 training songs" in fitted.summary()
-    assert "drawn at random from 240" in (out / "model" / "README.md").read_text()
+    assert "random sample of 240" in (out / "model" / "README.md").read_text()
     again: Any = train(recipe, str(corpus.path), out=str(out), target="genre", max_songs=90, resume=True)
     assert again.run.info == info
     whole: Any = train(recipe, str(corpus.path), out=str(tmp_path / "whole"), target="genre")

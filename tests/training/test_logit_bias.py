@@ -57,24 +57,24 @@ def test_the_ratio_is_that_of_songs_by_hand(corpus: Corpus) -> None:
     mine = [own for own, codes in zip(sets, split.conditions[:, 0], strict=True) if codes == code]
     (token,) = tokens.tokenizer.convert_tokens_to_ids(["Ġtruck"])
     expected = sum(map(len, mine)) * sum(token in own for own in sets) / sum(map(len, sets))
-    lean = Style.lean(logit_bias.learn(tokens), {"genre": "country"}, tokens.lyrics)
+    lean = Style.bias(logit_bias.learn(tokens), {"genre": "country"}, tokens.lyrics)
     assert lean is not None
     assert lean[token] == pytest.approx(math.log((len(mine) + PRIOR) / (expected + PRIOR)), abs=1e-6)
 
 
 def test_several_conditions_are_averaged_and_unknown_ones_say_nothing(corpus: Corpus) -> None:
     known = logit_bias.learn(tokenise(corpus, WriterOptions(vocabulary=400), ["genre", "artist"]))
-    genre = known.lean({"genre": "pop"}, 400)
+    genre = known.bias({"genre": "pop"}, 400)
     assert genre is not None
-    assert known.lean({"genre": "pop", "artist": "nobody"}, 400) == pytest.approx(genre)
-    assert known.lean({"genre": "polka"}, 400) is None
-    assert known.lean({}, 400) is None
+    assert known.bias({"genre": "pop", "artist": "nobody"}, 400) == pytest.approx(genre)
+    assert known.bias({"genre": "polka"}, 400) is None
+    assert known.bias({}, 400) is None
     table = pl.concat(
         [known.table, pl.DataFrame({"column": "artist", "value": "B", "token": 300, "lean": 1.0})],
         how="vertical_relaxed",
     )
-    both = Style(table).lean({"genre": "pop", "artist": "B"}, 400)
-    alone = Style(table).lean({"artist": "B"}, 400)
+    both = Style(table).bias({"genre": "pop", "artist": "B"}, 400)
+    alone = Style(table).bias({"artist": "B"}, 400)
     assert both is not None
     assert alone is not None
     assert both == pytest.approx((genre + alone) / 2)
@@ -90,7 +90,7 @@ def test_few_songs_say_nothing_of_what_is_usual(make_corpus: Any) -> None:
         WriterOptions(vocabulary=400),
         ["artist"],
     )
-    assert logit_bias.learn(tokens).lean({"artist": "A"}, 400) is None
+    assert logit_bias.learn(tokens).bias({"artist": "A"}, 400) is None
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +105,10 @@ def test_a_saved_writer_knows_it(saved: tuple[Writer, Path]) -> None:
     writer, folder = saved
     again = Writer.load(folder)
     for genre in ("pop", "country"):
-        own: Any = writer.lean({"genre": genre})
-        np.testing.assert_array_equal(again.lean({"genre": genre}), own)
+        own: Any = writer.style_bias({"genre": genre})
+        np.testing.assert_array_equal(again.style_bias({"genre": genre}), own)
         assert own.any()
-    assert writer.lean() is None
+    assert writer.style_bias() is None
 
 
 def test_a_writer_without_it_opens_and_a_damaged_one_is_told(saved: tuple[Writer, Path]) -> None:
@@ -122,4 +122,4 @@ def test_a_writer_without_it_opens_and_a_damaged_one_is_told(saved: tuple[Writer
     with pytest.raises(LyristError, match="values are missing"):
         Writer.load(folder)
     (folder / NAME).unlink()
-    assert Writer.load(folder).lean({"genre": "pop"}) is None
+    assert Writer.load(folder).style_bias({"genre": "pop"}) is None

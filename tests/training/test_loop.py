@@ -21,7 +21,7 @@ from lyrist.models.recurrent import RecurrentOptions, lstm
 from lyrist.models.registry import Shape
 from lyrist.training import checkpoints, journal, trackers
 from lyrist.training.batches import TokenExamples
-from lyrist.training.image_training import Thaw
+from lyrist.training.image_training import Unfreeze
 from lyrist.training.journal import CHECKPOINTS, last_checkpoint
 from lyrist.training.loop import train
 from lyrist.training.schedule import Schedule
@@ -231,7 +231,7 @@ def test_what_was_before_an_interruption_counts_towards_the_budget(
         with pytest.raises(KeyboardInterrupt):
             train(
                 network(), data(), data(seed=1), schedule, folder=tmp_path, resume=part is parts[1],
-                callbacks=[partial(Thaw, part, 0.3), more],
+                callbacks=[partial(Unfreeze, part, 0.3), more],
             )  # fmt: skip
     assert [part.frozen for part in parts] == [False, False]
 
@@ -324,7 +324,7 @@ def test_tensorboard_sees_what_the_journal_holds(tmp_path: Path) -> None:
 def test_a_tracker_that_is_not_known_or_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"There is no tracker 'tensorbord'. Did you mean 'tensorboard'"):
         trackers.tracker("tensorbord", tmp_path)
-    with pytest.raises(LyristError, match="--track wandb needs a package that is not there"):
+    with pytest.raises(LyristError, match="--track wandb needs a package that is not installed"):
         trackers.tracker("wandb", tmp_path)
     assert trackers.tracker("", tmp_path) == ()
     monkeypatch.setenv("RANK", "1")

@@ -275,7 +275,7 @@ def test_added_rows_that_were_never_trained_are_refused(corpus: Corpus, gpt2: Pa
     found = fit_writer(corpus, "causal", {**TUNING, "model": str(gpt2), "steps": 1}, ["genre"])
     found.trained = False
     found.save(tmp_path)
-    with pytest.raises(LyristError, match="never trained"):
+    with pytest.raises(LyristError, match="were not trained"):
         Writer.load(tmp_path).losses(["la"])
 
 
@@ -316,7 +316,7 @@ def test_an_encoder_decoder_continues_songs(corpus: Corpus, t5: Path, tmp_path: 
     found = fit_writer(corpus, "t5", given, ["genre"])
     assert found.seq2seq
     assert "\n" in found.decode(found.encode("a\nb"))
-    with pytest.raises(LyristError, match="never trained"):
+    with pytest.raises(LyristError, match="were not trained"):
         untuned("t5", given).losses(["a\nb"])
     assert found.outcome is not None
     losses = [row["loss"] for row in found.outcome.metrics if row["split"] == "validation"]

@@ -85,7 +85,7 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
 
         raise changed(run)
     pixels, labels = _own(pictures, info, split_name) if same else _others(pictures, info, split_name)
-    if model.paints:
+    if model.is_autoencoder:
         scores = score_reconstructions(pixels, model.reconstruct(pixels, batch_size))
     else:
         scores = score_pictures(labels, model.predict_proba(pixels, batch_size), model.classes_)
@@ -171,7 +171,7 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
     if not paths:
         raise UsageError("classify needs a picture: lyrist classify RUN PICTURE...")
     model = open_pictures(run)
-    if model.paints:
+    if model.is_autoencoder:
         raise LyristError(
             f"{run.path} is an autoencoder, which predicts no class; train the recipe autoencoder-classifier on it."
         )

@@ -39,7 +39,7 @@ class WriterProtocol(Protocol):
     def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
         """Return the tokens before the lyrics."""
 
-    def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
+    def style_bias(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
         """Return the logit bias of each token for the conditions; None without one."""
 
     def encode(self, text: str) -> list[int]:
@@ -95,7 +95,7 @@ def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) 
         raise UsageError(
             f"The prompt has {len(ids):,} tokens, but this writer reads {room:,} at most; give only the last lines."
         )
-    usual = writer.lean(given)
+    usual = writer.style_bias(given)
     bias = None if usual is None else torch.from_numpy(usual).to(writer.model.device)
     if not writer.seq2seq:
         return SongStart(writer, tuple(prefix), text, tuple(ids), bias=bias)

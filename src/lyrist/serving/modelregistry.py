@@ -95,7 +95,7 @@ def _opened(name: str, path: Path) -> ServedModel:
         return ServedModel(name, path, run, "write", dict(writer.conditions), (), writer)
     if task == "picture":
         model = open_pictures(run)
-        if model.paints:
+        if model.is_autoencoder:
             raise LyristError(
                 f"{path} is an autoencoder, which has no classes; serve an autoencoder-classifier trained on it."
             )

@@ -1,1 +1,1 @@
-"""A corpus becomes a fitted model: tokens, batches, the one loop, runs on disk."""
+"""Training: tokenization, batches, the training loop, and runs on disk."""

@@ -1,4 +1,4 @@
-"""A running average of a network's weights: steadier than the weights themselves, at next to no cost."""
+"""An exponential moving average of the weights of a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class Average:
-    """An exponential running average of a network's weights, which forgets fast at first and slowly later.
+    """An exponential moving average of the weights of a network, with a decay that increases during warm-up.
 
     Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.
     """
@@ -20,7 +20,7 @@ class Average:
         self.weights = {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
 
     def update(self, network: nn.Module, step: int) -> None:
-        """Move the average towards the weights of ``network`` after update number ``step``."""
+        """Update the average with the weights of ``network`` after update number ``step``."""
         keep = min(self.keep, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, value in network.state_dict().items():
@@ -31,7 +31,7 @@ class Average:
 
     @contextlib.contextmanager
     def in_place(self, network: nn.Module) -> Iterator[None]:
-        """Lend the average to ``network`` for the length of the block."""
+        """Set the weights of ``network`` to the average while the block runs."""
         own = {name: value.detach().clone() for name, value in network.state_dict().items()}
         network.load_state_dict(self.weights)
         try:

@@ -1,8 +1,8 @@
-"""Ready examples, and batches of nearly equal length in an order that depends on the seed alone.
+"""Examples, and batches of similar length in an order that depends only on the seed.
 
-What is unusual: a run is one long stream of batches numbered from 0. Batch ``n`` follows from the seed and from ``n``,
-not from what was drawn before, so that a run that was interrupted goes on with the next batch at once, and several
-processes agree without talking. Each global batch is dealt out to the processes; their number changes nothing else.
+A run is one stream of batches numbered from 0. Batch ``n`` depends only on the seed and on ``n``, so an interrupted run continues
+directly with the next batch, and several processes agree without communication. Each global batch is split among the processes;
+their number changes nothing else.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch import Tensor
 Batch = dict[str, Tensor]
 
 POOL = 100
-"""Batches that are sorted by length together; among them the order is random."""
+"""Number of batches that are sorted by length together; their order is random."""
 
 JITTER = 0.03
-"""Lengths are sorted up to this share of noise, so that the same songs do not always meet."""
+"""Relative noise on the lengths before sorting, so that batches differ between epochs."""
 
 
 class Examples(Protocol):
-    """What the loop trains on and validates with: ready arrays that are put together batch by batch."""
+    """The interface of a training or validation set."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Return the tokens of each example, (n,); all equal where examples have no length."""
+        """Return the number of tokens of each example, (n,); all equal if examples have no length."""
         ...
 
     def __len__(self) -> int: ...
@@ -47,11 +47,11 @@ class TokenExamples:
     ids
         n arrays of token ids, each of at least one.
     padding
-        The id that fills up the shorter ones of a batch.
+        The padding id.
     labels
-        (n,) class numbers, or none where there is nothing to learn from.
+        (n,) class numbers, or None for prediction.
     artists
-        (n,) artist numbers, 0 for an unknown one; none where the artist is no input.
+        (n,) artist numbers, 0 for an unknown one; None if the artist is not an input.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class TokenExamples:
         return len(self.lengths)
 
     def collate(self, rows: NDArray[np.int64]) -> Batch:
-        """Return ``input_ids`` and ``attention_mask``, (songs, longest), and ``labels``, ``artist_ids`` where given."""
+        """Return ``input_ids`` and ``attention_mask``, (songs, longest), and ``labels`` and ``artist_ids`` if set."""
         lengths = self.lengths[rows]
         ids = np.full((len(rows), int(lengths.max())), self._padding, dtype=np.int64)
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
@@ -91,26 +91,26 @@ class Stream:
     Parameters
     ----------
     examples
-        What to train on.
+        The training set.
     batch_size
-        Examples of one update at most, over all processes together.
+        Largest number of examples per update, over all processes.
     total
-        Updates in the run.
+        Number of updates of the run.
     seed
-        Decides the order.
+        Seed of the order.
     bucketed
-        Put examples of nearly equal length together; otherwise draw at random.
+        Batch examples of similar length; otherwise batches are random.
     process
-        The number of this process, and how many there are.
+        The rank of this process, and the number of processes.
     accumulate
-        Smaller batches that make up one update in each process.
+        Gradient accumulation: batches per update in each process.
 
     Attributes
     ----------
     start
-        The update to begin with.
+        The first update.
     tokens, places
-        Real tokens handed out so far by this process, and all places of the batches, padding included.
+        Number of tokens without padding, and with padding, that this process has yielded so far.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Stream:
 
     @property
     def updates_per_epoch(self) -> int:
-        """Updates in one pass over the examples."""
+        """Updates per epoch."""
         return max(1, -(-len(self.dataset) // self._size))
 
     def __len__(self) -> int:
@@ -143,7 +143,7 @@ class Stream:
         parts = processes * self._accumulate
         for update in range(self.start, self._total):
             rows = self.rows(update)
-            # An update has at least one example a part, even where the whole set has fewer.
+            # Every part of an update has at least one example, even if the data set is smaller.
             shares = np.array_split(np.resize(rows, max(len(rows), parts)), parts)
             for share in shares[number * self._accumulate : (number + 1) * self._accumulate]:
                 batch = self.dataset.collate(share)
@@ -153,7 +153,7 @@ class Stream:
                 yield batch
 
     def rows(self, update: int) -> NDArray[np.int64]:
-        """Return the examples of an update, in the order in which they are dealt out."""
+        """Return the examples of an update, in the order in which they are split among processes."""
         epoch, place = divmod(update, self.updates_per_epoch)
         return self._order(epoch)[place]
 
@@ -175,13 +175,13 @@ class Stream:
 
 
 def in_order_of_length(examples: Examples, batch_size: int) -> list[NDArray[np.int64]]:
-    """Return batches that cover all examples once, the longest first, so that a lack of memory shows at once."""
+    """Return batches that cover all examples once, the longest first, so that a lack of memory is noticed at the start."""
     order = np.argsort(-examples.lengths, kind="stable").astype(np.int64)
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def real_tokens(batch: Batch) -> tuple[int, int]:
-    """Return the real tokens of a batch and all its places, padding included; a picture is one of each."""
+    """Return the number of tokens of a batch without and with padding; a picture counts as one."""
     if "attention_mask" in batch:
         return int(batch["attention_mask"].sum()), batch["attention_mask"].numel()
     size = batch["input_ids"].numel() if "input_ids" in batch else len(batch.get("pixel_values", ()))

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent: built under another name, and renamed when their last file is written."""
+"""Atomic checkpoints: written under a temporary name, and renamed after the last file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lyrist import files
 from lyrist.training.journal import CHECKPOINTS
 
 SAVE_SECONDS = 20.0
-"""Checkpoints are written at validations, but not more often than this."""
+"""Smallest time between checkpoints, which are written after validations."""
 
 
 class Resumable(Trainer):
-    """A Trainer whose checkpoints appear in ``folder / CHECKPOINTS`` in one step, the newest alone."""
+    """A Trainer with atomic checkpoints in ``folder / CHECKPOINTS``, of which only the newest is kept."""
 
     folder: Path
     """The run's folder."""
     _building: Path | None = None
 
     def write_progress(self, folder: Path) -> None:
-        """Write into a checkpoint what the Trainer itself does not know; called in every process."""
+        """Add the state of the loop to a checkpoint; called in every process."""
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._building or super()._get_output_dir(trial))
@@ -47,13 +47,13 @@ class Resumable(Trainer):
 
 
 def _clear(home: Path) -> None:
-    """Take away what is no checkpoint: what a kill, or a full disk, left half made or half deleted."""
+    """Delete incomplete checkpoints after a kill or a full disk."""
     for left in ("partial", "replaced"):
         shutil.rmtree(home / left, ignore_errors=True)
 
 
 def _replace(built: Path, place: Path) -> None:
-    """Put a finished checkpoint in its place, then delete the older ones; at no time is there none, or a part of one."""
+    """Rename a finished checkpoint into place, then delete older ones; there is a complete one at any time."""
     if place.exists():
         place.replace(built.with_name("replaced"))
     built.replace(place)

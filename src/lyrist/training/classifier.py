@@ -1,7 +1,7 @@
 """`NeuralClassifier`: a network as a scikit-learn classifier of lyrics.
 
-The vocabulary, the artists and the choice of the best step come from what ``fit`` is given and from
-nothing else. Without a validation set, ``fit`` holds out a tenth of the songs for that choice.
+The vocabulary, the artists and the best step are determined only by the arguments of ``fit``. Without a validation set, ``fit``
+holds out a tenth of the songs to select the best step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lyrist.training.measuring import Outcome
 from lyrist.training.schedule import Schedule, device_for, threads
 
 HELD_OUT = 0.1
-"""Share of the training songs that choose the best step where no validation set is given."""
+"""Share of the training songs that is held out to select the best step if there is no validation set."""
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -41,15 +41,15 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     recipe
-        A neural recipe's name.
+        The name of a neural recipe.
     options
-        Options of the recipe and of the `Schedule`, by name; strings are read as the command line does.
+        Options of the recipe and of the `Schedule`, by name; strings are converted as on the command line.
     seed
-        Decides the first weights, the order of the songs, what is dropped and what is held out.
+        Seed of the initial weights, the order of the songs, dropout and the held-out songs.
     folder
-        Where ``metrics.jsonl`` and checkpoints go while it is fitted; None: nowhere.
+        The folder for ``metrics.jsonl`` and checkpoints during the fit; None: none are written.
     resume
-        Go on from the checkpoint in ``folder``.
+        Continue from the checkpoint in ``folder``.
 
     Attributes
     ----------
@@ -58,11 +58,11 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     model_ : PreTrainedModel
         The fitted network.
     tokenizer_ : PreTrainedTokenizerFast
-        The tokenizer that goes with it.
+        The tokenizer of the network.
     outcome_ : Outcome
-        What its training was (absent after `load`).
+        Figures of the training (absent after `load`).
     coverage_ : dict
-        How much of the vocabulary the file of word vectors covered; empty for fresh vectors.
+        The share of the vocabulary in the file of word vectors; empty for random vectors.
     """
 
     def __init__(
@@ -80,29 +80,29 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.resume = resume
 
     def fit(self, X: Any, y: Any, validation: tuple[Any, Any] | None = None) -> NeuralClassifier:
-        """Learn from songs ``X`` and their labels ``y``.
+        """Fit on songs ``X`` and their labels ``y``.
 
         Parameters
         ----------
         X
-            n lyrics, or a table with the column ``lyrics`` (and ``artist`` where the options ask for it).
+            n lyrics, or a table with the column ``lyrics`` (and ``artist``, if it is a feature).
         y
             n labels, at least two different ones.
         validation
-            Songs and labels to choose the best step by; by default a tenth of the training songs, drawn by the seed
-            and held out. Songs whose label is not among the training labels cannot be scored and are left out.
+            Songs and labels to select the best step; by default a random tenth of the training songs is held out. Songs with
+            a label that is not among the training labels are ignored.
 
         Raises
         ------
         UsageError
             An option is unknown or has a wrong value.
         LyristError
-            There is one label only, or no words, or a file of vectors is damaged.
+            There is only one label, or there are no words, or a file of vectors is damaged.
         """
         recipe, options, schedule = configure(self.recipe, self.options or {}, self.seed)
         songs, labels = self._read(X, options), labels_of(y)
         if len(songs) != len(labels):
-            raise LyristError(f"There are {len(songs)} songs but {len(labels)} labels; give one label for each song.")
+            raise LyristError(f"There are {len(songs)} songs but {len(labels)} labels; pass one label per song.")
         self.classes_ = np.array(sorted(set(labels)), dtype=object)
         if len(self.classes_) < 2:
             raise LyristError(f"All {len(labels)} songs have the same label; a classifier needs at least two.")
@@ -131,24 +131,24 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         held: NDArray[np.int64],
     ) -> None:
         """Build the network for these songs and train it."""
-        learnt = songs.at(kept)
+        training = songs.at(kept)
         with hushed(), seeded(schedule.seed):
             pretrained = isinstance(options, transformer.EncoderOptions)
-            self.tokenizer_ = transformer.tokenizer(options) if pretrained else tokens.learn(learnt.lyrics, options)
-            self.artists_ = ["", *sorted(set(learnt.artists or []) - {""})] if not pretrained else []
+            self.tokenizer_ = transformer.tokenizer(options) if pretrained else tokens.learn(training.lyrics, options)
+            self.artists_ = ["", *sorted(set(training.artists or []) - {""})] if not pretrained else []
             vectors = None
             if getattr(options, "embedding", "fresh") != "fresh":
                 vectors = embeddings.read(Path(options.embedding), self.tokenizer_.get_vocab(), options.embedding_size)
                 options = dataclasses.replace(options, embedding_size=vectors.size)
             self.coverage_ = vectors.coverage if vectors else {}
-            artists = len(self.artists_) if learnt.artists is not None else 0
+            artists = len(self.artists_) if training.artists is not None else 0
             padding = self.tokenizer_.pad_token_id or 0
             shape = Shape(len(self.tokenizer_), padding, tuple(map(str, self.classes_)), artists)
             self.model_: PreTrainedModel = recipe.build(options, shape)
             if vectors:
                 vectors.place(self.model_)
         self._describe(recipe.name, options, artists)
-        examples, validation = self._examples(learnt, target[kept]), self._examples(songs.at(held), target[held])
+        examples, validation = self._examples(training, target[kept]), self._examples(songs.at(held), target[held])
         bucketed = not getattr(options, "as_reported", False)
         self.outcome_: Outcome = train(
             self.model_, examples, validation if len(validation) else None, schedule,
@@ -156,7 +156,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
 
     def _describe(self, recipe: str, options: Any, artists: int) -> None:
-        """Keep in the configuration what a reader of the saved model needs beside the network's own sizes."""
+        """Store in the configuration what `load` needs in addition to the sizes of the network."""
         config: Any = self.model_.config
         config.recipe = recipe
         config.features = options.features
@@ -174,7 +174,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def decision_function(self, X: Any, batch_size: int = 64, device: str = "auto") -> NDArray[np.float32]:
-        """Return the logits, (n, k), of float32; they do not depend on ``batch_size`` but for rounding."""
+        """Return the logits, float32 (n, k); they depend on ``batch_size`` only by rounding."""
         check_is_fitted(self, "model_")
         examples = self._examples(self._read(X, self.model_.config), None)
         logits = np.zeros((len(examples), len(self.classes_)), dtype=np.float32)
@@ -207,7 +207,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         LyristError
-            A file is missing, damaged or does not fit the others.
+            A file is missing, damaged or does not match the others.
         """
         auto.register()
         own = recipe is not None and not registry.is_pretrained(recipe)
@@ -223,12 +223,12 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return found
 
     def parameters(self) -> int:
-        """Return the number of weights of the network."""
+        """Return the number of parameters of the network."""
         check_is_fitted(self, "model_")
         return sum(weights.numel() for weights in self.model_.parameters())
 
     def _read(self, X: Any, options: Any) -> _Songs:
-        """Return the lyrics and, where the artist is an input, the artists of ``X``."""
+        """Return the lyrics and, if the artist is an input, the artists of ``X``."""
         return _Songs(lyrics_of(X), artists_of(X) if getattr(options, "features", "none") == "artist" else None)
 
     def _examples(self, songs: _Songs, target: NDArray[np.int64] | None) -> TokenExamples:
@@ -244,7 +244,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 @dataclasses.dataclass(frozen=True)
 class _Songs:
-    """Lyrics, and artists where they are an input."""
+    """Lyrics, and artists if they are an input."""
 
     lyrics: list[str]
     artists: list[str] | None
@@ -262,7 +262,7 @@ class _Songs:
 
 
 def hold_out(target: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return rows to train on and rows to hold out: of each class about a tenth, at least one, never its only song."""
+    """Return training rows and held-out rows: about a tenth of each class, at least one, but never its only song."""
     rng = np.random.default_rng((seed, 1))
     held: list[NDArray[np.int64]] = []
     for number in np.unique(target):

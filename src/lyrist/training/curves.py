@@ -1,4 +1,4 @@
-"""Loss and accuracy of a training run against global steps, as pictures: `curves` of classifiers, `writer_curves`."""
+"""Charts of loss and accuracy by global step: `curves` of classifiers, `writer_curves` of language models."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from lyrist.reports.blocks import Figure
 Rows = Sequence[Mapping[str, Any]]
 """The objects of ``metrics.jsonl``."""
 
-UNITS = {"loss": "nats a song", "accuracy": "share of songs"}
+UNITS = {"loss": "nats per song", "accuracy": "share of songs"}
 
 
 def curves(rows: Rows, name: str, best_step: int | None = None, units: Mapping[str, str] = UNITS) -> list[Figure]:
-    """Return the pictures of loss and of accuracy; none where nothing was logged.
+    """Return the charts of loss and accuracy; none if nothing was logged.
 
     Parameters
     ----------
     rows
-        What was logged, validation of step 0 included.
+        The rows of the log, including the validation before the first update (step 0).
     name
-        Names the recipe in titles.
+        The name of the recipe, for titles.
     best_step
-        The step whose weights were kept.
+        The step with the selected weights.
     units
-        What is drawn, and its unit.
+        The measures to draw, and their units.
     """
     drawn = []
     for measure, unit in units.items():
@@ -44,7 +44,7 @@ def curves(rows: Rows, name: str, best_step: int | None = None, units: Mapping[s
                     lines,
                     xlabel="global step",
                     ylabel=unit,
-                    at=("kept", best_step) if best_step is not None else None,
+                    at=("selected", best_step) if best_step is not None else None,
                     title=f"{name}: {measure}",
                     name=f"{name}-{measure}",
                 )
@@ -53,22 +53,22 @@ def curves(rows: Rows, name: str, best_step: int | None = None, units: Mapping[s
 
 
 FIRST = 100
-"""Steps of the picture of how a writer's training begins."""
+"""Steps in the chart of the beginning of training."""
 
 
 def writer_curves(rows: Rows, name: str, best_step: int | None = None) -> list[Figure]:
-    """Return the pictures of a writer's training; none where nothing was logged.
+    """Return the charts of the training of a language model; none if nothing was logged.
 
-    They are: the loss, the first hundred steps, validation from step 0 (before the first update), and validation after
-    step 0, where its later differences can be seen.
+    They are: the loss, the first hundred steps, validation from step 0 (before the first update), and validation after step 0,
+    which shows small differences.
 
     Parameters
     ----------
     rows, name, best_step
-        As in `curves`; losses are in nats a token.
+        As in `curves`; losses are in nats per token.
     """
     train, held = _points(rows, "train"), _points(rows, "validation")
-    at = ("kept", float(best_step)) if best_step is not None else None
+    at = ("selected", float(best_step)) if best_step is not None else None
     began = [point for point in train if point[0] <= FIRST]
     after = [point for point in held if point[0] > 0]
     drawn = []
@@ -84,7 +84,13 @@ def writer_curves(rows: Rows, name: str, best_step: int | None = None) -> list[F
             marked = "train" not in shown
             drawn.append(
                 figures.curves(
-                    shown, xlabel="global step", ylabel="nats a token", at=mark, markers=marked, title=title, name=file
+                    shown,
+                    xlabel="global step",
+                    ylabel="nats per token",
+                    at=mark,
+                    markers=marked,
+                    title=title,
+                    name=file,
                 )
             )
     return drawn
@@ -96,7 +102,7 @@ def _points(rows: Rows, split: str) -> list[tuple[float, float]]:
 
 
 def beside(pictures: Sequence[Figure]) -> str:
-    """Return one SVG that holds the pictures side by side: the ``curves.svg`` of a run."""
+    """Return one SVG with the charts side by side: the ``curves.svg`` of a run."""
     parts, across, tall = [], 0.0, 0.0
     for picture in pictures:
         width, height = _size(picture.svg)

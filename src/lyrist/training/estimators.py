@@ -1,4 +1,4 @@
-"""The unfitted estimator of any classifying recipe. Linear recipes import no PyTorch."""
+"""The unfitted estimator of any classification recipe. Linear recipes import no PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lyrist.training.schedule import Schedule
 
 
 def configure(recipe_name: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
-    """Return a neural recipe, its options, and the schedule with the recipe's own defaults under what is given."""
+    """Return a neural recipe, its options, and the schedule (options override the defaults of the recipe)."""
     recipe = registry.get(recipe_name)
     if recipe.family != "neural":
         raise LyristError(f"The recipe '{recipe_name}' is not a network; make_estimator builds it.")
@@ -23,7 +23,7 @@ def configure(recipe_name: str, options: Mapping[str, Any], seed: int) -> tuple[
 
 
 def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
-    """Return the unfitted scikit-learn estimator of any classifying recipe.
+    """Return the unfitted scikit-learn estimator of any classification recipe.
 
     Parameters
     ----------
@@ -32,16 +32,16 @@ def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, s
     options
         Options of the recipe (and of the training schedule, for networks), by name.
     seed
-        Decides everything that is drawn at random.
+        The seed.
 
     Raises
     ------
     UsageError
-        The recipe or an option is unknown (the message has the nearest name), or a value does not fit.
+        The recipe or an option is unknown (the message has the nearest name), or a value is invalid.
     """
     recipe, given = registry.get(recipe_name), dict(options or {})
     if recipe.family == "neural":
-        configure(recipe_name, given, seed)  # a wrong option is told now, not when it is fitted
+        configure(recipe_name, given, seed)  # report invalid options now, not during the fit
         from lyrist.training.classifier import NeuralClassifier
 
         return NeuralClassifier(recipe_name, given, seed)
@@ -49,7 +49,7 @@ def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, s
 
 
 def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
-    """Return every option of a recipe with the value that it will have, for ``run.json``."""
+    """Return every option of a recipe with its effective value, for ``run.json``."""
     recipe, given = registry.get(recipe_name), dict(options or {})
     if recipe.family == "neural":
         _, settings, schedule = configure(recipe_name, given, seed)
@@ -58,6 +58,6 @@ def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: i
 
 
 def _seeded(recipe: registry.Recipe, given: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return the options with the seed among them, where the recipe has one and none was given."""
+    """Return the options with the seed, if the recipe has one and it is not set."""
     takes = any(each.name == "seed" for each in recipe.parameters)
     return {"seed": seed, **given} if takes else given

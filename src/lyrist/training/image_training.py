@@ -1,8 +1,8 @@
-"""A recipe for pictures becomes a fitted network, through the one loop.
+"""Training of image recipes in the common training loop.
 
-What is unusual: the whole set stays in memory as bytes and a batch is cut out of it in one look-up, in the memory order
-channels-last; there are no workers and nothing is decoded while a network is trained. A transfer spends a share of its
-budget with the features frozen, inside the same run.
+The whole data set is in memory as bytes, and a batch is one index operation, in the memory order channels-last. There are no
+worker processes and no decoding during training. A transfer model keeps its features frozen for a share of the budget, inside
+the same run.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from lyrist.training.schedule import Schedule, device_for, threads
 from lyrist.training.trainer import Loop
 
 PROCESSOR = "preprocessor_config.json"
-"""How the image pipelines of `transformers` are to prepare a picture."""
+"""The preprocessing configuration for image pipelines of `transformers`."""
 
 
 class PictureExamples:
-    """Pictures as bytes, with their class numbers where there are any.
+    """Pictures as bytes, optionally with class numbers.
 
     Parameters
     ----------
     pixels
         (n, side, side, 3).
     labels
-        (n,) class numbers, or none.
+        (n,) class numbers, or None.
     """
 
     def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None = None) -> None:
@@ -65,7 +65,7 @@ class PictureExamples:
         return len(self._pixels)
 
     def collate(self, rows: NDArray[np.int64]) -> Batch:
-        """Return ``pixel_values``, (pictures, 3, side, side) bytes channels-last, and ``labels`` where given."""
+        """Return ``pixel_values``, (pictures, 3, side, side) bytes channels-last, and ``labels`` if set."""
         batch = {"pixel_values": torch.from_numpy(self._pixels[rows]).permute(0, 3, 1, 2)}
         if self._labels is not None:
             batch["labels"] = torch.from_numpy(self._labels[rows])
@@ -73,16 +73,16 @@ class PictureExamples:
 
 
 class PictureModel:
-    """A network for pictures, fitted or opened from a directory.
+    """An image network, fitted or loaded from a directory.
 
     Attributes
     ----------
     network : PreTrainedModel
         The network.
     outcome : Outcome or None
-        What its training was.
+        Figures of the training.
     before : Outcome or None
-        What the training of the autoencoder below it was, where it was fitted for this one.
+        Figures of the training of its autoencoder, if that was fitted for this network.
     """
 
     def __init__(self, network: PreTrainedModel, outcome: Outcome | None = None, before: Outcome | None = None) -> None:
@@ -92,39 +92,39 @@ class PictureModel:
     def classes_(self) -> list[str]:
         """The labels in the order of the probabilities; none for an autoencoder."""
         config: Any = self.network.config
-        return [] if self.paints else [str(config.id2label[place]) for place in range(config.num_labels)]
+        return [] if self.is_autoencoder else [str(config.id2label[place]) for place in range(config.num_labels)]
 
     @property
-    def paints(self) -> bool:
-        """Whether this is an autoencoder, which answers with pictures."""
+    def is_autoencoder(self) -> bool:
+        """Whether this is an autoencoder, which outputs pictures."""
         return isinstance(self.network, Autoencoder)
 
     @property
     def side(self) -> int:
-        """The side of its pictures."""
+        """The side length of its pictures."""
         return int(self.network.config.image_size)
 
     def parameters(self) -> int:
-        """Return the number of weights."""
+        """Return the number of parameters."""
         return sum(weights.numel() for weights in self.network.parameters())
 
     def predict_proba(self, pixels: NDArray[np.uint8], batch_size: int = 256, device: str = "auto") -> NDArray[Any]:
         """Return the probabilities, (n, classes), of pictures (n, side, side, 3); rows sum to 1."""
         found = np.zeros((len(pixels), len(self.classes_)), dtype=np.float64)
-        for rows, outputs in self._answers(pixels, batch_size, device):
+        for rows, outputs in self._outputs(pixels, batch_size, device):
             logits = log_probabilities(outputs.logits, self.network.config.output)
             found[rows] = logits.double().softmax(dim=-1).cpu().numpy()
         return found
 
     def reconstruct(self, pixels: NDArray[np.uint8], batch_size: int = 256, device: str = "auto") -> NDArray[np.uint8]:
-        """Return what an autoencoder makes of pictures, (n, side, side, 3)."""
+        """Return the reconstructions of an autoencoder, (n, side, side, 3)."""
         found = np.zeros_like(pixels)
-        for rows, outputs in self._answers(pixels, batch_size, device):
-            painted = outputs.reconstruction.clamp(0, 1).mul(255).round().to(torch.uint8)
-            found[rows] = painted.permute(0, 2, 3, 1).cpu().numpy()
+        for rows, outputs in self._outputs(pixels, batch_size, device):
+            reconstructed = outputs.reconstruction.clamp(0, 1).mul(255).round().to(torch.uint8)
+            found[rows] = reconstructed.permute(0, 2, 3, 1).cpu().numpy()
         return found
 
-    def _answers(self, pixels: NDArray[np.uint8], batch_size: int, device: str) -> Any:
+    def _outputs(self, pixels: NDArray[np.uint8], batch_size: int, device: str) -> Any:
         where = device_for(device)
         network: Any = self.network
         network.to(where).eval()
@@ -136,7 +136,7 @@ class PictureModel:
         network.to("cpu")
 
     def save(self, folder: Path) -> None:
-        """Write the network as a Hugging Face directory, with what its image pipelines need."""
+        """Write the network as a Hugging Face directory, with the preprocessing configuration."""
         config = self.network.config
         with hushed(), files.explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -154,17 +154,17 @@ class PictureModel:
         Raises
         ------
         LyristError
-            A file is missing, damaged or does not fit the others.
+            A file is missing, damaged or does not match the others.
         """
         auto.register()
-        said = files.read_json(folder / "config.json", "a saved network")
-        paints = isinstance(said, dict) and said.get("model_type") == "lyrist-picture-autoencoder"
-        return cls(open_network(AutoModel if paints else AutoModelForImageClassification, folder, own=True))
+        config = files.read_json(folder / "config.json", "a saved network")
+        is_autoencoder = isinstance(config, dict) and config.get("model_type") == "lyrist-picture-autoencoder"
+        return cls(open_network(AutoModel if is_autoencoder else AutoModelForImageClassification, folder, own=True))
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """What a network is fitted on."""
+    """The training and validation data of an image network."""
 
     labels: tuple[str, ...]
     train: NDArray[np.uint8]
@@ -174,7 +174,7 @@ class Material:
     validation_targets: NDArray[np.int64]
 
     def shape(self, source: PreTrainedModel | None) -> PictureShape:
-        """Return what these pictures decide about a network."""
+        """Return the properties of the network that depend on these pictures."""
         part = self.train[:: max(1, len(self.train) // 10_000)].reshape(-1, 3) / 255.0
         mean, std = part.mean(axis=0), np.maximum(part.std(axis=0), 1e-3)
         middle, spread = (tuple(round(float(v), 4) for v in values) for values in (mean, std))
@@ -192,33 +192,33 @@ def learn(
     source: PictureModel | None = None,
     title: str = "",
 ) -> PictureModel:
-    """Fit a recipe for pictures.
+    """Fit an image recipe.
 
     Parameters
     ----------
     recipe
         Its name.
     options
-        Options of the recipe and of the `Schedule`, by name; strings are read as the command line does.
+        Options of the recipe and of the `Schedule`, by name; strings are converted as on the command line.
     material
-        What to train on, and what to choose the best step by.
+        Training data, and validation data for the selection of the best step.
     seed
-        Decides the first weights, the order of the pictures and what is drawn at random.
+        Seed of the initial weights, the order of the pictures and the augmentation.
     folder
-        Where ``metrics.jsonl`` and checkpoints go; None: nowhere.
+        The folder for ``metrics.jsonl`` and checkpoints; None: none are written.
     resume
-        Go on from the checkpoint in ``folder``.
+        Continue from the checkpoint in ``folder``.
     source
-        The network whose features a transfer reads.
+        The network whose features a transfer model uses.
     title
-        What the progress display says.
+        The title of the progress bar.
 
     Raises
     ------
     UsageError
         An option is unknown or has a wrong value, or a transfer has no source.
     LyristError
-        The loss stopped being a number, or the checkpoint is of a run with other settings.
+        The loss is no longer a number, or the checkpoint is of a run with other settings.
     """
     entry, settings, schedule = configure(recipe, options, seed)
     before = None
@@ -226,32 +226,32 @@ def learn(
         shared = {f.name: getattr(schedule, f.name) for f in dataclasses.fields(Schedule) if f.name in SHARED}
         source = learn("autoencoder", shared, material, seed=seed, title=f"{title or recipe}: its autoencoder")
         before = source.outcome
-    if source is not None and isinstance(settings, CodeOptions) and not source.paints:
-        raise UsageError(f"The recipe '{recipe}' reads an autoencoder's code; the --source is none.")
+    if source is not None and isinstance(settings, CodeOptions) and not source.is_autoencoder:
+        raise UsageError(f"The recipe '{recipe}' needs an autoencoder as --source; choose a run of one.")
     with hushed(), seeded(schedule.seed):
         network: Any = entry.build(settings, material.shape(source.network if source else None))
     network.to(memory_format=torch.channels_last)
-    callbacks = [partial(Thaw, network, settings.frozen)] if isinstance(network, TransferClassifier) else []
+    callbacks = [partial(Unfreeze, network, settings.frozen)] if isinstance(network, TransferClassifier) else []
     outcome = train(
         network,
         PictureExamples(material.train, material.targets),
         PictureExamples(material.validation, material.validation_targets) if len(material.validation) else None,
-        schedule, measure=_painting if isinstance(network, Autoencoder) else _answering(network.config.output),
+        schedule, measure=_reconstruction if isinstance(network, Autoencoder) else _classification(network.config.output),
         folder=folder, resume=resume, bucketed=False, title=title or recipe, callbacks=callbacks,
     )  # fmt: skip
     return PictureModel(network, outcome, before)
 
 
 SHARED = ("steps", "minutes", "epochs", "batch_size", "precision", "threads", "device")
-"""Settings that an autoencoder takes over from the classifier that it is fitted for."""
+"""Settings that an autoencoder shares with the classifier that it is fitted for."""
 
 
 def configure(recipe: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
-    """Return a recipe for pictures, its options, and the schedule with the recipe's own defaults under what is given."""
+    """Return an image recipe, its options, and the schedule (options override the defaults of the recipe)."""
     entry = registry.get(recipe)
     if entry.task != "picture":
         known = ", ".join(other.name for other in registry.recipes("picture"))
-        raise UsageError(f"The recipe '{recipe}' is not for pictures; those that are: {known}.")
+        raise UsageError(f"The recipe '{recipe}' is not for pictures; choose one of {known}.")
     for_schedule, for_recipe = registry.split_options(options, Schedule, entry.options)
     settings = registry.configure(entry.options, for_recipe, recipe)
     own = dict(settings.schedule)
@@ -259,29 +259,29 @@ def configure(recipe: str, options: Mapping[str, Any], seed: int) -> tuple[regis
 
 
 def resolved(recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return every option with the value that it will have, for ``run.json``."""
+    """Return every option with its effective value, for ``run.json``."""
     _, settings, schedule = configure(recipe, options, seed)
     return {**dataclasses.asdict(settings), **dataclasses.asdict(schedule)}
 
 
-class Thaw(TrainerCallback):
-    """Keeps the features of a transfer as they are for a share of the budget, then lets them be tuned."""
+class Unfreeze(TrainerCallback):
+    """Keeps the features of a transfer model frozen for a share of the budget, then unfreezes them."""
 
     def __init__(self, network: TransferClassifier, share: float, loop: Loop) -> None:
         if share and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise LyristError("Frozen features are trained by one process; start it without torchrun, or --frozen 0.")
+            raise LyristError("Frozen features need a single process; start without torchrun, or use --frozen 0.")
         self.network, self.share, self.loop = network, share, loop
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """Decide whether the coming step leaves the features alone."""
+        """Set whether the features are frozen in the next step."""
         self.network.frozen = self.loop.done(state.global_step) < self.share
         return control
 
 
-def _answering(output: str) -> Any:
-    """Return the sums of loss (nats a picture, of probabilities that sum to 1) and of right answers."""
+def _classification(output: str) -> Any:
+    """Return a function for the sums of loss (nats per picture) and of correct predictions."""
 
     def measure(outputs: Any, batch: Batch) -> Sums:
         found, labels = log_probabilities(outputs.logits, output), batch["labels"]
@@ -293,7 +293,7 @@ def _answering(output: str) -> Any:
     return measure
 
 
-def _painting(outputs: Any, batch: Batch) -> Sums:
+def _reconstruction(outputs: Any, batch: Batch) -> Sums:
     """Return the sum of the mean squared errors of the pictures."""
     loss: Tensor = outputs.loss
     count = len(batch["pixel_values"])
@@ -301,7 +301,7 @@ def _painting(outputs: Any, batch: Batch) -> Sums:
 
 
 def pictures_per_second(outcomes: Sequence[Outcome | None]) -> float:
-    """Return training pictures a second over one or several trainings, validation not counted."""
+    """Return training pictures per second over one or several trainings, without validation."""
     real = [o for o in outcomes if o is not None and o.tokens_per_second]
     seconds = sum(o.tokens / o.tokens_per_second for o in real)
     return round(sum(o.tokens for o in real) / seconds, 1) if seconds else 0.0

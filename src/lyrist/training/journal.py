@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one object a logged global step, and the exact sums that its figures come from."""
+"""``metrics.jsonl``: one object per logged global step, and the sums from which its figures are computed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 FILE = "metrics.jsonl"
 
 CHECKPOINTS = "checkpoints"
-"""The folder, inside a run's, that is there while the run is not finished."""
+"""The folder of checkpoints in a run that is not finished."""
 
 Sums = Mapping[str, tuple[Any, Any]]
-"""Name of a figure to (sum, number of items it is over); tensors or numbers."""
+"""Name of a figure to (sum, number of items); tensors or numbers."""
 
 
 class Tally:
-    """Running sums of the figures of several batches; they stay on the device until they are asked for."""
+    """Running sums over several batches; they stay on the device until `means`."""
 
     def __init__(self) -> None:
         self._sums: dict[str, tuple[Any, Any]] = {}
@@ -39,14 +39,14 @@ class Tally:
         return bool(self._sums)
 
     def means(self, reduce: Any, device: torch.device) -> dict[str, float]:
-        """Return sum / number of each figure, over all processes, and start again from nothing.
+        """Return sum / number of each figure, over all processes, and reset the sums.
 
         Parameters
         ----------
         reduce
-            Adds a tensor up over all processes.
+            Sums a tensor over all processes.
         device
-            Where the tensors that processes exchange stand.
+            The device of the tensors that processes exchange.
         """
         found = sorted(self._sums)
         table = [[float(part) for part in self._sums.get(name, (0.0, 0))] for name in found]
@@ -59,20 +59,20 @@ class Tally:
 
 
 class Journal:
-    """The rows of a run, in memory and, where there is a folder, in its ``metrics.jsonl``."""
+    """The rows of a run, in memory and, if there is a folder, in its ``metrics.jsonl``."""
 
     def __init__(self, folder: Path | None) -> None:
         self._path = folder / FILE if folder else None
         self.rows: list[dict[str, Any]] = []
 
     def start(self, rows: list[dict[str, Any]]) -> None:
-        """Begin with the rows of an interrupted run, or with none; whatever else the file holds goes."""
+        """Start with the rows of an interrupted run, or with none; the file is replaced."""
         self.rows = list(rows)
         if self._path:
             files.write_text(self._path, "".join(_line(row) for row in rows))
 
     def add(self, row: dict[str, Any]) -> None:
-        """Append a row; it is on its way to the disk when this returns."""
+        """Append a row and write it to the file."""
         self.rows.append(row)
         if self._path:
             with files.explained(self._path), self._path.open("a", encoding="utf-8") as handle:
@@ -84,7 +84,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``metrics.jsonl`` in ``folder``; none where nothing was trained in steps.
+    """Return the rows of ``metrics.jsonl`` in ``folder``; none if the model has no training steps.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_whole(folder: Path, last_step: int) -> list[dict[str, Any]]:
-    """Return the rows up to ``last_step`` of an interrupted run; a line that was cut short is dropped."""
+    """Return the rows up to ``last_step`` of an interrupted run; an incomplete last line is dropped."""
     rows = []
     for line in _lines(folder / FILE) if (folder / FILE).exists() else []:
         try:
@@ -125,14 +125,14 @@ def _row(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint of a run, or None."""
+    """Return the newest complete checkpoint of a run, or None."""
     found = (folder / CHECKPOINTS).glob("checkpoint-*")
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def other_settings(folder: Path, changed: Iterable[str]) -> LyristError:
-    """Return what is said to who would go on with a run that was begun otherwise."""
+    """Return the error for resuming a run with other settings."""
     return LyristError(
         f"The interrupted run in {folder} had other settings ({', '.join(sorted(changed))}); "
-        "give the same ones, or start again without --resume."
+        "use the same ones, or start again without --resume."
     )

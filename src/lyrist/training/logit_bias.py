@@ -1,13 +1,13 @@
-"""What is usual in songs of a genre or an artist: the words that more of them have than songs at large.
+"""Logit bias by genre or artist: words that are more frequent in songs of a genre or artist than in all songs.
 
-A small writer is told the genre before the first line and has forgotten it by the fourth; n-grams forget it within a few
-tokens. So `lyrist write` leans: what is drawn from is the model's distribution with the logit of each word raised or lowered
-by how usual the word is in songs of that kind. The writer itself, and every score of it, stays as it is.
+A small language model is conditioned by a token before the first line, whose effect is lost after a few lines; n-grams lose it
+within a few tokens. `lyrist write` therefore adds a bias to the logit of each word: how much more frequent the word is in songs
+of the requested genre or artist. The model and its scores do not change.
 
-Songs are counted, not words: a word that one song sings forty times says little about its genre. Both the songs that have
-a word and those expected to have it are raised by `PRIOR`, so that what few songs say counts little (the shrunken ratio of
-DuMouchel, Bayesian data mining in large frequency tables, 1999). Reweighting a model's words by such ratios goes back to
-Kneser, Peters and Klakow, Language model adaptation using dynamic marginals, 1997.
+Songs are counted, not words, because a word that one song repeats forty times says little about its genre. The prior `PRIOR` is
+added to the observed and to the expected number of songs, so that words in few songs have a small bias (the shrunken ratio of
+DuMouchel, Bayesian data mining in large frequency tables, 1999). Adapting a model by such ratios goes back to Kneser, Peters and
+Klakow, Language model adaptation using dynamic marginals, 1997.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from lyrist.training.song_tokens import SongTokens, Split
 
 NAME = "style.parquet"
 PRIOR = 5.0
-"""Songs that are added to those that have a word and to those that would be expected to."""
+"""Number of songs added to the observed and to the expected count of a word."""
 STRONGEST = 512
-"""Words of each genre or artist that are kept: those that are the most unusual elsewhere, or here."""
+"""Number of words per genre or artist that are stored: those with the largest absolute bias."""
 LEAST = 3
-"""Songs of a genre or artist at least: fewer say nothing of what is usual."""
+"""Smallest number of songs of a genre or artist."""
 BLOCK = 20_000
-"""Songs that are counted at a time."""
+"""Songs that are counted at once."""
 
 _SCHEMA = pl.Schema({"column": pl.String, "value": pl.String, "token": pl.Int32, "lean": pl.Float32})
 _MARKS = ("Ġ", "▁")  # how tokenizers write the space before a word
@@ -41,41 +41,41 @@ _MARKS = ("Ġ", "▁")  # how tokenizers write the space before a word
 
 @dataclass(frozen=True)
 class Style:
-    """How much more usual words are in songs of each genre, artist or other condition than at large.
+    """The logit bias of words for each value of a condition, such as each genre.
 
     Attributes
     ----------
     table : polars.DataFrame
-        ``column`` and ``value`` of the condition, ``token``, and ``lean``: the logarithm of how many times as many of its
-        songs have that word as would be expected.
+        ``column`` and ``value`` of the condition, ``token``, and ``lean``: the log ratio of the observed to the expected
+        number of songs with that word.
     """
 
     table: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SCHEMA))
 
-    def lean(self, given: Mapping[str, str], size: int) -> NDArray[np.float32] | None:
-        """Return what is added to the logits of ``size`` tokens, shape (size,); the mean where several are given.
+    def bias(self, given: Mapping[str, str], size: int) -> NDArray[np.float32] | None:
+        """Return the bias of the logits of ``size`` tokens, shape (size,); the mean over several conditions.
 
-        None where nothing is known of what is given.
+        None if there is no bias for these conditions.
         """
         kinds = [(pl.col("column") == column) & (pl.col("value") == value) for column, value in given.items()]
         found = [each for each in (self.table.filter(kind) for kind in kinds) if len(each)]
         if not found:
             return None
-        lean = np.zeros(size, dtype=np.float32)
+        bias = np.zeros(size, dtype=np.float32)
         for each in found:
             known = each.filter(pl.col("token").is_between(0, size, closed="left"))
-            lean[known["token"].to_numpy()] += known["lean"].to_numpy() / len(found)
-        return lean
+            bias[known["token"].to_numpy()] += known["lean"].to_numpy() / len(found)
+        return bias
 
     def save(self, folder: Path) -> None:
-        """Write the table into a writer's folder; nothing where it is empty."""
+        """Write the table into the folder of a model; nothing if it is empty."""
         if len(self.table):
             with files.explained(folder / NAME):
                 self.table.write_parquet(folder / NAME)
 
     @classmethod
     def load(cls, folder: Path) -> Style:
-        """Open what `save` wrote; an empty one where there is nothing.
+        """Load what `save` wrote; an empty one if there is no file.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Style:
 
 
 def learn(tokens: SongTokens) -> Style:
-    """Count which words are usual in the training songs of each condition."""
+    """Compute the bias of words for each condition from the training songs."""
     split, size = tokens.splits["train"], tokens.lyrics
     words = _words(tokens.tokenizer, size)
     share = np.zeros(size)
@@ -108,7 +108,7 @@ def learn(tokens: SongTokens) -> Style:
             frames.append(seen.with_columns(code).filter(pl.col("code") >= 0).group_by("code", "token").len())
     share /= max(share.sum(), 1)
     found = [
-        _leans(pl.concat(frames), share, words).select(
+        _biases(pl.concat(frames), share, words).select(
             pl.lit(column).alias("column"),
             pl.col("code").replace_strict(dict(enumerate(values)), return_dtype=pl.String).alias("value"),
             "token",
@@ -120,22 +120,22 @@ def learn(tokens: SongTokens) -> Style:
 
 
 def _seen(split: Split, first: int, last: int) -> pl.DataFrame:
-    """Return the different tokens of each song from ``first`` on, before ``last``: ``song`` and ``token``."""
+    """Return the distinct tokens of the songs from ``first`` to before ``last``: ``song`` and ``token``."""
     starts = split.starts[first : last + 1]
     song = np.repeat(np.arange(first, last), np.diff(starts))
     token = np.asarray(split.ids[starts[0] : starts[-1]], dtype=np.int64)
     return pl.DataFrame({"song": song, "token": token}).unique()
 
 
-def _leans(counted: pl.DataFrame, share: NDArray[np.float64], words: NDArray[np.bool_]) -> pl.DataFrame:
-    """Return ``code``, ``token`` and ``lean`` of the words that lean the most, for each code.
+def _biases(counted: pl.DataFrame, share: NDArray[np.float64], words: NDArray[np.bool_]) -> pl.DataFrame:
+    """Return ``code``, ``token`` and ``lean`` of the words with the largest absolute bias, for each code.
 
     Parameters
     ----------
     counted
-        ``code``, ``token``, and ``len``: songs of that code that have the token; pairs may stand there several times.
+        ``code``, ``token``, and ``len``: songs of that code with the token; pairs may occur several times.
     share
-        Of each token, its share of all pairs of a song and a token in it.
+        The share of each token among all (song, token) pairs.
     words
         Which tokens are words.
     """
@@ -155,6 +155,6 @@ def _leans(counted: pl.DataFrame, share: NDArray[np.float64], words: NDArray[np.
 
 
 def _words(tokenizer: Any, size: int) -> NDArray[np.bool_]:
-    """Return which tokens are a space and letters: to lean to pieces of words would make words of no language."""
+    """Return which tokens are a space and letters; a bias of word pieces would produce words that do not exist."""
     names = tokenizer.convert_ids_to_tokens(list(range(size)))
     return np.array([bool(name) and name[0] in _MARKS and name[1:].isalpha() for name in names])

@@ -1,14 +1,14 @@
-"""The one training loop: `transformers.Trainer`, with validation by global step and a way back after any interruption.
+"""The training loop: `transformers.Trainer` with validation by global step and exact resumption after an interruption.
 
-The Trainer brings the loop itself, optimizers, clipping, accumulation, several processes and its callbacks; what it
-logs, validates, keeps and saves is decided here. What is unusual:
+The Trainer provides the loop, optimizers, clipping, gradient accumulation, several processes and callbacks. Logging, validation,
+model selection and checkpoints are implemented here:
 
-- the whole run is one "epoch" of the Trainer, over a stream of numbered batches (`lyrist.training.batches`), so that
-  going on after an interruption starts at the right batch at once;
-- losses and accuracies are sums over real items divided by their number, over all processes, never means of means;
-- validation is in full precision, on the running average of the weights where there is one, and the weights with the
-  lowest validation loss are those that are kept;
-- a checkpoint is whole or absent: it is renamed into place after its last file has been written.
+- The whole run is one "epoch" of the Trainer over a stream of numbered batches (`lyrist.training.batches`), so that a resumed run
+  starts directly at the right batch.
+- Losses and accuracies are sums over items divided by their number, over all processes, never means of means.
+- Validation is in full precision, on the moving average of the weights if there is one. The weights with the lowest validation
+  loss are selected.
+- Checkpoints are atomic: they are renamed into place after the last file.
 """
 
 from __future__ import annotations
@@ -46,36 +46,35 @@ def train(
     title: str = "training",
     callbacks: Sequence[Callable[[Loop], TrainerCallback]] = (),
 ) -> Outcome:
-    """Fit ``model`` in place and leave it, in evaluation mode on the CPU, with its best weights.
+    """Fit ``model`` in place; at the end it has the best weights and is in evaluation mode on the CPU.
 
     Parameters
     ----------
     model
-        Its ``forward`` takes a batch of ``examples`` as keyword arguments and returns ``loss`` and what ``measure``
-        reads.
+        Its ``forward`` takes a batch of ``examples`` as keyword arguments and returns ``loss`` and the inputs of ``measure``.
     examples, validation
-        What to train on, and what to choose the best step by (None: the last step is kept).
+        The training set, and the validation set for the selection of the best step (None: the last step is used).
     schedule
-        Budget, learning rate and the rest.
+        Budget, learning rate and other settings.
     measure
         The sums that are logged.
     folder
-        Where ``metrics.jsonl`` and the checkpoints go (this is in `CHECKPOINTS`, for the caller to delete); None keeps
-        the metrics in memory and nothing else.
+        The folder for ``metrics.jsonl`` and for checkpoints (in `CHECKPOINTS`, which the caller deletes); None: the metrics
+        are only in memory.
     resume
-        Go on from the last checkpoint in ``folder``, if there is one. An interrupted run that goes on has the same
-        metrics and weights as one that was not disturbed (with a budget in minutes, as far as a clock allows).
+        Continue from the last checkpoint in ``folder``, if there is one. A resumed run has the same metrics and weights as an
+        uninterrupted one (approximately, with a budget in minutes).
     bucketed
-        Batches of examples of nearly equal length.
+        Batch examples of similar length.
     title
-        What the progress display says.
+        The title of the progress bar.
     callbacks
-        Each makes a further callback of the Trainer for the loop that is at work.
+        Functions that create additional callbacks of the Trainer.
 
     Raises
     ------
     LyristError
-        The device is not there, the loss stopped being a number, or the checkpoint is of a run with other settings.
+        The device does not exist, the loss is no longer a number, or the checkpoint is of a run with other settings.
     """
     device = device_for(schedule.device)
     with contextlib.ExitStack() as stack:
@@ -108,7 +107,7 @@ def _stream(examples: Examples, schedule: Schedule, bucketed: bool) -> Stream:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed every generator for the length of the block, and give the caller's back as they were."""
+    """Seed all random generators while the block runs, and restore their state afterwards."""
     before = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         random.seed(seed)

@@ -1,4 +1,4 @@
-"""What a training run is measured by, and what it was in the end."""
+"""The metrics of training, and the figures of a finished training run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lyrist.training.batches import Batch
 from lyrist.training.journal import Sums
 
 Measure = Callable[[Any, Batch], Sums]
-"""From the model's outputs and a batch to the sums that are logged; ``loss`` (in nats) must be among them."""
+"""From the outputs of a model and a batch to the logged sums, which must include ``loss`` (in nats)."""
 
 
 def classification(outputs: Any, batch: Batch) -> Sums:
-    """Return cross-entropy in nats and correct answers, summed over the songs of the batch."""
+    """Return the cross-entropy in nats and the number of correct predictions, summed over the songs of the batch."""
     logits, labels = outputs.logits.float(), batch["labels"]
     return {
         "loss": (functional.cross_entropy(logits, labels, reduction="sum"), len(labels)),
@@ -26,12 +26,12 @@ def classification(outputs: Any, batch: Batch) -> Sums:
 
 
 def language(outputs: Any, batch: Batch) -> Sums:
-    """Return the nats of the tokens that are scored: those of lyrics and the end, neither conditions nor padding."""
-    return _summed(outputs, batch, batch["labels"][:, 1:])  # the first place of a row is predicted by nothing
+    """Return the nats of the scored tokens: lyrics and the end, without conditions and padding."""
+    return _summed(outputs, batch, batch["labels"][:, 1:])  # the first token is not predicted
 
 
 def continuation(outputs: Any, batch: Batch) -> Sums:
-    """Return the nats of the tokens that a decoder writes; all its labels are."""
+    """Return the nats of all labels of a decoder."""
     return _summed(outputs, batch, batch["labels"])
 
 
@@ -43,33 +43,33 @@ def _summed(outputs: Any, batch: Batch, labels: Any) -> Sums:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training run was."""
+    """Figures of a finished training run."""
 
     steps: int
-    """Updates made."""
+    """Number of updates."""
     epochs: float
-    """Passes over the training examples."""
+    """Number of epochs."""
     best_step: int
-    """The update whose weights were kept: the one with the lowest validation loss (the last without validation)."""
+    """The update with the lowest validation loss, whose weights were selected (without validation, the last)."""
     best_loss: float | None
-    """Its validation loss, in nats an item."""
+    """Its validation loss, in nats per item."""
     tokens: int
-    """Real tokens read in training, padding not counted."""
+    """Training tokens, without padding."""
     tokens_per_second: float
-    """Real tokens a second of training, validation not counted."""
+    """Training tokens per second, without padding and without validation time."""
     padding: float
-    """Share of the places in the batches that were padding."""
+    """Share of padding in the batches."""
     seconds: float
-    """Wall-clock seconds, validation included."""
+    """Wall-clock seconds, including validation."""
     device: str
     """``cpu``, or the name of the GPU."""
     precision: str
     """``float32`` or ``bf16``."""
     processes: int
-    """Processes that trained together."""
+    """Number of processes."""
     metrics: list[dict[str, Any]] = field(repr=False, default_factory=list)
     """The rows of ``metrics.jsonl``."""
 
     def summary(self) -> dict[str, Any]:
-        """Return all but the metrics, JSON-ready."""
+        """Return all figures except the metrics, ready for JSON."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "metrics"}

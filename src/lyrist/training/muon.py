@@ -1,7 +1,7 @@
-"""Muon for the matrices inside a network, AdamW for the rest, as one optimizer of PyTorch.
+"""Muon for the hidden matrices of a network and AdamW for other parameters, as one PyTorch optimizer.
 
-Muon moves a matrix along the orthogonal part of its momentum, so that every direction is learnt at one speed. Matrices
-of one shape are made orthogonal together, in bfloat16 where the device is fast at it.
+Muon updates a matrix by the orthogonalised momentum, so that all directions have the same step size. Matrices of the same shape
+are orthogonalised together, in bfloat16 on devices that are fast at it.
 
 Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024; Liu et al., Muon is scalable for
 LLM training, 2025 (the scale by shape).
@@ -25,7 +25,7 @@ EPSILON = 1e-10
 def orthogonal(matrices: Tensor, half: bool) -> Tensor:
     """Return matrices (n, rows, columns) with nearly the same singular vectors and singular values near 1.
 
-    By five rounds of a Newton-Schulz iteration of degree 5; values end between about 0.7 and 1.2.
+    Five steps of a Newton-Schulz iteration of degree 5; the singular values are then between about 0.7 and 1.2.
     """
     a, b, c = COEFFICIENTS
     x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
@@ -45,9 +45,9 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     matrices
-        What Muon moves: two-dimensional weights.
+        Two-dimensional weights for Muon.
     others
-        What AdamW moves.
+        Parameters for AdamW.
     lr
         Learning rate of AdamW; that of Muon is the same, times ``sqrt(max(1, rows / columns))`` and `GAIN`.
     weight_decay
@@ -69,7 +69,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter that has a gradient."""
+        """Update every parameter with a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -91,7 +91,7 @@ class Muon(torch.optim.Optimizer):
             moments = []
             for parameter in some:
                 state, gradient = self.state[parameter], parameter.grad
-                assert gradient is not None  # noqa: S101 - the caller has looked
+                assert gradient is not None  # noqa: S101 - the caller checks this
                 if "momentum" not in state:
                     state["momentum"] = torch.zeros_like(parameter)
                 state["momentum"].lerp_(gradient, 1 - MOMENTUM)
@@ -103,7 +103,7 @@ class Muon(torch.optim.Optimizer):
 
     def _by_adam(self, parameter: Tensor, group: dict[str, Any]) -> None:
         state, gradient = self.state[parameter], parameter.grad
-        assert gradient is not None  # noqa: S101 - the caller has looked
+        assert gradient is not None  # noqa: S101 - the caller checks this
         if not state:
             state["step"] = torch.zeros(())
             state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
@@ -117,11 +117,11 @@ class Muon(torch.optim.Optimizer):
 
 
 GAIN = 4.0
-"""Muon's learning rate beside AdamW's."""
+"""Ratio of the learning rate of Muon to that of AdamW."""
 
 
 def split(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the matrices inside the network, and its other parameters: vectors, embeddings, the output layer."""
+    """Return the hidden matrices of a network, and its other parameters: vectors, embeddings, the output layer."""
     outer = {id(p) for m in network.modules() if isinstance(m, nn.Embedding) for p in m.parameters(recurse=False)}
     outer |= {id(p) for name in OUTER for p in getattr(network, name, nn.Module()).parameters()}
     trained: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
@@ -131,4 +131,4 @@ def split(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 OUTER = ("head", "lm_head", "gate", "pointer")
-"""Layers whose matrices do not lie inside the network."""
+"""Layers whose matrices are updated by AdamW."""

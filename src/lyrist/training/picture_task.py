@@ -173,7 +173,7 @@ class PictureTask(Task):
         there, found = self.block, dict[str, Any]()
         for part in HELD:
             pixels, truth = there.pixels(part), there.labels(part)
-            if model.paints:
+            if model.is_autoencoder:
                 found[part] = score_reconstructions(pixels, model.reconstruct(pixels))
                 continue
             probabilities = model.predict_proba(pixels)
@@ -186,7 +186,7 @@ class PictureTask(Task):
                 found["test_without_copies"] = kept
         found["copies"] = self.copies.summary(len(there.rows("test")))
         found["ledger"] = there.pictures.ledger()
-        return found if model.paints else {**found, "majority": self.majority()}
+        return found if model.is_autoencoder else {**found, "majority": self.majority()}
 
     def majority(self) -> dict[str, Any]:
         """Return the test accuracy of always predicting the most frequent training class."""

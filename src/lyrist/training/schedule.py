@@ -1,4 +1,4 @@
-"""How long to train, how fast to learn, on what: the settings of a training run, resolved before it starts."""
+"""The settings of a training run: budget, learning rate, batch size, device."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 FREE = ("device", "precision", "threads", "track")
-"""Settings that an interrupted run may go on without: they decide where it is computed, not what."""
+"""Settings that may change when a run is resumed, because they do not affect the result."""
 
 SMALL = 5_000_000
-"""Weights below which a network is computed on one thread."""
+"""Number of parameters below which a network is computed on one thread."""
 
 FIRST, LAST = 0.04, 0.0005
 """Learning rate at the start and at the end of a one-cycle schedule, as shares of its peak."""
@@ -30,60 +30,61 @@ FIRST, LAST = 0.04, 0.0005
 class Schedule:
     """Settings of one training run; ``lyrist train --help`` shows them."""
 
-    steps: int | None = option(None, "budget: updates of the weights (instead of epochs)")
+    steps: int | None = option(None, "budget: number of updates (instead of epochs)")
     minutes: float | None = option(None, "budget: wall-clock minutes (instead of epochs)")
-    epochs: float | None = option(None, "budget: passes over the training songs")
-    pace: float = option(15.0, "budget where none is given: this many updates times the square root of the songs")
-    batch_size: int = option(16, "songs an update, over all processes together")
-    accumulate: int = option(1, "smaller batches that make up one update, where memory is short")
-    learning_rate: float = option(3e-3, "highest learning rate")
+    epochs: float | None = option(None, "budget: number of epochs")
+    pace: float = option(15.0, "default budget: this number times the square root of the number of songs, in updates")
+    batch_size: int = option(16, "songs per update, over all processes")
+    accumulate: int = option(
+        1, "gradient accumulation: split each update into this many smaller batches, to save memory"
+    )
+    learning_rate: float = option(3e-3, "peak learning rate")
     schedule: Literal["one-cycle", "linear", "cosine", "constant", "plateau"] = option(
-        "one-cycle", "how the learning rate moves: one-cycle, linear, cosine, constant or plateau (halved when stuck)"
+        "one-cycle",
+        "learning rate schedule: one-cycle, linear, cosine, constant or plateau (halved when the loss stops improving)",
     )
-    warmup: float = option(0.2, "share of the budget in which the learning rate rises")
+    warmup: float = option(0.2, "share of the budget for the linear or one-cycle warm-up of the learning rate")
     optimizer: Literal["adamw", "muon"] = option(
-        "adamw", "adamw; or muon for the matrices inside the network and AdamW for the rest"
+        "adamw", "adamw; or muon: Muon for the hidden matrices and AdamW for other parameters"
     )
-    weight_decay: float = option(0.01, "weight decay of the optimizer, on matrices")
-    clip: float = option(1.0, "largest norm of the gradient (0: no limit)")
-    average: float = option(
-        0.0, "share of the past that a running average of the weights keeps at each update (0: none)"
-    )
-    patience: int = option(0, "stop after this many validations without a better loss (0: never)")
+    weight_decay: float = option(0.01, "weight decay, only for matrices")
+    clip: float = option(1.0, "gradient clipping: largest norm (0: none)")
+    average: float = option(0.0, "decay of an exponential moving average of the weights (0: none)")
+    patience: int = option(0, "early stopping after this many validations without a better loss (0: never)")
     evaluate_every: int | None = option(
-        None, "validate every so many updates (default: about once an epoch; with --minutes ten times a run as well)"
+        None, "updates between validations (default: about one epoch; with --minutes also ten times per run)"
     )
-    log_every: int = option(10, "log the training loss every so many updates")
-    precision: Literal["auto", "float32", "bf16"] = option("auto", "auto: bf16 autocast where the device is fast at it")
+    log_every: int = option(10, "updates between logs of the training loss")
+    precision: Literal["auto", "float32", "bf16"] = option("auto", "auto: bf16 autocast on devices with fast bf16")
     threads: int | None = option(
-        None, "CPU threads (default: one for a network of less than 5 million weights, else all)"
+        None, "CPU threads (default: one for networks with less than 5 million parameters, else all)"
     )
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "auto: a GPU where there is one")
-    track: str = option("", "pass the figures on to tensorboard, or to another tracker that transformers knows")
-    seed: int = option(0, "decides the first weights, the order of the songs and what is dropped")
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "auto: a GPU if there is one")
+    track: str = option("", "also log to tensorboard, or to another tracker that transformers supports")
+    seed: int = option(0, "seed of the initial weights, the order of the songs and dropout")
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.minutes is not None:
-            raise UsageError("Give --steps or --minutes as the budget, not both.")
+            raise UsageError("Set either --steps or --minutes as the budget, not both.")
         positive = ("steps", "minutes", "epochs", "pace", "batch_size", "accumulate", "learning_rate", "evaluate_every")
         for name in (*positive, "log_every", "threads"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be more than 0.")
+                raise UsageError(f"--{name.replace('_', '-')} must be more than 0, got {value}.")
         for name in ("warmup", "weight_decay", "clip", "patience"):
             if getattr(self, name) < 0:
-                raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must not be negative.")
+                raise UsageError(f"--{name.replace('_', '-')} must not be negative, got {getattr(self, name)}.")
         if not 0 <= self.average < 1:
-            raise UsageError(f"--average is at least 0 and less than 1; {self.average} is not.")
+            raise UsageError(f"--average must be at least 0 and less than 1, got {self.average}.")
         if self.warmup > 1:
-            raise UsageError(f"--warmup is a share of the budget, from 0 to 1; {self.warmup} is not.")
+            raise UsageError(f"--warmup must be a share of the budget between 0 and 1, got {self.warmup}.")
 
     def updates_per_epoch(self, examples: int) -> int:
-        """Return the updates in one pass over so many examples."""
+        """Return the updates per epoch for a number of examples."""
         return max(1, -(-examples // self.batch_size))
 
     def total(self, examples: int) -> int:
-        """Return the updates of a whole run over so many examples; with a budget in minutes, more than could be made."""
+        """Return the updates of a whole run for a number of examples; with a budget in minutes, a very large number."""
         if self.minutes is not None:
             return 10**9
         if self.steps is not None:
@@ -93,9 +94,9 @@ class Schedule:
         return max(1, round(self.pace * math.sqrt(examples)))
 
     def evaluation_interval(self, examples: int) -> int:
-        """Return the updates between validations: as asked, else an epoch, but at least twelve validations a run.
+        """Return the updates between validations: as requested, else one epoch, but at least twelve validations per run.
 
-        With a budget in minutes nobody knows the updates of a run; the loop adds validations by the clock.
+        With a budget in minutes the number of updates is unknown; the loop then adds validations by elapsed time.
         """
         if self.evaluate_every:
             return self.evaluate_every
@@ -105,8 +106,8 @@ class Schedule:
     def rate(self, progress: float) -> float:
         """Return the learning rate at ``progress`` (0 to 1 of the budget), as a share of its peak.
 
-        ``one-cycle`` rises by half a cosine and falls by another (Smith, Super-convergence, 2018); the others rise
-        linearly, then fall linearly, by a cosine, or not at all.
+        ``one-cycle`` increases and decreases by half cosines (Smith, Super-convergence, 2018); the others increase linearly,
+        then decrease linearly, by a cosine, or not at all.
         """
         progress = min(max(progress, 0.0), 1.0)
         if progress < self.warmup:
@@ -121,7 +122,7 @@ class Schedule:
 
 
 def options_of(recipe: Recipe) -> list[Option]:
-    """Return the options of a recipe and, for a network, those of its training with the defaults that the recipe sets."""
+    """Return the options of a recipe and, for a network, those of the schedule with the defaults of the recipe."""
     own = getattr(recipe.options(), "schedule", {})
     found = list(recipe.parameters)
     if own or recipe.family == "neural":
@@ -133,11 +134,11 @@ def options_of(recipe: Recipe) -> list[Option]:
 
 @contextlib.contextmanager
 def threads(model: nn.Module, wanted: int | None = None) -> Iterator[None]:
-    """Compute on ``wanted`` CPU threads while the block runs; by default on one for a small network, else on all.
+    """Use ``wanted`` CPU threads while the block runs; by default one for a small network, else all.
 
-    Threads wait for each other after every operation. The operations of a small recurrent network take microseconds, so
-    that a second thread gains little on an idle machine and costs a multiple on a busy one, where each wait is for a
-    thread that has no core. The number depends on the network alone, so that the same seed gives the same sums.
+    Threads synchronise after every operation. The operations of a small recurrent network take microseconds, so a second thread
+    gains little on an idle machine and slows a busy one down several times. The default depends only on the network, so the same
+    seed gives the same result.
     """
     import torch
 
@@ -151,26 +152,26 @@ def threads(model: nn.Module, wanted: int | None = None) -> Iterator[None]:
 
 
 def device_for(wanted: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu`` or ``cuda`` stands for here.
+    """Return the device for ``auto``, ``cpu`` or ``cuda``.
 
     Raises
     ------
     LyristError
-        A GPU is wanted and there is none.
+        A GPU is requested and there is none.
     """
     import torch
 
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise LyristError(
-            "No CUDA GPU can be used here (none is there, or PyTorch was installed without CUDA); "
+            "No CUDA GPU is available (there is none, or PyTorch was installed without CUDA); "
             "choose --device cpu or --device auto."
         )
     return torch.device("cuda" if there and wanted != "cpu" else "cpu")
 
 
 def half_precision(wanted: str, device: torch.device) -> bool:
-    """Return whether to train under bf16 autocast: when asked, or with ``auto`` where the device computes in bf16.
+    """Return whether to train with bf16 autocast: if requested, or with ``auto`` on devices with fast bf16.
 
     On a CPU with bf16 instructions a recurrent network trains about twice as fast; without them it is much slower.
     """

@@ -1,7 +1,7 @@
-"""What a writer thinks of songs: the nats of every token, each exactly once, whatever the length of the song.
+"""Losses of a language model on whole songs: the nats of every token, each exactly once.
 
-What is unusual: a song that is longer than the model's context is read in windows that overlap by half, and each token
-is scored in the first window that reaches it, so that none is dropped and each has at least half a window before it.
+A song that is longer than the context of the model is split into windows that overlap by half. Each token is scored in the first
+window that contains it, so no token is skipped and each has at least half a window of context.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lyrist.training.schedule import device_for, threads
 from lyrist.training.song_tokens import REREAD, windows
 
 PLACES = 2**15
-"""Tokens, padding included, that are computed together at most."""
+"""Largest number of tokens per batch, padding included."""
 
 
 def losses(
@@ -39,7 +39,7 @@ def losses(
         return scored
     found = [np.zeros(len(ids) + 1) for ids in texts]
     parts = _windows(writer, texts, given)
-    # The longest first: songs of nearly equal length are computed together, and a lack of memory shows at once.
+    # Sorted by length: songs of similar length are computed together, and a lack of memory is noticed at the start.
     parts.sort(key=lambda part: (-len(part[0]), part[1], part[3]))
     with torch.inference_mode(), threads(model):
         for batch in _batches(parts, batch_size):
@@ -52,7 +52,7 @@ def losses(
 
 
 Part = tuple[list[int], int, int, int, int]
-"""Tokens of a window; its song; and where in the song it starts, is scored from, and ends."""
+"""Tokens of a window; its song; and its start, the first scored position and its end in the song."""
 
 
 def _windows(writer: Any, texts: Sequence[list[int]], given: Sequence[Mapping[str, str]]) -> list[Part]:
@@ -66,7 +66,7 @@ def _windows(writer: Any, texts: Sequence[list[int]], given: Sequence[Mapping[st
 
 
 def _batches(parts: Sequence[Part], size: int) -> list[Sequence[Part]]:
-    """Return runs of windows of at most ``size``, and of at most `PLACES` tokens; those in ``parts`` get shorter."""
+    """Return batches of at most ``size`` windows and `PLACES` tokens; ``parts`` must be sorted by decreasing length."""
     found, start = [], 0
     while start < len(parts):
         count = max(1, min(size, PLACES // len(parts[start][0])))
@@ -89,7 +89,7 @@ def _nats(model: Any, rows: Sequence[Sequence[int]], padding: int, device: torch
 
 
 def from_logits(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
-    """Return the nats of all tokens but the first, from the logits of any causal model, a few rows at a time."""
+    """Return the nats of all tokens but the first from the logits of any causal model, in slices."""
     count = max(1, SLICE // (ids.shape[1] * int(model.config.vocab_size)))
     parts = []
     for start in range(0, len(ids), count):

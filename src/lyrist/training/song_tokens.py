@@ -63,7 +63,7 @@ class Split:
 
 @dataclass(frozen=True)
 class SongTokens:
-    """All splits, and what is needed to read their tokens."""
+    """All splits, and their tokenizer and conditions."""
 
     splits: Mapping[str, Split]
     tokenizer: Any
@@ -86,12 +86,12 @@ class SongTokens:
         ]
 
     def sequences(self, split: str, bos: int, eos: int) -> Sequences:
-        """Return the written sequences ``[BOS] [conditions] lyrics [EOS]`` of a split."""
+        """Return the sequences ``[BOS] [conditions] lyrics [EOS]`` of a split."""
         return Sequences(self.splits[split], self.condition_ids, bos, eos)
 
 
 class Sequences(Sequence[NDArray[np.int32]]):
-    """Written sequences, put together when they are asked for."""
+    """The sequences of a split, assembled on access."""
 
     def __init__(self, split: Split, conditions: Sequence[NDArray[np.int32]], bos: int, eos: int) -> None:
         self.split, self._conditions, self.bos, self.eos = split, conditions, bos, eos
@@ -112,7 +112,7 @@ class Sequences(Sequence[NDArray[np.int32]]):
         return np.concatenate([prefix, lyrics, np.array([self.eos], dtype=np.int32)])
 
     def prefix(self, place: int) -> NDArray[np.int32]:
-        """Return the beginning and the conditions of a song."""
+        """Return BOS and the conditions of a song."""
         codes = self.split.conditions[place]
         found = [ids[code] for ids, code in zip(self._conditions, codes, strict=True) if code >= 0]
         return np.array([self.bos, *found], dtype=np.int32)
@@ -124,22 +124,22 @@ class Sequences(Sequence[NDArray[np.int32]]):
 
 
 def tokenise(corpus: Corpus, options: Any, condition: Sequence[str] = ()) -> SongTokens:
-    """Return the tokens of a corpus, made now or found beside it.
+    """Return the tokens of a corpus, from its token store or computed now.
 
     Parameters
     ----------
     corpus
-        Where the songs are.
+        The corpus.
     options
-        A `WriterOptions`, or those of a pretrained recipe, whose own tokenizer is then used.
+        A `WriterOptions`, or the options of a pretrained recipe, whose tokenizer is then used.
     condition
-        Columns of the corpus that each song is conditioned on.
+        Columns of the corpus that songs are conditioned on.
 
     Raises
     ------
     LyristError
-        The corpus has no such column, no value in it, no songs of the length that is asked for, or cannot be written
-        for lack of space. (Where it may not be written at all, the tokens are kept in a temporary folder.)
+        The corpus has no such column, no value in it, no songs of the requested length, or the disk is full. (If the corpus
+        is read-only, the tokens are stored in a temporary folder.)
     """
     _check(corpus, condition)
     settings = _settings(corpus, options, condition)
@@ -160,7 +160,7 @@ def tokenise(corpus: Corpus, options: Any, condition: Sequence[str] = ()) -> Son
 
 @contextlib.contextmanager
 def _built(place: Path) -> Iterator[Path]:
-    """Build a folder beside ``place`` and rename it; where another process was faster, its folder stays."""
+    """Build a folder next to ``place`` and rename it; if another process was faster, its folder is kept."""
     building = place.with_name(f".{place.name}-{os.getpid()}.partial")
     try:
         building.mkdir(parents=True, exist_ok=True)
@@ -175,13 +175,13 @@ def _built(place: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             building.replace(place)
         if not (place / MARKER).is_file():
-            raise LyristError(f"{place} is there but not whole; delete it, and it will be made again.")
+            raise LyristError(f"{place} is incomplete; delete it, and it will be built again.")
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
 def _clear(place: Path) -> None:
-    """Take away what processes that were killed had begun, here or (an hour ago) on another machine."""
+    """Delete unfinished folders of killed processes that are older than an hour."""
     long_ago = time.time() - 3600
     for left in place.parent.glob(f".{place.name}-*.partial"):
         process = left.name.removesuffix(".partial").rpartition("-")[2]
@@ -195,11 +195,11 @@ def _check(corpus: Corpus, condition: Sequence[str]) -> None:
         if column not in known:
             raise unknown("column to condition on,", column, known)
         if column in condition[:place]:
-            raise LyristError(f"The condition '{column}' is given twice; give it once.")
+            raise LyristError(f"The condition '{column}' is repeated; name it once.")
 
 
 def _settings(corpus: Corpus, options: Any, condition: Sequence[str]) -> dict[str, Any]:
-    """Return what decides about the tokens."""
+    """Return the settings that determine the tokens."""
     pretrained = hasattr(options, "tokenizer")
     return {
         "format": FORMAT,
@@ -213,7 +213,7 @@ def _settings(corpus: Corpus, options: Any, condition: Sequence[str]) -> dict[st
 
 
 def _identity(options: Any) -> str:
-    """Return the name of a pretrained tokenizer and a hash of what is in it."""
+    """Return the name of a pretrained tokenizer and a hash of its content."""
     content = options.tokenizer().backend_tokenizer.to_str()
     return f"{hashlib.sha256(content.encode()).hexdigest()[:12]}-{Path(options.model).stem}"
 
@@ -221,7 +221,7 @@ def _identity(options: Any) -> str:
 def _make(corpus: Corpus, options: Any, condition: Sequence[str], settings: Any, folder: Path) -> None:
     known = {column: _values(corpus, column) for column in condition}
     with hushed():
-        if hasattr(options, "tokenizer"):  # a pretrained model's own
+        if hasattr(options, "tokenizer"):  # that of a pretrained model
             tokenizer = options.tokenizer()
         else:
             texts = (text for texts in _texts(corpus, "train", "learning tokens") for text in texts)
@@ -234,21 +234,21 @@ def _make(corpus: Corpus, options: Any, condition: Sequence[str], settings: Any,
         ledger[split] = _write_split(corpus, split, tokenizer, known, options, folder)
     if not ledger["train"]["kept"]:
         raise LyristError(
-            f"No training song of {corpus.path} has the length asked for (--min-tokens {options.min_tokens}, "
-            f"--max-tokens {options.max_tokens}); give other lengths, or prepare the corpus with training songs."
+            f"No training song of {corpus.path} has the requested length (--min-tokens {options.min_tokens}, "
+            f"--max-tokens {options.max_tokens}); change these, or prepare the corpus with training songs."
         )
     tokenizer.save_pretrained(str(folder))
     files.write_json(folder / MARKER, {**settings, "conditions": known, "lyrics": lyrics, "ledger": ledger})
 
 
 def _values(corpus: Corpus, column: str) -> list[str]:
-    """Return the values that the training songs have in a column, sorted."""
+    """Return the distinct values of a column in the training songs, sorted."""
     found = corpus.scan("train").select(pl.col(column).cast(pl.String)).unique().drop_nulls().collect()
     values = sorted(value for value in found[column].to_list() if value.strip())
     if not values:
         raise LyristError(
-            f"No training song of {corpus.path} has a value in the column '{column}', so nothing can be conditioned on it; "
-            "name the column when the corpus is prepared, or leave it out of --condition."
+            f"No training song of {corpus.path} has a value in the column '{column}', so it cannot be a condition; "
+            "map the column when you prepare the corpus, or remove it from --condition."
         )
     return values
 
@@ -290,7 +290,7 @@ def _write_split(
 
 
 def _kept(lengths: NDArray[np.int64], options: Any, ledger: dict[str, Any]) -> NDArray[np.int64]:
-    """Return the rows whose length is as asked for, and count the others by reason."""
+    """Return the rows of the requested length, and count the others by reason."""
     reasons = {
         "no tokens": lengths == 0,
         f"fewer than {options.min_tokens} tokens": (lengths > 0) & (lengths < options.min_tokens),
@@ -307,7 +307,7 @@ def _kept(lengths: NDArray[np.int64], options: Any, ledger: dict[str, Any]) -> N
 
 
 def _codes(batch: pl.DataFrame, known: Mapping[str, Sequence[str]]) -> NDArray[np.int32]:
-    """Return the number of each song's value in each column, -1 where it has none that training songs have."""
+    """Return the number of each song's value in each column, -1 for a missing value or one that is not in training."""
     found = np.full((len(batch), len(known)), -1, dtype=np.int32)
     for place, (column, values) in enumerate(known.items()):
         number = {value: code for code, value in enumerate(values)}
@@ -316,9 +316,9 @@ def _codes(batch: pl.DataFrame, known: Mapping[str, Sequence[str]]) -> NDArray[n
 
 
 def _copy(raw: Path, place: Path, kind: Any, total: int) -> None:
-    """Turn raw numbers into an array file, in pieces that fit into any memory.
+    """Convert raw numbers to an ``.npy`` file in chunks.
 
-    They are written, not laid into memory that is mapped to the file: on a full disk that would kill the process.
+    The file is written and not memory-mapped: on a full disk a write to mapped memory would kill the process.
     """
     about = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": (total,)}
     with files.explained(place), place.open("wb") as target, raw.open("rb") as source:
@@ -336,7 +336,7 @@ def _open(folder: Path, temporary: Any = None) -> SongTokens:
             if len(found.starts) != len(found) + 1 or found.starts[-1] != len(found.ids):
                 raise ValueError(f"the parts of {split} differ in length")
     except (OSError, ValueError, EOFError) as error:
-        raise LyristError(f"{folder} is damaged ({error}); delete it, and it will be made again.") from error
+        raise LyristError(f"{folder} is damaged ({error}); delete it, and it will be built again.") from error
     known = {column: tuple(values) for column, values in info["conditions"].items()}
     return SongTokens(splits, tokenizer, known, info["ledger"], info["lyrics"], folder, temporary)
 
@@ -351,12 +351,12 @@ def _array(folder: Path, split: str, part: str) -> NDArray[Any]:
 
 
 OVERLAP = 0.25
-"""Share of a window that is a repetition of the one before, in training; in scoring it is `REREAD`."""
+"""Overlap of successive windows in training; in scoring it is `REREAD`."""
 
 REREAD = 0.5
 
 AS_REPORTED = 300
-"""Tokens that report 003 padded its songs to."""
+"""Tokens per song with ``--layout padded``."""
 
 
 def windows(length: int, size: int, overlap: float) -> list[tuple[int, int, int]]:
@@ -372,29 +372,29 @@ def windows(length: int, size: int, overlap: float) -> list[tuple[int, int, int]
 
 
 def chosen(songs: int, most: int) -> NDArray[np.int64]:
-    """Return the numbers of all songs, or of ``most`` of them (0: all), drawn always in the same way."""
+    """Return the numbers of all songs, or of a fixed random sample of ``most`` (0: all)."""
     drawn = np.random.default_rng(0).permutation(songs)[: most or None]
     found: NDArray[np.int64] = np.sort(drawn)
     return found
 
 
 class SongExamples:
-    """Whole songs, each in a row of its own, padded on the right.
+    """Whole songs, one per row, padded on the right.
 
     Parameters
     ----------
     sequences
         The songs.
     padding
-        The id that fills up the shorter ones of a batch.
+        The padding id.
     context
-        Tokens of a row at most, the conditions included; 0: no limit.
+        Largest number of tokens of a row, conditions included; 0: no limit.
     hidden
-        Share of the conditions that are left out, drawn anew each time a song is read.
+        Probability of hiding each condition, sampled each time a song is read.
     fixed
-        Cut each song to so many tokens and pad it to exactly so many, as report 003 did (0: no).
+        Truncate or pad each song to exactly this many tokens (0: no).
     most
-        Take so many songs at most, drawn always in the same way (0: all).
+        Use a fixed random sample of this many songs (0: all).
     """
 
     def __init__(
@@ -421,7 +421,7 @@ class SongExamples:
         return len(self._windows)
 
     def row(self, number: int) -> tuple[NDArray[np.int32], int]:
-        """Return the tokens of a row and the place of the first that is scored."""
+        """Return the tokens of a row and the position of the first scored token."""
         song, start, scored, end = (int(value) for value in self._windows[number])
         prefix = self._sequences.prefix(song)
         if self._hidden and len(prefix) > 1:
@@ -445,10 +445,9 @@ class SongExamples:
 
 
 class PackedExamples:
-    """Blocks of equal size, filled with several songs as far as they go; a song sees no other.
+    """Blocks of equal size with several songs each, which do not attend to each other.
 
-    Blocks are filled with the longest songs first, each into the block where it fits most tightly; a few places are left
-    over and hold padding.
+    Blocks are filled by best fit, the longest songs first; the rest of a block is padding.
     """
 
     def __init__(self, songs: SongExamples, padding: int, block: int) -> None:
@@ -476,23 +475,23 @@ class PackedExamples:
 
 
 def pack(lengths: NDArray[np.int64], size: int) -> list[list[int]]:
-    """Return which rows stand in which block, so that no block holds more than ``size`` tokens (best fit decreasing)."""
+    """Return the rows of each block, so that no block has more than ``size`` tokens (best fit decreasing)."""
     blocks: list[list[int]] = []
-    room: list[list[int]] = [[] for _ in range(size + 1)]  # by tokens left: the blocks
-    open_ = 0  # bit n is set where a block has n tokens left, so that the tightest fit is found at once
+    by_space: list[list[int]] = [[] for _ in range(size + 1)]  # the blocks by free tokens
+    spaces = 0  # bit n is set if a block has n free tokens, so that the best fit is found in one operation
     for number in np.argsort(-lengths, kind="stable"):
         length = int(lengths[number])
-        fitting = open_ >> length << length
+        fitting = spaces >> length << length
         left = (fitting & -fitting).bit_length() - 1 if fitting else size
         if fitting:
-            block = room[left].pop()
-            open_ &= ~(0 if room[left] else 1 << left)
+            block = by_space[left].pop()
+            spaces &= ~(0 if by_space[left] else 1 << left)
         else:
             block = len(blocks)
             blocks.append([])
         blocks[block].append(int(number))
-        room[left - length].append(block)
-        open_ |= 1 << (left - length)
+        by_space[left - length].append(block)
+        spaces |= 1 << (left - length)
     return blocks
 
 
@@ -507,7 +506,7 @@ def _all_windows(lengths: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 
 def examples(tokens: SongTokens, split: str, options: Any, shape: Any, *, training: bool) -> Any:
-    """Return the songs of a split as the options lay them out; validation always reads whole songs."""
+    """Return the songs of a split in the layout of the options; validation always uses whole songs."""
     sequences = tokens.sequences(split, shape.bos, shape.eos)
     most = 0 if training else options.validation_songs
     layout = getattr(options, "layout", "songs") if training else "songs"
@@ -518,26 +517,26 @@ def examples(tokens: SongTokens, split: str, options: Any, shape: Any, *, traini
 
 
 SNIPPET = 0.5
-"""Length of the longest snippet, as a share of the context."""
+"""Longest snippet, as a share of the context."""
 
 LINE = 40
-"""Tokens, about, after which a song is cut in training, so that short snippets are learnt as well."""
+"""Length in tokens of the first piece of a song in training, so that short snippets are learnt as well."""
 
 Source = Callable[[dict[str, str], Sequence[int]], list[int]]
-"""From the conditions and the tokens of a snippet to what the encoder reads."""
+"""From the conditions and the tokens of a snippet to the input of the encoder."""
 
 
 def pairs(length: int, context: int, first: int = 0) -> list[tuple[int, int, int]]:
-    """Return (snippet from, start, end) for a song of ``length`` tokens: each is written once, from ``start`` to ``end``.
+    """Return (start of the snippet, start, end) of pieces of a song; each of ``length`` tokens is in one piece.
 
     Parameters
     ----------
     length
         Tokens of the song, its end included.
     context
-        Tokens that are written at once.
+        Largest length of a piece.
     first
-        Tokens of the first piece; 0: as many as fit.
+        Length of the first piece; 0: as long as possible.
     """
     found, start, end = [], 0, min(length, first or context)
     while start < length:
@@ -547,7 +546,7 @@ def pairs(length: int, context: int, first: int = 0) -> list[tuple[int, int, int
 
 
 class Continuations:
-    """Pairs of what is read and what is written, as examples for the loop."""
+    """Pairs of encoder input and continuation, as examples for the training loop."""
 
     bucketed = True
 
@@ -588,7 +587,7 @@ class Continuations:
 
 
 def padded(rows: Sequence[Sequence[int]], filling: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return rows of ids filled up on the right, and their mask."""
+    """Return rows of ids padded on the right, and their mask."""
     ids = torch.full((len(rows), max(map(len, rows))), filling, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for place, row in enumerate(rows):
@@ -600,7 +599,7 @@ def padded(rows: Sequence[Sequence[int]], filling: int) -> tuple[torch.Tensor, t
 def continuation_losses(
     writer: Any, texts: Sequence[list[int]], given: Sequence[dict[str, str]], size: int, device: torch.device
 ) -> list[NDArray[np.float64]]:
-    """Return the nats of each token of each song and of its end, each written once."""
+    """Return the nats of each token of each song and of its end, by an encoder-decoder."""
     found = [np.zeros(len(ids) + 1) for ids in texts]
     parts = []
     for song, ids in enumerate(texts):

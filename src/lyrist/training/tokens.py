@@ -1,7 +1,7 @@
-"""Texts to token ids: a tokenizer learnt from the training texts alone, saved as ``tokenizer.json``.
+"""Tokenizers of the text classifiers, learnt from the training texts and saved as ``tokenizer.json``.
 
-Line ends are tokens. Where the lines of a song end tells much about who wrote it, and a tokenizer for web pages throws
-that away. A blank line (the end of a verse) is a token of its own.
+Line ends are tokens: line lengths are informative about the artist, and tokenizers for web pages discard them. A blank line (the
+end of a section) is a separate token.
 """
 
 from __future__ import annotations
@@ -29,22 +29,21 @@ CONTRACTIONS = (
     "hasn't", "hadn't", "gonna", "wanna", "gotta",
 )
 # fmt: on
-"""Function words of songs that scikit-learn's list lacks."""
+"""Function words of songs that are missing in scikit-learn's list."""
 
 FUNCTION_WORDS = frozenset(ENGLISH_STOP_WORDS) | frozenset(CONTRACTIONS)
-"""What ``drop_words`` leaves out."""
+"""Words that ``drop_words`` removes."""
 
 
 def learn(texts: Sequence[str], options: TokenOptions) -> PreTrainedTokenizerFast:
-    """Return a tokenizer whose vocabulary comes from ``texts``, most frequent first.
+    """Return a tokenizer with the vocabulary of ``texts``, most frequent first.
 
-    Ids: 0 is padding, 1 the unknown word; then words (or parts of words) in the order of their frequency, equal ones
-    in alphabetical order.
+    Ids: 0 is padding, 1 the unknown word; then words (or subwords) by decreasing frequency, ties in alphabetical order.
 
     Raises
     ------
     LyristError
-        The texts hold no word at all.
+        The texts have no words.
     """
     limits: dict[str, Any] = {
         "vocab_size": options.max_words,
@@ -64,14 +63,14 @@ def learn(texts: Sequence[str], options: TokenOptions) -> PreTrainedTokenizerFas
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() <= 2:
         raise LyristError(
-            "The training texts hold no words to learn from: they are empty, or every word is rarer than --min-count "
-            f"({options.min_count})."
+            "The training texts have no words: they are empty, or every word is rarer than --min-count "
+            f"({options.min_count}); lower it."
         )
     return wrap(tokenizer, options.max_length)
 
 
 def wrap(tokenizer: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
-    """Return the tokenizer as one of `transformers`, with padding on the right."""
+    """Return the tokenizer as a tokenizer of `transformers`, with padding on the right."""
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
@@ -94,7 +93,7 @@ def _normalizer(options: TokenOptions) -> Any:
 
 
 def _splitter(options: TokenOptions) -> Any:
-    """Return what finds the words (an apostrophe inside one belongs to it), line ends and punctuation marks."""
+    """Return the pre-tokenizer for words (including apostrophes inside words), line ends and punctuation."""
     kinds = [r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*"]
     if options.newlines and not options.drop_words:
         kinds.append(r"\n+")
@@ -115,14 +114,14 @@ def encode(
     texts
         n texts.
     max_length
-        Tokens kept of each text, from its beginning, special tokens included.
+        Truncate texts to this number of tokens, special tokens included.
     pairs
-        n texts that go before them as first of the two segments that pretrained encoders know.
+        n texts for the first of the two segments of pretrained encoders; ``texts`` are then the second.
 
     Returns
     -------
     list of arrays
-        n arrays of int32, of varied length.
+        n int32 arrays.
     """
     if not len(texts):
         return []

@@ -1,6 +1,6 @@
-"""Where else the figures of a training run go: TensorBoard, or any tracker that `transformers` can talk to.
+"""Experiment trackers: TensorBoard, or any tracker that `transformers` supports.
 
-``metrics.jsonl`` is written whatever is asked for here; a tracker only sees the same rows as they are made.
+``metrics.jsonl`` is always written; a tracker gets the same rows.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from transformers.integrations import integration_utils
 from lyrist.errors import LyristError, unknown
 
 TENSORBOARD = "tensorboard"
-"""The tracker that needs no account; also the folder in the run that its files stand in."""
+"""The tracker that needs no account; also the name of its folder in the run."""
 
 
 def tracker(name: str, folder: Path) -> tuple[TrainerCallback, ...]:
-    """Return what passes rows on to a tracker; nothing for an empty name, or in any process but the first.
+    """Return the callback of a tracker; none for an empty name, or in processes other than the first.
 
     Parameters
     ----------
     name
-        As `transformers` calls it: tensorboard, mlflow, wandb, trackio ...
+        Its name in `transformers`: tensorboard, mlflow, wandb, trackio ...
     folder
-        The run; TensorBoard's files go to ``tensorboard`` in it.
+        The run; the files of TensorBoard are in its folder ``tensorboard``.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def tracker(name: str, folder: Path) -> tuple[TrainerCallback, ...]:
     LyristError
         Its package is not installed.
     """
-    if not name or os.environ.get("RANK", "0") != "0":  # of torchrun's processes, one tells
+    if not name or os.environ.get("RANK", "0") != "0":  # only one of the processes of torchrun logs
         return ()
     known = integration_utils.INTEGRATION_TO_CALLBACK
     if name not in known:
@@ -50,10 +50,10 @@ def tracker(name: str, folder: Path) -> tuple[TrainerCallback, ...]:
         return (known[name](),)
     except (ImportError, RuntimeError) as error:
         way = "pip install 'lyrist[track]'" if name == TENSORBOARD else f"install the package of {name}"
-        raise LyristError(f"--track {name} needs a package that is not there ({error}); {way}.") from None
+        raise LyristError(f"--track {name} needs a package that is not installed ({error}); {way}.") from None
 
 
 def as_logged(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return a row of ``metrics.jsonl`` under the names that trackers know: ``eval_`` before what was validated."""
+    """Return a row of ``metrics.jsonl`` with the names of trackers: the prefix ``eval_`` for validation."""
     begin = "eval_" if row["split"] == "validation" else ""
     return {begin + name: value for name, value in row.items() if name not in ("step", "split")}

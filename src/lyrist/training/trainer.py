@@ -1,4 +1,4 @@
-"""The Trainer of the one loop; `lyrist.training.loop` says what is unusual about it and how to use it."""
+"""The Trainer of the training loop; see `lyrist.training.loop`."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from lyrist.training.schedule import FREE, Schedule, half_precision
 from lyrist.training.trackers import as_logged
 
 COSTLY = 8
-"""A validation that nobody placed waits until training has taken this many times as long as the one before it took."""
+"""A validation by elapsed time starts only after this many times the duration of the previous one."""
 
 
 class Loop(Resumable):
-    """One training run; `train` is how to use it."""
+    """One training run; used through `lyrist.training.loop.train`."""
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class Loop(Resumable):
         self.aside = self.cost = self.looked = 0.0
         self.started = self.saved = time.monotonic()
         super().__init__(model=model, args=_arguments(schedule, stream, device, folder), train_dataset=stream.dataset)
-        self.args._n_gpu = min(self.args._n_gpu, 1)  # never DataParallel: several GPUs are several processes
+        self.args._n_gpu = min(self.args._n_gpu, 1)  # no DataParallel: several GPUs need several processes
         self.averaged = Average(model, schedule.average) if schedule.average else None
         self.remove_callback(PrinterCallback)
-        self.add_callback(Watch(self))
+        self.add_callback(StepCallback(self))
         self.journal = Journal(folder if keep and self.is_world_process_zero() else None)
 
     def run(self, resume: bool) -> None:
-        """Train, or go on, and put the best weights in place."""
+        """Train or resume, then load the best weights."""
         checkpoint = last_checkpoint(self.folder) if resume else None
         finished = False
         if checkpoint:
@@ -91,8 +91,8 @@ class Loop(Resumable):
             self.network.load_state_dict(self.averaged.weights)
 
     def outcome(self) -> Outcome:
-        """Return what the run was, over all processes and interruptions."""
-        tokens, places = self._everywhere([self._counted("tokens"), self._counted("places")])
+        """Return the figures of the run, over all processes and interruptions."""
+        tokens, places = self._sum_over_processes([self._counted("tokens"), self._counted("places")])
         step = self.state.global_step
         return Outcome(
             steps=step,
@@ -109,21 +109,21 @@ class Loop(Resumable):
             metrics=self.journal.rows,
         )
 
-    # What the Trainer asks for.
+    # Overridden methods of the Trainer.
 
     def get_train_dataloader(self) -> Any:
-        """Return the stream of batches; it needs no loader, since its examples are ready in memory."""
+        """Return the stream of batches; it needs no data loader, because its examples are in memory."""
         return self.stream
 
     def create_optimizer(self, model: Any = None) -> Any:
-        """Return the optimizer that the schedule names."""
+        """Return the optimizer of the schedule."""
         if self.optimizer is None and self.schedule.optimizer == "muon":
             rate, decay = self.schedule.learning_rate, self.schedule.weight_decay
             self.optimizer = Muon(*muon.split(self.network), rate, decay, self.half)
         return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """Return the learning-rate schedule, by step or by the clock."""
+        """Return the learning rate schedule, by step or by elapsed time."""
         if self.lr_scheduler is None:
             kinds = torch.optim.lr_scheduler
             optimizer = self.optimizer if optimizer is None else optimizer
@@ -137,7 +137,7 @@ class Loop(Resumable):
         return self.lr_scheduler
 
     def compute_loss_context_manager(self) -> Any:
-        """Return bf16 autocast for a training step, where it is on."""
+        """Return the bf16 autocast context of a training step, if it is on."""
         if not self.half:
             return contextlib.nullcontext()
         return torch.autocast(self.args.device.type, dtype=torch.bfloat16)
@@ -145,29 +145,29 @@ class Loop(Resumable):
     def compute_loss(
         self, model: nn.Module, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the loss, and note what is to be logged."""
+        """Return the loss, and add the figures to the log."""
         loss, outputs = super().compute_loss(model, dict(inputs), True, num_items_in_batch)
         with torch.no_grad():
             items: dict[str, Any] = {}
-            if num_items_in_batch is not None:  # the Trainer has multiplied the loss by the number of processes
+            if num_items_in_batch is not None:  # the Trainer multiplies the loss by the number of processes
                 items["num_items_in_batch"] = num_items_in_batch / self.args.world_size
             self.tally.add(self.measure(outputs, {**inputs, **items}))
         return (loss, outputs) if return_outputs else loss
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Return 0: counting them costs time at each step and nothing reads them."""
+        """Return 0: the count is not used and takes time in each step."""
         return 0
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
-        """Validate, note the figures, keep the best weights, and stop where patience has run out."""
+        """Validate, log the figures, keep the best weights, and apply early stopping."""
         began = time.monotonic()
         loss = self.log_training()
         if self.validation is not None:
             with self.averaged.in_place(self.network) if self.averaged else contextlib.nullcontext():
                 figures = self._validate(self.validation)
                 loss = figures["loss"]
-                self._note("validation", figures)
-                self._judge(loss)
+                self._log_row("validation", figures)
+                self._select(loss)
         self.cost = time.monotonic() - began
         self.aside += self.cost
         self.looked = self.elapsed()
@@ -176,14 +176,14 @@ class Loop(Resumable):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    # What is decided here.
+    # Logging, validation and model selection.
 
     def elapsed(self) -> float:
-        """Return the seconds of this run, those before an interruption included."""
+        """Return the seconds of this run, including those before an interruption."""
         return self.before["seconds"] + time.monotonic() - self.started
 
     def after_step(self, control: TrainerControl) -> None:
-        """Log, and ask for a validation when it is time."""
+        """Log, and request a validation if it is due."""
         step = self.state.global_step
         if self.averaged:
             self.averaged.update(self.network, step)
@@ -199,7 +199,7 @@ class Loop(Resumable):
         self.advance(step, total, note)
 
     def log_training(self) -> float:
-        """Note the training figures since the last time; return the loss (infinite where there is none)."""
+        """Log the training figures since the last call; return the loss (infinite if there is none)."""
         if not self.tally:
             return math.inf
         figures = self.tally.means(self.accelerator.reduce, self.args.device)
@@ -208,12 +208,12 @@ class Loop(Resumable):
                 f"The training loss is no longer a number at step {self.state.global_step}; "
                 f"train again with a lower --learning-rate (it was {self.schedule.learning_rate:g})."
             )
-        self._note("train", figures)
+        self._log_row("train", figures)
         return figures["loss"]
 
-    def _note(self, split: str, figures: dict[str, float]) -> None:
+    def _log_row(self, split: str, figures: dict[str, float]) -> None:
         step = self.state.global_step
-        (tokens,) = self._everywhere([self._counted("tokens")])
+        (tokens,) = self._sum_over_processes([self._counted("tokens")])
         row = {"step": step, "epoch": round(step / self.stream.updates_per_epoch, 4), "split": split, **figures}
         row |= {"tokens": int(tokens), "seconds": round(self.elapsed(), 3)}
         self.journal.add(row)
@@ -228,7 +228,7 @@ class Loop(Resumable):
             for rows in batches[self.args.process_index :: self.args.world_size]:
                 batch = self._prepare_inputs(examples.collate(rows))
                 tally.add(self.measure(self.network(**batch), batch))
-            if not tally:  # fewer batches than processes: this one must still know the names of the figures
+            if not tally:  # fewer batches than processes: this process still needs the names of the figures
                 batch = self._prepare_inputs(examples.collate(batches[0]))
                 sums = self.measure(self.network(**batch), batch)
                 tally.add({name: (0.0, 0 * count) for name, (_, count) in sums.items()})
@@ -239,7 +239,7 @@ class Loop(Resumable):
             )
         return figures
 
-    def _judge(self, loss: float) -> None:
+    def _select(self, loss: float) -> None:
         if self.best[1] is None or loss < self.best[1]:
             weights = {
                 name: value.detach().cpu().clone().contiguous() for name, value in self.network.state_dict().items()
@@ -251,24 +251,24 @@ class Loop(Resumable):
             self.control.should_training_stop = True
 
     def done(self, step: int) -> float:
-        """Return the share of the budget that is used up, what was before an interruption included."""
+        """Return the used share of the budget, including the time before an interruption."""
         if self.schedule.minutes is not None:
             return self._clock() / (60 * self.schedule.minutes)
         return step / self.state.max_steps if self.state.max_steps else 0.0
 
     def _due(self, clock: float) -> bool:
-        """Return whether a budget in minutes asks for a validation: ten times a run, unless it costs too much of it."""
+        """Return whether a validation is due with a budget in minutes: ten times per run, unless it takes too long."""
         if self.validation is None or self.schedule.minutes is None or self.schedule.evaluate_every is not None:
             return False
-        since, cost = self._everywhere([self.looked, self.cost] if self.args.process_index == 0 else [0.0, 0.0])
+        since, cost = self._sum_over_processes([self.looked, self.cost] if self.args.process_index == 0 else [0.0, 0.0])
         return clock - since >= max(6 * self.schedule.minutes, COSTLY * cost)
 
     def _clock(self) -> float:
-        """Return the elapsed seconds of the first process: all must move the learning rate and stop together."""
+        """Return the elapsed seconds of the first process, so that all processes have the same learning rate and end."""
         mine = self.elapsed() if self.args.process_index == 0 else 0.0
-        return self._everywhere([mine])[0]
+        return self._sum_over_processes([mine])[0]
 
-    def _everywhere(self, values: list[float]) -> list[float]:
+    def _sum_over_processes(self, values: list[float]) -> list[float]:
         """Return the sums over all processes."""
         if self.args.world_size == 1:
             return values
@@ -280,11 +280,11 @@ class Loop(Resumable):
     def _counted(self, name: str) -> float:
         return float(self.before[name] + getattr(self.stream, name))
 
-    # Going on after an interruption.
+    # Resuming after an interruption.
 
     def _save_now(self) -> bool:
         due = time.monotonic() - self.saved >= checkpoints.SAVE_SECONDS or self.control.should_training_stop
-        return self.keep and self.state.global_step > 0 and self._everywhere([float(due)])[0] > 0
+        return self.keep and self.state.global_step > 0 and self._sum_over_processes([float(due)])[0] > 0
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         began = time.monotonic()
@@ -293,8 +293,8 @@ class Loop(Resumable):
         self.aside += self.saved - began
 
     def write_progress(self, folder: Path) -> None:
-        """Write the clock, the counts and the best weights so far."""
-        tokens, places = self._everywhere([self._counted("tokens"), self._counted("places")])
+        """Write the elapsed time, the counts and the best weights so far."""
+        tokens, places = self._sum_over_processes([self._counted("tokens"), self._counted("places")])
         if not self.is_world_process_zero():
             return
         if self.best[2]:
@@ -316,7 +316,7 @@ class Loop(Resumable):
         files.write_json(folder / "lyrist.json", state)
 
     def _restore(self, checkpoint: Path) -> bool:
-        """Take up what `write_progress` left; return whether nothing is left to train."""
+        """Load what `write_progress` wrote; return whether the training was finished."""
         saved = files.read_json(checkpoint / "lyrist.json", "a checkpoint")
         changed = {name for name, value in self._settings().items() if saved["settings"].get(name) != value}
         if changed:
@@ -324,7 +324,7 @@ class Loop(Resumable):
         step = int(checkpoint.name.rpartition("-")[2])
         self.stream.start = self.state.global_step = step
         self.before = saved["before"]
-        if self.args.process_index:  # the counts are those of all processes together
+        if self.args.process_index:  # the counts are sums over all processes
             self.before |= {"tokens": 0, "places": 0}
         best = checkpoint / "best.safetensors"
         self.best = (*saved["best"], load_file(best) if best.exists() else {})
@@ -335,7 +335,7 @@ class Loop(Resumable):
         return bool(saved["finished"])
 
     def _settings(self) -> dict[str, Any]:
-        """Return what must not change between the start of a run and its end."""
+        """Return the settings that must not change when a run is resumed."""
         settings = dataclasses.asdict(self.schedule)
         for name in FREE:
             del settings[name]
@@ -344,8 +344,8 @@ class Loop(Resumable):
         return settings | {"songs": len(lengths), "tokens in them": int(lengths.sum()), "network": shapes}
 
 
-class Watch(TrainerCallback):
-    """Tells the loop when a step is done."""
+class StepCallback(TrainerCallback):
+    """Calls the loop after each step."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -353,7 +353,7 @@ class Watch(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        """Log and validate where it is time."""
+        """Log and validate if it is due."""
         self.loop.after_step(control)
         return control
 

@@ -1,8 +1,7 @@
-"""Tokenizers of writers: a byte-level encoding learnt from the training songs, and tokens for what a song is conditioned on.
+"""Tokenizers of language models: byte-level BPE learnt from the training songs, and tokens for conditions.
 
-What is unusual: a line end is always a token of its own, so that lines can be counted and kept while a song is written;
-every text can be encoded and comes back exactly; and a condition is one token that no text of a song ever becomes, even
-where a song contains the very characters of its name.
+A line end is always a separate token, so that lines can be counted during generation. Every text can be encoded and is decoded
+exactly. A condition is one token that no text of a song is encoded to, even if the song contains the characters of its name.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ PIECES = (
     r"|[^\S\n]+(?!\S)"
     r"|[^\S\n]"
 )
-"""What no token reaches across. A space belongs to the word after it."""
+"""Pre-tokenization: no token crosses these pieces. A space belongs to the word after it."""
 
 
 def learn(texts: Iterable[str], size: int, sections: bool = False) -> PreTrainedTokenizerFast:
@@ -38,7 +37,7 @@ def learn(texts: Iterable[str], size: int, sections: bool = False) -> PreTrained
     Raises
     ------
     LyristError
-        There is nothing to learn from.
+        There is no text.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -56,14 +55,14 @@ def learn(texts: Iterable[str], size: int, sections: bool = False) -> PreTrained
     )
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() <= 259:
-        raise LyristError("The training songs hold no text to learn a vocabulary from; prepare a larger corpus.")
+        raise LyristError("The training songs have no text to learn a vocabulary from; prepare a larger corpus.")
     if sections:
         tokenizer.add_tokens([AddedToken(f"[{kind}]", normalized=False) for kind in KINDS])
     return wrap(tokenizer)
 
 
 def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
-    """Return the tokenizer as one of `transformers`; called on a prompt, it puts the beginning of a song before it."""
+    """Return the tokenizer as a tokenizer of `transformers`, which adds BOS before a prompt."""
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
     )
@@ -79,34 +78,34 @@ def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
 
 
 def condition_token(column: str, value: str) -> str:
-    """Return the token that stands for a value of a column, such as ``<|genre:rap|>``."""
+    """Return the token of a value of a column, such as ``<|genre:rap|>``."""
     return f"<|{column}:{value}|>"
 
 
 def add_conditions(tokenizer: PreTrainedTokenizerFast, known: Mapping[str, Sequence[str]]) -> None:
-    """Add a token for each value of each column, and check that each is one token and all are different.
+    """Add a token for each value of each column, and check that they are single, distinct tokens.
 
     Raises
     ------
     LyristError
-        Two of them, or one and an older token, cannot be told apart.
+        Two values have the same token, or one is equal to an existing token.
     """
     names = [condition_token(column, value) for column, values in known.items() for value in values]
-    # transformers strips what it adds, so two values may become one; the id that comes back tells.
+    # transformers strips added tokens, so two values may get the same id.
     before = len(tokenizer)
     backend = tokenizer.backend_tokenizer
     backend.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
     ids = [backend.token_to_id(name) or 0 for name in names]
     if len(set(ids)) < len(names) or min(ids, default=before) < before:
         twice = next(name for place, name in enumerate(names) if ids.index(ids[place]) < place or ids[place] < before)
-        raise LyristError(f"The condition {twice} cannot be told from another token; rename that value in the table.")
+        raise LyristError(f"The condition {twice} is equal to another token; rename that value in the table.")
     for name, number in zip(names, ids, strict=True):
         if backend.encode(name, add_special_tokens=False).ids != [number]:
-            raise LyristError(f"The condition {name} is no single token; rename that value in the table.")
+            raise LyristError(f"The condition {name} is not a single token; rename that value in the table.")
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
-    """Return the tokens of each text; what looks like a special token in it is text."""
+    """Return the tokens of each text; special tokens in it are encoded as plain text."""
     backend: Any = tokenizer.backend_tokenizer
     before = backend.encode_special_tokens
     backend.encode_special_tokens = True
@@ -119,5 +118,5 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[lis
 
 
 def decode(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> str:
-    """Return the text of tokens; special ones are left out, and nothing is tidied."""
+    """Return the text of tokens, without special tokens and without clean-up."""
     return str(tokenizer.backend_tokenizer.decode([int(i) for i in ids], skip_special_tokens=True))

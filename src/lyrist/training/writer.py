@@ -1,7 +1,7 @@
-"""Any writing recipe fitted to a corpus, and what it fits: a `Writer`, which reads, scores and is saved with its tokenizer.
+"""Language models for lyrics: fitting any recipe of the task "write", and the fitted `Writer`.
 
-What is unusual: recipes of three families share one way. Networks are trained by the loop of the classifiers; models of
-counts learn from the same sequences; a mixture does both, first its network, then the rest.
+A "writer" is a language model with its tokenizer and conditions. Networks are trained by the same loop as classifiers; n-gram
+models are fitted on the same sequences; a mixture does both, first its network.
 """
 
 from __future__ import annotations
@@ -38,42 +38,42 @@ FORMAT = 1
 
 @dataclass
 class Writer:
-    """A model of songs with its tokenizer and the conditions that it knows."""
+    """A language model with its tokenizer and conditions."""
 
     model: Any
     tokenizer: Any
     conditions: dict[str, tuple[str, ...]]
-    """Column to the values that it was trained with."""
+    """Column to the values in training."""
     recipe: str = ""
     context: int = 0
-    """Tokens that it reads at once, beginning and conditions included; 0: any number."""
+    """Context length in tokens, BOS and conditions included; 0: unlimited."""
     seq2seq: bool = False
-    """Whether an encoder reads the instruction and a decoder writes the song."""
+    """Whether it is an encoder-decoder, with an instruction as input."""
     trained: bool = True
-    """Whether the rows of the tokens that were added to a pretrained model were trained."""
+    """Whether the embeddings of tokens added to a pretrained model were trained."""
     outcome: Outcome | None = field(default=None, repr=False)
-    """What its training in the loop was; None for models of counts and after `load`."""
+    """Figures of the training; None for n-gram models and after `load`."""
     style: Style = field(default_factory=Style, repr=False)
-    """What is usual for each condition; empty for writers that know none."""
+    """The logit bias of each condition; empty without conditions."""
     ledger: dict[str, Any] = field(default_factory=dict, repr=False)
-    """Songs read, kept and dropped (by length) of each split that training read; empty after `load`."""
+    """Songs read, kept and dropped (by length) of each split used in training; empty after `load`."""
 
     # Reading.
 
     def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
-        """Return what stands before the lyrics: the beginning of a song, and a token for each condition.
+        """Return the prefix of the lyrics: BOS and a token for each condition.
 
-        Of a seq2seq writer it is the instruction, without its end; `source` returns all that its encoder reads.
+        For an encoder-decoder it is the instruction without EOS; `source` returns the whole input of the encoder.
 
         Parameters
         ----------
         given
-            Column to value; columns that are left out are not conditioned on.
+            Column to value; other columns are not conditioned on.
 
         Raises
         ------
         UsageError
-            The writer was not trained with such a column or value; the message lists those it knows.
+            The model was not trained with such a column or value; the message lists the known ones.
         """
         values = self.checked(given)
         if self.seq2seq:
@@ -82,45 +82,45 @@ class Writer:
         return [self.bos, *self.tokenizer.convert_tokens_to_ids(names)]
 
     def source(self, given: Mapping[str, str] | None, snippet: Sequence[int] = ()) -> list[int]:
-        """Return what the encoder of a seq2seq writer reads: the instruction, the song so far, and the end."""
+        """Return the encoder input of an encoder-decoder: the instruction, the song so far, and EOS."""
         return [*self.prefix(given), *snippet, self.eos]
 
     def checked(self, given: Mapping[str, str] | None) -> dict[str, str]:
-        """Return the conditions in the order of the writer's own, after a look at whether it knows them."""
+        """Return the conditions in the order of `conditions`, after checking that they are known."""
         given = {column: value for column, value in (given or {}).items() if value}
         for column, value in given.items():
             if column not in self.conditions:
                 if not self.conditions:
                     raise UsageError(
-                        f"This writer was trained without conditions, so it cannot be given a {column}; "
+                        f"This model was trained without conditions, so it cannot be conditioned on a {column}; "
                         f"train one with --condition {column}."
                     )
-                raise unknown("condition of this writer called", column, self.conditions)
+                raise unknown("condition of this model called", column, self.conditions)
             if value not in self.conditions[column]:
-                raise unknown(f"{column} that this writer was trained with called", value, self.conditions[column])
+                raise unknown(f"{column} in the training of this model called", value, self.conditions[column])
         return {column: given[column] for column in self.conditions if column in given}
 
     @property
     def bos(self) -> int:
-        """Return the token that begins a song."""
+        """Return the BOS token."""
         found = self.tokenizer.bos_token_id
         return int(self.eos if found is None else found)
 
     @property
     def eos(self) -> int:
-        """Return the token that ends a song."""
+        """Return the EOS token."""
         return int(self.tokenizer.eos_token_id)
 
-    def lean(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
-        """Return how usual each token is for the conditions, as `lyrist.training.logit_bias` has it, (vocabulary,)."""
-        return self.style.lean(self.checked(given), int(self.model.config.vocab_size))
+    def style_bias(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
+        """Return the logit bias of each token for the conditions (see `lyrist.training.logit_bias`), (vocabulary,)."""
+        return self.style.bias(self.checked(given), int(self.model.config.vocab_size))
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of lyrics; what looks like a special token in them is text."""
+        """Return the tokens of lyrics; special tokens in them are encoded as plain text."""
         return vocabularies.encode(self.tokenizer, [text])[0]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the lyrics that tokens stand for; special tokens are left out, and nothing else is changed."""
+        """Return the text of tokens without special tokens."""
         return vocabularies.decode(self.tokenizer, ids)
 
     def losses(
@@ -130,16 +130,16 @@ class Writer:
         batch_size: int = 16,
         device: str = "auto",
     ) -> list[NDArray[np.float64]]:
-        """Return the nats of each token of each song and of its end, given the beginning and its conditions.
+        """Return the nats of each token of each song and of its end, given BOS and the conditions.
 
         Parameters
         ----------
         lyrics
             n songs of any length.
         given
-            The conditions of each; None: no song has any. Values that the writer does not know are left out.
+            The conditions of each; None: no conditions. Unknown values are ignored.
         batch_size
-            Songs that are computed together at most; nothing but rounding depends on it.
+            Largest number of songs per batch; the result depends on it only by rounding.
         device
             auto, cpu or cuda.
 
@@ -151,22 +151,22 @@ class Writer:
         Raises
         ------
         LyristError
-            The tokens that were added to a pretrained model were never trained.
+            Tokens added to a pretrained model were not trained.
         """
         conditions = [self.known(each) for each in given] if given is not None else [{} for _ in lyrics]
         return scoring.losses(self, list(lyrics), conditions, batch_size, device)
 
     def known(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """Return of ``given`` what this writer knows."""
+        """Return the conditions in ``given`` that the model knows."""
         return {c: str(given[c]) for c, values in self.conditions.items() if given.get(c) in values}
 
     def check_scorable(self) -> None:
-        """Raise where the model cannot be scored honestly."""
+        """Raise an error if scores of the model would be meaningless."""
         if not self.trained:
             raise LyristError(
-                f"This '{self.recipe}' has added tokens (for conditions or for the line end) whose rows were never "
-                "trained: untrained rows take probability from every real token, so no score would mean anything. "
-                "Train it for at least one step, or compare with a pretrained model that needs none."
+                f"This '{self.recipe}' has added tokens (for conditions or for the line end) whose embeddings were not "
+                "trained: they take probability from all other tokens, so scores would be meaningless; "
+                "train it for at least one step, or use a pretrained model that needs no added tokens."
             )
 
     # On disk.
@@ -186,19 +186,19 @@ class Writer:
 
     @classmethod
     def load(cls, folder: Path, recipe: str | None = None) -> Writer:
-        """Open what `save` wrote.
+        """Load what `save` wrote.
 
         Parameters
         ----------
         folder
-            Where it was written.
+            The folder of the model.
         recipe
-            The recipe that ``run.json`` names; None: the one that ``writer.json`` names.
+            The recipe in ``run.json``; None: that in ``writer.json``.
 
         Raises
         ------
         LyristError
-            A file is missing or damaged, or the tokenizer is not the model's.
+            A file is missing or damaged, or the tokenizer does not match the model.
         """
         about = files.read_json(folder / MARKER, "a saved writer")
         match about:
@@ -222,24 +222,24 @@ class Writer:
         return writer
 
     def check_tokenizer(self, where: str) -> None:
-        """Raise where the model has no row for a token of the tokenizer, or a condition is no single token."""
+        """Raise an error if the model has no embedding for a token, or a condition has no token."""
         rows = int(self.model.config.vocab_size)
         if len(self.tokenizer) > rows:
             raise LyristError(
                 f"The tokenizer in {where} does not match its model: it has {len(self.tokenizer):,} tokens, the model "
-                f"{rows:,}; put back the tokenizer that was saved with it, or train the writer again."
+                f"{rows:,}; restore the tokenizer that was saved with it, or train the model again."
             )
         known = self.tokenizer.get_vocab()
         for column, values in self.conditions.items():
             for value in values:
                 if not self.seq2seq and vocabularies.condition_token(column, value) not in known:
                     raise LyristError(
-                        f"The tokenizer in {where} does not match: it lacks the token for the {column} '{value}'; "
-                        "put back the tokenizer that was saved with the model, or train the writer again."
+                        f"The tokenizer in {where} does not match its model: the token of the {column} '{value}' is missing; "
+                        "restore the tokenizer that was saved with the model, or train the model again."
                     )
 
     def parameters(self) -> int:
-        """Return the number of weights, or of counts, of the model."""
+        """Return the number of parameters, or of n-grams, of the model."""
         own = getattr(self.model, "size", None)
         return int(own()) if callable(own) else sum(weights.numel() for weights in self.model.parameters())
 
@@ -248,12 +248,12 @@ class Writer:
 
 
 def configure(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> tuple[registry.Recipe, Any, Schedule]:
-    """Return a writing recipe, its options and the schedule (which recipes of counts do not read).
+    """Return a recipe of the task "write", its options and the schedule (unused by n-gram recipes).
 
     Raises
     ------
     UsageError
-        The recipe is not one that writes, or an option is unknown or has a wrong value.
+        The recipe has another task, or an option is unknown or has a wrong value.
     """
     recipe = registry.get(recipe_name)
     if recipe.task != "write":
@@ -266,7 +266,7 @@ def configure(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> tu
 
 
 def resolved(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
-    """Return every option of a recipe with the value that it will have, for ``run.json``."""
+    """Return every option of a recipe with its effective value, for ``run.json``."""
     recipe, settings, schedule = configure(recipe_name, options, seed)
     more = dataclasses.asdict(schedule) if recipe.trained_in_steps else {}
     return {**dataclasses.asdict(settings), **more}
@@ -282,31 +282,31 @@ def fit_writer(
     folder: Path | None = None,
     resume: bool = False,
 ) -> Writer:
-    """Fit a writing recipe to the training songs of a corpus.
+    """Fit a language model on the training songs of a corpus.
 
     Parameters
     ----------
     corpus
-        Its training songs are learnt from; its validation songs choose the best step, or fit the weights of a mixture.
+        The corpus; its validation songs select the best step, or fit the weights of a mixture.
     recipe
-        A recipe that writes.
+        A recipe of the task "write".
     options
-        Options of the recipe and of the `Schedule`, by name; strings are read as the command line does.
+        Options of the recipe and of the `Schedule`, by name; strings are converted as on the command line.
     condition
-        Columns of the corpus that are told to the writer before each song, such as genre.
+        Columns of the corpus to condition on, such as genre.
     seed
-        Decides everything that is drawn at random.
+        The seed.
     folder
-        Where ``metrics.jsonl`` and checkpoints go while it is fitted; None: nowhere.
+        The folder for ``metrics.jsonl`` and checkpoints during the fit; None: none are written.
     resume
-        Go on from the checkpoint in ``folder``.
+        Continue from the checkpoint in ``folder``.
 
     Raises
     ------
     UsageError
         The recipe, an option or a condition is unknown.
     LyristError
-        There is nothing to learn from, or what a pretrained recipe needs is not there.
+        There are no training songs, or a pretrained model cannot be loaded.
     """
     found, settings, schedule = configure(recipe, dict(options or {}), seed)
     tokens = tokenise(corpus, settings, tuple(condition))
@@ -330,10 +330,10 @@ def fit_writer(
 
 
 def untuned(recipe: str, options: Mapping[str, Any] | None = None) -> Writer:
-    """Open the pretrained model of `causal` or `t5` as it is, without conditions, to compare a tuned one with."""
+    """Return the pretrained model of `causal` or `t5` without fine-tuning and without conditions, for comparison."""
     found, settings, _ = configure(recipe, dict(options or {}))
     if not hasattr(settings, "tokenizer"):
-        raise UsageError(f"The recipe '{recipe}' starts from nothing; there is no pretrained model behind it.")
+        raise UsageError(f"The recipe '{recipe}' is trained from scratch; it has no pretrained model.")
     with hushed():
         tokenizer = settings.tokenizer()
         tokens = SongTokens({}, tokenizer, {}, {}, len(tokenizer))
@@ -341,12 +341,12 @@ def untuned(recipe: str, options: Mapping[str, Any] | None = None) -> Writer:
         model = found.build(dataclasses.replace(settings, lora=False), shape).eval()
     writer = Writer(model, tokenizer, {}, recipe, _context(model, shape), bool(model.config.is_encoder_decoder))
     _describe(writer)
-    writer.trained = "\n" not in tokenizer.get_added_vocab()  # nothing else is added here
+    writer.trained = "\n" not in tokenizer.get_added_vocab()  # the line end is the only token that may be added here
     return writer
 
 
 def _context(model: Any, shape: WriterShape) -> int:
-    """Return how many tokens a model reads at once: its own figure, or what was asked for within its limit."""
+    """Return the context length of a model: that of its configuration, or the requested one within its limit."""
     config = model.config
     if hasattr(config, "context"):
         return int(config.context)
@@ -372,7 +372,7 @@ def _train(
     folder: Path | None,
     resume: bool,
 ) -> Outcome:
-    """Train a network in the one loop."""
+    """Train a network in the training loop."""
     if writer.seq2seq:
         about = (writer.source, shape.padding, shape.eos, shape.context)
         songs: Any = Continuations(tokens, "train", *about, settings.condition_dropout, 0)
@@ -382,7 +382,7 @@ def _train(
         held = song_tokens.examples(tokens, "validation", settings, shape, training=False)
     network.loss_only = True
     try:
-        with warnings.catch_warnings():  # what adapters ask of transformers goes by another name by now
+        with warnings.catch_warnings():  # peft uses a deprecated name
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
             return train(
                 network,
@@ -400,7 +400,7 @@ def _train(
 
 
 def _describe(writer: Writer) -> None:
-    """Have ``generate`` and ``pipeline`` know how a song begins and ends, and sample rather than repeat the likeliest."""
+    """Set the generation defaults: special tokens, and sampling instead of greedy decoding."""
     writer.trained = writer.outcome is None or writer.outcome.steps > 0
     config: Any = writer.model.generation_config
     config.bos_token_id, config.eos_token_id = writer.bos, writer.eos
