@@ -176,7 +176,7 @@ def test_no_songs_and_empty_songs(tmp_path: Path) -> None:
 
 
 def test_small_tables_have_whole_sketches() -> None:
-    assert [scale_of(rows) for rows in (0, 1, 100_000, 100_001, 300_000, 1_000_000, 10**8)] == [1, 1, 1, 2, 4, 8, 8]
+    assert [scale_of(rows) for rows in (0, 1, 25_000, 25_001, 60_000, 200_000, 10**8)] == [1, 1, 1, 2, 4, 8, 8]
 
 
 # --- clusters and medleys

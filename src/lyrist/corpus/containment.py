@@ -49,7 +49,7 @@ _SHARE = 0.125  # ... and their share of the smaller sketch: edits break more se
 _MEMBERS = 8  # songs of a cluster of near-copies that are compared, evenly spread over its lengths
 _ENTRIES = 4 << 20  # of sketches, and of pairs, in memory at one time: about 200 MB
 _PAIRS = 131_072  # pairs whose texts are in memory at one time
-_EVERY, _SPARSEST = 100_000, 8
+_EVERY, _SPARSEST = 25_000, 8
 
 
 def scale_of(rows: int) -> int:

@@ -87,7 +87,7 @@ def sketched(lyrics: pl.Series, scale: int | None = None) -> tuple[pl.DataFrame,
         the place of the text.
     """
     normal = normalised(lyrics)
-    digests = b"".join(blake2b(text.encode(), digest_size=8).digest() for text in normal.to_list())
+    digests = b"".join(blake2b(text, digest_size=8).digest() for text in normal.cast(pl.Binary).to_list())
     lanes = np.empty((len(normal), HASHES), "<u2")
     entries = []
     for first, count, runs in hashed_runs(spaced(normal), [WIDTH] if scale is None else [WIDTH, SKETCH_WIDTH]):
@@ -108,16 +108,15 @@ def _minhash(count: int, song: Ints, run: Numbers) -> npt.NDArray[np.uint16]:
     keys = np.sort((song.astype(np.uint64) << np.uint64(53)) | (run >> np.uint64(11)))
     bins = keys >> np.uint64(53 - _BIN_BITS)
     least = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
-    filled = np.zeros(count * HASHES, bool)
-    values = np.zeros(count * HASHES, np.uint64)
     places = bins[least].astype(np.int64)
-    filled[places] = True
+    values = np.zeros(count * HASHES, np.uint64)
     values[places] = keys[least] & np.uint64((1 << (53 - _BIN_BITS)) - 1)
-    here = np.arange(HASHES)
-    twice = np.where(np.tile(filled.reshape(count, HASHES), 2), np.arange(2 * HASHES), 2 * HASHES)
-    following = np.minimum.accumulate(twice[:, ::-1], axis=1)[:, ::-1][:, :HASHES]
-    taken = np.take_along_axis(values.reshape(count, HASHES), following % HASHES, axis=1)
-    far = (following - here).astype(np.uint64)
+    following = np.full((2 * HASHES, count), 2 * HASHES, np.int16)  # bins twice over, a text in each column
+    for turn in (0, HASHES):
+        following[(places & (HASHES - 1)) + turn, places >> _BIN_BITS] = (places & (HASHES - 1)) + turn
+    following = np.minimum.accumulate(following[::-1], axis=0)[::-1][:HASHES].T
+    taken = values[(following & np.int16(HASHES - 1)) + HASHES * np.arange(count)[:, None]]
+    far = (following - np.arange(HASHES, dtype=np.int16)).astype(np.uint64)
     return (mixed(taken + far * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(48)).astype(np.uint16)
 
 

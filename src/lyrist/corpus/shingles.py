@@ -1,7 +1,7 @@
 """Texts as sets of word sequences (shingles), hashed: what near-copies and contained versions are found by.
 
-One pass over the bytes gives the hash of every run of words: with the prefix sums C of byte * P^position (modulo
-2^64), the hash of the bytes from s to e is (C[e] - C[s]) * P^-s, mixed. So each width costs one look-up a word.
+One pass over the bytes gives the hash of every word: with the prefix sums C of byte * P^position (modulo 2^64), the
+hash of the bytes from s to e is (C[e] - C[s]) * P^-s, mixed. The hash of a run is a weighted sum of those of its words.
 Only NumPy is used, so the hashes are the same on every machine and in every version.
 
 Polynomial hashing: Karp and Rabin, "Efficient randomized pattern-matching algorithms" (1987).
@@ -25,6 +25,7 @@ BITS = 30
 
 _TEXTS, _BYTES = 128, 1 << 18  # what is hashed at a time stays in the cache of a core
 _FACTOR = 0x9E3779B97F4A7C15
+_WEIGHTS = np.array([pow(0xC2B2AE3D27D4EB4F, place, 1 << 64) for place in range(1, 17)], np.uint64)  # of words in a run
 _SPACE, _END = ord(" "), ord("\n")
 
 # `text.KEY_PATTERN` with a space, written so that the single spaces between words are no matches: half the time.
@@ -43,7 +44,11 @@ def normalised(lyrics: pl.Series) -> pl.Series:
 
 def spaced(normal: pl.Series) -> pl.Series:
     """Return normalised texts with a space after each character of a script that puts none between words."""
-    return normal.str.replace_all(f"({UNSPACED}) ?", "$1 ").str.strip_chars_end(" ")
+    wide = (normal.str.len_bytes() != normal.str.len_chars()).arg_true()  # all of these scripts are beyond ASCII
+    if wide.is_empty():
+        return normal
+    parted = normal.gather(wide).str.replace_all(f"({UNSPACED}) ?", "$1 ").str.strip_chars_end(" ")
+    return normal.scatter(wide, parted)
 
 
 def hashed_runs(texts: pl.Series, widths: Sequence[int]) -> Iterator[tuple[int, int, list[tuple[Ints, Numbers]]]]:
@@ -86,17 +91,23 @@ def _hashed(data: npt.NDArray[np.uint8], widths: Sequence[int], scratch: Numbers
     np.cumsum(np.multiply(data, power, out=terms), out=sums[1:])
     ends = np.flatnonzero(data <= _SPACE)  # every word ends before a space or the end of its text
     starts = np.append(0, ends[:-1] + 1)
+    word = mixed((sums[ends] - sums[starts]) * inverse[starts])
     last = np.flatnonzero(data[ends] == _END)  # the last word of each text
     words = np.diff(last, prepend=-1)
     song = np.repeat(np.arange(len(words)), words)
-    left = last[song] - np.arange(len(ends))  # words after this one in its text
-    short = np.repeat(words, words)
+    left = np.repeat(last, words) - np.arange(len(ends))  # words after this one in its text
     found = []
     for width in widths:
-        begin = np.flatnonzero((left >= width - 1) | ((short < width) & (left == short - 1)))
-        finish = begin + np.minimum(width - 1, left[begin])
-        run = (sums[ends[finish]] - sums[starts[begin]]) * inverse[starts[begin]]
-        found.append((song[begin], mixed(run)))
+        run = word * _WEIGHTS[0]
+        for step in range(1, min(width, len(word))):
+            run[:-step] += word[step:] * _WEIGHTS[step]
+        begin = left >= width - 1
+        if words.min() < width:
+            for text in np.flatnonzero(words < width):
+                first = last[text] - words[text] + 1
+                begin[first] = True
+                run[first] = (word[first : last[text] + 1] * _WEIGHTS[: words[text]]).sum()
+        found.append((song[begin], mixed(run[begin])))
     return found
 
 
