@@ -5,7 +5,8 @@
 Excerpts, extended versions and medleys are planted. Each table is prepared with and without the search for contained
 versions, in a process of its own on one worker, as often as ``--runs`` says, in turns; the cost is the median of the
 differences in CPU-seconds. Recall is by the containment that the generator measured; a pair is false if the generator
-made neither song of the other, directly or through further copies.
+made neither song of the other, directly or through further copies. Planted pairs that share fewer sequences than a
+contained song has to are left out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 import polars as pl
 
 from lyrist.corpus.arrays import components
+from lyrist.corpus.containment import SHARED
 from lyrist.corpus.corpus import Corpus
 from lyrist.files import write_json
 from measuring import measure
@@ -69,7 +71,8 @@ def check(corpus: Corpus, truth: pl.DataFrame) -> dict[str, Any]:
     one, other = pairs["id"].to_numpy() + 1, pairs["within"].to_numpy() + 1
     known = {tuple(sorted(pair)) for pair in zip(near[one].tolist(), near[other].tolist(), strict=True)}
     planted = links.filter(pl.col("kind").is_in(CONTAINED[:2]))
-    planted = pl.concat([planted.select("row", "of", "containment"), _medley_parts(medleys, parts)])
+    planted = pl.concat([planted.select("row", "of", "containment", "shared"), _medley_parts(medleys, parts)])
+    planted = planted.filter(pl.col("shared") >= SHARED)
     gone = _without_text(corpus)
     planted = planted.filter(~pl.col("row").is_in(gone) & ~pl.col("of").is_in(gone))
     ends = near[planted["row"].to_numpy()], near[planted["of"].to_numpy()]
@@ -85,14 +88,20 @@ def check(corpus: Corpus, truth: pl.DataFrame) -> dict[str, Any]:
         "recall_at_0.8": {"n": len(high), "found": float(high["hit"].cast(pl.Float64).mean() or 0)},  # type: ignore[arg-type]
         "pairs": len(pairs),
         "false": int((kin[one] != kin[other]).sum()),
-        "medleys": {"n": len(medleys), "dropped": corpus.ledger.dropped.get("medley", 0)},
+        "medleys": {"n": len(medleys), "dropped": _dropped(corpus, medleys)},
         "across_splits": corpus.info["counts"]["contained"]["across_splits"],
     }
 
 
 def _medley_parts(medleys: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs of medleys; the least containment of their parts is that of all."""
-    return parts.join(medleys.select("row", "containment"), on="row").select("row", "of", "containment")
+    least = medleys.select("row", "containment", "shared")
+    return parts.join(least, on="row").select("row", "of", "containment", "shared")
+
+
+def _dropped(corpus: Corpus, medleys: pl.DataFrame) -> int:
+    """Return how many medleys were dropped, as medleys or as near-copies of the song that most of their lines are from."""
+    return int(medleys["row"].is_in(corpus.dropped()["row"].implode()).sum())
 
 
 def _without_text(corpus: Corpus) -> list[int]:

@@ -77,7 +77,9 @@ def jaccard(left: pl.Series, right: pl.Series) -> npt.NDArray[np.float32]:
     return likeness(left, right)[0]
 
 
-def likeness(left: pl.Series, right: pl.Series) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def likeness(
+    left: pl.Series, right: pl.Series
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int32]]:
     """Return, for each pair of texts, how alike their sets of word 3-shingles are.
 
     Returns
@@ -86,9 +88,11 @@ def likeness(left: pl.Series, right: pl.Series) -> tuple[npt.NDArray[np.float32]
         The size of the intersection over that of the union, in [0, 1].
     containment
         The size of the intersection over that of the smaller set, in [0, 1].
+    shared
+        The size of the intersection.
     """
     if not len(left):
-        return np.empty(0, np.float32), np.empty(0, np.float32)
+        return np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.int32)
     a, b = _shingles(left), _shingles(right)
     sizes = pl.DataFrame({"song": np.arange(len(left))})
     for name, found in (("a", a), ("b", b), ("both", a.join(b, on=["song", "shingle"], how="semi"))):
@@ -98,7 +102,8 @@ def likeness(left: pl.Series, right: pl.Series) -> tuple[npt.NDArray[np.float32]
     union = sizes["a"] + sizes["b"] - sizes["both"]
     smaller = sizes.select(pl.min_horizontal("a", "b")).to_series()
     both = sizes["both"]
-    return (both / union).to_numpy().astype(np.float32), (both / smaller).to_numpy().astype(np.float32)
+    shares = [(both / size).to_numpy().astype(np.float32) for size in (union, smaller)]
+    return shares[0], shares[1], both.to_numpy().astype(np.int32)
 
 
 def _shingles(lyrics: pl.Series) -> pl.DataFrame:

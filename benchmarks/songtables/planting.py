@@ -51,6 +51,7 @@ TRUTH_SCHEMA = pl.Schema(
         "language": pl.String,
         "jaccard": pl.Float32,
         "containment": pl.Float32,
+        "shared": pl.Int32,
         "detail": pl.String,
     }
 )
@@ -93,6 +94,7 @@ class _Draft:
     of: Ints
     jaccard: npt.NDArray[np.float32]
     containment: npt.NDArray[np.float32]
+    shared: npt.NDArray[np.int32]
     detail: npt.NDArray[np.object_]
 
     def at(self, kind: str) -> Ints:
@@ -177,7 +179,15 @@ class Chunks:
             }
         )
         nothing, language = np.full(count, None, object), np.full(count, "en", object)
-        draft = _Draft(songs, kinds, language, np.full(count, -1), *np.full((2, count), np.nan, np.float32), nothing)
+        draft = _Draft(
+            songs,
+            kinds,
+            language,
+            np.full(count, -1),
+            *np.full((2, count), np.nan, np.float32),
+            np.zeros(count, np.int32),
+            nothing,
+        )
         codes = rng.choice(list(FOREIGN), count)
         for code in FOREIGN:
             rows = np.flatnonzero((draft.kinds == "foreign") & (codes == code))
@@ -280,7 +290,7 @@ class Chunks:
         edited = np.flatnonzero(amounts > 0)
         if len(edited):
             other = other.scatter(edited, changed(rng, other.gather(edited), amounts[edited], self._words))
-        draft.jaccard[rows], draft.containment[rows] = likeness(original, other)
+        draft.jaccard[rows], draft.containment[rows], draft.shared[rows] = likeness(original, other)
         draft.detail[rows] = [f"{amount:.0%} of words changed" for amount in amounts]
         draft.put(rows, lyrics=other, title=draft.songs["title"].gather(rows) + edition)
 
@@ -295,7 +305,8 @@ class Chunks:
             whole = before[np.sort(rng.choice(len(before), int(rng.integers(3, 6)), replace=False))]
             lines = parts(rng, whole["lyrics"], 0.6, 1.0)
             medley = pl.Series(["\n\n".join(lines)] * len(whole))
-            found, contained = likeness(whole["lyrics"], medley)
+            found, contained, shared = likeness(whole["lyrics"], medley)
+            draft.shared[row] = shared.min()
             draft.of[row], draft.jaccard[row], draft.containment[row] = whole["row"][0], found.max(), contained.min()
             draft.detail[row] = "rows " + " ".join(map(str, whole["row"]))
             draft.put(np.array([row]), lyrics=medley[:1], title=pl.Series([f"Medley of {len(whole)}"]))
@@ -352,6 +363,7 @@ def _truth(draft: _Draft, language: pl.Series) -> pl.DataFrame:
             "language": language,
             "jaccard": draft.jaccard,
             "containment": draft.containment,
+            "shared": draft.shared,
             "detail": _strings(draft.detail),
         },
         schema=TRUTH_SCHEMA,
