@@ -125,6 +125,7 @@ LEFT: dict[str, int] = {
     "src/lyrist/studies/__init__.py": 1,
     "src/lyrist/studies/demo.py": 2,
     "src/lyrist/studies/plans.py": 2,
+    "src/lyrist/text/names.py": 1,
     "src/lyrist/text/pronunciation.py": 1,
     "src/lyrist/training/dataset.py": 3,
     "src/lyrist/training/memoryguard.py": 3,

@@ -13,7 +13,9 @@ import pytest
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
+from lyrist.evaluation.evaluate import evaluate
 from lyrist.training import checkpoints, runs
 from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.dataset import view
@@ -56,6 +58,22 @@ def test_a_run_says_what_it_was_fitted_on(corpus: Corpus, tmp_path: Path) -> Non
     json.dumps(figures, allow_nan=False)
     assert "majority" in fitted.summary()
     assert fitted.run.model.predict(["river moon"]).tolist() == ["ann"]
+
+
+def test_scores_belong_to_their_songs_in_files_of_random_order(tmp_path: Path) -> None:
+    """A prepared corpus stores songs in random order: each prediction is that of its own song."""
+    songs(180).with_columns(title=pl.int_range(pl.len()).cast(pl.String)).write_csv(tmp_path / "songs.csv")
+    made = prepare(
+        str(tmp_path / "songs.csv"), out=str(tmp_path / "corpus"), min_words=1, duplicates="keep", languages="all"
+    ).corpus
+    assert not made.scan("test").select("id").collect()["id"].is_sorted()
+    fitted: Any = train("complement-nb", str(made.path), out=str(tmp_path / "run"))
+    assert fitted.run.results["test"]["accuracy"]["value"] == 1
+    scores = evaluate(str(tmp_path / "run")).figures()
+    assert scores["accuracy"] == fitted.run.results["test"]["accuracy"]
+    assert scores["loss"] == pytest.approx(fitted.run.results["test"]["loss"])
+    predicted = fitted.run.predictions("test")
+    assert predicted["id"].is_sorted()
 
 
 def test_what_the_majority_would_reach(corpus: Corpus) -> None:
@@ -129,7 +147,7 @@ def test_labels_that_training_lacks_are_told(make_corpus: Any, tmp_path: Path) -
         ("lstm", {"steps": 0}, "more than 0"),
         ("lstm", {"steps": 3, "minutes": 1.0}, "not both"),
         ("lstm", {"embedding": "none.txt"}, "no file of word vectors"),
-        ("encoder", {"model": "no/such/folder", "steps": 1}, "The encoder"),
+        ("encoder", {"model": "no/such/folder", "steps": 1}, "The encoder|No encoder|No pretrained"),
     ],
 )
 def test_what_cannot_be_fitted_is_one_sentence_and_leaves_nothing(
@@ -217,7 +235,7 @@ def test_a_run_that_was_begun_for_something_else_is_not_gone_on_with(
         with pytest.raises(KeyboardInterrupt):
             train("lstm", str(corpus.path), **asked)
     for other, named in (({"dropout": "0.5"}, "dropout"), ({"only": "", "target": "genre"}, "only, songs, target")):
-        with pytest.raises(LyristError, match=rf"other settings \({named}\); give the same"):
+        with pytest.raises(LyristError, match=rf"other settings \({named}\); use the same"):
             train("lstm", str(corpus.path), resume=True, **{**asked, **other})
     fitted: Any = train("lstm", str(corpus.path), resume=True, **asked, threads="1")
     assert fitted.run.info["steps"] == 4

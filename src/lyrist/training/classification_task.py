@@ -120,15 +120,15 @@ class ClassificationTask(Task):
 
     def predict(self, model: Any, split: str) -> Predictions:
         """Predict the songs of a split, one block at a time: n-grams take ten times the memory of their text."""
-        part, classes = self.view.part(split), [str(c) for c in model.classes_]
-        probabilities = np.empty((len(part), len(classes)))
+        part, classes = self.view.part(split).sort("id"), [str(c) for c in model.classes_]
+        ids, probabilities = part["id"].to_numpy(), np.empty((len(part), len(classes)))
         done = 0
         with progress.task(f"scoring on {split}") as advance:
-            for block in self.view.blocks(split):
-                probabilities[done : done + len(block)] = model.predict_proba(_inputs(block))
+            for block in self.view.blocks(split):  # in the order of the files, which is random
+                probabilities[np.searchsorted(ids, block["id"].to_numpy())] = model.predict_proba(_inputs(block))
                 done += len(block)
                 advance(done, len(part))
-        return Predictions(part["id"].to_numpy(), _labels(part), probabilities, classes)
+        return Predictions(ids, _labels(part), probabilities, classes)
 
     def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
         """Return the scores on validation and test, and those of the majority class."""

@@ -70,7 +70,7 @@ class View:
         return round(lengths.collect().item() or 0)
 
     def blocks(self, split: str) -> Iterator[pl.DataFrame]:
-        """Yield the songs of one split with their lyrics in the order of id, at most `BLOCK` at a time."""
+        """Yield the songs of one split with their lyrics in the order of the files, at most `BLOCK` at a time."""
         part = self.part(split)
         if LYRICS in part.columns:
             yield from part.iter_slices(BLOCK)
