@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "lyrist.evaluation.evaluate",
     "compare": "lyrist.studies.compare",
     "classify": "lyrist.evaluation.classify",
+    "label": "lyrist.evaluation.label",
     "write": "lyrist.generation.write",
     "serve": "lyrist.serving.serve",
 }

@@ -85,6 +85,14 @@ HELP = {
         "Label texts with a saved run.",
         ('lyrist classify run "The ferryman counted the lanterns home"', "lyrist classify run --file -"),
     ),
+    "label": Entry(
+        "Use",
+        "Label every song of a table with a saved run.",
+        (
+            "lyrist label run songs.csv --out labels.parquet",
+            "lyrist label run 'catalogue/*.parquet' --out labels.csv --top 3 --abstain",
+        ),
+    ),
     "write": Entry(
         "Use",
         "Write lyrics with a saved run, freely or in a given form with rhymes.",
@@ -239,11 +247,15 @@ def _values_attached(command: Any, arguments: list[str]) -> list[str]:
         else:
             taking.update(argument.names)
     found: list[str] = []
+    last: list[str] = []
     waiting = iter(enumerate(arguments))
     for place, word in waiting:
         value = arguments[place + 1] if place + 1 < len(arguments) else ""
         if word == "--":
-            return [*found, *arguments[place:]]
+            return [*found, *arguments[place:], *last]
+        if word == "-":  # standard input as an argument: it would be read as an option
+            last.append(word)
+            continue
         if word in flags and value.lower() in ("true", "false", "yes", "no"):
             found.append(word if value.lower() in ("true", "yes") else f"--no-{word[2:]}")
             next(waiting)
@@ -257,7 +269,7 @@ def _values_attached(command: Any, arguments: list[str]) -> list[str]:
             next(waiting)
         else:
             found.append(word)
-    return found
+    return [*found, "--", *last] if last else found
 
 
 def _flags(arguments: list[str]) -> tuple[set[str], list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from lyrist.corpus.cleaning import clean
 from lyrist.errors import LyristError, UsageError
@@ -17,7 +18,8 @@ from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
-from lyrist.training.runs import open_run
+from lyrist.training.domain import Domain
+from lyrist.training.runs import MODEL, open_run
 
 if TYPE_CHECKING:
     from lyrist.reports.blocks import Page
@@ -35,6 +37,8 @@ class Label:
     probabilities: dict[str, float]
     """Every label with its probability, the most probable first."""
     explanation: Explanation | None = None
+    flags: Sequence[str] = ()
+    """Why the text is unlike the training songs, see `lyrist.training.domain`; empty where it is not."""
 
     @property
     def label(self) -> str:
@@ -61,6 +65,7 @@ class Classified:
             {
                 "label": one.label,
                 "probabilities": one.probabilities,
+                "flags": list(one.flags),
                 **({"words": one.explanation.words, "lines": one.explanation.lines} if one.explanation else {}),
             }
             for one in self.labels
@@ -106,6 +111,12 @@ def classify(
         return classify_pictures(opened, [*texts, *([file] if file else [])], html)
     if opened.info["task"] == "write":
         raise UsageError(f"{run} is a run of a language model; classify needs a run of a classifier.")
+    for text in texts:
+        if "\n" not in text and len(text) < 255 and Path(text).exists():
+            raise UsageError(
+                f"'{text}' is a file, not a text; give one song with --file {text}, or label a table with 'lyrist label {run} "
+                f"{text} --out labels.parquet'."
+            )
     inputs = [*texts, *([_read(file)] if file else [])]
     if not inputs:
         raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")
@@ -119,13 +130,15 @@ def classify(
         opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
     )
     classes = [str(label) for label in opened.model.classes_]
-    labels = []
-    for text, row in zip(cleaned, probabilities, strict=True):
+    domain = Domain.load(opened.path / MODEL)
+    cautions = domain.flags(pl.Series(cleaned, dtype=pl.String))[0].to_list() if domain else [[] for _ in cleaned]
+    labels: list[Label] = []
+    for text, row, flags in zip(cleaned, probabilities, cautions, strict=True):
         ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
         explanation = None
         if explain or html is not None:
             explanation = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "")
-        labels.append(Label(text, ranked, explanation))
+        labels.append(Label(text, ranked, explanation, flags))
     classified = Classified(labels, Path(html) if html else None)
     if html:
         from lyrist.reports import page
@@ -149,6 +162,8 @@ def _as_text(one: Label) -> str:
     lines = [f"{one.label}  {one.probabilities[one.label]:.1%}"]
     others = list(one.probabilities.items())[1:SHOWN]
     lines.append("  then " + ", ".join(f"{label} {p:.1%}" for label, p in others))
+    if one.flags:
+        lines.append(f"  caution: unlike the training songs ({', '.join(one.flags)}), so the label may mean nothing")
     if one.explanation and not one.explanation.words and not one.explanation.lines:
         lines.append("  no word or line changes the prediction")
     elif one.explanation:

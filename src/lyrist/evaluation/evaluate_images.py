@@ -166,8 +166,6 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
     LyristError
         The run is damaged or an autoencoder, or no picture can be read.
     """
-    from lyrist.images.decoding import UndecodableError
-
     if not paths:
         raise UsageError("classify needs a picture: lyrist classify RUN PICTURE...")
     model = open_pictures(run)
@@ -176,11 +174,12 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
             f"{run.path} is an autoencoder, which predicts no class; train the recipe autoencoder-classifier on it."
         )
     kept, rejected = [], []
-    for path in _files(paths):
-        try:
-            kept.append((str(path), _decoded(path, model.side)))
-        except UndecodableError as error:
-            rejected.append((str(path), str(error)))
+    for path in spread(paths):
+        pixels = decoded(path, model.side)
+        if isinstance(pixels, str):
+            rejected.append((str(path), pixels))
+        else:
+            kept.append((str(path), pixels))
     if not kept:
         raise LyristError(f"{rejected[0][0]} cannot be labelled: {rejected[0][1]}.")
     probabilities = model.predict_proba(np.stack([pixels for _, pixels in kept]))
@@ -197,8 +196,8 @@ def classify_pictures(run: Run, paths: Sequence[str], html: str | None = None) -
     return found
 
 
-def _files(paths: Sequence[str]) -> list[Path]:
-    """Return the files, including those inside folders."""
+def spread(paths: Sequence[str]) -> list[Path]:
+    """Return the files, those inside folders too."""
     found: list[Path] = []
     for given in paths:
         path = Path(given)
@@ -211,15 +210,18 @@ def _files(paths: Sequence[str]) -> list[Path]:
     return found
 
 
-def _decoded(path: Path, side: int) -> NDArray[np.uint8]:
+def decoded(path: Path, side: int) -> NDArray[np.uint8] | str:
+    """Return the pixels of a picture file, (side, side, 3), or the reason why it cannot be read."""
     from lyrist.images.decoding import UndecodableError, careful, decode
 
     try:
         data = path.read_bytes()
+        with careful():
+            return decode(data, side)
     except OSError as error:
-        raise UndecodableError(error.strerror or "it cannot be read") from None
-    with careful():
-        return decode(data, side)
+        return error.strerror or "it cannot be read"
+    except UndecodableError as error:
+        return str(error)
 
 
 def _page(found: ClassifiedPictures, pixels: Sequence[NDArray[np.uint8]], info: Mapping[str, Any]) -> Page:

@@ -20,6 +20,7 @@ from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
 from lyrist.training import cards, estimators, runs
 from lyrist.training.dataset import Predictions, View, view
+from lyrist.training.domain import Domain
 from lyrist.training.memoryguard import Room, room
 from lyrist.training.train import HELD, Selection, Task, json_ready
 
@@ -155,8 +156,9 @@ class ClassificationTask(Task):
         return constant_accuracy(label, self.view.part("test")["label"].to_list())
 
     def save(self, model: Any, folder: Path) -> None:
-        """Write the estimator into a run directory."""
+        """Write the estimator into a run directory, with the languages and words of its training songs."""
         runs.save_model(model, folder)
+        Domain.of(self.view).save(folder / runs.MODEL)
 
     def resplit(self, by: str, seed: int) -> ClassificationTask:
         """Return the task on another split of the same songs; see `View.resplit`."""

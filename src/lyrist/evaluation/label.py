@@ -1,0 +1,581 @@
+"""`label`: predict the label of every song of a table, of any size, with a saved run.
+
+The table is read as `prepare` reads it, in shards; each shard is cleaned as the songs of the run were, labelled and
+written on its own, so that memory does not grow with the table, several processes or a Ray cluster share the work, and an
+interrupted run is resumed at the next shard. Every row of the input is a row of the output.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from lyrist import files, progress
+from lyrist.corpus.cleaning import clean_series
+from lyrist.corpus.ingest import Tables, ingest
+from lyrist.corpus.parallel import check_engine, over_shards
+from lyrist.corpus.reading.addresses import Address, is_remote
+from lyrist.errors import LyristError, UsageError
+from lyrist.metrics.conformal import PredictionSets, uniform_of
+from lyrist.metrics.intervals import wilson
+from lyrist.models.inputs import songs as as_input
+from lyrist.training.domain import Domain
+from lyrist.training.runs import MODEL, Run, is_network, open_run
+
+FORMATS = (".parquet", ".csv", ".jsonl")
+
+PICTURES = 256
+"""Pictures in memory at one time."""
+
+BLOCK = 4_096
+"""Songs whose n-grams are in memory at one time."""
+
+ID_COLUMNS = ("title", "artist")
+"""Columns of the input that are in the output, beside source, row and the kept ones."""
+
+NO_TEXT = "no text"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A labelled table."""
+
+    run: Path
+    out: Path | None
+    counts: dict[str, Any]
+    """``read``, ``labelled``, ``reasons`` (why rows have no label), ``flags``, ``labels`` (songs by label), ``seconds``,
+    and ``accuracy`` where the table has the label column."""
+    _frame: pl.DataFrame | None = None
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The labelled table, with a row for each row of the input, in its order."""
+        if self._frame is not None:
+            return self._frame
+        assert self.out is not None  # noqa: S101 - there is a frame where there is no file
+        if self.out.suffix == ".parquet":
+            return pl.read_parquet(self.out)
+        return pl.read_csv(self.out) if self.out.suffix == ".csv" else pl.read_ndjson(self.out)
+
+    def summary(self) -> str:
+        """Return how many rows were labelled, and why others were not."""
+        counts = self.counts
+        rate = counts["read"] / max(counts["seconds"], 1e-9)
+        lines = [
+            f"{counts['labelled']:,} of {counts['read']:,} rows labelled in {counts['seconds']:.1f} s ({rate:,.0f}/s)"
+        ]
+        for what in ("reasons", "flags"):
+            shown = ", ".join(f"{name} {count:,}" for name, count in _ranked(counts[what]))
+            if shown:
+                lines.append(f"  {'without a label' if what == 'reasons' else 'unlike the training songs'}: {shown}")
+        most = _ranked(counts["labels"])
+        lines.append(
+            "  labels: " + ", ".join(f"{name} {count:,}" for name, count in most[:8]) + (" ..." * (len(most) > 8))
+        )
+        if accuracy := counts.get("accuracy"):
+            lines.append(
+                f"  compared with the table's own labels: accuracy {accuracy['value']:.3f} [{accuracy['low']:.3f}, "
+                f"{accuracy['high']:.3f}] (n = {accuracy['n']:,}); songs that the run was fitted on are not left out"
+            )
+        if self.out is None:
+            lines += [
+                f"  {row['label'] or '-'}  {row['title'] or ''}" for row in self.frame.head(10).iter_rows(named=True)
+            ]
+        return "\n".join([*lines, *([f"labels: {self.out}"] if self.out else [])])
+
+    def figures(self) -> dict[str, Any]:
+        """Return the counts; the labelled rows too where no file was written."""
+        rows = {} if self.out else {"rows": self.frame.to_dicts()}
+        return {"run": str(self.run), "out": str(self.out) if self.out else None, **self.counts, **rows}
+
+
+def label(
+    run: str,
+    *tables: str,
+    out: str | None = None,
+    top: int = 1,
+    probabilities: bool = False,
+    coverage: float = 0.9,
+    abstain: bool = False,
+    largest_set: int = 3,
+    preset: str = "auto",
+    title: str | None = None,
+    artist: str | None = None,
+    genre: str | None = None,
+    lyrics: str | None = None,
+    language: str | None = None,
+    year: str | None = None,
+    keep: tuple[str, ...] = (),
+    encoding: str = "utf-8",
+    raw_csv: bool = False,
+    engine: str = "local",
+    workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Labelled:
+    """Label every song of a table with a saved run: one row of output for each row of input.
+
+    Parameters
+    ----------
+    run
+        The run directory of a classifier.
+    tables
+        Files, globs, folders or addresses, as for ``lyrist prepare``; - for JSON lines on standard input. For a run for
+        pictures: picture files, or folders of them.
+    out
+        The file to write: .parquet, .csv or .jsonl. Without it the rows are only returned (``--json`` prints them).
+    top
+        Write so many labels with their probabilities, the most probable first.
+    probabilities
+        Write the probability of every label.
+    coverage
+        The share of songs whose prediction set shall contain the true label.
+    abstain
+        Give no label to a song that is unlike the training songs, or whose prediction set is empty or large.
+    largest_set
+        With --abstain: a prediction set of more labels is large.
+    preset
+        How the columns are called: auto, or the name of a known table.
+    title
+        The table's column of titles.
+    artist
+        The table's column of artists.
+    genre
+        The table's column of genres.
+    lyrics
+        The table's column of lyrics.
+    language
+        The table's column of languages.
+    year
+        The table's column of years or dates.
+    keep
+        A further column to copy to the output, such as an id; may be given several times.
+    encoding
+        The encoding of text tables.
+    raw_csv
+        Write CSV cells as they are. By default a cell that a spreadsheet would read as a formula is preceded by '.
+    engine
+        local, ray, or ray://HOST:PORT.
+    workers
+        Processes; by default one per core, and one for a network.
+    resume
+        Continue an interrupted run with the same options.
+    overwrite
+        Replace an existing file.
+
+    Raises
+    ------
+    LyristError
+        The run or a table does not exist or cannot be used, or ``out`` cannot be written.
+    """
+    opened = open_run(run)
+    if not tables:
+        raise UsageError("label needs a table: lyrist label RUN TABLE... --out labels.parquet.")
+    if opened.info["task"] == "write":
+        raise UsageError(f"{run} writes lyrics and predicts no label; give label a run of a recipe that classifies.")
+    check_engine(engine)
+    for name, value, fits in (
+        ("top", top, top >= 1),
+        ("coverage", coverage, 0 < coverage < 1),
+        ("largest-set", largest_set, largest_set >= 1),
+        ("workers", workers, workers is None or workers >= 1),
+    ):
+        if not fits:
+            limit = "between 0 and 1" if name == "coverage" else "at least 1"
+            raise UsageError(f"--{name} must be {limit}, got {value}.")
+    final = Path(out) if out else None
+    if final and final.suffix not in FORMATS:
+        raise UsageError(f"--out must end in {', '.join(FORMATS)}, got '{final.name}'.")
+    if final and final.is_dir():
+        raise LyristError(f"{final} is a directory; give a file name as --out.")
+    if final and final.exists() and not overwrite and not (resume and files.staging_path(final.absolute()).exists()):
+        raise LyristError(f"{final} exists; choose another --out, or replace it with --overwrite.")
+    options = {
+        "top": top,
+        "probabilities": probabilities,
+        "coverage": coverage,
+        "abstain": abstain,
+        "largest_set": largest_set,
+    }
+    if opened.info["task"] == "picture":
+        return _label_pictures(opened, tables, final, options, raw_csv)
+    named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
+    given = tuple((field, column) for field, column in named.items() if column)
+    settings = {"run": str(opened.path.resolve()), "keep": list(keep), "options": options}
+    job = _Job(opened, tables, preset, given, tuple(keep), encoding, settings, engine, workers)
+    if final is None:
+        with tempfile.TemporaryDirectory(prefix="lyrist-label-") as folder:
+            counts = job.run(Path(folder))
+            frame = pl.concat(list(_assembled(Path(folder))), how="diagonal_relaxed")
+        return Labelled(opened.path, None, counts, frame)
+    final = final.absolute()
+    work = files.staging_path(final)
+    with files.explained(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with files.locked(final):
+            if work.exists() and not resume:
+                shutil.rmtree(work)
+            work.mkdir(exist_ok=True)
+            try:
+                counts = job.run(work)
+                with files.explained(final):
+                    _write(_assembled(work), work / f"whole{final.suffix}", raw_csv)
+            except LyristError as error:
+                if not resume and not isinstance(error, files.DiskFullError):
+                    shutil.rmtree(work)  # an error of the user: there is nothing to resume
+                raise
+            (work / f"whole{final.suffix}").replace(final)
+            shutil.rmtree(work)
+    return Labelled(opened.path, final, counts)
+
+
+def _label_pictures(
+    opened: Run, paths: tuple[str, ...], final: Path | None, options: dict[str, Any], raw_csv: bool
+) -> Labelled:
+    """Label picture files and folders of them: one row for each file, some hundred pictures in memory at one time."""
+    from lyrist.evaluation.evaluate_images import decoded, open_pictures, spread
+
+    model, started = open_pictures(opened), time.monotonic()
+    if model.paints:
+        raise LyristError(f"{opened.path} is an autoencoder, which predicts no class; give label another run.")
+    labeller = _Labeller(opened, model.classes_, prediction_sets(opened, options["coverage"]), None)
+    every = spread(paths)
+    counts = _Counts(len(every), {})
+
+    def tables() -> Iterator[pl.DataFrame]:
+        with progress.task("labelling", "pictures") as advance:
+            for start in range(0, len(every), PICTURES):
+                some = every[start : start + PICTURES]
+                found = [decoded(path, model.side) for path in some]
+                pixels = [each for each in found if not isinstance(each, str)]
+                read = pl.Series(
+                    "picture", [str(p) for p, each in zip(some, found, strict=True) if not isinstance(each, str)]
+                )
+                p = model.predict_proba(np.stack(pixels)) if pixels else np.zeros((0, len(model.classes_)))
+                labels = _labels(labeller, read, p, options)
+                reasons = pl.Series([each if isinstance(each, str) else None for each in found], dtype=pl.String)
+                table = pl.DataFrame({"picture": [str(path) for path in some]}).join(
+                    pl.concat([read.to_frame(), _abstained(labels, options)], how="horizontal"),
+                    on="picture",
+                    how="left",
+                    maintain_order="left",
+                )
+                table = table.with_columns(reason=pl.coalesce(reasons, "reason"))
+                counts.add(_counts_of(table, None))
+                advance(start + len(some), len(every))
+                yield table
+
+    if final is None:
+        frame = pl.concat(list(tables()))
+        return Labelled(opened.path, None, counts.result(time.monotonic() - started), frame)
+    with files.explained(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        part = final.with_name(f".{final.stem}.part{final.suffix}")
+        _write(tables(), part, raw_csv)
+        part.replace(final)
+    return Labelled(opened.path, final, counts.result(time.monotonic() - started))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The labelling of tables in a working directory."""
+
+    opened: Run
+    tables: tuple[str, ...]
+    preset: str
+    given: tuple[tuple[str, str], ...]
+    keep: tuple[str, ...]
+    encoding: str
+    settings: dict[str, Any]
+    engine: str
+    workers: int | None
+
+    def run(self, work: Path) -> dict[str, Any]:
+        """Read the tables into shards and label each; what an interrupted run finished is used. Return the counts."""
+        started = time.monotonic()
+        wanted = {**self.settings, "tables": list(self.tables), "given": [list(pair) for pair in self.given]}
+        note = work / "settings.json"
+        if note.exists() and files.read_json(note, "an interrupted run") != json.loads(json.dumps(wanted)):
+            raise LyristError(
+                "The interrupted run had other options; give the same ones to --resume it, or leave --resume out."
+            )
+        files.write_json(note, wanted)
+        tables = tuple(self._table(table, work) for table in self.tables)
+        read = ingest(Tables(tables, self.preset, self.given, self.keep, self.encoding), work)
+        (work / "labels").mkdir(exist_ok=True)
+        shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
+        counts = _Counts(read["read"], dict(read["rejected"]))
+        workers = self.workers or (1 if is_network_run(self.opened) else None)
+        with progress.task("labelling", "songs") as advance:
+            done = sum(read["rejected"].values())
+            for found in over_shards(label_shard, shards, self.settings, engine=self.engine, workers=workers):
+                counts.add(found)
+                done += found["read"]
+                advance(done, read["read"])
+        return counts.result(time.monotonic() - started)
+
+    def _table(self, table: str, work: Path) -> str:
+        if table == "-":
+            copy = work / "stdin.jsonl"
+            if not copy.exists():
+                with (work / "stdin.part").open("wb") as handle:
+                    shutil.copyfileobj(sys.stdin.buffer, handle)
+                (work / "stdin.part").replace(copy)
+            return str(copy)
+        return Address(table) if is_remote(table) else table
+
+
+@dataclass
+class _Counts:
+    """Sums over shards."""
+
+    read: int
+    reasons: dict[str, int]
+    labels: dict[str, int] = dataclasses.field(default_factory=dict)
+    flags: dict[str, int] = dataclasses.field(default_factory=dict)
+    compared: int = 0
+    right: int = 0
+
+    def add(self, found: Mapping[str, Any]) -> None:
+        for name in ("reasons", "labels", "flags"):
+            sums = getattr(self, name)
+            for key, count in found[name].items():
+                sums[key] = sums.get(key, 0) + count
+        self.compared += found["compared"]
+        self.right += found["right"]
+
+    def result(self, seconds: float) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "read": self.read,
+            "labelled": sum(self.labels.values()),
+            "reasons": self.reasons,
+            "flags": self.flags,
+            "labels": dict(_ranked(self.labels)),
+            "seconds": seconds,
+        }
+        if self.compared:
+            low, high = wilson(self.right, self.compared)
+            found["accuracy"] = {"value": self.right / self.compared, "low": low, "high": high, "n": self.compared}
+        return found
+
+
+def is_network_run(run: Run) -> bool:
+    """Return whether the model of a run is a network, without opening it."""
+    return (run.path / MODEL / "config.json").is_file()
+
+
+@dataclass(frozen=True)
+class _Labeller:
+    """An opened run with what is computed once for all shards."""
+
+    run: Run
+    classes: list[str]
+    sets: PredictionSets | None
+    domain: Domain | None
+
+    def predict(self, texts: pl.Series, artists: pl.Series) -> NDArray[np.float64]:
+        """Return the probabilities of cleaned texts, shape (n, classes)."""
+        model = self.run.model
+        more = {"batch_size": 64} if is_network(model) else {}
+        parts = []
+        for start in range(0, len(texts), BLOCK):
+            part = slice(start, start + BLOCK)
+            inputs = as_input(texts[part].to_list(), artists[part].fill_null("").to_list())
+            parts.append(np.asarray(model.predict_proba(inputs, **more), dtype=np.float64))
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))
+
+
+@functools.lru_cache(maxsize=2)
+def _labeller(run: str, coverage: float) -> _Labeller:
+    """Open a run, once in each process."""
+    opened = open_run(run)
+    classes = [str(name) for name in opened.info["classes"]]
+    return _Labeller(opened, classes, prediction_sets(opened, coverage), Domain.load(opened.path / MODEL))
+
+
+def prediction_sets(run: Run, coverage: float) -> PredictionSets | None:
+    """Return prediction sets calibrated on the validation songs of a run; None for a run without predictions on them."""
+    from lyrist.training.dataset import Predictions
+
+    try:
+        held = Predictions.of(run, "validation")
+    except LyristError:
+        return None
+    return PredictionSets.calibrated(
+        held.truth, held.probabilities, held.classes, uniform_of(held.ids.tolist()), coverage
+    )
+
+
+def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Label the songs of one raw shard (see `lyrist.corpus.ingest`); write ``labels/NNNNN.parquet``, return its counts.
+
+    Parameters
+    ----------
+    path
+        The shard.
+    settings
+        ``run``, ``keep`` (columns to copy) and ``options`` (see `label`).
+    """
+    raw = Path(path)
+    done = raw.parents[1] / "labels" / raw.name
+    counts = done.with_suffix(".json")
+    if done.exists() and counts.exists():
+        found: dict[str, Any] = files.read_json(counts, "a shard")
+        return found
+    options = settings["options"]
+    labeller = _labeller(settings["run"], options["coverage"])
+    songs = pl.read_parquet(raw)
+    target = labeller.run.info["target"]
+    cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
+    filled = cleaned.str.contains(r"\S")
+    texts, artists = cleaned.filter(filled), songs["artist"].filter(filled)
+    labels = _labels(labeller, texts, labeller.predict(texts, artists), options)
+    place = songs.select("id").filter(filled)
+    if labeller.domain is not None:
+        flags, codes = labeller.domain.flags(texts)
+        labels = labels.with_columns(flags, codes.alias("detected_language"))
+    else:
+        labels = labels.with_columns(pl.Series("flags", [[]] * len(texts), dtype=pl.List(pl.String)))
+    labels = _abstained(labels, options)
+    columns = ["id", "source", "row", *ID_COLUMNS, *(name for name in settings["keep"] if name not in ID_COLUMNS)]
+    if target in songs.columns and target not in columns:
+        columns.append(target)
+    table = songs.select(columns).join(
+        pl.concat([place, labels], how="horizontal"), on="id", how="left", maintain_order="left"
+    )
+    table = table.with_columns(reason=pl.when(~filled).then(pl.lit(NO_TEXT)).otherwise("reason"))
+    found = _counts_of(table, target)
+    with files.explained(done):
+        part = done.with_suffix(".part")
+        table.write_parquet(part)
+        part.replace(done)
+        files.write_json(counts, found)
+    return found
+
+
+def _labels(
+    labeller: _Labeller, texts: pl.Series, probabilities: NDArray[np.float64], options: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Return a row for each text: label, probability, further labels or probabilities, and the prediction set."""
+    names = np.array(labeller.classes, dtype=object)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    columns: dict[str, Any] = {}
+    for rank in range(min(options["top"], len(names))):
+        suffix = f"_{rank + 1}" if rank else ""
+        chosen = order[:, rank]
+        columns[f"label{suffix}"] = pl.Series(names[chosen].tolist(), dtype=pl.String)
+        columns[f"probability{suffix}"] = probabilities[np.arange(len(chosen)), chosen]
+    if labeller.sets:
+        members = labeller.sets.members(probabilities, uniform_of(texts.to_list()))
+        ranked = [[names[k] for k in row if inside[k]] for row, inside in zip(order, members, strict=True)]
+        columns["prediction_set"] = pl.Series(ranked, dtype=pl.List(pl.String))
+    else:
+        columns["prediction_set"] = pl.Series([None] * len(texts), dtype=pl.List(pl.String))
+    if options["probabilities"]:
+        columns |= {f"p_{name}": probabilities[:, k] for k, name in enumerate(labeller.classes)}
+    return pl.DataFrame(columns).with_columns(reason=pl.lit(None, pl.String))
+
+
+def _abstained(labels: pl.DataFrame, options: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the labels without those of unknown songs, if that was requested."""
+    if not options["abstain"]:
+        return labels
+    size = pl.col("prediction_set").list.len()
+    unknown = (size == 0) | (size > options["largest_set"])
+    if "flags" in labels.columns:
+        unknown |= pl.col("flags").list.len() > 0
+    return labels.with_columns(
+        label=pl.when(unknown).then(None).otherwise("label"), reason=pl.when(unknown).then(pl.lit(UNKNOWN))
+    )
+
+
+def _counts_of(table: pl.DataFrame, target: str | None) -> dict[str, Any]:
+    """Return the counts of a labelled table; the labels are compared with its column ``target``, if it has one."""
+    found: dict[str, Any] = {
+        "read": len(table),
+        "labels": _counted(table["label"]),
+        "reasons": _counted(table["reason"]),
+    }
+    found["flags"] = _counted(table["flags"].explode()) if "flags" in table.columns else {}
+    found |= {"compared": 0, "right": 0}
+    if target in table.columns:
+        both = table.filter(pl.col("label").is_not_null() & pl.col(str(target)).is_not_null())
+        found["compared"] = len(both)
+        found["right"] = int((both["label"] == both[str(target)].cast(pl.String)).sum())
+    return found
+
+
+def _counted(values: pl.Series) -> dict[str, int]:
+    return dict(values.drop_nulls().value_counts().iter_rows())
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _assembled(work: Path) -> Iterator[pl.DataFrame]:
+    """Yield the labelled shards with the rows that could not be read, in the order of the input."""
+    rejected = sorted((work / "rejected").glob("*.parquet"))
+    shards = sorted((work / "labels").glob("*.parquet"))
+    held: list[pl.DataFrame] = []
+    schema: dict[str, Any] = {}
+    for path in shards:
+        table = pl.read_parquet(path)
+        schema = dict(table.schema)
+        last = table["id"][-1]
+        while rejected and pl.scan_parquet(rejected[0]).select(pl.col("id").min()).collect().item() < last:
+            held.append(_unread(pl.read_parquet(rejected.pop(0))))
+        yield pl.concat([table, *held], how="diagonal_relaxed").sort("id").select(list(schema)).drop("id")
+        held = []
+    for path in rejected:
+        found = _unread(pl.read_parquet(path))
+        yield (
+            pl.concat([pl.DataFrame(schema=schema), found], how="diagonal_relaxed")
+            .select(list(schema) or found.columns)
+            .drop("id")
+        )
+
+
+def _unread(rejected: pl.DataFrame) -> pl.DataFrame:
+    """Return rows that could not be read, with the reason."""
+    return rejected.select("id", "source", "row", "title", "artist", "reason")
+
+
+def _write(tables: Iterator[pl.DataFrame], path: Path, raw_csv: bool) -> None:
+    """Write tables with one schema to a file whose ending names the format."""
+    if path.suffix == ".parquet":
+        writer: pq.ParquetWriter | None = None
+        try:
+            for table in tables:
+                arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+                writer = writer or pq.ParquetWriter(path, arrow.schema, write_page_checksum=True)
+                writer.write_table(arrow.cast(writer.schema))
+        finally:
+            if writer:
+                writer.close()
+        return
+    with path.open("wb") as handle:
+        for number, table in enumerate(tables):
+            if path.suffix == ".jsonl":
+                table.write_ndjson(handle)
+            else:
+                flat = table.with_columns(
+                    pl.col(name).list.join("; ") for name, kind in table.schema.items() if kind == pl.List(pl.String)
+                )
+                (flat if raw_csv else files.spreadsheet_safe(flat)).write_csv(handle, include_header=number == 0)

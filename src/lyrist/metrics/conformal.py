@@ -1,0 +1,133 @@
+"""Prediction sets by split conformal prediction: sets of labels that contain the true one with a given frequency.
+
+The method is adaptive prediction sets (Romano, Sesia and Candès 2020, "Classification with Valid and Adaptive Coverage"),
+calibrated on held-out songs. The set of a song holds its most probable labels until their probabilities add up to the
+calibrated threshold; whether the last one is kept is decided by a uniform number, so that the coverage is exact and not
+only a lower bound. The number is computed from the text, so that a song has the same set in any table and any order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lyrist.metrics.intervals import bootstrap_mean, wilson
+
+
+@dataclass(frozen=True)
+class PredictionSets:
+    """Calibrated prediction sets for one classifier.
+
+    Attributes
+    ----------
+    coverage : float
+        The share of songs whose set shall contain the true label, between 0 and 1.
+    threshold : float
+        The calibrated sum of probabilities; infinite where there were too few calibration songs for the coverage, so that
+        every set holds all labels.
+    n : int
+        The number of calibration songs.
+    """
+
+    coverage: float
+    threshold: float
+    n: int
+
+    @classmethod
+    def calibrated(
+        cls,
+        truth: Sequence[str],
+        probabilities: ArrayLike,
+        classes: Sequence[str],
+        uniform: ArrayLike,
+        coverage: float = 0.9,
+    ) -> PredictionSets:
+        """Return sets with a threshold that is calibrated on n songs that the model was not fitted on.
+
+        Parameters
+        ----------
+        truth
+            The labels of the n songs; a label that is not among ``classes`` is never covered.
+        probabilities
+            Shape (n, k), rows sum to 1.
+        classes
+            The k labels, in the order of the columns.
+        uniform
+            A number from 0 to 1 for each song, see `uniform_of`.
+        coverage
+            The share of songs whose set shall contain the true label.
+        """
+        if not 0 < coverage < 1:
+            raise ValueError("coverage must be between 0 and 1")
+        p, u = np.asarray(probabilities, dtype=float), np.asarray(uniform, dtype=float)
+        place = {str(label): number for number, label in enumerate(classes)}
+        column = np.array([place.get(label, -1) for label in truth], dtype=np.int64)
+        rows, n = np.arange(len(p)), len(p)
+        own = p[rows, column]
+        before = np.where(p > own[:, None], p, 0.0).sum(axis=1)
+        scores = np.where(column < 0, math.inf, before + u * own)
+        rank = math.ceil((n + 1) * coverage)
+        threshold = float(np.sort(scores)[rank - 1]) if rank <= n else math.inf
+        return cls(coverage, threshold, n)
+
+    def members(self, probabilities: ArrayLike, uniform: ArrayLike) -> NDArray[np.bool_]:
+        """Return which labels are in the set of each song, shape (n, k)."""
+        p, u = np.asarray(probabilities, dtype=float), np.asarray(uniform, dtype=float)
+        order = np.argsort(-p, axis=1, kind="stable")
+        ranked = np.take_along_axis(p, order, axis=1)
+        before = np.cumsum(ranked, axis=1) - ranked
+        inside = before + u[:, None] * ranked <= self.threshold
+        found: NDArray[np.bool_] = np.empty_like(inside)
+        np.put_along_axis(found, order, inside, axis=1)
+        return found
+
+    def evaluate(
+        self, truth: Sequence[str], probabilities: ArrayLike, classes: Sequence[str], uniform: ArrayLike
+    ) -> dict[str, Any]:
+        """Return coverage and size of the sets on test songs.
+
+        Returns
+        -------
+        dict
+            ``target``, ``calibration_songs``, ``n``; ``coverage`` (Wilson interval) and ``mean_size`` (bootstrap interval):
+            value, low, high; ``empty`` and ``single``: shares of sets with no label and with one; ``by_class``: n and
+            coverage of each label.
+        """
+        members = self.members(probabilities, uniform)
+        place = {str(label): number for number, label in enumerate(classes)}
+        covered = np.array(
+            [label in place and members[row, place[label]] for row, label in enumerate(truth)], dtype=bool
+        )
+        sizes, labels = members.sum(axis=1), np.asarray(truth, dtype=object)
+        low, high = bootstrap_mean(sizes)
+        return {
+            "target": self.coverage,
+            "calibration_songs": self.n,
+            "n": len(covered),
+            "coverage": _share(covered),
+            "mean_size": {"value": float(sizes.mean()), "low": low, "high": high},
+            "empty": float((sizes == 0).mean()),
+            "single": float((sizes == 1).mean()),
+            "by_class": {
+                str(label): {"n": int((labels == label).sum()), "coverage": _share(covered[labels == label])}
+                for label in sorted(set(truth))
+            },
+        }
+
+
+def uniform_of(keys: Iterable[object]) -> NDArray[np.float64]:
+    """Return a number from 0 to 1 for each key (a text or an id), the same for equal keys on every machine."""
+    return np.array(
+        [int.from_bytes(hashlib.blake2b(str(key).encode(), digest_size=8).digest(), "big") / 2**64 for key in keys]
+    )
+
+
+def _share(hits: NDArray[np.bool_]) -> dict[str, float]:
+    low, high = wilson(int(hits.sum()), len(hits))
+    return {"value": float(hits.mean()), "low": low, "high": high}
