@@ -97,6 +97,20 @@ def test_the_page_marks_words_and_lets_nothing_through(runs: dict[str, str], tmp
     assert "<mark" in html
 
 
+@pytest.mark.parametrize("text", ["x" * 5_000 + ".", "a\0.b", "songs.csv is a fine song", "no.file"])
+def test_a_text_that_is_no_name_of_a_file_is_labelled(text: str, runs: dict[str, str]) -> None:
+    found: Any = classify(runs["plain"], text)
+    assert found.labels[0].label in ("folk", "rock")
+
+
+def test_a_text_that_is_unlike_the_training_songs_is_flagged(runs: dict[str, str]) -> None:
+    found: Any = classify(
+        runs["plain"], "the river tonight", "\N{ROCKET} \N{ROCKET}", "Sternlein prangen Himmel hell Mond"
+    )
+    assert [one["flags"] for one in found.figures()] == [[], ["no words"], ["unfamiliar words"]]
+    assert found.summary().count("caution: unlike the training songs") == 2
+
+
 @pytest.mark.parametrize("text", ["", "   ", "[Chorus]", "\n\n"])
 def test_a_text_that_is_empty_after_cleaning_is_told(text: str, runs: dict[str, str]) -> None:
     with pytest.raises(LyristError, match="Text 2 is empty after cleaning"):

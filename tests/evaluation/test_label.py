@@ -43,7 +43,7 @@ def songs() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def runs(songs: pl.DataFrame, make_corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     progress.quiet()
-    corpus, folder = make_corpus(songs), tmp_path_factory.mktemp("label")
+    corpus, folder = make_corpus(songs.with_columns(language=pl.lit("en"))), tmp_path_factory.mktemp("label")
     small = {"hidden": "4", "embedding_size": "4", "precision": "float32", "min_count": "1"}
     for name, options in {"char-svm": {}, "ensemble": {}, "lstm": {"steps": 3, **small}}.items():
         train(name, str(corpus.path), out=str(folder / name), target="genre", **options)

@@ -112,7 +112,7 @@ def classify(
     if opened.info["task"] == "write":
         raise UsageError(f"{run} is a run of a language model; classify needs a run of a classifier.")
     for text in texts:
-        if "\n" not in text and len(text) < 255 and Path(text).exists():
+        if _names_a_file(text):
             raise UsageError(
                 f"'{text}' is a file, not a text; give one song with --file {text}, or label a table with 'lyrist label {run} "
                 f"{text} --out labels.parquet'."
@@ -145,6 +145,13 @@ def classify(
 
         page.write(_page(classified, opened.info), Path(html))
     return classified
+
+
+def _names_a_file(text: str) -> bool:
+    try:
+        return bool(Path(text).suffix) and "\n" not in text and Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return False
 
 
 def _read(file: str) -> str:

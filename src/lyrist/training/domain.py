@@ -15,6 +15,7 @@ import polars as pl
 
 from lyrist import files
 from lyrist.corpus.languages import UNKNOWN, detect
+from lyrist.errors import LyristError
 from lyrist.training.dataset import LYRICS, View
 
 FILE = "domain.json"
@@ -80,7 +81,11 @@ class Domain:
         if not (folder / FILE).is_file():
             return None
         found = files.read_json(folder / FILE, "a run")
-        return cls(dict(found["languages"]), tuple(found["words"]), float(found["threshold"]))
+        try:
+            languages = {str(code): float(share) for code, share in found["languages"].items()}
+            return cls(languages, tuple(map(str, found["words"])), float(found["threshold"]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise LyristError(f"{folder / FILE} is damaged; train the model again.") from None
 
     @cached_property
     def _known(self) -> pl.DataFrame:
@@ -99,8 +104,8 @@ class Domain:
         The flags are `NO_WORDS`, `OTHER_LANGUAGE` and `UNFAMILIAR`.
         """
         codes, _ = detect(texts)
-        absent = [code for code, share in self.languages.items() if share < RARE_LANGUAGE]
-        known = [code for code in self.languages if code not in absent]
+        known = [code for code, share in self.languages.items() if share >= RARE_LANGUAGE and code != UNKNOWN]
+        known = known or [*codes.unique()]  # a corpus of unknown languages: there is nothing to compare with
         familiar = self.familiarity(texts)
         found = pl.DataFrame({"code": codes, "familiar": familiar}).select(
             pl.concat_list(
