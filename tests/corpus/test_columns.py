@@ -162,7 +162,7 @@ def test_an_option_names_no_column() -> None:
     assert "Did you mean 'genre'?" in message
     assert "artist, lyrics, genre" in message
     assert "'vews'" in told(GENIUS, UsageError, keep=["vews"])
-    assert "column 'title' of its own" in told(GENIUS, UsageError, keep=["title"])
+    assert "column 'title' already" in told(GENIUS, UsageError, keep=["title"])
 
 
 def test_unknown_and_unfitting_presets() -> None:

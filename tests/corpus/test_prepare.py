@@ -372,3 +372,18 @@ def test_a_directory_without_permission(table: tuple[Path, Planted], tmp_path: P
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(LyristError, match="No permission"):
         prepare(str(table[0]), out=str(tmp_path / "locked" / "c"))
+
+
+def test_a_kept_column_with_the_name_of_one_of_the_corpus_gets_another(tmp_path: Path) -> None:
+    lyrics = [
+        f"the {word} of song number {i} and more of it\nanother line of words to sing"
+        for i, word in enumerate("abcdefgh" * 4)
+    ]
+    table = pl.DataFrame({"id": [f"S{i}" for i in range(32)], "row": range(32), "lyrics": lyrics})
+    table.write_csv(tmp_path / "t.csv")
+    corpus = prepare(str(tmp_path / "t.csv"), out=str(tmp_path / "c"), keep=("id", "row"), duplicates="keep").corpus
+    songs = corpus.songs()
+    assert {"id", "table_id", "table_row"} <= set(songs.columns)
+    assert songs.sort("id")["table_id"].to_list() == [f"S{number}" for number in songs.sort("id")["id"]]
+    with pytest.raises(LyristError, match="'artist' already"):
+        prepare(str(tmp_path / "t.csv"), out=str(tmp_path / "d"), keep=("artist",))

@@ -54,7 +54,7 @@ def runs(songs: pl.DataFrame, make_corpus: Any, tmp_path_factory: pytest.TempPat
 @pytest.fixture
 def table(songs: pl.DataFrame, tmp_path: Path) -> Path:
     """A table with an empty text, a text of another kind, a damaged row and names that a spreadsheet would compute."""
-    rows = songs.head(40).with_columns(track=pl.format("T{}", pl.int_range(40)))
+    rows = songs.head(40).with_columns(track=pl.format("T{}", pl.int_range(40)), id=100 + pl.int_range(40))
     rows = rows.with_columns(lyrics=pl.when(pl.int_range(40) == 7).then(pl.lit("")).otherwise("lyrics"))
     rows = rows.with_columns(artist=pl.when(pl.int_range(40) == 3).then(pl.lit("=1+1")).otherwise("artist"))
     text = rows.write_ndjson().splitlines()
@@ -65,12 +65,13 @@ def table(songs: pl.DataFrame, tmp_path: Path) -> Path:
 
 
 def test_every_row_of_the_input_is_a_row_of_the_output(runs: dict[str, str], table: Path, tmp_path: Path) -> None:
-    found = label(runs["char-svm"], str(table), out=str(tmp_path / "o.parquet"), keep=("track",), top=2)
+    found = label(runs["char-svm"], str(table), out=str(tmp_path / "o.parquet"), keep=("track", "id"), top=2)
     frame = found.frame
     assert frame["row"].to_list() == list(range(1, 43))
     assert dict(frame["reason"].drop_nulls().value_counts().iter_rows()) == {"no text": 1, "damaged-json": 1}
     assert frame.filter(pl.col("label").is_null())["row"].to_list() == [8, 11]
     assert frame["track"][0] == "T0"
+    assert frame["id"][:3].to_list() == ["100", "101", "102"]
     assert frame.filter(pl.col("row") == 21)["flags"].to_list() == [["other language", "unfamiliar words"]]
     model = open_run(runs["char-svm"]).model
     texts = [json.loads(line)["lyrics"] for line in table.read_text(encoding="utf-8").splitlines()[:3]]

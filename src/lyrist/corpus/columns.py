@@ -348,14 +348,17 @@ def _looks_like_lyrics(values: Sequence[str | None]) -> bool:
 
 def _kept(header: Sequence[str], keep: Sequence[str], source: str) -> tuple[str, ...]:
     for name in keep:
-        if name in RESERVED:
-            raise UsageError(
-                f"--keep {name}: every corpus has a column '{name}' of its own; leave it out, or rename the table's."
-            )
+        if name in ROLES:
+            raise UsageError(f"--keep {name}: every corpus has the column '{name}' already; leave it out.")
         if name not in header:
             raise unknown(f"column of {source} called", name, [_short(column) for column in header])
         _column(header, name, source)
     return tuple(dict.fromkeys(keep))
+
+
+def kept_name(name: str) -> str:
+    """Return the name of a kept column in the corpus: ``table_id`` for ``id``, which every corpus has of its own."""
+    return f"table_{name}" if name in RESERVED else name
 
 
 def listed(header: Sequence[str]) -> str:

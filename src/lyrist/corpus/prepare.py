@@ -24,7 +24,7 @@ from lyrist import progress
 from lyrist._version import __version__
 from lyrist.corpus import summary
 from lyrist.corpus.cleaning import RULES, Cleaning
-from lyrist.corpus.columns import ROLES
+from lyrist.corpus.columns import ROLES, kept_name
 from lyrist.corpus.containment import contained_details, contained_pairs, scale_of
 from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus
 from lyrist.corpus.duplicates import copy_details, near_copies, notice_details, with_names
@@ -162,7 +162,7 @@ def prepare(
     year
         The table's column of years or dates.
     keep
-        A further column to keep, as a target say; may be given several times.
+        A further column to keep, such as a target; may be given several times. A column ``id`` becomes ``table_id``.
     encoding
         The encoding of text tables.
     languages
@@ -255,7 +255,7 @@ def prepare(
         duplicates,
         balance,
         seed,
-        tuple(keep),
+        tuple(kept_name(name) for name in keep),
         contained,
         _listed(mask_labels),
     )

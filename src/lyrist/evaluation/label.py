@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from lyrist import files, progress
 from lyrist.corpus.cleaning import clean_series
+from lyrist.corpus.columns import kept_name
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.corpus.reading.addresses import Address, is_remote
@@ -217,7 +218,7 @@ def label(
         return _label_pictures(opened, tables, final, options, raw_csv)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
     given = tuple((field, column) for field, column in named.items() if column)
-    settings = {"run": str(opened.path.resolve()), "keep": list(keep), "options": options}
+    settings = {"run": str(opened.path.resolve()), "keep": [kept_name(name) for name in keep], "options": options}
     job = _Job(opened, tables, preset, given, tuple(keep), encoding, settings, engine, workers)
     if final is None:
         with tempfile.TemporaryDirectory(prefix="lyrist-label-") as folder:
@@ -252,7 +253,7 @@ def _label_pictures(
     from lyrist.evaluation.evaluate_images import decoded, open_pictures, spread
 
     model, started = open_pictures(opened), time.monotonic()
-    if model.paints:
+    if model.is_autoencoder:
         raise LyristError(f"{opened.path} is an autoencoder, which predicts no class; give label another run.")
     labeller = _Labeller(opened, model.classes_, prediction_sets(opened, options["coverage"]), None)
     every = spread(paths)
@@ -541,15 +542,16 @@ def _assembled(work: Path) -> Iterator[pl.DataFrame]:
         last = table["id"][-1]
         while rejected and pl.scan_parquet(rejected[0]).select(pl.col("id").min()).collect().item() < last:
             held.append(_unread(pl.read_parquet(rejected.pop(0))))
-        yield pl.concat([table, *held], how="diagonal_relaxed").sort("id").select(list(schema)).drop("id")
+        yield pl.concat([table, *held], how="diagonal_relaxed").sort("id").select(list(schema)).pipe(_named)
         held = []
     for path in rejected:
-        found = _unread(pl.read_parquet(path))
-        yield (
-            pl.concat([pl.DataFrame(schema=schema), found], how="diagonal_relaxed")
-            .select(list(schema) or found.columns)
-            .drop("id")
-        )
+        found = pl.concat([pl.DataFrame(schema=schema), _unread(pl.read_parquet(path))], how="diagonal_relaxed")
+        yield (found.select(list(schema)) if schema else found).pipe(_named)
+
+
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table without our own ids, with the id column of the input, if it was kept, under its own name."""
+    return table.drop("id").rename({kept_name("id"): "id"}, strict=False)
 
 
 def _unread(rejected: pl.DataFrame) -> pl.DataFrame:

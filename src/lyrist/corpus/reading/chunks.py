@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lyrist.corpus.columns import Columns
+from lyrist.corpus.columns import Columns, kept_name
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import NOT_UTF8, OVERSIZED, Batch, Rejected, text_of
 
@@ -76,7 +76,7 @@ class Chunks:
     def _outputs(self) -> dict[str, str | None]:
         """Return the columns to make, and the column of the source that each comes from."""
         named = {name: getattr(self._columns, name) for name in FIELDS}
-        return named | {name: name for name in (*self._columns.keep, *self._extra)}
+        return named | {kept_name(name): name for name in (*self._columns.keep, *self._extra)}
 
     def _count(self, rows: list[int]) -> None:
         if rows:
