@@ -338,3 +338,22 @@ def test_a_study_that_cannot_be_redrawn_is_refused(studied: Studied, corpus: Pat
     (old / "results.json").write_text(json.dumps({**studied.results, "fingerprint": "other"}))
     with pytest.raises(LyristError, match="has changed"):
         report(str(old))
+
+
+def test_songs_that_name_their_label_are_scored_apart(tmp_path: Path) -> None:
+    rows = []
+    for number, song in enumerate(songbook()[:90]):
+        artist = ("Ann Gravel", "The Low Tides", "Bob & Cleo")[number % 3]
+        rows.append({"artist": artist, "lyrics": f"{artist} sings\n{song.lyrics}" if number % 2 else song.lyrics})
+    pl.DataFrame(rows).write_csv(tmp_path / "songs.csv")
+    prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "corpus"), validation=0.2, test=0.3)
+    (tmp_path / "named.toml").write_text("[[recipes]]\nrecipe = 'majority'\n[[recipes]]\nrecipe = 'label-mention'\n")
+    done = study(str(tmp_path / "named.toml"), str(tmp_path / "corpus"), out=str(tmp_path / "study"), target="artist")
+    found = json.loads((done.path / "results.json").read_text())["mentions"]
+    assert found["n"] == 27
+    assert 8 <= found["named"] <= 20
+    mention = next(line for line in found["recipes"] if line["name"] == "label-mention")
+    assert mention["named"] == {"n": found["named"], "accuracy": {**mention["named"]["accuracy"], "value": 1.0}}
+    assert mention["others"]["accuracy"]["value"] < 0.7
+    assert f"{found['named']} of 27 test songs name their artist" in done.summary()
+    assert "Songs that name their artist" in (done.path / "report.html").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from lyrist.corpus.corpus import SPLITS, Corpus
+from lyrist.corpus.names import mentions
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import spans
 from lyrist.evaluation.explain import explain, telling_features
@@ -114,6 +115,7 @@ class ClassifierStudy(Comparison):
                 *left_out,
             ],
             **_lines(dataset, fitted),
+            "mentions": mentions_of(fitted, dataset),
             "explanations": explanations(fitted[picked], dataset),
             "deciding_words": deciding_words(fitted, picked),
         }
@@ -174,6 +176,10 @@ class ClassifierStudy(Comparison):
             lines.append(f"split by {other['split_by']} instead:")
             for line in other["recipes"]:
                 lines.append(f"  {line['name']:<{width}}  {'':>7}    test {scored(line['test'])}")
+        if named := results.get("mentions", {}).get("named"):
+            lines.append(
+                f"{named:,} of {results['mentions']['n']:,} test songs name their {results['target']} in the lyrics"
+            )
         return [*lines, *results["notes"]]
 
     def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
@@ -195,6 +201,7 @@ class ClassifierStudy(Comparison):
             (_facts(results), Prose(results["verdict"])),
             [
                 _comparison(results),
+                *_mentions(results),
                 *_other_section(results),
                 *_repeats(results),
                 *_learning_curve(results),
@@ -300,6 +307,25 @@ def explanations(selected: Fitted, dataset: View) -> dict[str, list[dict[str, An
     return found
 
 
+def mentions_of(fitted: Mapping[str, Fitted], dataset: View) -> dict[str, Any]:
+    """Return how many test songs name their label in the lyrics, and how good each recipe is on them and on the others.
+
+    Returns
+    -------
+    dict
+        ``n`` and ``named`` count test songs; ``recipes`` has an object a recipe: ``name``, and under ``named`` and
+        ``others`` the ``n`` and the ``accuracy`` with its interval, where there are such songs.
+    """
+    songs = dataset.texts("test").select("id", named=mentions(pl.col("lyrics"), pl.col("label")))
+    named = dict(songs.iter_rows())
+    recipes = []
+    for name, one in fitted.items():
+        predicted = one.predicted("test")
+        groups = ["named" if named[int(number)] else "others" for number in predicted.ids]
+        recipes.append({"name": name, **by_group(predicted.truth, predicted.answers, groups)})
+    return {"n": len(named), "named": sum(named.values()), "recipes": recipes}
+
+
 def deciding_words(fitted: Mapping[str, Fitted], selected: str) -> dict[str, Any]:
     """Return the features with the largest weights of the selected recipe, or of a linear one that has them.
 
@@ -393,6 +419,35 @@ def _comparison(results: Mapping[str, Any]) -> Section:
         "95%. Where two intervals overlap, the paired tests decide whether there is a difference."
     )
     return Section("How good", blocks, intro)
+
+
+def _mentions(results: Mapping[str, Any]) -> list[Section]:
+    """Return the section on songs that name their label, if there are any."""
+    found, target = results.get("mentions"), results["target"]
+    if not found or not found["named"]:
+        return []
+    head = (
+        "recipe",
+        Column("named", ".3f", bar=True),
+        "95% interval",
+        Column("others", ".3f", bar=True),
+        "95% interval",
+    )
+    rows = []
+    for line in found["recipes"]:
+        row: list[Any] = [line["name"]]
+        for group in ("named", "others"):
+            accuracy = line[group]["accuracy"] if group in line else None
+            row += [accuracy["value"], sections.percent(accuracy)] if accuracy else [None, ""]
+        rows.append(row)
+    chosen = [place for place, row in enumerate(rows) if row[0] == results["picked"]]
+    intro = (
+        f"{found['named']:,} of {found['n']:,} test songs name their {target} in the lyrics ({found['named'] / found['n']:.1%}). "
+        f"There the {target} can be read; the accuracy on the others is that of how songs are written. A corpus without the "
+        f"names: lyrist prepare --mask-labels {target}."
+    )
+    caption = f"Test accuracy on songs that name their {target}, and on the others"
+    return [Section(f"Songs that name their {target}", [Table(head, rows, highlight=chosen, caption=caption)], intro)]
 
 
 def _other_section(results: Mapping[str, Any]) -> list[Section]:
