@@ -26,7 +26,7 @@ KEY, SECRET = "TESTKEYID", "test/secret+key"
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -81,7 +81,7 @@ class Shelf:
     signed: bool = False
     """Whether it is S3 and checks signatures."""
     version: int = 1
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     """Method, path and range of each request."""
     sent: int = 0
     """Bytes of files that were sent."""
@@ -126,9 +126,9 @@ class Handler(BaseHTTPRequestHandler):
         shelf, path = self.shelf, unquote(urlsplit(self.path).path)
         shelf.shown.append(self.headers["Authorization"] or "")
         wanted = self.headers["Range"] or ""
-        shelf.asked.append(f"{self.command} {path} {wanted}".strip())
+        shelf.requests.append(f"{self.command} {path} {wanted}".strip())
         if shelf.answers:
-            return self.refuse(shelf.answers.pop(0), "Told")
+            return self.refuse(shelf.answers.pop(0), "Refused")
         if shelf.signed and not self.signature_is_right():
             return self.refuse(403, "SignatureDoesNotMatch")
         if shelf.password and self.headers["Authorization"] != shelf.password:
@@ -188,15 +188,17 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def hub(self, path: str) -> None:
-        """Answer what the Hugging Face hub is asked about the data set me/songs."""
+        """Answer a request to the Hugging Face hub about the data set me/songs."""
         start = "/datasets/me/songs/resolve/main/"
         names = {name.removeprefix(start): data for name, data in self.shelf.files.items() if name.startswith(start)}
         if not names or not path.startswith("/api/datasets/me/songs"):
             return self.refuse(404, "RepoNotFound")
-        told: Any = {"id": "me/songs", "sha": "0" * 40, "private": False, "siblings": []}
+        answer: Any = {"id": "me/songs", "sha": "0" * 40, "private": False, "siblings": []}
         if "/tree/" in path:
-            told = [{"type": "file", "path": name, "size": len(data), "oid": "0" * 40} for name, data in names.items()]
-        return self.answer(json.dumps(told).encode(), "application/json")
+            answer = [
+                {"type": "file", "path": name, "size": len(data), "oid": "0" * 40} for name, data in names.items()
+            ]
+        return self.answer(json.dumps(answer).encode(), "application/json")
 
     def answer(self, body: bytes, kind: str) -> None:
         self.send_response(200)
@@ -207,14 +209,14 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def bucket(self, bucket: str) -> None:
-        """Answer what a bucket is asked: whether it is there, and what is in it."""
+        """Answer whether a bucket exists, and what is in it."""
         names = [
             name.removeprefix(f"/{bucket}/") for name in sorted(self.shelf.files) if name.startswith(f"/{bucket}/")
         ]
         if not names:
             return self.refuse(404, "NoSuchBucket")
-        asked = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
+        query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         inside = [name for name in names if name.startswith(prefix)]
         folders = {
             prefix + name[len(prefix) :].split(delimiter)[0] + delimiter
@@ -222,15 +224,17 @@ class Handler(BaseHTTPRequestHandler):
             if delimiter and delimiter in name[len(prefix) :]
         }
         keys = [name for name in inside if not any(name.startswith(folder) for folder in folders)]
-        told = "".join(
+        listed = "".join(
             f"<Contents><Key>{escape(key)}</Key><LastModified>2000-01-01T00:00:00.000Z</LastModified>"
             f"<Size>{len(self.shelf.files[f'/{bucket}/{key}'])}</Size></Contents>"
-            for key in keys[: int(asked.get("max-keys", 1000))]
+            for key in keys[: int(query.get("max-keys", 1000))]
         )
-        told += "".join(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in sorted(folders))
+        listed += "".join(
+            f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in sorted(folders)
+        )
         body = (
             f"<?xml version='1.0'?><ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><Name>{bucket}</Name>"
-            f"<Prefix>{escape(prefix)}</Prefix><KeyCount>{len(keys)}</KeyCount><IsTruncated>false</IsTruncated>{told}"
+            f"<Prefix>{escape(prefix)}</Prefix><KeyCount>{len(keys)}</KeyCount><IsTruncated>false</IsTruncated>{listed}"
             "</ListBucketResult>"
         ).encode()
         return self.answer(body, "application/xml")

@@ -1,4 +1,4 @@
-"""What is wrong with a table costs the rows at fault and no others; each has its number, a reason and the place."""
+"""A fault in a table costs the faulty rows and no others; each has its number, a reason and the place."""
 
 import csv
 import gzip
@@ -42,7 +42,7 @@ def broken(path: Path, text: str | bytes) -> tuple[Rows, Rows]:
     return read_all(path)[:2]
 
 
-def told(path: Path, text: bytes) -> str:
+def error_of(path: Path, text: bytes) -> str:
     path.write_bytes(text)
     with pytest.raises(LyristError) as caught:
         read_all(path)
@@ -113,7 +113,7 @@ def test_a_fault_among_a_thousand_songs_costs_one(tmp_path: Path, fault: str, ro
     kept = [song["lyrics"] for song in songs if len(song["lyrics"]) > 100]
     assert kept == lyrics[:row] + lyrics[row + 1 :]
     assert len(rejected) <= lost
-    assert len(songs) - len(kept) <= 1  # the first line of a song, when it stands alone, is a song for its form
+    assert len(songs) - len(kept) <= 1  # the first line of a song, when it is alone, has the form of a song
     if len(songs) == len(kept):
         assert (rejected[0]["reason"], rejected[0]["row"]) == (reason, row + 1)
         assert f"line {line}" in rejected[0]["detail"] or f"lines {line} to" in rejected[0]["detail"]
@@ -193,7 +193,7 @@ def test_a_quotation_mark_that_opens_the_rest_of_a_long_file(tmp_path: Path, mon
     assert rejected[0]["row"] == 11
 
 
-def test_wrong_bytes_are_told_with_line_and_value(tmp_path: Path) -> None:
+def test_wrong_bytes_are_reported_with_line_and_value(tmp_path: Path) -> None:
     text = b'title,lyrics\nOne,la\nTwo,"la\nla \xe9t\xe9"\nThr\xffee,la\nFour,la\n'
     songs, rejected = broken(tmp_path / "songs.csv", text)
     assert [song["title"] for song in songs] == ["One", "Four"]
@@ -245,7 +245,7 @@ def test_a_text_file_that_goes_while_reading(tmp_path: Path) -> None:
     assert chunk.songs["row"].to_pylist() == [2]
 
 
-def test_nuls_are_taken_out_and_counted(tmp_path: Path) -> None:
+def test_nuls_are_removed_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "songs.csv"
     path.write_bytes(b"title,lyrics\na,la\nb\0,l\0a\nc,\0\nd,la\n")
     songs, rejected, reader = read_all(path)
@@ -279,7 +279,7 @@ def test_damage_inside_a_json_list_costs_one_song(tmp_path: Path, fault: str) ->
     for row in (0, 15, 29):
         changed = [*objects[:row], fault, *objects[row + 1 :]]
         songs, rejected = broken(tmp_path / "songs.json", "[\n" + ",\n".join(changed) + "\n]\n")
-        if len(songs) < 29:  # with no object after it, damage cannot be told from the end of the file
+        if len(songs) < 29:  # with no object after it, damage looks like the end of the file
             assert row == 29
         assert [song["title"] for song in songs] == [str(i) for i in range(30) if i != row]
         assert len(rejected) == 1
@@ -288,8 +288,8 @@ def test_damage_inside_a_json_list_costs_one_song(tmp_path: Path, fault: str) ->
 
 
 def test_nothing_but_faults(tmp_path: Path) -> None:
-    assert "the first fault is in line 2" in told(tmp_path / "songs.csv", b"title,lyrics\na\nb\n")
-    assert "the first fault is in object 1" in told(tmp_path / "songs.json", b'["a", "b"]')
+    assert "the first fault is in line 2" in error_of(tmp_path / "songs.csv", b"title,lyrics\na\nb\n")
+    assert "the first fault is in object 1" in error_of(tmp_path / "songs.json", b'["a", "b"]')
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,7 @@ def test_further_columns_are_kept() -> None:
     assert found(GENIUS, keep=["views", "features"]).keep == ("views", "features")
 
 
-def told(header: str, kind: type[LyristError] = LyristError, **options: Any) -> str:
+def error_of(header: str, kind: type[LyristError] = LyristError, **options: Any) -> str:
     with pytest.raises(LyristError) as caught:
         found(header, **options)
     assert type(caught.value) is kind
@@ -127,7 +127,7 @@ def told(header: str, kind: type[LyristError] = LyristError, **options: Any) -> 
 
 
 def test_no_lyrics_column_lists_the_columns_and_shows_the_option() -> None:
-    message = told("artist,songs sold,words per minute")
+    message = error_of("artist,songs sold,words per minute")
     assert "songs.csv" in message
     assert "artist, 'songs sold', 'words per minute'" in message
     assert "--lyrics COLUMN" in message
@@ -143,34 +143,34 @@ def test_no_lyrics_column_lists_the_columns_and_shows_the_option() -> None:
     ],
 )
 def test_two_candidates_are_both_named_with_the_option(header: str, both: tuple[str, str], option: str) -> None:
-    message = told(header)
+    message = error_of(header)
     assert all(name in message for name in both)
     assert option in message
 
 
 def test_two_columns_of_one_name() -> None:
-    assert "2 columns called 'lyrics'" in told("lyrics,title,lyrics")
-    assert "2 columns called 'LYRICS'" in told("lyrics,title,lyrics", given={"lyrics": "LYRICS"})
-    assert "'Lyrics' and 'lyrics'" in told("Lyrics,lyrics")
+    assert "2 columns called 'lyrics'" in error_of("lyrics,title,lyrics")
+    assert "2 columns called 'LYRICS'" in error_of("lyrics,title,lyrics", given={"lyrics": "LYRICS"})
+    assert "'Lyrics' and 'lyrics'" in error_of("Lyrics,lyrics")
     assert found("Lyrics,lyrics", given={"lyrics": "lyrics"}).lyrics == "lyrics"
 
 
 def test_an_option_names_no_column() -> None:
-    message = told("artist,lyrics,genre", UsageError, given={"genre": "gender"})
+    message = error_of("artist,lyrics,genre", UsageError, given={"genre": "gender"})
     assert "songs.csv" in message
     assert "'gender'" in message
     assert "Did you mean 'genre'?" in message
     assert "artist, lyrics, genre" in message
-    assert "'vews'" in told(GENIUS, UsageError, keep=["vews"])
-    assert "column 'title' already" in told(GENIUS, UsageError, keep=["title"])
+    assert "'vews'" in error_of(GENIUS, UsageError, keep=["vews"])
+    assert "column 'title' already" in error_of(GENIUS, UsageError, keep=["title"])
 
 
 def test_unknown_and_unfitting_presets() -> None:
-    assert "Did you mean 'genius'?" in told(GENIUS, UsageError, preset="genus")
-    message = told("artist,lyrics", preset="genius")
+    assert "Did you mean 'genius'?" in error_of(GENIUS, UsageError, preset="genus")
+    message = error_of("artist,lyrics", preset="genius")
     assert "artist, lyrics" in message
     assert "--preset" in message
-    assert "field 'mood'" in told(GENIUS, UsageError, given={"mood": "tag"})
+    assert "field 'mood'" in error_of(GENIUS, UsageError, given={"mood": "tag"})
 
 
 def rows(**columns: Sequence[str]) -> list[Mapping[str, str]]:
@@ -180,13 +180,13 @@ def rows(**columns: Sequence[str]) -> list[Mapping[str, str]]:
 def test_the_only_column_of_long_texts_is_the_lyrics() -> None:
     song = "a line of words\n" * 20
     assert found("a,b", sample=rows(a=["x"] * 5, b=[song] * 5)).lyrics == "b"
-    assert "'a' and 'b'" in told("a,b", sample=rows(a=[song] * 5, b=[song] * 5))
-    assert "can be told" in told("a,b", sample=rows(a=["x"] * 5, b=["a long text in one line " * 20] * 5))
-    assert "can be told" in told("a,artist", sample=rows(a=["x"] * 5, artist=[song] * 5))
+    assert "'a' and 'b'" in error_of("a,b", sample=rows(a=[song] * 5, b=[song] * 5))
+    assert "can be recognised" in error_of("a,b", sample=rows(a=["x"] * 5, b=["a long text in one line " * 20] * 5))
+    assert "can be recognised" in error_of("a,artist", sample=rows(a=["x"] * 5, artist=[song] * 5))
 
 
 def test_hostile_and_long_names_are_cut_and_made_printable() -> None:
-    message = told("\x1b[31mred," + "x" * 5000 + ",\udce9")
+    message = error_of("\x1b[31mred," + "x" * 5000 + ",\udce9")
     assert "\x1b" not in message
     assert len(message) < 400
     message.encode()

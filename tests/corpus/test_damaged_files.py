@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from test_bad_tables import broken, told
+from test_bad_tables import broken, error_of
 
 
 def json_table() -> bytes:
@@ -25,7 +25,7 @@ def test_a_cut_json_list(tmp_path: Path) -> None:
     assert 2400 < len(songs) < 2600
     assert [row["reason"] for row in rejected] == ["truncated-file"]
     assert f"after object {len(songs)}" in rejected[0]["detail"]
-    assert "not one song" in told(tmp_path / "songs.json", data[:60])
+    assert "not one song" in error_of(tmp_path / "songs.json", data[:60])
 
 
 def noisy_table(kind: str) -> bytes:
@@ -57,7 +57,7 @@ def test_a_cut_packed_table_keeps_what_came_before(tmp_path: Path, kind: str, pa
     assert 300 < len(songs) < 700
     assert songs == whole[: len(songs)]
     assert [row["reason"] for row in rejected] == ["truncated-file"]
-    assert "is damaged and not one song" in told(path, packed[:12])
+    assert "is damaged and not one song" in error_of(path, packed[:12])
 
 
 def test_a_wrong_checksum_at_the_end_keeps_what_came_before(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_zip_with_a_password(tmp_path: Path) -> None:
     data = bytearray((tmp_path / "all.zip").read_bytes())
     data[6] |= 1  # the flag of encryption, in the member and in the directory
     data[data.index(b"PK\x01\x02") + 8] |= 1
-    assert "password" in told(tmp_path / "all.zip", bytes(data))
+    assert "password" in error_of(tmp_path / "all.zip", bytes(data))
 
 
 def test_cut_and_damaged_parquet(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_cut_and_damaged_parquet(tmp_path: Path) -> None:
         pa.table({"lyrics": lyrics}), path, row_group_size=3000, use_dictionary=False, write_page_checksum=True
     )
     data = bytearray(path.read_bytes())
-    assert "not one song" in told(path, bytes(data[:-100]))
+    assert "not one song" in error_of(path, bytes(data[:-100]))
     place = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(1).column(0).data_page_offset
     data[place : place + 40] = b"\xff" * 40
     songs, rejected = broken(path, bytes(data))

@@ -113,9 +113,9 @@ def test_a_text_that_is_one_object_may_be_longer_but_not_without_limit(
         path.write_text(json.dumps(table))
         assert len(read(path)[0]) == songs
     path.write_text(json.dumps({"songs": [song] * 200}))
-    assert "a record of more than 20,000 characters" in refused(path)
+    assert "a record of more than 160,000 characters" in refused(path)
     path.write_text(json.dumps({"lyrics": "la", "more": [[]] * 25_000}))  # little text, many objects
-    assert "a record of more than 20,000 characters" in refused(path)
+    assert "a long text of which little is text" in refused(path)
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -86,7 +86,7 @@ def test_every_dialect_reads_alike(tmp_path: Path, dialect: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_unicode_is_told_by_its_mark_or_its_zeros(tmp_path: Path, encoding: str) -> None:
+def test_unicode_is_recognised_by_its_mark_or_its_zeros(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "songs.csv"
     path.write_text(table(), encoding=encoding, newline="")
     assert triples(path) == SONGS
@@ -352,8 +352,8 @@ PIECES = st.lists(
     st.sampled_from(['"', '""', ",", ";", "\t", "|", "\n", "\r\n", "\\", '\\"', "la", " ", "é"]), max_size=9
 )
 ROUND = [name for name in DIALECTS if name not in ("unix line ends", "backslashed")]
-"""With unix line ends, Python 3.11 leaves a field with a lone carriage return unquoted: nobody can read it back. And only a
-backslashed quote tells that backslashes are doubled."""
+"""With unix line ends, Python 3.11 leaves a field with a lone carriage return unquoted: no reader can read it back. And only a
+backslashed quote shows that backslashes are doubled."""
 FIELD = TEXT | PIECES.map("".join)
 
 

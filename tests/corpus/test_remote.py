@@ -1,4 +1,4 @@
-"""Tables at addresses are read as those on the disk are, whatever the connection does, and no secret is ever told."""
+"""Tables at addresses are read like those on the disk, whatever the connection does, and no secret is ever shown."""
 
 import bz2
 import gzip
@@ -19,7 +19,7 @@ from lyrist.cli import run
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.corpus.reading import find_sources, remote
-from lyrist.corpus.reading.addresses import Address, told
+from lyrist.corpus.reading.remote import Address, without_secrets
 from lyrist.errors import LyristError
 from lyrist.files import staging_path
 from lyrist.songbook import songbook
@@ -116,7 +116,7 @@ def test_a_cut_connection_is_made_again_and_goes_on(shelf: Shelf, name: str, ran
     assert described(prepare(f"{shelf.url}/{name}", out=str(tmp_path / "web")).corpus) == whole
 
 
-def test_a_store_that_breaks_off_is_asked_again(store: Shelf, tmp_path: Path) -> None:
+def test_a_store_that_breaks_off_is_tried_again(store: Shelf, tmp_path: Path) -> None:
     store.files = {"/bucket/songs.csv": TABLES["songs.csv"]()}
     whole = described(prepare("s3://bucket/songs.csv", out=str(tmp_path / "a")).corpus)
     store.cuts = [10, 20_000, 5, 5]
@@ -158,9 +158,9 @@ def _song(shelf: Shelf, out: Path) -> str:
     return refused(f"{shelf.url}/one.txt", out)
 
 
-def test_a_file_that_changes_while_it_is_read_is_told(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_file_that_changes_while_it_is_read_is_reported(shelf: Shelf, tmp_path: Path) -> None:
     shelf.files = {"/songs.csv": TABLES["songs.csv"]()}
-    raw = remote.Remote(Address(f"{shelf.url}/songs.csv"))
+    raw = remote.RemoteFile(Address(f"{shelf.url}/songs.csv"))
     shelf.version = 2
     raw.seek(10)
     with raw, pytest.raises(LyristError, match="changed while it was read"):
@@ -237,7 +237,7 @@ def test_a_data_set_of_the_hub(shelf: Shelf, tmp_path: Path, monkeypatch: pytest
 SIGNED = "X-Amz-Credential=AKIDSECRET1&X-Amz-Signature=5ECRE72&id=7"
 
 
-def test_no_secret_is_saved_or_told(
+def test_no_secret_is_saved_or_shown(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shelf.files, shelf.password = {"/songs.csv": TABLES["songs.csv"]()}, "Basic bWU6dDBwLTVlY3JldA=="
@@ -247,11 +247,11 @@ def test_no_secret_is_saved_or_told(
         with pytest.raises(KeyboardInterrupt):
             prepare(table, out=str(tmp_path / "c"))
     written = [path.read_bytes() for path in staging_path(tmp_path / "c").rglob("*") if path.is_file()]
-    shelf.asked.clear()
+    shelf.requests.clear()
     assert (
         run(["prepare", table.replace("5ECRE72", "5ECRE73"), "--out", str(tmp_path / "c"), "--resume", "--json"]) == 0
     )
-    assert not shelf.asked  # the same table, signed anew: it has been read
+    assert not shelf.requests  # the same table with a new signature: it has been read
     assert run(["prepare", table.replace("songs.csv", "no.csv"), "--out", str(tmp_path / "d")]) == 1
     said = capsys.readouterr()
     written += [path.read_bytes() for path in (tmp_path / "c").rglob("*") if path.is_file()]
@@ -265,12 +265,12 @@ word = st.text("abcXYZ019-_.~/+", min_size=6, max_size=12)
 
 
 @given(word, word, word, st.sampled_from(["http", "https", "s3", "gs", "az", "hf"]))
-def test_an_address_is_told_without_its_secrets(name: str, password: str, signature: str, scheme: str) -> None:
+def test_an_address_is_shown_without_its_secrets(name: str, password: str, signature: str, scheme: str) -> None:
     secret, token = f"PW{password}PW".replace("/", "%2F"), f"SIG{signature}SIG"
     address = Address(f"{scheme}://{name.replace('/', '')}:{secret}@host.example/some/file.csv?sig={token}&x=1#{token}")
     for said in (str(address), f"{address}", repr(address), address.name, address.host):
         assert secret not in said
         assert token not in said
     assert address.real.count(token) == 2
-    assert told(str(address)) == str(address)
-    assert told(f"plain {token}@x?y={token}") == f"plain {token}@x?y={token}"
+    assert without_secrets(str(address)) == str(address)
+    assert without_secrets(f"plain {token}@x?y={token}") == f"plain {token}@x?y={token}"

@@ -1,4 +1,4 @@
-"""Files, patterns and folders become sources, whatever they are called; what is none is told in a sentence."""
+"""Files, patterns and folders become sources, whatever their names; what cannot be read is reported in one sentence."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ def names(*tables: Path | str) -> list[str]:
     return [source.name for source in find_sources(tables)]
 
 
-def told(*tables: Path | str) -> str:
+def error_of(*tables: Path | str) -> str:
     with pytest.raises(LyristError) as caught:
         find_sources(tables)
     assert caught.value.exit_code == 1
@@ -59,7 +59,7 @@ def test_a_source_given_twice_is_read_once(tmp_path: Path) -> None:
     assert names(path, tmp_path, f"{tmp_path}/../{tmp_path.name}/songs.csv") == ["songs.csv"]
 
 
-def test_sources_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+def test_sources_of_one_name_are_named_by_their_paths(tmp_path: Path) -> None:
     one, two = write(tmp_path / "a" / "songs.csv"), write(tmp_path / "b" / "songs.csv")
     assert names(one, two) == [str(one), str(two)]
 
@@ -133,20 +133,22 @@ def test_the_table_of_artists_comes_last(tmp_path: Path) -> None:
 
 def test_no_such_file_has_the_nearest_name(tmp_path: Path) -> None:
     write(tmp_path / "songdata.csv")
-    assert "Did you mean 'songdata.csv'?" in told(tmp_path / "songdat.csv")
-    assert "does not exist either" in told(tmp_path / "nowhere" / "songs.csv")
-    assert "No file matches" in told(f"{tmp_path}/*.tsv")
-    assert "of a kind that is not read; those that are: http://, https://, s3://" in told("ftp://me:pw@localhost/a.csv")
+    assert "Did you mean 'songdata.csv'?" in error_of(tmp_path / "songdat.csv")
+    assert "does not exist either" in error_of(tmp_path / "nowhere" / "songs.csv")
+    assert "No file matches" in error_of(f"{tmp_path}/*.tsv")
+    assert "of a kind that is not read; those that are: http://, https://, s3://" in error_of(
+        "ftp://me:pw@localhost/a.csv"
+    )
 
 
-def test_what_cannot_be_read_is_told_with_the_formats_that_can(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported_with_the_formats_that_can(tmp_path: Path) -> None:
     for content, what in [
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "a picture"),
         (b"%PDF-1.7 ...", "a PDF"),
         (bytes(range(256)) * 40, "not text"),
         (b"x" * 257 + b"ustar" + b"\0" * 100, "tar archive"),
     ]:
-        message = told(write(tmp_path / "songs.csv", content))
+        message = error_of(write(tmp_path / "songs.csv", content))
         assert what in message
         assert "Parquet" in message
 
@@ -155,30 +157,30 @@ def test_a_spreadsheet_and_an_archive_without_tables(tmp_path: Path) -> None:
     for name in ("[Content_Types].xml", "readme.md"):
         with zipfile.ZipFile(tmp_path / "songs.xlsx", "w") as archive:
             archive.writestr(name, "x")
-        message = told(tmp_path / "songs.xlsx")
+        message = error_of(tmp_path / "songs.xlsx")
         assert ("save the sheet as CSV" in message) == (name != "readme.md")
         assert ("only readme.md" in message) == (name == "readme.md")
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff", "\ufeff\n"])
 def test_an_empty_file(tmp_path: Path, content: str) -> None:
-    assert "songs.csv is empty" in told(write(tmp_path / "songs.csv", content))
+    assert "songs.csv is empty" in error_of(write(tmp_path / "songs.csv", content))
 
 
 def test_empty_inside_a_packing(tmp_path: Path) -> None:
-    assert "is empty" in told(write(tmp_path / "songs.csv.gz", gzip.compress(b"")))
-    assert "is damaged" in told(write(tmp_path / "songs.csv.gz", gzip.compress(b"title,lyrics\n" * 99)[:8]))
-    assert "not a whole zip archive" in told(write(tmp_path / "songs.zip", b"PK\x03\x04" + b"x" * 50))
+    assert "is empty" in error_of(write(tmp_path / "songs.csv.gz", gzip.compress(b"")))
+    assert "is damaged" in error_of(write(tmp_path / "songs.csv.gz", gzip.compress(b"title,lyrics\n" * 99)[:8]))
+    assert "not a whole zip archive" in error_of(write(tmp_path / "songs.zip", b"PK\x03\x04" + b"x" * 50))
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "holds no table" in told(tmp_path / "empty")
+    assert "holds no table" in error_of(tmp_path / "empty")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "is not a file" in told(tmp_path / "pipe")
+    assert "is not a file" in error_of(tmp_path / "pipe")
 
 
 @pytest.fixture
@@ -206,9 +208,9 @@ def test_no_permission(open_folder: Path) -> None:
     closed = write(open_folder / "closed" / "songs.csv").parent
     closed.chmod(0)
     drop_rights()
-    assert f"No permission to read {secret}" in told(secret)
-    assert f"No permission to read {closed}" in told(closed)
-    assert "No permission to read" in told(closed / "songs.csv")
+    assert f"No permission to read {secret}" in error_of(secret)
+    assert f"No permission to read {closed}" in error_of(closed)
+    assert "No permission to read" in error_of(closed / "songs.csv")
 
 
 def test_a_file_that_goes_between_finding_and_reading(tmp_path: Path) -> None:

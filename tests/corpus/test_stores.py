@@ -1,4 +1,4 @@
-"""Google's and Azure's stores, each as its emulator is: read as the disk is, with credentials, with a token, or open to all."""
+"""Google's and Azure's stores, each by its emulator: read like the disk, with credentials, with a token, or anonymously."""
 
 import base64
 import gzip
@@ -133,7 +133,7 @@ def test_what_is_not_there_is_one_sentence(store: Store, tmp_path: Path) -> None
     assert f"No file matches {store.root}/*.tsv" in refused(f"{store.root}/*.tsv", out)
 
 
-def test_google_is_shown_the_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_google_is_sent_the_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     token = json.dumps({"access_token": "a-t0ken", "expires_in": 3600, "token_type": "Bearer", "id_token": ""}).encode()
     with served(Shelf(token=token)) as shelf:
         known = {"type": "authorized_user", "client_id": "me", "client_secret": "5ecret", "refresh_token": "refre5h"}
@@ -148,7 +148,7 @@ def test_google_is_shown_the_credentials(monkeypatch: pytest.MonkeyPatch, tmp_pa
         said = refused("gs://songs/songs.csv", tmp_path / "c")
         assert "No permission to read gs://songs/songs.csv; set GOOGLE_APPLICATION_CREDENTIALS" in said
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
-    assert "absent.json, which is no file" in refused("gs://songs/songs.csv", tmp_path / "c")
+    assert "absent.json, which is not a file" in refused("gs://songs/songs.csv", tmp_path / "c")
     (tmp_path / "absent.json").write_text("{}")
     assert "set GOOGLE_APPLICATION_CREDENTIALS to" in refused("gs://songs/songs.csv", tmp_path / "c")
 
@@ -180,10 +180,10 @@ def test_azure_takes_a_key_a_signature_or_nothing(azure: str, monkeypatch: pytes
         assert other not in said
 
 
-def test_an_account_that_is_told_wrongly_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_wrong_account_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for connection, says in (
-        ("nonsense", "AZURE_STORAGE_CONNECTION_STRING is no connection string"),
-        ("AccountKey=abcd", "AZURE_STORAGE_CONNECTION_STRING is no connection string"),
+        ("nonsense", "AZURE_STORAGE_CONNECTION_STRING is not a connection string"),
+        ("AccountKey=abcd", "AZURE_STORAGE_CONNECTION_STRING is not a connection string"),
         ("AccountName=a;AccountKey=%%%", "The key of the storage account is not base64"),
         ("", "Set AZURE_STORAGE_ACCOUNT_NAME"),
         ("AccountName=a;AccountKey=abcd;BlobEndpoint=http://127.0.0.1:9/a", "az://songs/songs.csv cannot be reached"),

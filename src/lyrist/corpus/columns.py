@@ -1,8 +1,8 @@
 """Which column of a table is the title, the artist, the lyrics ...
 
-Tables that many people have are known by their columns (`PRESETS`; a new one is one entry there). Any other table is
-read by the common names of columns. What is unusual: nothing is guessed between two candidates. A wrong guess would show
-only in the finished report, so two columns that could both be the lyrics are an error that names the option to choose.
+Widely used tables are recognised by their columns (`PRESETS`; a new one is one entry there). Any other table is read by the
+common names of columns. Nothing is guessed between two candidates, because a wrong guess would show only in the finished
+report: two columns that could both be the lyrics are an error that names the option to choose one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.text import printable
 
 ROLES = ("title", "artist", "genre", "lyrics", "language", "year")
-"""What a column can be found for by its name; ``split`` is taken only when an option names it."""
+"""Fields whose column can be found by its name; ``split`` is used only when an option names it."""
 
 RESERVED = {"row", "id", "source", "cluster", "split", "reason", "detail", *ROLES}
-"""Names that every corpus has, in ``songs/`` or ``dropped/``; a kept column cannot take them."""
+"""Names that every corpus has, in ``songs/`` or ``dropped/``; a kept column cannot have them."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "title": (
@@ -40,7 +40,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 """Common names of columns, as `normal` writes them."""
 
 LONG_TEXT = 200
-"""A column without a telling name can be the lyrics when its median value has at least this many characters."""
+"""A column without a common name can be the lyrics when its median value has at least this many characters."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,19 @@ class Columns:
 
 @dataclass(frozen=True)
 class Preset:
-    """A table that many people have."""
+    """A widely used table."""
 
     name: str
     summary: str
     signature: tuple[str, ...]
     """The columns by which it is recognised: all must be there."""
     columns: Mapping[str, tuple[str, ...]]
-    """For each field, the columns it may stand in; the first that the table has is taken."""
+    """For each field, the columns that may hold it; the first that the table has is used."""
     also: tuple[tuple[str, ...], ...] = field(default=())
     """Other signatures: older and newer forms of the same table."""
 
     def matches(self, header: Sequence[str]) -> int:
-        """Return how many columns of ``header`` speak for this preset; 0 when it is not this table."""
+        """Return how many columns of ``header`` belong to this preset; 0 when it is not this table."""
         names = {normal(name) for name in header}
         return max((len(s) for s in (self.signature, *self.also) if names.issuperset(s)), default=0)
 
@@ -125,7 +125,7 @@ _PRESETS = (
     ),
     Preset(
         SIX_GENRES,
-        "songs whose genre stands in a second table, of artists: give both",
+        "songs whose genre is in a second table, of artists: give both",
         ("alink", "sname", "slink", "lyric"),
         {"title": ("sname",), "artist": ("alink",), "lyrics": ("lyric",), "language": ("language", "idiom")},
     ),
@@ -207,8 +207,8 @@ def recognise(
     Raises
     ------
     LyristError
-        No column can be told to be the lyrics, two columns could be the same field, or the table has not the columns of
-        the preset.
+        No column can be recognised as the lyrics, two columns could be the same field, or the table does not have the
+        columns of the preset.
     UsageError
         A column or preset is named that there is not.
     """
@@ -334,7 +334,7 @@ def _by_content(
     if found:
         return _only(found, "lyrics", source)
     raise LyristError(
-        f"No column of {source} can be told to be the lyrics; its columns are {listed(header)}. "
+        f"No column of {source} can be recognised as the lyrics; its columns are {listed(header)}. "
         "Name it: --lyrics COLUMN."
     )
 

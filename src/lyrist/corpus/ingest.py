@@ -1,7 +1,7 @@
 """Tables of any form become raw shards: Parquet files of some thousand songs with one set of columns.
 
-This is where a row gets its number. Every later stage works on shards alone, so this is the only place that knows about
-tables, delimiters and presets.
+A row gets its number here. Every later stage works on shards alone, so that only this module depends on tables, delimiters
+and presets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from lyrist import progress
 from lyrist.corpus.columns import Columns, recognise
 from lyrist.corpus.reading import Reader, Source, find_sources, sniff
-from lyrist.corpus.reading.addresses import LostError
+from lyrist.corpus.reading.remote import SourceError
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError, read_json, write_json
 
@@ -35,7 +35,7 @@ class Tables:
     """Which tables to read, and how; the fields of ``prepare`` that concern reading."""
 
     tables: tuple[str, ...]
-    """Paths, patterns, folders, and addresses (as `Address`, of which only what may be told is ever saved)."""
+    """Paths, patterns, folders, and addresses (as `Address`, which is saved without its secrets)."""
     preset: str = "auto"
     given: tuple[tuple[str, str], ...] = ()
     """Pairs of a field (``title``, ``lyrics`` ...) and the column named for it by option."""
@@ -71,10 +71,10 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
     before, total = 0, sum(source.bytes for source in sources)
     with progress.task("reading") as advance:
         for source in sources:
-            told = partial(_tell, advance, writer, before, total)
+            report = partial(_report, advance, writer, before, total)
             try:
-                described.append(_read(source, sources, tables, writer, repaired, told))
-            except (LostError, UsageError, DiskFullError):
+                described.append(_read(source, sources, tables, writer, repaired, report))
+            except (SourceError, UsageError, DiskFullError):
                 raise
             except LyristError as error:
                 if source.given:
@@ -100,7 +100,7 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
     return result
 
 
-def _tell(advance: progress.Advance, writer: _Shards, before: int, total: int, read: int) -> None:
+def _report(advance: progress.Advance, writer: _Shards, before: int, total: int, read: int) -> None:
     advance(writer.next_id, None, f"{(before + read) / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
 
@@ -110,7 +110,7 @@ def _read(
     tables: Tables,
     writer: _Shards,
     repaired: dict[str, int],
-    tell: Callable[[int], None],
+    report: Callable[[int], None],
 ) -> dict[str, Any]:
     """Read one source into the shards; return what it was. Rows that came before an error are in the shards and counted."""
     columns = _columns(source, tables)
@@ -119,7 +119,7 @@ def _read(
     try:
         for chunk in reader:
             rows += writer.add(chunk.songs, chunk.rejected, source.name)
-            tell(reader.bytes_read)
+            report(reader.bytes_read)
     finally:
         writer.end_source(rows)
     for kind, count in reader.repaired.items():
@@ -139,7 +139,7 @@ def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> di
     mapping = {k: v for k, v in dataclasses.asdict(columns).items() if v and k != "preset"}
     return {
         "name": source.name,
-        "bytes": source.bytes or reader.bytes_read,  # some servers do not tell before
+        "bytes": source.bytes or reader.bytes_read,  # some servers do not say before
         "sha256": reader.sha256,
         "rows": rows,
         "preset": columns.preset,
@@ -148,7 +148,7 @@ def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> di
 
 
 class _Shards:
-    """Collects chunks and writes a shard whenever enough has come together."""
+    """Collects chunks and writes a shard whenever it has enough rows or bytes."""
 
     def __init__(self, work: Path, keep: Sequence[str]) -> None:
         self.raw, self.rejects = work / "raw", work / "rejected"
@@ -163,7 +163,7 @@ class _Shards:
         self.reject_files = 0
 
     def add(self, songs: pa.Table, rejected: pa.Table, name: str) -> int:
-        """Take the rows of one chunk; return how many there were."""
+        """Add the rows of one chunk; return how many there were."""
         if songs.num_rows:
             self.songs.append(self._numbered(songs, name))
         if rejected.num_rows:

@@ -33,7 +33,7 @@ from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.corpus.reading import find_sources
-from lyrist.corpus.reading.addresses import Address, is_remote
+from lyrist.corpus.reading.remote import Address, is_remote
 from lyrist.corpus.shards import Filters, clean_shard, write_dropped, write_songs
 from lyrist.corpus.splits import Split, decide, read_labels
 from lyrist.errors import LyristError, UsageError

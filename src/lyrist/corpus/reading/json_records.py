@@ -72,13 +72,7 @@ def json_values(pieces: Iterator[str]) -> Iterator[Item]:
         else:
             number += 1
             why = value if isinstance(value, Rejected) else Rejected(NOT_JSON, f"{_kind(value)}, not an object")
-            yield (
-                number,
-                size,
-                oversized(f"object {number}")
-                if why.reason == OVERSIZED
-                else why._replace(detail=f"object {number}: {why.detail}"),
-            )
+            yield number, size, why._replace(detail=f"object {number}: {why.detail}")
 
 
 def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, Any] | Rejected]:
@@ -110,7 +104,7 @@ def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, A
 
 
 def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the songs of a table in one object, by columns or by the index of its rows; none of an object of another kind."""
+    """Return the songs of a table in one object, by columns or by the index of its rows; no songs where it is not a table."""
     first, *others = value.values() or (None,)
     named = has_lyrics(list(value))
     if (
@@ -181,17 +175,17 @@ class _Stream:
                     raise
                 missing = limit + 1 - (len(self._window) - self._at)
                 if missing <= 0:
-                    raise _OversizedError from error
+                    raise _OversizedError(_longer_than(limit)) from error
                 self._read(min(len(self._window), missing))
             else:
                 self._size, self._at = end - self._at, end
-                return value if self._size <= limit else Rejected(OVERSIZED, "")
+                return value if self._size <= limit else Rejected(OVERSIZED, _longer_than(limit))
 
     def _check_density(self) -> None:
         """Refuse a long text of which little is text: decoded, it would take many times the memory."""
         size = len(self._window) - self._at
         if size > 2 * records.RECORD_LIMIT and DENSITY * sum(self._window.count(c, self._at) for c in ",[{") > size:
-            raise _OversizedError
+            raise _OversizedError("a long text of which little is text")
 
     def _note_start(self) -> None:
         found = _FIRST_KEY.match(self._window, self._at)
@@ -238,6 +232,10 @@ class _Stream:
         self._window, self._at = "".join(grown), 0
 
 
+def _longer_than(limit: int) -> str:
+    return f"a record of more than {limit:,} characters"
+
+
 def _kind(value: Any) -> str:
     names = {
         list: "a list",
@@ -251,6 +249,8 @@ def _kind(value: Any) -> str:
 
 
 def _reason(error: Exception, begin: int = 0) -> str:
+    if isinstance(error, _OversizedError):
+        return str(error)
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON at its character {error.pos - begin + 1} ({error.msg})"
     return "nested too deeply" if isinstance(error, RecursionError) else f"not JSON ({error})"

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
 from lyrist.corpus.reading import remote
-from lyrist.corpus.reading.addresses import STORES, WEB, Address, LostError, is_remote, is_table, told
 from lyrist.corpus.reading.delimited import shape_of
+from lyrist.corpus.reading.remote import STORES, WEB, Address, SourceError, is_remote, is_table, without_secrets
 from lyrist.corpus.reading.streams import check_ratio, encoding_of, explained, head, not_a_file, seekable, special
 from lyrist.corpus.reading.streams import file as opened_file
 from lyrist.errors import LyristError, UsageError, nearest
@@ -92,7 +92,7 @@ def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> 
             given = path == str(table) or path == str(Path(table).expanduser())
             try:
                 sources = [replace(source, given=given) for source in _found(path, in_folder, root)]
-            except (LostError, UsageError):
+            except (SourceError, UsageError):
                 raise
             except LyristError as error:
                 if given or unread is None:
@@ -181,7 +181,9 @@ def _inside(path: str, root: str) -> bool:
 def _not_found(given: str, path: Path) -> LyristError:
     if "://" in given:
         known = ", ".join(f"{scheme}://" for scheme in (*WEB, *STORES))
-        return LyristError(f"{told(given)} is an address of a kind that is not read; those that are: {known}.")
+        return LyristError(
+            f"{without_secrets(given)} is an address of a kind that is not read; those that are: {known}."
+        )
     if glob.has_magic(given):
         return LyristError(f"No file matches {given}; quote the pattern or check the folder.")
     folder = path.parent
@@ -310,7 +312,7 @@ def _json_kind(text: str, path: str) -> str:
         return JSONL if path.casefold().rstrip(".gzstbx2").endswith(("jsonl", "ndjson")) else JSON
     opens = (
         lines[0].rstrip().endswith(("{", "[", ","))
-    )  # then the first line is no object of its own, even a damaged one
+    )  # such a line is not an object of its own, not even a damaged one
     if _is_object(lines[0]) or (not opens and any(_is_object(line) for line in lines[1:20] if line.startswith("{"))):
         return JSONL
     return JSON if text[1:].lstrip()[:1] in ('"', "}") else ""

@@ -28,8 +28,7 @@ from typing import IO, Any
 
 import zstandard
 
-from lyrist.corpus.reading.addresses import Address, LostError
-from lyrist.corpus.reading.remote import Remote
+from lyrist.corpus.reading.remote import Address, RemoteFile, SourceError
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError
 
@@ -216,12 +215,12 @@ def _check(path: str, before: os.stat_result) -> None:
     except OSError:
         now = None
     if now is None or any(getattr(now, of) != getattr(before, of) for of in ("st_ino", "st_size", "st_mtime_ns")):
-        raise LostError(f"{path} changed while it was read; run again when no other program writes to it.")
+        raise SourceError(f"{path} changed while it was read; run again when no other program writes to it.")
 
 
 def file(path: str) -> IO[bytes]:
     """Return a file, here or at an address, for reading without a buffer."""
-    return Remote(path) if isinstance(path, Address) else io.FileIO(path, opener=_regular)  # type: ignore[return-value]
+    return RemoteFile(path) if isinstance(path, Address) else io.FileIO(path, opener=_regular)  # type: ignore[return-value]
 
 
 def _regular(path: str, flags: int) -> int:
@@ -247,7 +246,7 @@ def not_a_file(path: str, what: str) -> LyristError:
 def seekable(raw: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
     """Return ``raw``, or a copy of it on the disk, for readers that need any position and whole reads."""
     if raw.seekable():
-        return io.BufferedReader(raw, _FEED) if isinstance(raw, Remote) else raw
+        return io.BufferedReader(raw, _FEED) if isinstance(raw, RemoteFile) else raw
     copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     shutil.copyfileobj(raw, copy, BLOCK)
     copy.seek(0)
