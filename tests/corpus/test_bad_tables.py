@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from lyrist.corpus.columns import recognise
 from lyrist.corpus.reading import Reader, find_sources, sniff
+from lyrist.corpus.reading.delimited import shape_of
 from lyrist.errors import LyristError
 
 Rows = list[dict[str, Any]]
@@ -328,3 +329,9 @@ def test_any_damage_gives_rows_or_one_clear_error(
         assert str(error)
     else:
         assert reader.rows == len(songs) + len(rejected) > 0
+
+
+def test_a_record_is_plausible_from_an_eighth_of_the_usual_length() -> None:
+    shape = shape_of("title,lyrics\n" + f"a,{'x' * 80}\n" * 5, whole=True)
+    assert shape is not None
+    assert [shape.plausible(["a", "x" * length]) for length in (9, 10)] == [False, True]

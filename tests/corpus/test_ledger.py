@@ -46,8 +46,8 @@ def test_a_row_that_is_lost_or_counted_twice_is_noticed(ledger: Ledger, off: int
 
 @given(ledgers)
 def test_the_commonest_reason_comes_first(ledger: Ledger) -> None:
-    written = list(ledger.to_json()["dropped"].values())
-    assert written == sorted(written, reverse=True)
+    written = list(ledger.to_json()["dropped"].items())
+    assert written == sorted(written, key=lambda item: (-item[1], item[0]))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What decided is told exactly where a model is a sum, and by leaving words out where it is not."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.explain import EXACT, OCCLUSION, explain, telling_features
 from lyrist.models.baselines import Majority
 from lyrist.models.ensemble import Ensemble
+from lyrist.models.inputs import artists_of, lyrics_of
 from lyrist.models.linear import CharSVM
 from lyrist.training.estimators import make_estimator
 
@@ -80,6 +82,71 @@ def test_any_text_can_be_explained(text: str, linear: Any, neural: Any) -> None:
     for model in (linear, neural, Ensemble().fit(LYRICS, LABELS)):
         told = explain(model, text, "ann")
         assert all(np.isfinite(weight) for _, weight in [*told.words, *told.lines])
+
+
+class Counting:
+    """A model of two labels: "river" and the artist Ann speak for the first, "engine" for the second."""
+
+    classes_ = np.array(["ann", "bob"])
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def predict_proba(self, X: Any) -> Any:
+        self.seen = list(zip(lyrics_of(X), artists_of(X), strict=True))
+        logits = [text.count("river") - 4 * text.count("engine") + (artist == "Ann") for text, artist in self.seen]
+        first = 1 / (1 + np.exp(-np.array(logits, dtype=float)))
+        return np.stack([first, 1 - first], axis=1)
+
+
+def test_each_word_and_each_line_is_left_out_with_its_line_end() -> None:
+    model = Counting()
+    found = explain(model, "a river\n\nan engine\nso far", "ann", artist="Ann")
+    assert model.seen == [
+        (text, "Ann")
+        for text in (
+            "a river\n\nan engine\nso far",
+            " river\n\nan engine\nso far", "a \n\nan engine\nso far", "a river\n\n engine\nso far",
+            "a river\n\nan \nso far", "a river\n\nan engine\n far", "a river\n\nan engine\nso ",
+            "\nan engine\nso far", "a river\n\nso far", "a river\n\nan engine\n",
+        )
+    ]  # fmt: skip
+    assert [name for name, _ in found.words] == ["engine", "river"]  # by size, whatever the sign; 0 is left out
+    assert [np.sign(weight) for _, weight in found.words] == [-1, 1]
+    assert [name for name, _ in found.lines] == ["an engine", "a river"]
+    assert explain(model, "la", artist="Ann").label == "ann"
+    assert explain(model, "an engine", artist="Ann").label == "bob"
+
+
+def test_the_artist_is_part_of_an_exact_explanation() -> None:
+    class Summing(Counting):
+        def contributions(self, X: Any, label: str) -> Any:
+            self.seen = list(zip(lyrics_of(X), artists_of(X), strict=True))
+            return SimpleNamespace(characters=np.array([1.0, 2, 3, -9, 5]), other={"artist": 0.5})
+
+    model = Summing()
+    found = explain(model, "ab\n c", "ann", artist="Ann")
+    assert model.seen == [("ab\n c", "Ann")]
+    assert found.words == [("c", 5.0), ("ab", 3.0)]
+    assert found.lines == [("c", -4.0), ("ab", 3.0)]
+    assert found.other == {"artist": 0.5, "marks and blanks": -6.0}
+
+
+def test_of_many_words_the_commonest_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lyrist.evaluation.explain.MOST_LEFT_OUT", 1)
+    assert [name for name, _ in explain(Counting(), "engine river river", "ann").words] == ["river"]
+
+
+def test_the_strongest_features_come_first_and_weigh_for_the_label() -> None:
+    class Linear:
+        def feature_weights(self) -> Any:
+            many = np.random.default_rng(0).permutation(60)
+            yield "bob", np.array([f"w{weight:02}" for weight in many]), many.astype(float)
+            yield "ann", np.array(["river", "·riv", "moon", "engine", "stone", "·"]), np.array([2.0, 3, 1, -4, 0.5, 9])
+
+    assert telling_features(Linear(), top=2) == {"ann": [("·riv", 3), ("moon", 1)], "bob": [("w59", 59), ("w58", 58)]}
+    assert telling_features(Linear(), top=9)["ann"] == [("·riv", 3.0), ("moon", 1.0), ("stone", 0.5)]
+    assert [name for name, _ in telling_features(Linear(), top=30)["bob"]] == [f"w{n}" for n in range(59, 29, -1)]
 
 
 def test_a_model_gone_astray_is_told() -> None:

@@ -36,12 +36,18 @@ def test_figures_are_those_of_scikit_learn() -> None:
     assert found["loss"] == pytest.approx(log_loss(truth, P))
     assert found["top3"] == pytest.approx(top_k_accuracy_score(truth, P, k=3, labels=CLASSES))
     assert found["unseen_labels"] == []
+    assert found["calibration"] == classification.calibration_of(truth, P, CLASSES)
     for label in CLASSES:
         known = report[label]
         here = found["by_class"][label]
         assert (here["n"], here["precision"], here["recall"], here["f1"]) == pytest.approx(
             (known["support"], known["precision"], known["recall"], known["f1-score"])
         )
+
+
+def test_a_class_of_one_song_that_is_predicted_once_is_perfect() -> None:
+    found = classification.score(["folk", "rap"], [[1, 0, 0, 0], [0, 0, 1, 0]], CLASSES)["by_class"]
+    assert found["folk"] == found["rap"] == {"n": 1, "precision": 1, "recall": 1, "f1": 1}
 
 
 def test_scores_are_plain_numbers() -> None:
@@ -59,6 +65,7 @@ def test_labels_that_training_lacked_count_as_wrong_and_are_named() -> None:
     assert after["by_class"]["disco"] == {"n": 1, "precision": 0, "recall": 0, "f1": 0}
     assert after["loss"] > before["loss"]
     assert classification.losses(strange, P, CLASSES)[0] == pytest.approx(-np.log(classification.FLOOR))
+    assert classification.losses(["pop"], [[1, 0, 0, 0]], CLASSES)[0] == pytest.approx(-np.log(classification.FLOOR))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +86,10 @@ def test_calibration_by_hand() -> None:
     found = classification.calibration_of(["a", "b", "b", "a"], P, ["a", "b"])
     assert found["ece"] == pytest.approx(0.5 * abs(0.5 - 0.95) + 0.5 * abs(1 - 0.55))
     assert [(b["n"], b["accuracy"]) for b in found["bins"]] == [(2, 1.0), (2, 0.5)]
+    assert [(b["low"], b["high"]) for b in found["bins"]] == [(0.5, 0.6), (0.9, 1.0)]
+    many = [f"class {number}" for number in range(20)]
+    [least] = classification.calibration_of(many[:1], [[0.05] * 20], many)["bins"]
+    assert (least["low"], least["high"]) == (0.0, 0.1)
 
 
 @given(st.integers(1, 60), st.integers(0, 1000))
@@ -101,8 +112,11 @@ def test_confusion_counts_truth_by_rows() -> None:
 
 
 def test_groups_come_largest_first_with_intervals() -> None:
-    found = classification.by_group("aabb", "abbb", ["Y", "Y", "X", "Z"])
-    assert list(found) == ["Y", "X", "Z"]
+    found = classification.by_group("aabbc", "abbbb", ["Y", "Y", "X", "Z", "W"])
+    assert list(found) == ["Y", "W", "X", "Z"]  # groups of one size by name, whatever their accuracy
+    assert list(classification.by_group("ab", "aa", ["A", "B"])) == ["A", "B"]
+    with pytest.raises(ValueError, match="shorter"):
+        classification.by_group("ab", "a", ["A", "B"])
     assert found["Y"]["n"] == 2
     assert found["Y"]["accuracy"]["value"] == 0.5
     assert found["X"]["accuracy"]["low"] < 1 == found["X"]["accuracy"]["high"]
@@ -113,4 +127,8 @@ def test_hardest_and_most_telling_songs() -> None:
     truth = ["a", "b", "b", "a"]
     assert classification.hardest(truth, P, ["a", "b"]) == [3, 1]
     assert classification.most_telling(truth, P, ["a", "b"], top=1) == [0]
-    assert classification.top_k(truth, P, ["a", "b"], 2) == 1
+    assert [classification.top_k(truth, P, ["a", "b"], k) for k in (1, 2)] == [0.5, 1]
+    assert classification.most_telling(truth[::-1], P[::-1], ["a", "b"]) == [3, 1]
+    wrong, right = ["b"] * 12, ["a"] * 12
+    assert classification.hardest(wrong, [[1.0, 0.0]] * 12, ["a", "b"]) == list(range(10))
+    assert classification.most_telling(right, [[1.0, 0.0]] * 12, ["a", "b"]) == list(range(10))

@@ -36,6 +36,7 @@ def test_wilson_holds_the_share_and_stays_within_bounds(counts: tuple[int, int])
 
 def test_mean_and_standard_deviation() -> None:
     assert intervals.mean_sd([0.8, 0.9, 1.0]) == pytest.approx((0.9, 0.1))
+    assert intervals.mean_sd([0.5, 0.7]) == pytest.approx((0.6, 0.02**0.5))
     assert intervals.mean_sd([0.5]) == (0.5, 0.0)
 
 
@@ -121,7 +122,8 @@ def test_corrected_t_widens_the_plain_one_by_the_overlap() -> None:
     assert found["p"] == pytest.approx(2 * stats.t.sf(found["t"], 4))
     assert found["mean"] == pytest.approx(0.03)
     assert found["low"] < 0.03 < found["high"]
-    assert intervals.corrected_resampled_t([0.1, 0.1], 80, 20)["p"] == 0
+    same = {"mean": 0.25, "low": 0.25, "high": 0.25, "t": 0.0, "p": 0.0}
+    assert intervals.corrected_resampled_t([0.25, 0.25], 80, 20) == same
     assert intervals.corrected_resampled_t([0.0, 0.0], 80, 20)["p"] == 1
     with pytest.raises(ValueError, match="at least two"):
         intervals.corrected_resampled_t([0.1], 80, 20)
@@ -180,3 +182,45 @@ def test_large_samples_are_resampled_in_parts(monkeypatch: pytest.MonkeyPatch) -
     assert intervals.bootstrap_mean(values, samples=500) == pytest.approx(whole, abs=1e-12)
     assert len(intervals._resampled_ratios(values, np.ones(30), 500, 0)) == 500
     assert len(intervals._draws(np.array([10, 20]), 500, np.random.default_rng(0), 2)) > 1
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3), min_size=1, max_size=30))
+def test_the_paired_difference_of_macro_f1_is_that_of_scikit_learn(songs: list[tuple[str, str, str]]) -> None:
+    truth, first, second = map(list, zip(*songs, strict=True))
+    found = intervals.paired_bootstrap_macro_f1(truth, first, second, samples=10)
+    one, other = (f1_score(truth, answers, average="macro", zero_division=0.0) for answers in (first, second))
+    assert found["difference"] == pytest.approx(one - other)
+
+
+def test_paired_tests_need_the_same_songs() -> None:
+    for truth, first, second in (("ab", "ab", "a"), ("ab", "a", "ab"), ("", "", "")):
+        with pytest.raises(ValueError, match="the same songs"):
+            intervals.paired_bootstrap_macro_f1(truth, first, second)
+
+
+def test_the_same_seed_gives_the_same_interval_and_the_default_is_0() -> None:
+    rng = np.random.default_rng(0)
+    a, b, below = rng.exponential(1, (3, 40))
+    truth, first, second = (rng.choice(list("abc"), 40).tolist() for _ in range(3))
+    matrix = confusion_matrix(truth, first)
+    for test in (
+        lambda **seed: intervals.bootstrap_mean(a, **seed),
+        lambda **seed: intervals.bootstrap_ratio(a, below, **seed),
+        lambda **seed: intervals.bootstrap_macro_f1(matrix, **seed),
+        lambda **seed: intervals.paired_bootstrap_loss(a, b, **seed),
+        lambda **seed: intervals.paired_bootstrap_ratio(a, b, below, **seed),
+        lambda **seed: intervals.paired_bootstrap_macro_f1(truth, first, second, **seed),
+    ):
+        assert test() == test(seed=0) != test(seed=1)
+
+
+def test_resamples_in_parts_are_as_many_as_requested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "_CELLS", 40)
+    parts = intervals._draws(np.array([3, 1, 2]), 25, np.random.default_rng(0), 2)
+    assert [len(part) for part in parts] == [3] * 8 + [1]
+    assert (np.concatenate(parts).sum(axis=1) == 6).all()
+    monkeypatch.setattr(intervals, "_CELLS", 1)
+    values = np.arange(5.0)
+    assert len(intervals._draws(np.array([3, 1, 2]), 4, np.random.default_rng(0), 2)) == 4
+    assert len(intervals._resampled_means(values, 7, seed=0)) == 7
+    assert len(intervals._resampled_ratios(values, values + 1, 7, seed=0)) == 7

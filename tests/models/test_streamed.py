@@ -91,6 +91,30 @@ def test_a_step_goes_down_the_gradient() -> None:
     assert loss() < first
 
 
+def test_several_steps_are_those_of_adagrad() -> None:
+    """The sums of squared gradients grow with each step, for the weights of n-grams and for the intercepts."""
+    import scipy.sparse as sp
+
+    rng = np.random.default_rng(2)
+    learner = streamed._Learner(6, 3, 0.1, np.array([1, 2, 0.5], np.float32))
+    coef, intercept = np.zeros((6, 3)), np.zeros(3)
+    taught, taught_intercept = np.full((6, 3), 1e-8), np.full(3, 1e-8)
+    for _ in range(4):
+        rows = rng.random((8, 6)) * (rng.random((8, 6)) < 0.4)
+        index = rng.integers(0, 3, 8)
+        logits = rows @ coef + intercept
+        wrong = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        wrong[np.arange(8), index] -= 1
+        wrong *= np.array([1, 2, 0.5])[index, None] / 8
+        taught += (rows.T @ wrong) ** 2
+        taught_intercept += wrong.sum(axis=0) ** 2
+        coef -= 0.1 * (rows.T @ wrong) / np.sqrt(taught)
+        intercept -= 0.1 * wrong.sum(axis=0) / np.sqrt(taught_intercept)
+        learner.step(sp.csr_matrix(rows.astype(np.float32)), index)
+        np.testing.assert_allclose(learner.coef, coef, atol=1e-3)
+        np.testing.assert_allclose(learner.intercept, intercept, atol=1e-3)
+
+
 def test_balance_and_artists() -> None:
     lyrics, labels, artists = table(330)
     kept = [i for i in range(330) if labels[i] != "pop" or i < 60]

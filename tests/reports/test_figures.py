@@ -3,6 +3,7 @@
 import math
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +234,35 @@ def test_labels_keep_what_shapes_letters_and_show_what_hides() -> None:
 
 def test_the_point_of_a_sure_and_right_model_is_not_cut_in_half() -> None:
     assert not re.search(r'clip-path="[^"]*">\s*<use', figures.calibration([(0.5, 0.4, 9), (1.0, 1.0, 9)]).svg)
+
+
+def placed(figure: Figure, names: set[str]) -> dict[str, tuple[float, str]]:
+    """Return for each of these texts its height on the page, and by which of its sides it is anchored."""
+    found = {}
+    for element in parsed(figure.svg).iter():
+        if element.tag.endswith("}text") and element.text in names:
+            anchor = re.search(r"text-anchor: (\w+)", element.attrib.get("style", ""))
+            place = re.search(r"translate\(\S+ (\S+)\)", element.attrib.get("transform", ""))
+            height = element.attrib.get("y") or (place[1] if place else "nan")
+            found[element.text] = (float(height), anchor[1] if anchor else "start")
+    return found
+
+
+@pytest.mark.parametrize("ends", [[1.0] * 6, [9.0] * 5 + [0.0], [0.0] * 5 + [9.0], [1, 1.01, 5, 5.01, 9, 9.01]])
+def test_the_names_of_lines_are_in_order_and_never_overlap(ends: list[float]) -> None:
+    lines = {f"line {number}": ([1, 2], [4.0, end]) for number, end in enumerate(ends)}
+    figure = figures.curves(lines)
+    heights = {name: y for name, (y, _) in placed(figure, set(lines)).items()}
+    assert set(heights) == set(lines)
+    downwards = sorted(heights, key=heights.__getitem__)
+    assert [lines[name][1][1] for name in downwards] == sorted(ends, reverse=True)
+    assert all(heights[below] - heights[above] >= 12 for above, below in pairwise(downwards))
+    frame = next(element.attrib for element in parsed(figure.svg).iter() if element.tag.endswith("}rect"))
+    assert min(heights.values()) >= float(frame["y"])
+    assert max(heights.values()) <= float(frame["y"]) + float(frame["height"])
+
+
+@pytest.mark.parametrize(("at", "side"), [(1, "start"), (50, "middle"), (99, "end")])
+def test_the_name_of_an_upright_line_keeps_inside_the_picture(at: float, side: str) -> None:
+    figure = figures.curves({"loss": ([0, 100], [2.0, 1.0])}, at=("kept", at))
+    assert placed(figure, {"kept"})["kept"][1] == side
