@@ -30,7 +30,7 @@ from lyrist.corpus.cleaning import clean_series
 from lyrist.corpus.columns import kept_name
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.parallel import check_engine, over_shards
-from lyrist.corpus.reading.addresses import Address, is_remote
+from lyrist.corpus.reading.remote import Address, is_remote
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import PredictionSets, uniform_of
 from lyrist.metrics.intervals import wilson
