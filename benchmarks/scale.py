@@ -136,7 +136,7 @@ def _truths(found: list[dict[str, Any]]) -> list[list[str]]:
     for code in codes:
         cells = [one["languages"].get(code) for one in every]
         lines.append(
-            [f"language told right: {code}", *(f"{c['right']:.3%} of {c['n']:,}" if c else "-" for c in cells)]
+            [f"language identified: {code}", *(f"{c['right']:.3%} of {c['n']:,}" if c else "-" for c in cells)]
         )
     for what in ("cluster", "artist"):
         lines.append(

@@ -1,9 +1,8 @@
-"""How much memory a recipe will want, told before it is fitted.
+"""Estimates of the memory that fitting a recipe takes.
 
-The figure is meant to warn, so it errs upwards: measured peaks were between a quarter and 85% of it, and less where songs
-have few words. What grows with what:
-n-grams found with songs and their length, weights with classes times features, the Gram matrix with songs squared (as far
-as there is one, see `least_squares_svm.by_gram`), a network with its vocabulary and with the longest batch.
+The estimate is conservative: measured peaks were between a quarter and 85% of it, and less for songs with few words. N-grams grow
+with the number and the length of songs, weights with classes times features, the Gram matrix with the square of the number of
+songs (if it is used, see `least_squares_svm.by_gram`), a network with its vocabulary and the longest batch.
 """
 
 from __future__ import annotations
@@ -16,32 +15,32 @@ from typing import Any
 from lyrist.models import registry
 
 CHARACTERS = 1_300
-"""Characters of a song, as in the tables of songs that we know; `memory_estimate` takes another mean."""
+"""Default for the mean length of a song in characters."""
 
 _BASE = 40 << 20  # tables of hash buckets, and what Python itself allocates
 _SYMBOL = 64  # bytes of one character while its block is searched for n-grams
 _ENTRY = 32  # bytes of one n-gram of one song: counted, kept, weighed and copied once
 _LIBLINEAR = 36  # ... and its copy in liblinear
 _GRAM = 2.2  # the Gram matrix, and the products that are added to it
-_DENSE = 8_000  # bytes of one song's commonest n-grams as a dense block
+_DENSE = 8_000  # bytes of the most frequent n-grams of one song as a dense block
 _NETWORK = 150 << 20  # what the training loop itself allocates
 _WEIGHT = 20  # bytes of a weight: itself, its gradient, two moments and their average
 _STATES = 24  # numbers kept for the gradient of each unit at each time step
 _LABELLED = 500  # bytes of a song whose lyrics are on disk: its id, artist, label and split, and its probabilities
-_BATCH = 16  # songs an update where nothing else is said, as in the schedule
+_BATCH = 16  # default batch size, as in the schedule
 
 
 @dataclass(frozen=True)
 class _Size:
-    """What decides about one recipe's memory."""
+    """The properties of a recipe that determine its memory."""
 
     lengths: int = 0
-    """Lengths of n-grams of characters that are counted together."""
+    """Number of lengths of character n-grams."""
     words: bool = False
     machines: bool = False
     """Whether a support vector machine is fitted."""
     weights: int = 0
-    """Tables of features by classes that are held at once."""
+    """Number of matrices of features by classes in memory at once."""
     layout: bool = False
     streamed: bool = False
     """Whether songs are read block by block, so that the memory does not grow with their number."""
@@ -70,25 +69,25 @@ def memory_estimate(
     options: Mapping[str, Any] | None = None,
     characters: int = CHARACTERS,
 ) -> int | None:
-    """Return about how many bytes fitting a recipe takes at its peak; None where nothing can be said.
+    """Return the estimated peak memory of a fit in bytes; None if there is no estimate.
 
-    Nothing can be said of a pretrained network before it is opened, nor of a recipe from elsewhere.
+    There is no estimate for pretrained networks and for recipes of other packages.
 
     Parameters
     ----------
     recipe
-        A classifying recipe's name.
+        The name of a classification recipe.
     n_songs, n_classes
         The size of the training set.
     options
-        The recipe's options, as they would be given to fit it; those of the training loop may be among them.
+        Options of the recipe and of the training loop, as for the fit.
     characters
         The mean length of a song.
 
     Raises
     ------
     UsageError
-        There is no such recipe, or an option's value does not fit.
+        There is no such recipe, or the value of an option is invalid.
     """
     found, given = registry.get(recipe), dict(options or {})
     known = {each.name for each in found.parameters}
@@ -134,7 +133,7 @@ def _ngrams(size: _Size, n_songs: int, characters: int, most: int) -> tuple[int,
 
 
 def _network(settings: Any, n_songs: int, n_classes: int, characters: int, batch: int) -> int | None:
-    """Return about what a network trained from scratch takes: its weights, and the longest batch's states."""
+    """Return the estimate for a network trained from scratch: its weights, and the states of the longest batch."""
     if not hasattr(settings, "max_words"):
         return None
     vocabulary = min(settings.max_words, int(600 * (n_songs * characters / CHARACTERS) ** 0.5) + 2)

@@ -1,9 +1,8 @@
-"""Pretrained writers: `causal` fine-tunes any causal language model, `t5` any encoder-decoder that follows instructions.
+"""Pretrained language models: `causal` fine-tunes any causal language model, `t5` any encoder-decoder.
 
-A model is named as on the Hugging Face hub, or by a folder, or by a file ``*.gguf`` (see `lyrist.models.hub`). What is
-unusual: conditions are added
-tokens whose rows start at the mean of all others, so that they neither take probability from real words nor stand out;
-a model whose added rows were never trained is never scored (see `Writer.check_scorable`).
+A model is a name on the Hugging Face hub, a folder, or a file ``*.gguf`` (see `lyrist.models.hub`). Conditions are added tokens
+whose embeddings are initialised with the mean of all others, so that they do not take probability from real words. A model with
+untrained added tokens is never scored (see `Writer.check_scorable`).
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ from lyrist.models.registry import option, register
 
 @dataclass(frozen=True)
 class PretrainedOptions:
-    """What both recipes can be told."""
+    """Options of both recipes."""
 
     model: str = option("openai-community/gpt2", "name on the Hugging Face hub, folder, or .gguf file")
-    context: int = option(1024, "tokens that are read at once, at most; longer songs are cut into overlapping windows")
-    min_tokens: int = option(0, "leave out songs with fewer tokens (0: none)")
-    max_tokens: int = option(0, "leave out songs with more tokens (0: none)")
-    condition_dropout: float = option(0.1, "share of the songs that hide each of their conditions in training")
-    validation_songs: int = option(64, "validation songs that are read to choose the best step, at most (0: all)")
+    context: int = option(1024, "largest context length in tokens; longer songs are split into overlapping windows")
+    min_tokens: int = option(0, "drop songs with fewer tokens (0: none)")
+    max_tokens: int = option(0, "drop songs with more tokens (0: none)")
+    condition_dropout: float = option(0.1, "probability of hiding each condition of a training song")
+    validation_songs: int = option(64, "largest number of validation songs for the selection of the best step (0: all)")
     lora: bool = option(
-        False, "train low-rank additions to the weights instead of all of them; they are merged at the end"
+        False, "train low-rank additions to the weights instead of all weights; they are merged at the end"
     )
     lora_rank: int = option(16, "rank of the additions")
 
@@ -46,11 +45,11 @@ class PretrainedOptions:
 
     def __post_init__(self) -> None:
         if self.context < 16:
-            raise UsageError(f"--context is at least 16 tokens; {self.context} is not.")
+            raise UsageError(f"--context must be at least 16 tokens, got {self.context}.")
         if self.lora_rank < 1:
-            raise UsageError(f"--lora-rank is at least 1; {self.lora_rank} is not.")
+            raise UsageError(f"--lora-rank must be at least 1, got {self.lora_rank}.")
         if not 0 <= self.condition_dropout < 1:
-            raise UsageError(f"--condition-dropout is at least 0 and less than 1; {self.condition_dropout} is not.")
+            raise UsageError(f"--condition-dropout must be at least 0 and less than 1, got {self.condition_dropout}.")
 
     def tokenizer(self) -> Any:
         """Return the tokenizer that the model was pretrained with.
@@ -58,7 +57,7 @@ class PretrainedOptions:
         Raises
         ------
         LyristError
-            It cannot be opened, or has no fast form or no end token.
+            It cannot be loaded, or has no fast version or no end token.
         """
         found = pretrained_tokenizer(self.model)
         if not found.is_fast or found.eos_token_id is None:
@@ -66,10 +65,10 @@ class PretrainedOptions:
                 f"The tokenizer of '{self.model}' has no fast form or no end token; choose another --model."
             )
         if found.pad_token_id is None:
-            found.pad_token = found.eos_token  # it never counts: every place has its mask
+            found.pad_token = found.eos_token  # padding is always masked
         backend = found.backend_tokenizer
         if "\n" not in backend.decode(backend.encode("a\nb", add_special_tokens=False).ids):
-            # T5's pieces know no line end; a song without lines is no song.
+            # T5's vocabulary has no line end, which songs need.
             backend.add_tokens([AddedToken("\n", normalized=False)])
         return found
 
@@ -84,7 +83,7 @@ class T5Options(PretrainedOptions):
     """Options of `t5`."""
 
     model: str = option("google-t5/t5-small", "name on the Hugging Face hub, or folder")
-    context: int = option(512, "tokens of a continuation, and twice those of the snippet before it, at most")
+    context: int = option(512, "largest number of tokens of a continuation, and twice that of the snippet before it")
 
     seq2seq: ClassVar[bool] = True
     schedule: ClassVar[Mapping[str, Any]] = {**PretrainedOptions.schedule, "learning_rate": 3e-4, "batch_size": 8}
@@ -92,40 +91,40 @@ class T5Options(PretrainedOptions):
 
 @register(
     "causal",
-    "a pretrained causal language model, fine-tuned (--model NAME, folder or .gguf; --lora)",
+    "a fine-tuned pretrained causal language model (--model NAME, folder or .gguf; --lora)",
     family="neural",
     task="write",
     options=CausalOptions,
-    source="report 003; Radford et al., Language models are unsupervised multitask learners, 2019; Hu et al., LoRA, 2022",
+    source="Radford et al., Language models are unsupervised multitask learners, 2019; Hu et al., LoRA, 2022",
 )
 def causal(options: CausalOptions, shape: WriterShape) -> Any:
-    """Open the pretrained model and make room for the conditions."""
+    """Load the pretrained model and add the tokens of the conditions."""
     return _built(AutoModelForCausalLM, options, shape, "CAUSAL_LM")
 
 
 @register(
     "t5",
-    "a pretrained encoder-decoder: an instruction and a snippet in, the song's continuation out",
+    "a fine-tuned pretrained encoder-decoder: from an instruction and a snippet to the continuation of the song",
     family="neural",
     task="write",
     options=T5Options,
-    source="report 004; Raffel et al., Exploring the limits of transfer learning (T5), 2020",
+    source="Raffel et al., Exploring the limits of transfer learning (T5), 2020",
 )
 def t5(options: T5Options, shape: WriterShape) -> Any:
-    """Open the pretrained model."""
+    """Load the pretrained model."""
     return _built(AutoModelForSeq2SeqLM, options, shape, "SEQ_2_SEQ_LM")
 
 
 def _built(kind: Any, options: PretrainedOptions, shape: WriterShape, task: str) -> Any:
     model = pretrained_network(kind, options.model, dtype=torch.float32)
-    make_room(model, options.model, shape)
+    add_token_rows(model, options.model, shape)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = shape.padding
     return _with_additions(model, options, shape, task) if options.lora else model
 
 
-def make_room(model: PreTrainedModel, name: str, shape: WriterShape) -> None:
-    """Give each added token a row of the embedding and of the output layer, at the mean of the others.
+def add_token_rows(model: PreTrainedModel, name: str, shape: WriterShape) -> None:
+    """Add a row of the embedding and of the output layer for each added token, with the mean of the others.
 
     Raises
     ------
@@ -135,10 +134,10 @@ def make_room(model: PreTrainedModel, name: str, shape: WriterShape) -> None:
     embedding: Any = model.get_input_embeddings()
     rows = int(embedding.weight.shape[0])
     own = shape.lyrics or shape.vocabulary
-    if own > rows + 1:  # one more is the line end that t5 lacks
+    if own > rows + 1:  # one more for the line end, which T5 does not have
         raise LyristError(
             f"The tokenizer of '{name}' does not match its model: it has {own:,} tokens, the model {rows:,} rows; "
-            "give --model a folder with both as they were published."
+            "set --model to a folder with both as published."
         )
     if shape.vocabulary > rows:
         model.resize_token_embeddings(shape.vocabulary, mean_resizing=True)
@@ -147,7 +146,7 @@ def make_room(model: PreTrainedModel, name: str, shape: WriterShape) -> None:
     for layer in layers:
         weights = None if layer is None else layer.weight
         if isinstance(weights, torch.Tensor) and shape.vocabulary > own:
-            with torch.no_grad():  # also those that the model already had, for a tokenizer that never used them
+            with torch.no_grad():  # also rows that the model has but the tokenizer did not use
                 weights[own : shape.vocabulary] = weights[:own].mean(dim=0)
 
 
@@ -165,11 +164,11 @@ def _with_additions(model: PreTrainedModel, options: PretrainedOptions, shape: W
         trainable_token_indices=added or None,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells which way the matrices of GPT-2 lie, and turns them itself
+        warnings.simplefilter("ignore")  # peft warns about the transposed matrices of GPT-2, which it handles itself
         return get_peft_model(model, config)
 
 
 def instruction(given: Mapping[str, str]) -> str:
-    """Return what an encoder-decoder is told to do; what comes after it is the song so far."""
-    told = "".join(f", {column}: {value}" for column, value in given.items())
-    return f"continue the lyrics{told}: "
+    """Return the instruction of an encoder-decoder, which precedes the song so far."""
+    conditions = "".join(f", {column}: {value}" for column, value in given.items())
+    return f"continue the lyrics{conditions}: "

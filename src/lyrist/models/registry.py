@@ -259,7 +259,14 @@ def _parameter_docs(kind: type) -> dict[str, str]:
     _, _, section = (inspect.getdoc(kind) or "").partition("Parameters\n----------\n")
     section = re.split(r"\n\n?(?=\w[\w ]*\n---)", section)[0]
     found = re.findall(r"^(\w[\w, ]*?)(?: : .*)?\n((?:[ ]+.*\n?|\n)+)", section, re.MULTILINE)
-    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
+    return {name: _as_help(text) for names, text in found for name in names.split(", ")}
+
+
+def _as_help(text: str) -> str:
+    """Return a docstring entry in the style of the other help texts: no markup, lower case, no period after one sentence."""
+    text = " ".join(text.split()).replace("``", "")
+    text = text.removesuffix(".") if ". " not in text else text
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def configure(kind: type, given: Mapping[str, Any], what: str) -> Any:
