@@ -167,7 +167,7 @@ class NGrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         symbols = _characters(texts)
         if self.unit == "word":
             symbols = _words(symbols, self.marks)
-        hashes = _Hashes(symbols.values)
+        hashes = Hashes(symbols.values)
         for n in range(self.low, self.high + 1):
             yield _grams(symbols, hashes, n, self.within_words)
 
@@ -191,7 +191,7 @@ def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[start : start + BLOCK]
 
 
-def _mix(h: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix_bits(h: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Mix the bits of a hash (the finaliser of splitmix64)."""
     h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -207,7 +207,7 @@ def _lowered(text: str) -> str:
 def _characters(texts: Sequence[str]) -> Symbols:
     """Return the characters of the songs, each padded with blanks, with runs of blanks as one blank or line end."""
     parts = [f" {_lowered(text)} " for text in texts]
-    codes = np.frombuffer("".join(parts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()
+    codes = code_points("".join(parts)).copy()
     codes[codes == ord("’")] = ord("'")
     song = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
     blank = _which(codes, str.isspace)
@@ -219,7 +219,29 @@ def _characters(texts: Sequence[str]) -> Symbols:
     lines = np.concatenate([np.zeros(1, np.int32), np.cumsum((codes == _LINE) | (codes == _RETURN), dtype=np.int32)])
     gap = blank[start]
     code = np.where(gap, np.where(lines[end] > lines[start], np.uint32(_LINE), np.uint32(_SPACE)), codes[start])
-    return Symbols(_mix(code.astype(np.uint64) + _MULTIPLIER), code, song[start], start, end, gap)
+    return Symbols(mix_bits(code.astype(np.uint64) + _MULTIPLIER), code, song[start], start, end, gap)
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """Return the code points of a text, read-only."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+class CharacterTable:
+    """A function of characters for arrays of code points; it is evaluated once per distinct character."""
+
+    def __init__(self, function: Callable[[str], int]) -> None:
+        self._function = function
+        self._values = np.full(0x110000, -1, dtype=np.int16)
+
+    def __call__(self, codes: NDArray[np.uint32]) -> NDArray[np.int16]:
+        """Return the value of each code point."""
+        values = self._values[codes]
+        if values.min(initial=0) < 0:
+            new = np.unique(codes[values < 0])
+            self._values[new] = [self._function(chr(code)) for code in new.tolist()]
+            values = self._values[codes]
+        return values
 
 
 def _which(codes: NDArray[np.uint32], holds: Callable[[str], bool]) -> NDArray[np.bool_]:
@@ -242,13 +264,13 @@ def _words(chars: Symbols, marks: bool) -> Symbols:
     other = (~part & (~chars.gap | (code == _LINE))) if marks else np.zeros_like(part)
     first = np.flatnonzero((part & ~follows) | other)
     last = np.flatnonzero((part & ~np.append(follows[1:], False)) | other)
-    values = _mix(_Hashes(chars.values).of(first, last + 1))
+    values = mix_bits(Hashes(chars.values).of(first, last + 1))
     return Symbols(
         values, code[first], chars.song[first], chars.start[first], chars.end[last], np.zeros(len(first), bool)
     )
 
 
-class _Hashes:
+class Hashes:
     """Hashes of spans of symbols from running sums; the hash of a span does not depend on its position."""
 
     def __init__(self, values: NDArray[np.uint64]) -> None:
@@ -258,6 +280,11 @@ class _Hashes:
         self.sums = np.zeros(size + 1, dtype=np.uint64)
         np.cumsum(values * power[:size], dtype=np.uint64, out=self.sums[1:])
 
+    @classmethod
+    def of_codes(cls, codes: NDArray[np.uint32]) -> Hashes:
+        """Return the hashes of spans of characters."""
+        return cls(mix_bits(codes.astype(np.uint64) + _MULTIPLIER))
+
     def of(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Return the hash of the symbols from each ``first`` to before each ``last``."""
         return np.asarray(
@@ -266,14 +293,14 @@ class _Hashes:
         )
 
 
-def _grams(s: Symbols, hashes: _Hashes, n: int, within_words: bool) -> Grams:
+def _grams(s: Symbols, hashes: Hashes, n: int, within_words: bool) -> Grams:
     """Return all n-grams of n symbols within one song: bucket, song, start, end."""
     size = max(len(s.values) - n + 1, 0)
     first = np.flatnonzero(s.song[:size] == s.song[n - 1 :][:size])
     if within_words and n > 2:
         gaps = np.concatenate([np.zeros(1, np.int32), np.cumsum(s.gap, dtype=np.int32)])
         first = first[gaps[first + n - 1] == gaps[first + 1]]
-    bucket = (_mix(hashes.of(first, first + n)) >> np.uint64(64 - BITS)).astype(np.uint32)
+    bucket = (mix_bits(hashes.of(first, first + n)) >> np.uint64(64 - BITS)).astype(np.uint32)
     return bucket, s.song[first], s.start[first], s.end[first + n - 1]
 
 
