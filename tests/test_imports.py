@@ -95,6 +95,7 @@ def test_the_help_of_a_command_imports_no_network_and_no_chart(command: str) -> 
         ("prepare songs.csv --out one-core --workers 1", DATA | {"daft"}),
         ("explore corpus", DATA | CHART | {"sklearn"}),
         ("train char-svm corpus --out again", MODEL),
+        ("label run songs.csv --out labels.csv --overwrite", MODEL),
         ("evaluate run", MODEL),
         ("classify run lantern --explain", MODEL),
         ("compare run run", DATA),

@@ -357,3 +357,14 @@ def test_songs_that_name_their_label_are_scored_apart(tmp_path: Path) -> None:
     assert mention["others"]["accuracy"]["value"] < 0.7
     assert f"{found['named']} of 27 test songs name their artist" in done.summary()
     assert "Songs that name their artist" in (done.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_prediction_sets_are_reported_for_every_recipe(studied: Studied) -> None:
+    for line in studied.results["recipes"]:
+        sets = line["test"]["prediction_sets"]
+        assert sets["target"] == 0.9
+        assert sets["n"] == line["test"]["n"]
+        assert sets["coverage"]["low"] <= sets["coverage"]["value"] <= sets["coverage"]["high"]
+        assert 0 <= sets["mean_size"]["value"] <= len(studied.results["classes"])
+        assert sum(each["n"] for each in sets["by_class"].values()) == sets["n"]
+    assert "Prediction sets" in (studied.path / "report.html").read_text(encoding="utf-8")

@@ -207,6 +207,7 @@ class ClassifierStudy(Comparison):
                 *_learning_curve(results),
                 *_training(fitted),
                 _mistakes(fitted[results["picked"]].predicted("test"), dataset),
+                *_prediction_sets(results),
                 _songs(results["explanations"], dataset),
                 *_deciding_words(results),
                 sections.corpus_section(dataset.corpus, songs, dataset.split_by, dataset.seed),
@@ -556,6 +557,43 @@ def _mistakes(predicted: Predictions, dataset: View) -> Section:
         head = ("artist", Column("songs", ",.0f"), Column("accuracy", ".1%", bar=True), "95% interval")
         blocks.append(Details("Accuracy by artist", [Table(head, rows, caption="The twenty with most test songs")]))
     return Section("Mistakes", [*blocks, sections.calibration(predicted)])
+
+
+def _prediction_sets(results: Mapping[str, Any]) -> list[Section]:
+    """Return the section on coverage and size of the prediction sets of each recipe, and of each class."""
+    lines = [(line["name"], line["test"].get("prediction_sets")) for line in results["recipes"]]
+    found = {name: sets for name, sets in lines if sets}
+    if not found:
+        return []
+    rows = []
+    for name, sets in found.items():
+        size, covered = sets["mean_size"], sets["coverage"]
+        interval = f"{size['low']:.2f} to {size['high']:.2f}"
+        rows.append((name, covered["value"], sections.percent(covered), size["value"], interval, sets["single"]))
+    head = (
+        "recipe",
+        Column("coverage", ".1%"),
+        "95% interval",
+        Column("labels a set", ".2f", note="mean"),
+        "95% interval ",
+        Column("sets of one label", ".1%"),
+    )
+    chosen = [place for place, name in enumerate(found) if name == results["picked"]]
+    blocks: list[Block] = [Table(head, rows, highlight=chosen)]
+    first = found.get(results["picked"]) or next(iter(found.values()))
+    if results["picked"] in found:
+        classes = sorted(first["by_class"].items(), key=lambda item: (-item[1]["n"], item[0]))[: sections.CLASSES_SHOWN]
+        table = [
+            (name, each["n"], each["coverage"]["value"], sections.percent(each["coverage"])) for name, each in classes
+        ]
+        columns = ("class", Column("songs", ",.0f"), Column("coverage", ".1%"), "95% interval")
+        blocks.append(Details(f"Coverage by class of {results['picked']}", [Table(columns, table)]))
+    intro = (
+        f"For each test song, a set of labels that shall contain the true one in {first['target']:.0%} of cases (adaptive "
+        f"prediction sets, calibrated on {first['calibration_songs']:,} validation songs). Of two recipes with the same "
+        "coverage, the one with smaller sets knows more. A class of few songs may be covered less often."
+    )
+    return [Section("Prediction sets", blocks, intro)]
 
 
 def _songs(explained: Mapping[str, Sequence[Mapping[str, Any]]], dataset: View) -> Section:

@@ -16,6 +16,7 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import UsageError
 from lyrist.metrics.classification import constant_accuracy, score
+from lyrist.metrics.conformal import PredictionSets, uniform_of
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
 from lyrist.training import cards, estimators, runs
@@ -132,14 +133,22 @@ class ClassificationTask(Task):
         return Predictions(ids, _labels(part), probabilities, classes)
 
     def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
-        """Return the scores on validation and test, and those of the majority class."""
+        """Return the scores on validation and test, and those of the majority class.
+
+        Prediction sets are calibrated on the validation songs and evaluated on the test songs.
+        """
         found: dict[str, Any] = {}
+        predictions: dict[str, Predictions] = {}
         for split in HELD:
-            predicted = self.predict(model, split)
+            predictions[split] = predicted = self.predict(model, split)
             found[split] = score(predicted.truth, predicted.probabilities, predicted.classes)
             if folder:
                 ids, probabilities = predicted.ids.tolist(), predicted.probabilities
                 runs.write_predictions(folder, split, ids, predicted.truth, predicted.classes, probabilities)
+        held, test = (predictions[split] for split in HELD)
+        sets = PredictionSets.calibrated(held.truth, held.probabilities, held.classes, uniform_of(held.ids.tolist()))
+        uniform = uniform_of(test.ids.tolist())
+        found["test"]["prediction_sets"] = sets.evaluate(test.truth, test.probabilities, test.classes, uniform)
         return {**found, "majority": self.majority()}
 
     def fit_scores(self, recipe: str, options: Mapping[str, Any], seed: int, title: str = "") -> dict[str, Any]:
