@@ -318,7 +318,7 @@ class _Ranges:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         self.folder, self.size = folder, size
-        self.schema = schema.append(pa.field("place", pa.int64()))
+        self.columns = [*schema.names, "place"]
         self.writers: dict[tuple[str, int], pa.RecordBatchStreamWriter] = {}
 
     def add(self, songs: pl.DataFrame, places: Ints) -> None:
@@ -326,9 +326,10 @@ class _Ranges:
         songs = songs.with_columns(place=pl.Series(places), range=pl.Series(places // self.size))
         for (split, number), part in songs.group_by("split", "range"):
             key = str(split), int(number)
+            table = part.select(self.columns).to_arrow(compat_level=pl.CompatLevel.oldest())
             if key not in self.writers:
-                self.writers[key] = pa.ipc.new_stream(self._file(*key), self.schema)
-            self.writers[key].write_table(part.select(self.schema.names).to_arrow().cast(self.schema))
+                self.writers[key] = pa.ipc.new_stream(self._file(*key), table.schema)
+            self.writers[key].write_table(table)
 
     def sorted(self, split: str) -> Iterator[pl.DataFrame]:
         """Yield the songs of one split in their order, one range at a time."""

@@ -167,8 +167,6 @@ class ShingleSets:
     """
 
     def __init__(self, lyrics: Iterator[tuple[Ints, pl.Series]]) -> None:
-        from scipy.sparse import csr_array  # here, as in `arrays`
-
         ids, counts, hashes = bytearray(), bytearray(), bytearray()  # they grow in place, a list of arrays is copied
         for chunk_ids, chunk in lyrics:
             ids += np.asarray(chunk_ids, dtype=np.int64).tobytes()
@@ -179,11 +177,8 @@ class ShingleSets:
         self._ids = np.frombuffer(ids, np.int64)
         self._order = np.argsort(self._ids)
         self._counts = np.frombuffer(counts, np.int64)
-        columns = np.frombuffer(hashes, np.int32)
-        ends = np.append(0, np.cumsum(self._counts))
-        ends = ends.astype(np.int32 if ends[-1] < 1 << 31 else np.int64)  # else SciPy widens the columns too
-        self._sets = csr_array((np.ones(len(columns), np.bool_), columns, ends), shape=(len(self._ids), 1 << BITS))
-        self._sets.has_canonical_format = True  # sorted and without repeats, as `shingle_hashes` gives them
+        self._hashes = np.frombuffer(hashes, np.int32)
+        self._starts = np.cumsum(self._counts) - self._counts
 
     def sizes(self, ids: Ints) -> Ints:
         """Return the size of the set of each of these songs."""
@@ -199,9 +194,15 @@ class ShingleSets:
         """
         a, b = self._rows(left), self._rows(right)
         common = np.empty(len(a), np.int64)
-        for start in range(0, len(a), 16_384):
-            block = slice(start, start + 16_384)
-            common[block] = np.diff(self._sets[a[block]].multiply(self._sets[b[block]]).tocsr().indptr)
+        for start in range(0, len(a), 4_096):
+            rows = np.concatenate([a[start : start + 4_096], b[start : start + 4_096]])
+            sizes = self._counts[rows]
+            place = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes - self._starts[rows], sizes)
+            pair = np.repeat(np.tile(np.arange(len(rows) // 2), 2), sizes)
+            both = np.sort((pair << BITS) | self._hashes[place])  # a shingle of both sets of a pair is there twice
+            common[start : start + 4_096] = np.bincount(
+                both[1:][both[1:] == both[:-1]] >> BITS, minlength=len(rows) // 2
+            )
         return common
 
     def jaccard(self, left: Ints, right: Ints) -> npt.NDArray[np.float64]:
