@@ -1,7 +1,7 @@
-"""A prepared corpus against the truth of the generated table that it was made from.
+"""Comparison of a prepared corpus with the ground truth of the generated table.
 
-The generator records what it planted: copies and how like their originals they are, songs in other languages, rows that
-are no songs. So recall is a count, not an estimate.
+The generator records what it planted: copies with their similarities, songs in other languages, rows that are not songs. So
+recall is a count, not an estimate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How fast songs are written: with keys and values carried on against without, and many songs at once against one.
+"""Speed of generation: with and without a KV cache, and batches compared with single songs.
 
-Writers of the recipes are built with random weights (speed does not depend on what was learnt) and write to the full
-length, since the end of a song is never drawn. Ways take turns in several rounds; ratios are taken within a round and their
-median counts. CPU seconds, on one thread unless told otherwise.
+Models have random weights (speed does not depend on training) and generate to the full length, because the end of a song is never
+sampled. The variants alternate in several rounds; ratios are computed within a round, and the median is reported. CPU seconds, by
+default on one thread.
 
     python benchmarks/generation.py [--recipes gpt gru] [--run RUN ...] [--tokens 150] [--batch 32] [--rounds 3] [--json]
 """

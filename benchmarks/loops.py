@@ -1,4 +1,4 @@
-"""The training loops that ``benchmarks/training.py`` compares: Lyrist's, the reports', and one with nothing in it.
+"""The training loops that ``benchmarks/training.py`` compares: Lyrist's, a plain PyTorch loop, and a minimal one.
 
 Each is a function from the number of a round to what it took. All count the same: real tokens, which stand in a song, and
 all places of the batches, padding included. With one thread seconds are CPU seconds of this process, which depend least

@@ -1,4 +1,4 @@
-"""CPU and wall seconds of a command with all its children, and the most memory they held together."""
+"""CPU and wall seconds of a command with all its children, and their peak memory."""
 
 from __future__ import annotations
 

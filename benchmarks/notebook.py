@@ -1,4 +1,4 @@
-"""What one writes in a notebook to prepare a table of songs: the rival that ``benchmarks/prepare.py`` measures.
+"""A typical notebook that prepares a table of songs: the comparison of ``benchmarks/prepare.py``.
 
 pandas with ``apply``, regular expressions of ``re``, langdetect, datasketch, a split by group. It does what ``lyrist
 prepare`` does, as far as a notebook does, and none of it is slowed down: rows are read with the columns that are needed

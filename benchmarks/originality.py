@@ -1,10 +1,10 @@
-"""What the index of phrases costs to make, to keep and to ask, on a table of invented songs.
+"""Cost of the phrase index (build, size and look-up) on a table of invented songs.
 
     python benchmarks/originality.py [--rows 100000] [--texts 200] [--json]
 
-CPU seconds are told (POLARS_MAX_THREADS=1 and OMP_NUM_THREADS=1 for those of one thread); memory is what the process held at
-most beyond what it held before. Half of the texts asked are songs of the table (all their words are found), half are songs of
-another seed (few are). A line is ten words.
+It prints CPU seconds (set POLARS_MAX_THREADS=1 and OMP_NUM_THREADS=1 for those of one thread) and the additional peak memory
+of the process. Half of the texts are songs of the table (all their words are found), half are songs of another seed (few
+are). A line has ten words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""``lyrist prepare`` against a notebook, in one run, on one generated table.
+"""``lyrist prepare`` compared with a notebook, in one run, on one generated table.
 
-Both read the same CSV, clean it, tell the languages, drop copies and near-copies, split and write. CPU seconds are
-compared, since they do not depend on what else the machine does; wall seconds and memory stand beside them. langdetect
+Both read the same CSV, clean it, identify the languages, drop copies and near-copies, split and write. CPU seconds are
+compared, since they do not depend on what else the machine does; wall seconds and memory are also reported. langdetect
 is so slow that it sees a sample of the songs, and its seconds are scaled by songs; everything else in the notebook runs
 on as many rows as `lyrist prepare` gets, up to ``--notebook-rows``, and is scaled only beyond that.
 

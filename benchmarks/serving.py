@@ -1,8 +1,8 @@
-"""How a server does: requests a second and their latency, together against one at a time; against `transformers serve`; soaked.
+"""Throughput and latency of the server: with and without batching, compared with `transformers serve`, and a soak test.
 
-A server is a process of its own; the clients of this one ask again as soon as they are answered. Two servers take turns
-in several rounds, one with `--batch 1`; ratios are of tokens (of requests, for labels) by CPU second of the server's process,
-taken within a round, and their median counts. Latencies are what the clients saw, on a machine as busy as it was.
+A server is a separate process; each client sends a new request as soon as it has a response. Two servers alternate in
+several rounds, one of them with `--batch 1`. Ratios are of tokens (for labels, of requests) per CPU second of the server
+process, computed within a round, and the median is reported. Latencies are those of the clients and depend on other load.
 
     python benchmarks/serving.py [--clients 1 8 64] [--tokens 32] [--rounds 3] [--json]
     python benchmarks/serving.py --causal MODEL [--clients 1 8]        # tokens a second against `transformers serve`

@@ -1,4 +1,4 @@
-"""Clients of a server, good, bad, huge, slow and cut off, at once: what they send, and whether each gets its own answer."""
+"""The clients of the soak test: good, bad, huge, slow and disconnecting ones, and the check of their responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of the studio in the README and the docs: a song on the built-in songbook, two of its lines kept.
+"""The screenshot of the studio in the README and the docs: a song with two kept lines, on the built-in songbook.
 
     python benchmarks/studio.py [--out docs/studio.png]
 

@@ -1,9 +1,9 @@
-"""How far writers are to lean to what is usual for a genre (``lyrist write --style``): a judge tells what they wrote it for.
+"""Conditioning accuracy by the strength of the logit bias (``lyrist write --style``).
 
     OMP_NUM_THREADS=1 python benchmarks/style.py RUN... [--style 0 2.5 3.5] [--songs 20] [--tokens 160]
 
-The judge is the one of the studies' reports (``lyrist.evaluation.conditioning``), fitted to the training songs; the real songs
-beside are of validation, cut to the same lengths. Words are counted too: a writer could be told by a handful of them.
+The judge is that of the studies (``lyrist.evaluation.conditioning``), fitted on the training songs; the real songs are validation
+songs cut to the same lengths. Distinct words are counted too, because a few repeated words could suffice for the judge.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from lyrist.generation.write import compose, open_writer
 from lyrist.text import words as words_of
 
 VALUES = 6
-"""Genres that are written for: the commonest."""
+"""Number of genres to generate for: the most frequent ones."""
 
 
 def measured(run: Path, styles: list[float], songs: int, tokens: int, seed: int) -> list[dict[str, Any]]:
-    """Return what a writer wrote is told by, for each setting."""
+    """Return the conditioning accuracy of a model for each setting."""
     opened = open_writer(run)
     corpus, (column, *_) = Corpus.open(opened.info["corpus"]), opened.writer.conditions
     counts = corpus.songs("train", [column]).drop_nulls()[column].cast(pl.String).value_counts(sort=True)
@@ -40,11 +40,13 @@ def measured(run: Path, styles: list[float], songs: int, tokens: int, seed: int)
             value: [song.text for song in compose(opened.writer, given={column: value}, **settings)] for value in values
         }
         texts = [text for each in written.values() for text in each]
-        told = conditioning_accuracy(judge, texts, [value for value, each in written.items() for _ in each], seed=seed)
+        scores = conditioning_accuracy(
+            judge, texts, [value for value, each in written.items() for _ in each], seed=seed
+        )
         words = [word for text in texts for word in words_of(text)]
         found.append({
             "run": run.name, "recipe": opened.info["recipe"], "style": style, "songs": len(texts),
-            "written": told["written"]["accuracy"], "real": told["real"]["accuracy"], "guessing": told["guessing"],
+            "written": scores["written"]["accuracy"], "real": scores["real"]["accuracy"], "guessing": scores["guessing"],
             "different_words_in_a_thousand": 1000 * len(set(words)) / max(len(words), 1),
         })  # fmt: skip
     return found

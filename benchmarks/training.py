@@ -1,4 +1,4 @@
-"""How fast recurrent networks train: Lyrist's way, the reports' way, and a loop with nothing in it, in one run.
+"""Training speed of recurrent networks: Lyrist's loop, a plain PyTorch loop and a minimal one, in one run.
 
 The ways take turns in several rounds and the median over the rounds counts, since a machine that others use as well
 speeds up and slows down. Ratios are taken within a round.

@@ -1,6 +1,6 @@
-"""How writers train and write: layouts of songs, recipes at equal cost, generation with and without the cache.
+"""Training and generation of language models: layouts of songs, recipes at equal cost, generation with and without a KV cache.
 
-Each way of laying songs out (whole songs by length, packed blocks, padded to 300 as report 003 did) and each recipe gets
+Each way of laying songs out (whole songs by length, packed blocks, padded to 300 tokens) and each recipe gets
 the same CPU seconds of training on the same songs, and is scored in bits per byte on the same held-out songs, read whole.
 
     python benchmarks/writers.py [--corpus DIR] [--seconds 60] [--recipes gpt gru] [--layouts songs packed padded] [--json]
@@ -32,7 +32,7 @@ REPORTED = {
     "hidden": 128, "layers": 2, "dense": 64, "tied": False, "embedding_size": 128, "dropout": 0.0, "average": 0.0,
     "schedule": "constant", "warmup": 0.0, "learning_rate": 1e-3, "layout": "padded",
 }  # fmt: skip
-"""The network of report 004, its optimizer's usual rate, and the padding of report 003."""
+"""The replicated two-layer GRU, the usual rate of its optimizer, and songs padded to 300 tokens."""
 
 SMALL: dict[str, Any] = {}
 """Options of every way, for a quick look."""
@@ -119,7 +119,7 @@ def results(corpus: Corpus, given: argparse.Namespace) -> dict[str, Any]:
         for recipe in given.recipes
         for layout in given.layouts
     ]  # fmt: skip
-    rivals = [trained(corpus, "gru as in report 004", "gru", REPORTED, given.seconds, given.songs)]
+    rivals = [trained(corpus, "gru, replicated", "gru", REPORTED, given.seconds, given.songs)]
     counts = corpus.info["counts"]["splits"]
     return {
         "settings": {"seconds": given.seconds, "train": counts["train"], "songs": min(given.songs, counts["test"])},

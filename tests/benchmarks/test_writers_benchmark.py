@@ -38,7 +38,7 @@ def test_figures_of_every_way(
     given += ["--recipes", "gpt", "--layouts", "packed"]
     benchmark.main([*given, "--json", "--out", str(page)])
     found = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in found["trained"]] == ["gpt, packed", "gru as in report 004"]
+    assert [row["name"] for row in found["trained"]] == ["gpt, packed", "gru, replicated"]
     assert all(0 < row["bits_per_byte"] < 20 and 0 <= row["padding"] < 1 for row in found["trained"])
     assert found["trained"][1]["padding"] > 0.5  # songs of a few tokens in 300 places
     assert "| gpt, packed |" in page.read_text()

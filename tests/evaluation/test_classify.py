@@ -45,7 +45,7 @@ def test_the_likeliest_label_comes_first_and_all_add_up(runs: dict[str, str]) ->
     assert "words" not in found.figures()[0]
 
 
-def test_what_decided_is_told(runs: dict[str, str]) -> None:
+def test_what_decided_is_reported(runs: dict[str, str]) -> None:
     found: Any = classify(runs["plain"], "the river, the engine and the river", explain=True)
     figures = found.figures()[0]
     assert dict(figures["words"])["river"] > 0 > dict(figures["words"])["engine"]
@@ -53,7 +53,7 @@ def test_what_decided_is_told(runs: dict[str, str]) -> None:
     json.dumps(found.figures(), allow_nan=False)
 
 
-def test_where_no_word_decided_that_is_told(runs: dict[str, str]) -> None:
+def test_where_no_word_decided_that_is_reported(runs: dict[str, str]) -> None:
     found: Any = classify(runs["majority"], "the river", explain=True)
     assert "no word or line changes the prediction" in found.summary()
     assert "decided by" not in found.summary()
@@ -112,7 +112,7 @@ def test_a_text_that_is_unlike_the_training_songs_is_flagged(runs: dict[str, str
 
 
 @pytest.mark.parametrize("text", ["", "   ", "[Chorus]", "\n\n"])
-def test_a_text_that_is_empty_after_cleaning_is_told(text: str, runs: dict[str, str]) -> None:
+def test_a_text_that_is_empty_after_cleaning_is_reported(text: str, runs: dict[str, str]) -> None:
     with pytest.raises(LyristError, match="Text 2 is empty after cleaning"):
         classify(runs["plain"], "river", text)
 

@@ -77,7 +77,7 @@ def test_more_than_the_limits_is_drawn_by_the_seed(monkeypatch: pytest.MonkeyPat
     assert {**first, "cpu_seconds": 0} == {**again, "cpu_seconds": 0}
 
 
-def test_failures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LyristError, match="needs songs"):
         compression.ppmd([], ["a"])
     monkeypatch.setattr(compression, "_SPARE", -(1 << 60))  # no such memory

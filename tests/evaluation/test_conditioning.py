@@ -103,7 +103,7 @@ def test_where_one_label_was_wanted_others_stand_beside_it(corpus: Any, monkeypa
     assert drawn.equals(module._limited(songs, seed=3))
 
 
-def test_bad_wishes_are_told(corpus: Any, judge: Judge) -> None:
+def test_bad_wishes_are_reported(corpus: Any, judge: Judge) -> None:
     with pytest.raises(LyristError, match="'polka', for which lyrics were generated"):
         Judge.fit(corpus, "genre", ["polka"])
     with pytest.raises(LyristError, match="one artist"):

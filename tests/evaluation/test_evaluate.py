@@ -50,13 +50,13 @@ def test_the_test_figures_are_those_of_the_fit(run: Path, corpus: Corpus) -> Non
     assert evaluate(str(run), str(corpus.path)).scores["n"] == saved["test"]["n"]
 
 
-def test_songs_of_training_are_told(run: Path) -> None:
+def test_songs_of_training_are_reported(run: Path) -> None:
     found = evaluate(str(run), split="train")
     assert "used for training" in found.note
     assert found.note in found.summary()
 
 
-def test_another_corpus_and_labels_that_training_lacks_are_told(run: Path, make_corpus: Any) -> None:
+def test_another_corpus_and_labels_that_training_lacks_are_reported(run: Path, make_corpus: Any) -> None:
     other = make_corpus(songs(("river", "zither", "engine")))
     info = json.loads((other.path / "corpus.json").read_text())
     (other.path / "corpus.json").write_text(json.dumps({**info, "fingerprint": "fedcba9876543210"}))
@@ -80,12 +80,12 @@ def test_figures_do_not_depend_on_the_batch(run: Path) -> None:
         ({"data": "nowhere"}, "There is no corpus nowhere"),
     ],
 )
-def test_what_cannot_be_scored_is_told(run: Path, arguments: dict[str, Any], says: str) -> None:
+def test_what_cannot_be_scored_is_reported(run: Path, arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(LyristError, match=says):
         evaluate(str(run), **arguments)
 
 
-def test_a_corpus_without_the_label_is_told(run: Path, make_corpus: Any) -> None:
+def test_a_corpus_without_the_label_is_reported(run: Path, make_corpus: Any) -> None:
     bare = make_corpus(songs().with_columns(genre=pl.lit(None, dtype=pl.String)))
     with pytest.raises(LyristError, match="genre"):
         evaluate(str(run), str(bare.path))
@@ -103,7 +103,7 @@ def test_a_run_that_does_not_say_all_is_damaged(run: Path, key: str, tmp_path: P
 
 
 @pytest.mark.parametrize("path", ["nowhere", "."])
-def test_what_is_no_run_is_told(path: str, tmp_path: Path) -> None:
+def test_what_is_no_run_is_reported(path: str, tmp_path: Path) -> None:
     with pytest.raises(LyristError, match="run"):
         evaluate(str(tmp_path / path))
 

@@ -128,7 +128,7 @@ def test_the_summary_says_how_it_stands_to_ppmd_and_what_to_beware_of(run: Path)
     assert "used for training" in lines[-1]
 
 
-def test_as_reported_is_told_on_demand(run: Path) -> None:
+def test_as_reported_is_reported_on_demand(run: Path) -> None:
     plain, more = evaluate(str(run)), evaluate(str(run), as_reported=True)
     assert "as_reported" not in plain.figures()
     rows = {row["name"]: row for row in more.figures()["as_reported"]["rows"]}
@@ -137,7 +137,7 @@ def test_as_reported_is_told_on_demand(run: Path) -> None:
     assert "legacy metrics:" in more.summary()
 
 
-def test_what_was_written_is_told(run: Path) -> None:
+def test_what_was_written_is_reported(run: Path) -> None:
     share = {"n": 1, "accuracy": {"value": 0.5, "low": 0.1, "high": 0.9}}
     said = {
         "originality": {"n": 3, "shares": {"4": {"value": 0.25}, "8": {"value": 0.125}}, "longest": {"run": 9}},
@@ -165,7 +165,7 @@ def test_of_very_many_songs_a_part_is_scored(corpus: Corpus, monkeypatch: pytest
     assert 2_000 < sum(map(len, some)) < sum(map(len, corpus.songs("train")["lyrics"]))
 
 
-def test_bad_wishes_are_told(run: Path, make_corpus: Any, tmp_path: Path) -> None:
+def test_bad_wishes_are_reported(run: Path, make_corpus: Any, tmp_path: Path) -> None:
     with pytest.raises(LyristError, match="at least 1"):
         evaluate(str(run), batch_size=0)
     empty = make_corpus(pl.DataFrame({"lyrics": ["a song", "another"]}))

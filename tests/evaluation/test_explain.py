@@ -149,7 +149,7 @@ def test_the_strongest_features_come_first_and_weigh_for_the_label() -> None:
     assert [name for name, _ in telling_features(Linear(), top=30)["bob"]] == [f"w{n}" for n in range(59, 29, -1)]
 
 
-def test_a_model_gone_astray_is_told() -> None:
+def test_a_model_gone_astray_is_reported() -> None:
     class Astray:
         classes_ = np.array(["a", "b"])
 

@@ -150,7 +150,7 @@ def test_an_encoder_reads_the_condition() -> None:
     assert [mask.tolist() for mask in writer.masks] == [[[1, 1]]]
 
 
-def test_what_is_cut_and_dropped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_cut_and_dropped_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     songs = pl.DataFrame({"lyrics": ["a" * 15, "b" * 31]})
     found = as_reported(Even(), songs, width=8)
     assert found["cut"] == pytest.approx(1 - 16 / 48)

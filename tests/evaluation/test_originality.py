@@ -174,7 +174,7 @@ def test_the_index_of_a_corpus_is_made_once(make_corpus, tmp_path: Path) -> None
     assert Index.of(corpus, tmp_path / "elsewhere").copied("song number 9 has words").longest_run == 0
 
 
-def test_damage_is_told(tmp_path: Path) -> None:
+def test_damage_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     with pytest.raises(LyristError, match="not an index of phrases"):
         Index.open(folder)
@@ -202,7 +202,7 @@ def test_the_place_of_every_word_is_known(text: str) -> None:
     assert all(text[start:end].strip() == text[start:end] for start, end in word_spans(text))
 
 
-def test_the_place_of_every_copied_run_is_told(tmp_path: Path) -> None:
+def test_the_place_of_every_copied_run_is_reported(tmp_path: Path) -> None:
     index = Index.build(
         [songs(["one two three four five six seven", "the cat's bell rang out at dawn"])], tmp_path / "i"
     )

@@ -95,6 +95,6 @@ def test_a_cut_is_a_beginning_of_whole_lines_of_about_the_length(songs: list[str
         assert len(text.words(cut)) == nearest
 
 
-def test_nothing_written_is_told() -> None:
+def test_nothing_written_is_reported() -> None:
     with pytest.raises(LyristError, match="cannot be cut"):
         cut_alike(["a song"], [""])

@@ -235,7 +235,7 @@ def test_a_link_out_of_an_archive_is_refused_and_one_inside_is_left_out(tmp_path
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", gzip.compress(b"abc" * 500)])
-def test_what_is_no_archive_is_told_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_archive_is_reported_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tar.gz").write_bytes(content)
     with pytest.raises(LyristError, match=r"x\.tar\.gz") as told:
         read(tmp_path / "x.tar.gz")
@@ -335,7 +335,7 @@ def test_a_class_without_a_picture_is_named(tmp_path: Path, what: str) -> None:
         read(tmp_path)
 
 
-def test_too_few_classes_and_nothing_at_all_are_told(tmp_path: Path) -> None:
+def test_too_few_classes_and_nothing_at_all_are_reported(tmp_path: Path) -> None:
     folders(tmp_path / "three", classes=3)
     with pytest.raises(LyristError, match=r"has 3 classes .*at least 4"):
         read(tmp_path / "three")

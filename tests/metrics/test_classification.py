@@ -76,7 +76,7 @@ def test_labels_that_training_lacked_count_as_wrong_and_are_named() -> None:
         (["folk"], np.full((1, 4), np.nan), "not a number"),
     ],
 )
-def test_what_cannot_be_scored_is_told_in_a_sentence(truth: list[str], P: np.ndarray, says: str) -> None:
+def test_what_cannot_be_scored_is_reported_in_a_sentence(truth: list[str], P: np.ndarray, says: str) -> None:
     with pytest.raises(LyristError, match=says):
         classification.score(truth, P, CLASSES)
 

@@ -54,14 +54,14 @@ def test_known_words_get_their_vectors_and_others_a_like_scale(tmp_path: Path) -
         ("5 3\n", "is empty"),
     ],
 )
-def test_files_of_another_shape_are_told(text: str, message: str, tmp_path: Path) -> None:
+def test_files_of_another_shape_are_reported(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     path.write_text(text)
     with pytest.raises(LyristError, match=message):
         read(path, VOCABULARY)
 
 
-def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     with pytest.raises(LyristError, match="no file of word vectors"):
         read(path, VOCABULARY)

@@ -83,7 +83,7 @@ def test_length_is_limited_by_the_option_and_the_encoder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "{}", "not json"])
-def test_what_is_no_encoder_is_told_with_the_way_out(
+def test_what_is_no_encoder_is_reported_with_the_way_out(
     content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if content is not None:

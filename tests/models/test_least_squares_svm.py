@@ -108,7 +108,7 @@ def test_weights_balance_the_classes() -> None:
     assert balanced.mean() == pytest.approx(1)
 
 
-def test_a_cost_beyond_the_precision_of_numbers_is_told() -> None:
+def test_a_cost_beyond_the_precision_of_numbers_is_reported() -> None:
     X = sp.csr_matrix(np.ones((9, 2), dtype=np.float32))
     with pytest.raises(LyristError, match="smaller --c"):
         fit_svm(X, np.arange(9) % 2, 2, C=1e30, balance=0.0, seed=0)

@@ -115,7 +115,7 @@ def test_the_shares_of_characters_add_up_to_the_logit(kind: Any) -> None:
     assert model.contributions([text], "bob").characters[river].sum() < 0
 
 
-def test_the_share_of_the_artist_is_told_apart() -> None:
+def test_the_share_of_the_artist_is_reported_apart() -> None:
     table = pl.DataFrame({"lyrics": LYRICS, "artist": LABELS})
     model = CharSVM(features="artist").fit(table, LABELS)
     found = model.contributions(table[:1], LABELS[0])

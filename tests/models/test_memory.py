@@ -94,7 +94,7 @@ def test_what_is_estimated_was_not_exceeded(name: str) -> None:
     assert peak <= estimate < 5 * peak + 100e6
 
 
-def test_what_takes_much_is_told_and_what_takes_little_is_not() -> None:
+def test_what_takes_much_is_reported_and_what_takes_little_is_not() -> None:
     assert Room(600, 1_000).note == "takes about 0 MB of 0 MB of memory"
     assert Room(3 * 10**9, 4 * 10**9).note == "takes about 3.0 GB of 4.0 GB of memory"
     assert Room(400, 1_000).note == Room(None, 0).note == ""
@@ -165,7 +165,7 @@ def test_counting_too_many_songs_is_refused_with_a_way_out(monkeypatch: pytest.M
     assert (room_to_count(settings, 1_000_000, 1_300).needed or 0) > 10**10
 
 
-def test_too_many_songs_for_a_classifier_are_told_how_many_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_songs_for_a_classifier_are_reported_how_many_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "available", lambda: 16 * 10**9)
     with pytest.raises(LyristError, match="'streamed-logistic' learns from all") as told:
         room("nb-svm", {}, 700_000, 6, 1_300)

@@ -130,7 +130,7 @@ def test_its_options_are_those_of_its_network_too() -> None:
         ({"order": "99"}, "--order"),
     ],
 )
-def test_bad_options_are_told_in_a_sentence(given: dict[str, str], message: str) -> None:
+def test_bad_options_are_reported_in_a_sentence(given: dict[str, str], message: str) -> None:
     recipe = registry.get("mixture")
     with pytest.raises(UsageError, match=message):
         recipe.build(registry.configure(recipe.options, given, "mixture"), SHAPE)

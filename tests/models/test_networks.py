@@ -112,7 +112,7 @@ def test_every_weight_is_trained(number: int) -> None:
     assert unused == []
 
 
-def test_the_loss_is_over_the_items_it_is_told() -> None:
+def test_the_loss_is_over_the_items_it_is_reported() -> None:
     model = NETWORKS[1]
     ids, mask = batch([3, 4], 4, 0)
     labels = torch.tensor([0, 1])

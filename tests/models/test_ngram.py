@@ -345,7 +345,7 @@ def test_a_longer_order_and_one_token_alone_work() -> None:
         assert torch.allclose(logits.double().exp().sum(dim=-1), torch.ones(ids.shape, dtype=torch.double), atol=1e-6)
 
 
-def test_bad_input_is_told_in_a_sentence() -> None:
+def test_bad_input_is_reported_in_a_sentence() -> None:
     recipe = registry.get("ngram")
     with pytest.raises(UsageError, match="--order of ngram must be at least 1, got 0"):
         registry.configure(recipe.options, {"order": "0"}, "ngram")

@@ -238,7 +238,7 @@ def test_sixty_classes_with_few_songs_each(name: str, make: Make) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_songs_and_labels_that_do_not_match_are_told(name: str, make: Make) -> None:
+def test_songs_and_labels_that_do_not_match_are_reported(name: str, make: Make) -> None:
     table, labels = songs(12)
     with pytest.raises(LyristError, match="11"):
         make(name).fit(table, labels[:11])
@@ -272,13 +272,13 @@ def test_controls_and_linear_models_find_what_is_easy_to_find(fitted: Any) -> No
 
 
 @pytest.mark.parametrize("asked", ["lstmm", "LSTM", "nb_svm"])
-def test_an_unknown_recipe_is_told_with_the_nearest(asked: str) -> None:
+def test_an_unknown_recipe_is_reported_with_the_nearest(asked: str) -> None:
     with pytest.raises(UsageError, match=r"Did you mean '(lstm|nb-svm)'\?"):
         registry.get(asked)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unknown_option_is_told(name: str) -> None:
+def test_an_unknown_option_is_reported(name: str) -> None:
     with pytest.raises(UsageError, match="There is no option"):
         make_estimator(name, {"depth_of_field": "3"})
 
@@ -294,7 +294,7 @@ def test_an_unknown_option_is_told(name: str) -> None:
         ("bidirectional", "perhaps", "true or false"),
     ],
 )
-def test_a_value_that_does_not_fit_is_told(option: str, value: str, says: str) -> None:
+def test_a_value_that_does_not_fit_is_reported(option: str, value: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         make_estimator("lstm", {option: value})
 
@@ -337,7 +337,7 @@ def test_a_name_is_registered_once() -> None:
         ("cnn-multi", "kernels", "2,0", "at least 1"),
     ],
 )
-def test_numbers_that_make_no_sense_are_told_before_anything_is_fitted(
+def test_numbers_that_make_no_sense_are_reported_before_anything_is_fitted(
     recipe: str, option: str, value: str, says: str
 ) -> None:
     with pytest.raises(UsageError, match=says) as told:

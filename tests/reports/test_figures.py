@@ -144,7 +144,7 @@ def test_of_many_classes_the_commonest_are_shown() -> None:
     assert "none confused" in figure.alt
 
 
-def test_the_worst_confusion_is_told() -> None:
+def test_the_worst_confusion_is_reported() -> None:
     assert "b predicted as a 75%" in figures.confusion([[9, 1], [3, 1]], ["a", "b"]).alt
 
 
