@@ -234,6 +234,18 @@ def test_a_data_set_of_the_hub(shelf: Shelf, tmp_path: Path, monkeypatch: pytest
     assert "There is no hf://datasets/me/no/a.csv" in refused("hf://datasets/me/no/a.csv", tmp_path / "c")
 
 
+def test_an_archive_at_an_address_has_a_ratio_too(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lyrist.corpus.reading.streams.ALLOWANCE", 1 << 20)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("songs.csv", b"title,lyrics\n" + b"T,la\n" * 1_000_000)
+    shelf.files = {"/songs.zip": buffer.getvalue()}
+    for shelf.ranges in (True, False):
+        assert "unpacks to more than 100 times its size" in refused(f"{shelf.url}/songs.zip", tmp_path / "c")
+
+
 SIGNED = "X-Amz-Credential=AKIDSECRET1&X-Amz-Signature=5ECRE72&id=7"
 
 

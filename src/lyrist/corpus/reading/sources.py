@@ -234,8 +234,7 @@ def _members(path: str) -> Iterator[Source]:
         raw = seekable(stack.enter_context(opened_file(path)), stack)
         archive = stack.enter_context(zipfile.ZipFile(raw))
         infos = [info for info in archive.infolist() if not info.is_dir()]
-        if not isinstance(path, Address):
-            check_ratio(path, Path(path).stat().st_size, sum(info.file_size for info in infos))
+        check_ratio(path, raw.seek(0, os.SEEK_END), sum(info.file_size for info in infos))
     names = [info.filename for info in infos]
     if "[Content_Types].xml" in names:
         raise LyristError(f"{path} is an Excel or Word file, which is not read; save the sheet as CSV. {FORMATS}.")
