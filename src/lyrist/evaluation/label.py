@@ -71,7 +71,7 @@ class Labelled:
             return self._frame
         assert self.out is not None  # noqa: S101 - there is a frame where there is no file
         if self.out.suffix == ".parquet":
-            return pl.read_parquet(self.out)
+            return pl.read_parquet(self.out, glob=False)
         return pl.read_csv(self.out) if self.out.suffix == ".csv" else pl.read_ndjson(self.out)
 
     def summary(self) -> str:
@@ -441,7 +441,7 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         return found
     options = settings["options"]
     labeller = _labeller(settings["run"], options["coverage"])
-    songs = pl.read_parquet(raw)
+    songs = pl.read_parquet(raw, glob=False)
     target = labeller.run.info["target"]
     cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
     filled = cleaned.str.contains(r"\S")
@@ -537,15 +537,17 @@ def _assembled(work: Path) -> Iterator[pl.DataFrame]:
     held: list[pl.DataFrame] = []
     schema: dict[str, Any] = {}
     for path in shards:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
         schema = dict(table.schema)
         last = table["id"][-1]
-        while rejected and pl.scan_parquet(rejected[0]).select(pl.col("id").min()).collect().item() < last:
-            held.append(_unread(pl.read_parquet(rejected.pop(0))))
+        while rejected and pl.scan_parquet(rejected[0], glob=False).select(pl.col("id").min()).collect().item() < last:
+            held.append(_unread(pl.read_parquet(rejected.pop(0), glob=False)))
         yield pl.concat([table, *held], how="diagonal_relaxed").sort("id").select(list(schema)).pipe(_named)
         held = []
     for path in rejected:
-        found = pl.concat([pl.DataFrame(schema=schema), _unread(pl.read_parquet(path))], how="diagonal_relaxed")
+        found = pl.concat(
+            [pl.DataFrame(schema=schema), _unread(pl.read_parquet(path, glob=False))], how="diagonal_relaxed"
+        )
         yield (found.select(list(schema)) if schema else found).pipe(_named)
 
 
