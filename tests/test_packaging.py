@@ -61,6 +61,7 @@ WORKING = [
     *(f"train {recipe} corpus --out {recipe}" for recipe in LINEAR),
     "evaluate char-svm",
     "classify char-svm lantern --explain",
+    "label char-svm songs.csv --out labels.parquet",
     "compare char-svm nb-svm --out compared.html",
     "study linear.toml corpus --out study",
     "study linear.toml corpus --out study --resume",
@@ -79,6 +80,7 @@ MISSING = {
     "classify neural lantern": ("The run neural needs", "neural"),
     "write writer": ("The run writer needs", "neural"),
     "serve char-svm": ("'lyrist serve' needs FastAPI", "serve"),
+    "prepare hf://datasets/someone/songs --out missing": ("'lyrist prepare' needs huggingface_hub", "hf"),
     "prepare songs.csv --out missing --engine ray": ("--engine ray needs Ray", "ray"),
 }
 """Commands that need an extra: how the error begins, and the extra that it names."""

@@ -36,7 +36,7 @@ PARTS = {
     "accelerate": ("accelerate", "neural"),
     "fastapi": ("FastAPI", "serve"),
     "gradio": ("Gradio", "serve"),
-    "huggingface_hub": ("huggingface_hub", "neural"),
+    "huggingface_hub": ("huggingface_hub", "hf"),
     "peft": ("PEFT", "lora"),
     "prometheus_client": ("prometheus_client", "serve"),
     "pydantic": ("Pydantic", "serve"),
