@@ -80,7 +80,7 @@ MISSING = {
     "classify neural lantern": ("The run neural needs", "neural"),
     "write writer": ("The run writer needs", "neural"),
     "serve char-svm": ("'lyrist serve' needs FastAPI", "serve"),
-    "prepare hf://datasets/someone/songs --out missing": ("'lyrist prepare' needs huggingface_hub", "hf"),
+    "prepare hf://datasets/someone/songs --out missing": ("A table of the Hugging Face hub needs", "hf"),
     "prepare songs.csv --out missing --engine ray": ("--engine ray needs Ray", "ray"),
 }
 """Commands that need an extra: how the error begins, and the extra that it names."""

@@ -537,7 +537,7 @@ def _connected(
 ) -> Any:
     """Return the fsspec file system of a store; ``environment`` has the variables that it depends on."""
     if kind == "hf":
-        with needed_by("A table of the Hugging Face hub", " or [hf]"):
+        with needed_by("A table of the Hugging Face hub"):
             from huggingface_hub import HfFileSystem
         return HfFileSystem(
             endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN"), skip_instance_cache=True
