@@ -290,6 +290,12 @@ def test_a_forged_description_is_refused(name: str, folder: Path, tmp_path: Path
     assert says in str(told.value)
 
 
+def test_options_are_those_of_the_run(folder: Path) -> None:
+    saved.load(folder, "words-of-a-contributor", {"alpha": 1.0, "unknown": 3})
+    with pytest.raises(LyristError, match=r"alpha is 1\.0, but run\.json says 2"):
+        saved.load(folder, "words-of-a-contributor", {"alpha": 2})
+
+
 def test_nesting_without_end_is_refused(folder: Path, tmp_path: Path) -> None:
     tree = (folder / saved.DESCRIPTION).read_text().replace('"alpha": 1.0', '"alpha": ' + "[" * 100_000 + "]" * 100_000)
     (tmp_path / saved.DESCRIPTION).write_text(tree)

@@ -19,7 +19,7 @@ from lyrist.evaluation.explain import explain as explain_one
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain
-from lyrist.training.runs import MODEL, open_run
+from lyrist.training.runs import MODEL, answering, open_run
 
 if TYPE_CHECKING:
     from lyrist.reports.blocks import Page
@@ -126,19 +126,20 @@ def classify(
             raise LyristError(
                 f"Text {number} is empty after cleaning, so there is nothing to label; provide a text with words."
             )
-    probabilities = np.asarray(
-        opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
-    )
-    classes = [str(label) for label in opened.model.classes_]
-    domain = Domain.load(opened.path / MODEL)
-    cautions = domain.flags(pl.Series(cleaned, dtype=pl.String))[0].to_list() if domain else [[] for _ in cleaned]
-    labels: list[Label] = []
-    for text, row, flags in zip(cleaned, probabilities, cautions, strict=True):
-        ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
-        explanation = None
-        if explain or html is not None:
-            explanation = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "")
-        labels.append(Label(text, ranked, explanation, flags))
+    with answering(opened):
+        probabilities = np.asarray(
+            opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
+        )
+        classes = [str(label) for label in opened.model.classes_]
+        domain = Domain.load(opened.path / MODEL)
+        cautions = domain.flags(pl.Series(cleaned, dtype=pl.String))[0].to_list() if domain else [[] for _ in cleaned]
+        labels: list[Label] = []
+        for text, row, flags in zip(cleaned, probabilities, cautions, strict=True):
+            ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+            explanation = None
+            if explain or html is not None:
+                explanation = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "")
+            labels.append(Label(text, ranked, explanation, flags))
     classified = Classified(labels, Path(html) if html else None)
     if html:
         from lyrist.reports import page

@@ -21,6 +21,7 @@ from torch.nn import functional
 from lyrist import progress
 from lyrist.models.features import NGrams
 from lyrist.models.inputs import classes_and_index
+from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import SongFeatures
@@ -96,6 +97,10 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_features = max_features
         self.features = features
         self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, self.max_features, words=True, vector=self.size)
 
     def fit(self, X: Any, y: Any) -> BagOfEmbeddings:
         """Fit the vectors and the layer on songs and their labels."""

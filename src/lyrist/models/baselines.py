@@ -20,6 +20,7 @@ from lyrist.models.calibration import mix, softmax
 from lyrist.models.inputs import artists_of, class_shares, classes_and_index, labels_of, lyrics_of
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import fit_svm
+from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.text.names import artist_of, words_of
 
@@ -47,6 +48,10 @@ class Majority(_Baseline):
     share_ : array, shape (k,)
         The share of each label in training.
     """
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size)
 
     def fit(self, X: Any, y: Any) -> Majority:
         """Count the labels."""
@@ -85,6 +90,10 @@ class ArtistLookup(_Baseline):
 
     def __init__(self, smoothing: float = 1.0) -> None:
         self.smoothing = smoothing
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size)
 
     def fit(self, X: Any, y: Any) -> ArtistLookup:
         """Count the labels of each artist."""
@@ -131,6 +140,10 @@ class LabelMention(_Baseline):
 
     def __init__(self, smoothing: float = 0.1) -> None:
         self.smoothing = smoothing
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size)
 
     def fit(self, X: Any, y: Any) -> LabelMention:
         """Count the labels; the lyrics are not read."""
@@ -186,6 +199,10 @@ class LayoutClassifier(_Baseline):
         self.C = C
         self.balance = balance
         self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, machines=True, weights=1, layout=True)
 
     def fit(self, X: Any, y: Any) -> LayoutClassifier:
         """Fit on the layout of songs and their labels."""

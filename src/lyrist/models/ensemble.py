@@ -28,6 +28,7 @@ from lyrist.models.features import NGrams
 from lyrist.models.inputs import class_shares, classes_and_index, lyrics_of
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import Floats, LinearFit, by_gram, fit_and_score, fit_svm, folds
+from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import Contributions, SongFeatures, class_counts, log_count_ratios, unit_rows
@@ -125,6 +126,10 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_features = max_features
         self.features = features
         self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, self.max_features, lengths=3, words=True, machines=True, weights=3, layout=True)
 
     def fit(self, X: Any, y: Any) -> Ensemble:
         """Fit on songs and their labels."""

@@ -73,7 +73,7 @@ def open_network(kind: Any, folder: Path, *, own: bool = False) -> PreTrainedMod
 
     def read() -> tuple[PreTrainedModel, dict[str, Any]]:
         said = files.read_json(folder / CONFIG, "a saved network")
-        config = _config(said, own=own)
+        config = _known(kind, _config(said, own=own))
         _check_sizes(said, folder, own)
         found: tuple[PreTrainedModel, dict[str, Any]] = _network(kind, folder, config, output_loading_info=True)
         return found
@@ -138,7 +138,7 @@ def pretrained_network(
             if hasattr(found.config, "quantization_config"):
                 del found.config.quantization_config
             return found  # type: ignore[no-any-return]
-        known = _config(_described(place, where), config or {})
+        known = _known(kind, _config(_described(place, where), config or {}))
         return _network(kind, place, known, **where, **settings)  # type: ignore[no-any-return]
 
     return _named(name, read)  # type: ignore[no-any-return]
@@ -162,8 +162,15 @@ def pretrained_tokenizer(name: str) -> Any:
 
 def new_network(kind: Any, described: Mapping[str, Any]) -> PreTrainedModel:
     """Return the network of Lyrist that a configuration describes, with weights yet to be read."""
-    found: PreTrainedModel = kind.from_config(_config(described, own=True), trust_remote_code=False)
+    found: PreTrainedModel = kind.from_config(_known(kind, _config(described, own=True)), trust_remote_code=False)
     return found
+
+
+def _known(kind: Any, config: PreTrainedConfig) -> PreTrainedConfig:
+    """Return the configuration if ``kind`` knows it; transformers itself imports all its models to say that it does not."""
+    if type(config) not in kind._model_mapping:
+        raise ValueError(f"{CONFIG} is of a network '{config.model_type}', which is for another task")
+    return config
 
 
 def _network(kind: Any, place: Path | str, config: PreTrainedConfig | None, **settings: Any) -> Any:

@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold
 
 from lyrist.models.features import NGrams
 from lyrist.models.least_squares_svm import Floats, LinearFit, fit_and_score, fit_svm, folds
+from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios
@@ -74,6 +75,10 @@ class CharSVM(LinearSongs):
         self.max_features = max_features
         self.features = features
         self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, self.max_features, lengths=3, machines=True, weights=2)
 
     def _features(self) -> SongFeatures:
         grams = NGrams("char", self.low, self.high, self.within_words, False, self.min_df, self.max_features)
@@ -149,6 +154,10 @@ class NBSVM(LinearSongs):
         self.features = features
         self.random_state = random_state
 
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, self.max_features, lengths=3, words=True, machines=True, weights=2)
+
     def _features(self) -> SongFeatures:
         least, most = self.min_df, self.max_features
         characters = NGrams("char", self.char_low, self.char_high, min_df=least, max_features=most)
@@ -213,6 +222,10 @@ class ComplementNaiveBayes(LinearSongs):
         self.features = features
         self.random_state = random_state
 
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, self.max_features, words=True, weights=7)
+
     def _features(self) -> SongFeatures:
         grams = NGrams("word", 1, self.word_high, marks=True, min_df=self.min_df, max_features=self.max_features)
         return SongFeatures((grams,), "presence", self.features == "artist")
@@ -275,6 +288,10 @@ class TfidfLogistic(LinearSongs):
         self.max_features = max_features
         self.features = features
         self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, self.max_features, words=True, weights=4)
 
     def _features(self) -> SongFeatures:
         grams = NGrams("word", 1, self.word_high, min_df=self.min_df, max_features=self.max_features)

@@ -22,6 +22,7 @@ from lyrist.models.hub import new_network
 from lyrist.models.kneser_ney import Tokens
 from lyrist.models.language_configs import MixtureConfig
 from lyrist.models.language_model import SLICE, WriterOptions, WriterShape, register_for_auto
+from lyrist.models.memory import DataSize
 from lyrist.models.ngram import Array, NgramWriter, Reading, Songs, check, settings
 from lyrist.models.registry import option, register
 
@@ -41,6 +42,10 @@ class MixtureOptions(WriterOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.order, self.largest)
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of counting, in bytes."""
+        return kneser_ney.memory(size.tokens, self.order, self.largest)
 
     @property
     def schedule(self) -> Any:  # type: ignore[override]

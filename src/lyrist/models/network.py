@@ -22,6 +22,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import logging
 
 from lyrist.models.configuration import FRESH_SIZE, TextConfig
+from lyrist.models.memory import DataSize, of_network
 from lyrist.models.registry import Shape, option
 
 SPREAD = 0.3
@@ -63,6 +64,19 @@ class NetworkOptions(TokenOptions):
 
     schedule: ClassVar[Mapping[str, Any]] = {}
     """Defaults of the training schedule for this recipe."""
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        units = getattr(self, "channels", 0) * len(getattr(self, "kernels", "1"))
+        units += getattr(self, "hidden", 0) * (1 + getattr(self, "bidirectional", False))
+        return of_network(
+            size,
+            max_words=self.max_words,
+            max_length=self.max_length,
+            width=self.embedding_size or FRESH_SIZE,
+            units=units,
+            layers=getattr(self, "layers", 1),
+        )
 
 
 def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from lyrist.models.language_model import (
     common,
     register_for_auto,
 )
+from lyrist.models.memory import DataSize
 from lyrist.models.registry import option, register
 from lyrist.models.song_memory import LENGTHS, SongMemory
 
@@ -54,6 +55,10 @@ class NgramOptions(WriterOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.order, self.largest)
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of counting, in bytes."""
+        return kneser_ney.memory(size.tokens, self.order, self.largest)
 
 
 def check(order: int, largest: int) -> None:

@@ -7,6 +7,7 @@ decays with its own gradients. The first songs of the stream are not used for tr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from lyrist.models.calibration import sharpness, softmax
 from lyrist.models.features import NGrams
 from lyrist.models.inputs import artists_of, classes_and_index, is_table, lyrics_of, songs
 from lyrist.models.least_squares_svm import Floats
+from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures
@@ -32,6 +34,7 @@ SAMPLE = 50_000
 HELD, HELD_SHARE = 10_000, 0.1
 """Largest number, and largest share, of songs for the calibration."""
 _BLOCK = 4_096  # songs whose n-grams are in memory at once
+_LISTED = 500  # bytes of a song whose lyrics are on disk: its id, artist, label and split, and its probabilities
 
 
 @register(
@@ -86,6 +89,11 @@ class StreamedLogistic(LinearSongs):
         self.max_features = max_features
         self.features = features
         self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes: of the sample, and of the list of all songs."""
+        sample = dataclasses.replace(size, songs=min(size.songs, SAMPLE))
+        return of_ngrams(sample, self.max_features, words=True, weights=2) + _LISTED * size.songs
 
     def fit(self, X: Any, y: Any) -> StreamedLogistic:
         """Fit on songs that are in memory."""

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from lyrist.models.features import NGrams
 from lyrist.models.inputs import classes_and_index
+from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features
 from lyrist.models.weighting import SongFeatures
@@ -61,6 +62,10 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.folds = folds
         self.features = features
         self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, self.max_features, words=True)
 
     def fit(self, X: Any, y: Any) -> TunedTree:
         """Tune and fit the tree."""

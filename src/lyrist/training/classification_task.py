@@ -198,9 +198,7 @@ class ClassificationTask(Task):
     @staticmethod
     def remarks(run: runs.Run) -> list[str]:
         """Return the lines of the summary that follow the scores."""
-        info, results, lines = run.info, run.results, []
-        if note := Room(info.get("memory_estimate"), info.get("memory_available", 0)).note:
-            lines.append(f"  it {note}")
+        results, lines = run.results, []
         majority = results["majority"]
         lines.append(f"  majority    accuracy {majority['accuracy']['value']:.3f} (always '{majority['label']}')")
         if results["test"].get("unseen_labels"):

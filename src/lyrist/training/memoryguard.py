@@ -6,6 +6,7 @@ that this process lives in, whichever is less.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from typing import Any
 import psutil
 
 from lyrist.errors import LyristError
-from lyrist.models import kneser_ney, registry
-from lyrist.models.memory import memory_estimate
+from lyrist.models import registry
+from lyrist.models.memory import DataSize, memory_estimate
 
 ANYWAY = "LYRIST_ANY_MEMORY"
 """The environment variable that lets a fit begin whatever the estimate."""
@@ -37,9 +38,6 @@ LEAST_SONGS = 1_000
 FILLED = 0.8
 """What is proposed takes no more than this share of the available memory."""
 
-CHARACTERS_A_TOKEN = 3.2
-"""Of lyrics, with a vocabulary of some thousand pieces; with more it is more."""
-
 LARGE = 0.5
 """From this share of the available memory on, the estimate is told."""
 
@@ -49,13 +47,15 @@ class Room:
     """What a fit is estimated to take, and what there is."""
 
     needed: int | None
-    """Bytes; None where nothing can be said."""
+    """Bytes; None for a recipe that declares no estimate."""
     available: int
 
     @property
     def note(self) -> str:
-        """Return a few words where it takes much of what there is; otherwise nothing."""
-        if self.needed is None or self.needed <= LARGE * self.available:
+        """Return a few words where it takes much of what there is, or where there is no estimate; otherwise nothing."""
+        if self.needed is None:
+            return "has no memory estimate"
+        if self.needed <= LARGE * self.available:
             return ""
         return f"takes about {size(self.needed)} of {size(self.available)} of memory"
 
@@ -123,13 +123,13 @@ def room_to_count(settings: Any, songs: int, characters: int) -> Room:
     LyristError
         There is less than it will take.
     """
-    tokens = int(songs * (characters / CHARACTERS_A_TOKEN + 4))
-    free, needed = available(), kneser_ney.memory(tokens, settings.order, settings.largest)
+    data = DataSize(songs, characters=characters)
+    free, needed = available(), int(settings.memory(data))
     if needed > free and not os.environ.get(ANYWAY):
         ways = [
             f"--{name} {value}"
             for name, value in (("largest", settings.largest // 4), ("order", 4))
-            if kneser_ney.memory(tokens, **{"order": settings.order, "largest": settings.largest, name: value}) < free
+            if dataclasses.replace(settings, **{name: value}).memory(data) < free
         ]
         raise LyristError(
             f"Counting the n-grams of {songs:,} songs takes about {size(needed)} of memory and {size(free)} are "

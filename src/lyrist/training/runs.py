@@ -155,13 +155,16 @@ class Run:
     def cleaning(self) -> Cleaning:
         """Return how the songs were cleaned that the run was fitted on: so must be what it is asked about."""
         told = self.info.get("cleaning", {})
-        return Cleaning(**{**told, "off": tuple(told.get("off", ()))})
+        try:
+            return Cleaning(**{**told, "off": tuple(told.get("off", ()))})
+        except (TypeError, AttributeError) as error:
+            raise LyristError(f"{self.path / MARKER} is damaged (cleaning: {error}); train the model again.") from None
 
     @cached_property
     def model(self) -> Any:
         """Return the fitted classifier."""
         with needed_by(f"The run {self.path}"):
-            return load_model(self.path / MODEL, self.info["recipe"])
+            return load_model(self.path / MODEL, self.info["recipe"], self.info.get("config"))
 
     @cached_property
     def writer(self) -> Writer:
@@ -203,6 +206,20 @@ class Run:
     def predictions(self, split: str) -> pl.DataFrame:
         """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities."""
         return read_predictions(self.path, split)
+
+
+@contextlib.contextmanager
+def answering(run: Run) -> Iterator[None]:
+    """Convert what a model with damaged numbers raises when it is used into a `LyristError`."""
+    try:
+        yield
+    except LyristError:
+        raise
+    except Exception as error:
+        raise LyristError(
+            f"The model of {run.path} failed ({type(error).__name__}: {error}); its files are damaged, or do not belong "
+            "together: train it again."
+        ) from error
 
 
 def changed(run: Run) -> LyristError:
@@ -247,6 +264,10 @@ def open_run(path: Path | str) -> Run:
             f"The run {path} has format {info['format']}, written by Lyrist {info.get('lyrist', 'unknown')}; "
             f"this is Lyrist {__version__}, which reads format {FORMAT}: use that version, or train the model again."
         )
+    kinds = {"recipe": str, "task": str, "corpus": str, "fingerprint": str, "config": dict, "cleaning": dict}
+    for name, kind in kinds.items():
+        if not isinstance(info.get(name, kind()), kind):
+            raise LyristError(f"{path / MARKER} is damaged: '{name}' has a wrong value; train the model again.")
     return Run(path, _Said(info, path / MARKER))
 
 
@@ -348,7 +369,7 @@ def save_model(estimator: Any, run: Path) -> None:
             files.write_json(folder / "labels.json", [str(label) for label in estimator.classes_])
 
 
-def load_model(folder: Path, recipe: str | None = None) -> Any:
+def load_model(folder: Path, recipe: str | None = None, config: Mapping[str, Any] | None = None) -> Any:
     """Open the fitted estimator in ``folder``, of either kind.
 
     Parameters
@@ -357,6 +378,8 @@ def load_model(folder: Path, recipe: str | None = None) -> Any:
         The folder ``model`` of a run.
     recipe
         The recipe that ``run.json`` names; None: the one that the files name.
+    config
+        The options of the recipe that ``run.json`` names; those of an estimator must be the same.
 
     Raises
     ------
@@ -369,7 +392,7 @@ def load_model(folder: Path, recipe: str | None = None) -> Any:
         return NeuralClassifier.load(folder, recipe)
     from lyrist.training import saved
 
-    return saved.load(folder, recipe)
+    return saved.load(folder, recipe, config)
 
 
 def write_predictions(

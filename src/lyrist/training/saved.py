@@ -284,7 +284,7 @@ class _Encoder:
 # Opening.
 
 
-def load(folder: Path, recipe: str | None = None) -> Any:
+def load(folder: Path, recipe: str | None = None, config: Mapping[str, Any] | None = None) -> Any:
     """Open what `save` wrote, or the ``model.skops`` of a run of Lyrist 0.1.
 
     Parameters
@@ -293,6 +293,8 @@ def load(folder: Path, recipe: str | None = None) -> Any:
         Where the files are.
     recipe
         The recipe that ``run.json`` names; None: the one that the file names.
+    config
+        The options that ``run.json`` names; those of the estimator must be the same.
 
     Raises
     ------
@@ -302,7 +304,7 @@ def load(folder: Path, recipe: str | None = None) -> Any:
     path = folder / (DESCRIPTION if (folder / DESCRIPTION).is_file() or not (folder / SKOPS).is_file() else SKOPS)
     try:
         if path.name == SKOPS:
-            return _tried(_Skops(path, recipe).estimator())
+            return _tried(_compared(_Skops(path, recipe).estimator(), config))
         said = json.loads(path.read_text(encoding="utf-8"))
         if said["format"] != FORMAT:
             raise ValueError(f"it has format {said['format']}, this version of Lyrist reads {FORMAT}")
@@ -310,7 +312,7 @@ def load(folder: Path, recipe: str | None = None) -> Any:
             raise ValueError(f"it is of the recipe '{said['recipe']}', but run.json says '{recipe}'")
         parts = Parts(registry.get(said["recipe"]))
         arrays = safetensors.numpy.load_file(folder / ARRAYS)
-        return _tried(_Decoder(parts, arrays).estimator(said["estimator"]))
+        return _tried(_compared(_Decoder(parts, arrays).estimator(said["estimator"]), config))
     except FileNotFoundError as error:
         raise LyristError(
             f"{folder} holds no model (there is no {Path(error.filename).name}); train it again."
@@ -320,6 +322,15 @@ def load(folder: Path, recipe: str | None = None) -> Any:
     except Exception as error:  # damaged or hostile files fail in any way
         reason = str(error) if isinstance(error, LyristError | ValueError) else f"{type(error).__name__}: {error}"
         raise LyristError(f"{path} is not opened: {reason.strip().rstrip('.')}. Train the model again.") from error
+
+
+def _compared(estimator: Any, config: Mapping[str, Any] | None) -> Any:
+    """Return the estimator after its options were compared with those of its run."""
+    for name, value in registry.values(estimator).items():
+        plain = list(value) if isinstance(value, tuple) else value
+        if config is not None and name in config and config[name] != plain:
+            raise ValueError(f"its option {name} is {plain}, but run.json says {config[name]}")
+    return estimator
 
 
 def _tried(estimator: Any) -> Any:

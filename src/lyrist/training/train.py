@@ -166,6 +166,8 @@ class Fitted:
         """Return the scores and the path of the run."""
         run, task = self.run, self.task
         lines = [*task.headline(run), *(f"  {split:<11} {task.scored(run.results[split])}" for split in HELD)]
+        if note := Room(run.info.get("memory_estimate"), run.info.get("memory_available", 0)).note:
+            lines.append(f"  it {note}")
         return "\n".join([*lines, *task.remarks(run), f"run: {run.path}"])
 
     def figures(self) -> dict[str, Any]:

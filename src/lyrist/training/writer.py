@@ -219,6 +219,13 @@ class Writer:
         style = Style.load(folder)
         writer = cls(model, open_tokenizer(folder), known, name, context, seq2seq, trained, style=style)
         writer.check_tokenizer(str(folder))
+        try:
+            if trained:
+                writer.losses(["la"], device="cpu")
+        except Exception as error:
+            raise LyristError(
+                f"The writer in {folder} is damaged ({type(error).__name__}: {error}); train the writer again."
+            ) from error
         return writer
 
     def check_tokenizer(self, where: str) -> None:

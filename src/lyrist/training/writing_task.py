@@ -162,7 +162,7 @@ class WritingTask(Task):
         from lyrist.training import writer
 
         settings = writer.configure(recipe, options)[1]
-        if not hasattr(settings, "largest"):
+        if not hasattr(settings, "memory"):
             return Room(None, available())
         mean = self.corpus.scan("train").select(pl.col(LYRICS).head(MEASURED).str.len_chars().mean()).collect().item()
         return room_to_count(settings, self.songs("train"), round(mean or 0))
