@@ -48,6 +48,7 @@ def test_a_row_that_is_lost_or_counted_twice_is_noticed(ledger: Ledger, off: int
 def test_the_commonest_reason_comes_first(ledger: Ledger) -> None:
     written = list(ledger.to_json()["dropped"].items())
     assert written == sorted(written, key=lambda item: (-item[1], item[0]))
+    assert list(Ledger(5, 0, {"b": 2, "c": 1, "a": 2}).to_json()["dropped"]) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
