@@ -160,11 +160,13 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the logit of each class for each song, shape (n, k), also for two classes."""
         check_is_fitted(self, "coefs_")
-        views = self._views(self._read(X))
-        logits = np.tile(self.offset_, (views["layout"].shape[0], 1))
-        for name in MEMBERS:
-            logits += self.weights_[name] * (views[name] @ self.coefs_[name])
-        return logits
+        d, a, weights, coefs = len(self.ratio_scale_), len(self.features_.artists_), self.weights_, self.coefs_
+        of_layout = weights["form"] * _LAYOUT_PART * coefs["form"][d + a :] + weights["layout"] * coefs["layout"]
+        logits = self.offset_ + self._text_logits(X) + self.layout_.product(X, of_layout)
+        if self.features == "artist":
+            of_artist = weights["ratios"] * coefs["ratios"][d:] + weights["form"] * coefs["form"][d : d + a]
+            logits += self.features_.artist_columns(X) @ of_artist
+        return np.asarray(logits)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class for each song, shape (n, k)."""
@@ -228,6 +230,25 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         counts = self.features_.counts(X)
         return _Songs(counts, counts.sign(), sp.csr_matrix(self.layout_.transform(X)), X)
 
+    def _text_logits(self, X: Any) -> NDArray[np.float64]:
+        """Return the part of the n-grams in the logits, shape (n, k).
+
+        The members differ in the values of the same sparse counts, and a row is scaled after its product with the
+        coefficients, so no feature matrix is built.
+        """
+        characters, words = self.features_.counts_by_kind(X)
+        d, ratios, squares = characters.shape[1], np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32)
+        presence, _ = _product(words, np.ones_like(words.data), self.coefs_["bayes"])
+        logits = self.weights_["bayes"] * presence / np.maximum(np.diff(words.indptr), 1)[:, None]
+        for rows, columns in ((characters, slice(0, d)), (words, slice(d, d + words.shape[1]))):
+            scale = self.ratio_scale_[columns][rows.indices]
+            found, size = _product(rows, scale, self.coefs_["ratios"][columns])
+            ratios, squares = ratios + found, squares + size
+            scale = (1 + np.log(rows.data)) * self.features_.scale_[columns][rows.indices]
+            found, size = _product(rows, scale, self.coefs_["form"][columns])
+            logits += self.weights_["form"] * _TEXT_PART * found / np.sqrt(np.where(size > 0, size, 1))
+        return np.asarray(logits + self.weights_["ratios"] * ratios / np.sqrt(np.where(squares > 0, squares, 1)))
+
     def _views(self, songs: _Songs) -> dict[str, sp.csr_matrix]:
         """Return the feature matrix of each member."""
         return {
@@ -290,3 +311,10 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _views_of(self, name: str, songs: _Songs) -> sp.csr_matrix:
         return self._form(songs) if name == "form" else songs.layout
+
+
+def _product(rows: sp.csr_matrix, values: Floats, coef: Floats) -> tuple[Floats, Floats]:
+    """Return the product of the matrix with other values, (n, k), and the sum of squares of each of its rows, (n, 1)."""
+    product = sp.csr_matrix((values, rows.indices, rows.indptr), shape=rows.shape) @ coef
+    squares = np.add.reduceat(np.append(values * values, np.float32(0)), rows.indptr[:-1]) * (np.diff(rows.indptr) > 0)
+    return product, squares[:, None]

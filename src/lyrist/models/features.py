@@ -27,15 +27,18 @@ Unit = Literal["char", "word"]
 
 BITS = 22
 BLOCK = 1 << (32 - BITS)  # songs in one block: song and bucket together are a key of 32 bits
+CACHED = 128  # songs that `count` computes together: small arrays stay in the cache of the processor
 LONGEST_NAME = 40
+
+_BUCKET = np.uint32((1 << BITS) - 1)
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 _SPACE, _LINE, _RETURN = 32, 10, 13
 _BLANKS = re.compile(r"\s+")
 
-Grams = tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
-"""N-grams of one length: bucket, song, start, end."""
+Grams = tuple[int, NDArray[np.uint32], NDArray[np.int64]]
+"""N-grams of one length: the length, the keys (song and bucket), the first symbols."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,9 @@ class Symbols:
     """Its code point, or that of its first character."""
     song: NDArray[np.int32]
     """The song of the block that each symbol belongs to; ascending."""
-    start: NDArray[np.int32]
+    start: NDArray[np.int64]
     """The start of the symbol in the text of the block."""
-    end: NDArray[np.int32]
+    end: NDArray[np.int64]
     """The end of the symbol (exclusive)."""
     gap: NDArray[np.bool_]
     """Whether the symbol is a blank (only with ``unit="char"``)."""
@@ -125,35 +128,34 @@ class NGrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             1 << BITS, dtype=np.int64
         )  # an occurrence of each n-gram: (position in all texts) * 256 + length
         counted, offset = [], 0
-        for block in _blocks(texts):
+        for block in _blocks(texts, BLOCK):
             keys = []
-            for bucket, song, start, end in self._find(block):
-                keys.append(_keys(song, bucket))
-                place[bucket] = ((start.astype(np.int64) + offset) << 8) + np.minimum(end - start, 255)
-            rows, columns, counts = _count(np.concatenate(keys))
-            df += np.bincount(columns, minlength=1 << BITS).astype(np.int32)
-            counted.append((len(block), rows.astype(np.uint16), columns.astype(np.uint32), counts))
+            symbols = self._symbols(_characters(block))
+            for n, key, first in self._find(symbols):
+                keys.append(key)
+                start, end = symbols.start[first], symbols.end[first + n - 1]
+                place[key & _BUCKET] = ((start + offset) << 8) + np.minimum(end - start, 255)
+            found, counts = _count(np.concatenate(keys))
+            df += np.bincount(found & _BUCKET, minlength=1 << BITS).astype(np.int32)
+            counted.append((len(block), found, counts))
             offset += sum(len(text) + 2 for text in block)
         self._choose(df)
         self.names_ = _names(place[self.buckets_], texts)
         table = self._table()
-        return _stack([_block_matrix(*block, table, len(self.buckets_)) for block in counted], len(self.buckets_))
+        return _stack([_block_matrix(*block, table, len(self.buckets_)) for block in counted])
 
     def transform(self, X: Any) -> sp.csr_matrix:
         """Return the counts of the known n-grams, float32, shape (n_songs, n_features)."""
         check_is_fitted(self, "buckets_")
-        table, width = self._table(), len(self.buckets_)
-        matrices = []
-        for text in _blocks(lyrics_of(X)):
-            keys = [_keys(song, bucket) for bucket, song, _, _ in self._find(text)]
-            matrices.append(_block_matrix(len(text), *_count(np.concatenate(keys)), table, width))
-        return _stack(matrices, width)
+        return count([self], lyrics_of(X))[0]
 
     def places(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the occurrences of known n-grams in ``text``: starts, ends (exclusive) and columns."""
         check_is_fitted(self, "buckets_")
-        bucket, _, start, end = (np.concatenate(part) for part in zip(*self._find([text]), strict=True))
-        column = self._table()[bucket].astype(np.int64)
+        symbols = self._symbols(_characters([text]))
+        found = [(key, symbols.start[first], symbols.end[first + n - 1]) for n, key, first in self._find(symbols)]
+        key, start, end = (np.concatenate(part) for part in zip(*found, strict=True))
+        column = self._table()[key & _BUCKET].astype(np.int64)
         known = column >= 0
         return np.maximum(start[known] - 1, 0), np.minimum(end[known] - 1, len(text)), column[known]
 
@@ -162,14 +164,25 @@ class NGrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "names_")
         return self.names_
 
-    def _find(self, texts: Sequence[str]) -> Iterator[Grams]:
+    def _symbols(self, characters: Symbols) -> Symbols:
+        return _words(characters, self.marks) if self.unit == "word" else characters
+
+    def _find(self, s: Symbols) -> Iterator[Grams]:
         """Yield the n-grams of a block, shortest first; each song is padded with a blank on both sides."""
-        symbols = _characters(texts)
-        if self.unit == "word":
-            symbols = _words(symbols, self.marks)
-        hashes = Hashes(symbols.values)
-        for n in range(self.low, self.high + 1):
-            yield _grams(symbols, hashes, n, self.within_words)
+        song = s.song.astype(np.uint32) << np.uint32(BITS)
+        hashes = s.values
+        for n in range(1, self.high + 1):
+            if n > 1:  # the hash of a span: the hash of its first symbol plus that of the others times the multiplier
+                hashes = s.values[: max(len(s.values) - n + 1, 0)] + _MULTIPLIER * hashes[1:]
+            if n < self.low:
+                continue
+            inside = s.song[: len(hashes)] == s.song[n - 1 :]
+            if self.within_words and n > 2:
+                gaps = np.append(0, np.cumsum(s.gap))
+                inside &= gaps[n - 1 : n - 1 + len(hashes)] == gaps[1 : 1 + len(hashes)]
+            first = np.flatnonzero(inside)
+            bucket = (mix_bits(hashes + np.uint64(n)) >> np.uint64(64 - BITS)).astype(np.uint32)
+            yield n, (song[: len(hashes)] | bucket)[first], first
 
     def _choose(self, df: NDArray[np.int32]) -> None:
         least = self.min_df if self.n_songs_ >= 20 else 1
@@ -186,16 +199,31 @@ class NGrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return table
 
 
-def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, max(len(texts), 1), BLOCK):
-        yield texts[start : start + BLOCK]
+def count(kinds: Sequence[NGrams], texts: Sequence[str]) -> list[sp.csr_matrix]:
+    """Return the counts of the known n-grams of each kind, float32, shape (n_songs, n_features)."""
+    tables = [kind._table() for kind in kinds]
+    found: list[list[sp.csr_matrix]] = [[] for _ in kinds]
+    for block in _blocks(texts, CACHED):
+        characters = _characters(block)
+        for kind, table, matrices in zip(kinds, tables, found, strict=True):
+            keys = [key for _, key, _ in kind._find(kind._symbols(characters))]
+            matrices.append(_block_matrix(len(block), *_count(np.concatenate(keys)), table, len(kind.buckets_)))
+    return [_stack(matrices) for matrices in found]
+
+
+def _blocks(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, max(len(texts), 1), size):
+        yield texts[start : start + size]
 
 
 def mix_bits(h: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Mix the bits of a hash (the finaliser of splitmix64)."""
-    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return h ^ (h >> np.uint64(31))
+    h = h ^ (h >> np.uint64(30))
+    h *= np.uint64(0xBF58476D1CE4E5B9)
+    h ^= h >> np.uint64(27)
+    h *= np.uint64(0x94D049BB133111EB)
+    h ^= h >> np.uint64(31)
+    return h
 
 
 def _lowered(text: str) -> str:
@@ -207,19 +235,20 @@ def _lowered(text: str) -> str:
 def _characters(texts: Sequence[str]) -> Symbols:
     """Return the characters of the songs, each padded with blanks, with runs of blanks as one blank or line end."""
     parts = [f" {_lowered(text)} " for text in texts]
-    codes = code_points("".join(parts)).copy()
-    codes[codes == ord("’")] = ord("'")
-    song = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
-    blank = _which(codes, str.isspace)
-    before = np.zeros_like(blank)
-    before[1:] = blank[:-1] & (song[1:] == song[:-1])
-    start = np.flatnonzero(~(blank & before)).astype(np.int32)
-    end = np.append(start[1:], np.int32(len(codes)))
-    # A run of blanks is a line end if it contains one: compare the number of line ends before and after the run.
-    lines = np.concatenate([np.zeros(1, np.int32), np.cumsum((codes == _LINE) | (codes == _RETURN), dtype=np.int32)])
-    gap = blank[start]
-    code = np.where(gap, np.where(lines[end] > lines[start], np.uint32(_LINE), np.uint32(_SPACE)), codes[start])
-    return Symbols(mix_bits(code.astype(np.uint64) + _MULTIPLIER), code, song[start], start, end, gap)
+    codes = code_points("".join(parts).replace("’", "'"))
+    bounds = np.cumsum([0, *map(len, parts)])
+    blank = (_classes(codes) & _BLANK) > 0
+    opens = np.ones(len(codes), dtype=bool)
+    opens[1:] = ~(blank[1:] & blank[:-1])
+    opens[bounds[:-1]] = True
+    start = np.flatnonzero(opens)
+    end = np.append(start[1:], len(codes))
+    code, gap = codes[start], blank[start]
+    code[gap] = _SPACE
+    line_ends = np.flatnonzero((codes == _LINE) | (codes == _RETURN))
+    code[np.searchsorted(start, line_ends, side="right") - 1] = _LINE  # a run of blanks that contains one is a line end
+    song = np.repeat(np.arange(len(parts), dtype=np.int32), np.diff(np.searchsorted(start, bounds)))
+    return Symbols(mix_bits(code + _MULTIPLIER), code, song, start, end, gap)
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
@@ -244,18 +273,14 @@ class CharacterTable:
         return values
 
 
-def _which(codes: NDArray[np.uint32], holds: Callable[[str], bool]) -> NDArray[np.bool_]:
-    """Return the code points with a property; it is evaluated once per distinct character."""
-    table = np.bincount(codes) > 0
-    kinds = np.flatnonzero(table)
-    table[kinds] = [holds(chr(kind)) for kind in kinds]
-    return table[codes]
+_BLANK, _ALNUM = 1, 2
+_classes = CharacterTable(lambda character: _BLANK * character.isspace() + _ALNUM * character.isalnum())
 
 
 def _words(chars: Symbols, marks: bool) -> Symbols:
     """Return the words of the songs (and, with ``marks``, punctuation and line ends) from their characters."""
     code = chars.code
-    letter = _which(code, str.isalnum)
+    letter = (_classes(code) & _ALNUM) > 0
     inside = np.zeros_like(letter)  # an apostrophe between letters belongs to the word
     inside[1:-1] = (code[1:-1] == ord("'")) & letter[:-2] & letter[2:]
     part = letter | inside
@@ -274,16 +299,15 @@ class Hashes:
     """Hashes of spans of symbols from running sums; the hash of a span does not depend on its position."""
 
     def __init__(self, values: NDArray[np.uint64]) -> None:
-        size = len(values)
-        power = np.cumprod(np.full(size + 1, _MULTIPLIER))
-        self.inverse = np.cumprod(np.full(size + 1, _INVERSE))
-        self.sums = np.zeros(size + 1, dtype=np.uint64)
-        np.cumsum(values * power[:size], dtype=np.uint64, out=self.sums[1:])
+        power = np.cumprod(np.full(len(values) + 1, _MULTIPLIER))
+        self.inverse = np.cumprod(np.full(len(values) + 1, _INVERSE))
+        self.sums = np.zeros(len(values) + 1, dtype=np.uint64)
+        np.cumsum(values * power[:-1], dtype=np.uint64, out=self.sums[1:])
 
     @classmethod
     def of_codes(cls, codes: NDArray[np.uint32]) -> Hashes:
         """Return the hashes of spans of characters."""
-        return cls(mix_bits(codes.astype(np.uint64) + _MULTIPLIER))
+        return cls(mix_bits(codes + _MULTIPLIER))
 
     def of(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Return the hash of the symbols from each ``first`` to before each ``last``."""
@@ -293,43 +317,27 @@ class Hashes:
         )
 
 
-def _grams(s: Symbols, hashes: Hashes, n: int, within_words: bool) -> Grams:
-    """Return all n-grams of n symbols within one song: bucket, song, start, end."""
-    size = max(len(s.values) - n + 1, 0)
-    first = np.flatnonzero(s.song[:size] == s.song[n - 1 :][:size])
-    if within_words and n > 2:
-        gaps = np.concatenate([np.zeros(1, np.int32), np.cumsum(s.gap, dtype=np.int32)])
-        first = first[gaps[first + n - 1] == gaps[first + 1]]
-    bucket = (mix_bits(hashes.of(first, first + n)) >> np.uint64(64 - BITS)).astype(np.uint32)
-    return bucket, s.song[first], s.start[first], s.end[first + n - 1]
-
-
-def _keys(song: NDArray[np.int32], bucket: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return (song.astype(np.uint32) << np.uint32(BITS)) | bucket
-
-
-def _count(keys: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return song, bucket and count of every pair that occurs, sorted by song and bucket."""
+def _count(keys: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Return each distinct key in ascending order, by song and bucket, and its count."""
     keys.sort()
-    fresh = np.flatnonzero(np.concatenate([np.ones(min(len(keys), 1), bool), keys[1:] != keys[:-1]]))
-    counts = np.diff(np.append(fresh, len(keys))).astype(np.float32)
-    kept = keys[fresh]
-    return (kept >> np.uint32(BITS)).astype(np.int64), (kept & np.uint32((1 << BITS) - 1)).astype(np.int64), counts
+    first = np.flatnonzero(np.append(len(keys) > 0, keys[1:] != keys[:-1]))
+    return keys[first], np.diff(np.append(first, len(keys))).astype(np.float32)
 
 
 def _block_matrix(
-    n: int, rows: NDArray[Any], buckets: NDArray[Any], counts: NDArray[np.float32], table: NDArray[np.int32], width: int
+    n: int, keys: NDArray[np.uint32], counts: NDArray[np.float32], table: NDArray[np.int32], width: int
 ) -> sp.csr_matrix:
-    column = table[buckets]
+    column = table[keys & _BUCKET]
     known = column >= 0
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(rows[known], minlength=n))])
-    matrix = sp.csr_matrix((counts[known], column[known], indptr), shape=(n, width))
+    keys, column, counts = keys[known], column[known], counts[known]
+    starts = np.searchsorted(keys, np.arange(n, dtype=np.uint32) << np.uint32(BITS))
+    matrix = sp.csr_matrix((counts, column, np.append(starts, len(keys))), shape=(n, width))
     matrix.has_sorted_indices = True  # buckets ascend within a song, and so do their columns
     return matrix
 
 
-def _stack(blocks: list[sp.csr_matrix], width: int) -> sp.csr_matrix:
-    return sp.vstack(blocks, format="csr", dtype=np.float32) if blocks else sp.csr_matrix((0, width), dtype=np.float32)
+def _stack(blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
+    return sp.vstack(blocks, format="csr", dtype=np.float32)
 
 
 def _names(place: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.str_]:

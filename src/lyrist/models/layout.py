@@ -10,6 +10,7 @@ songs takes five times as long. Only the compressed length is computed song by s
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,8 +125,13 @@ class _Groups:
         return self.sum(values) / self.sizes
 
     def spread(self, values: NDArray[Any]) -> Floats:
-        """Return the standard deviation in each group."""
-        return np.sqrt(self.mean((values - self.mean(values)[self.group]) ** 2))
+        """Return the standard deviation in each group.
+
+        The sums are those of `numpy.std` to the last bit: the layout kernel compares values with quantiles of the training songs.
+        """
+        squares = (values - self.mean(values)[self.group]) ** 2
+        sums = [np.add.reduce(squares[start:end]) for start, end in itertools.pairwise(self.bounds.tolist())]
+        return np.sqrt(np.array(sums) / self.sizes)
 
     def most(self, values: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(np.maximum.reduceat(values, self.bounds[:-1]))
@@ -333,7 +339,7 @@ def _words(songs: _Songs) -> list[NDArray[Any]]:
     first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
     counts = np.diff(np.append(first, len(keys)))
     distinct = _Groups(np.searchsorted(first, words.bounds))
-    doubled = words.same(songs.word, 1) * np.maximum(n - 1, 1)
+    doubled = words.group[1:][(songs.word[1:] == songs.word[:-1]) & (words.group[1:] == words.group[:-1])]
     compressed = [len(zlib.compress(text.encode("utf-8", "replace"), 6)) for text in songs.texts]
     return [
         words.mean(letters),
@@ -344,7 +350,7 @@ def _words(songs: _Songs) -> list[NDArray[Any]]:
         1 - distinct.sizes / n,
         distinct.mean(counts == 1),
         np.log(distinct.most(counts) / n),
-        doubled / n,
+        np.bincount(doubled, minlength=len(n)) / n,
         compressed / songs.characters.sizes,
     ]
 

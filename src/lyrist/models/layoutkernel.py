@@ -77,6 +77,16 @@ class LayoutKernel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "root_")
         return self._features(self._rows(layout(lyrics_of(X))))
 
+    def product(self, X: Any, coef: NDArray[Any]) -> NDArray[np.float64]:
+        """Return ``transform(X) @ coef``; with many songs the root is multiplied by ``coef`` first, which is much less work.
+
+        The root has large entries of both signs, so the products are in float64.
+        """
+        check_is_fitted(self, "root_")
+        similarities = self._similarities(_distances(self._rows(layout(lyrics_of(X))), self.landmarks_))
+        factors = (similarities, self.root_, coef)
+        return np.asarray(np.linalg.multi_dot([factor.astype(np.float64) for factor in factors]))
+
     def _features(self, rows: Floats) -> Floats:
         return np.asarray(self._similarities(_distances(rows, self.landmarks_)) @ self.root_, dtype=np.float32)
 

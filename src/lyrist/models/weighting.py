@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.errors import LyristError
-from lyrist.models.features import NGrams
+from lyrist.models.features import NGrams, count
 from lyrist.models.inputs import artists_of, lyrics_of, songs
 
 _MARKS, _BREAKS = str.maketrans({" ": "·", "\n": "↵"}), str.maketrans({"\n": " "})
@@ -98,8 +98,11 @@ class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def counts(self, X: Any) -> sp.csr_matrix:
         """Return the plain counts of the known n-grams, float32, shape (n_songs, n_ngrams)."""
-        texts = lyrics_of(X)
-        return _side_by_side([kind.transform(texts) for kind in self.grams_])
+        return _side_by_side(self.counts_by_kind(X))
+
+    def counts_by_kind(self, X: Any) -> list[sp.csr_matrix]:
+        """Return the counts of the known n-grams of each kind."""
+        return count(self.grams_, lyrics_of(X))
 
     def weigh(self, counts: sp.csr_matrix, X: Any = None, scale: NDArray[np.float32] | None = None) -> sp.csr_matrix:
         """Return the features from counts: weighted, scaled to norm 1, with the artist columns of ``X``."""
