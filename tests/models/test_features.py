@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.errors import LyristError
-from lyrist.models.features import LONGEST_NAME, NGrams
+from lyrist.models.features import LONGEST_NAME, NGrams, count
 
 TEXTS = [
     "The tide, the tide\nand the moon",
@@ -94,6 +94,13 @@ def test_blocks_of_songs_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = NGrams("char", 2, 4).fit(texts)
     assert parts.names_.tolist() == whole.names_.tolist()
     assert (parts.transform(texts) != counts).nnz == 0
+
+
+def test_several_kinds_are_counted_together_as_each_alone() -> None:
+    kinds = [NGrams("char", 2, 4, min_df=1).fit(TEXTS), NGrams("word", 1, 2, marks=True, min_df=1).fit(TEXTS)]
+    for kind, found in zip(kinds, count(kinds, TEXTS), strict=True):
+        assert (kind.transform(TEXTS) != found).nnz == 0
+        assert found.nnz > 0
 
 
 def test_a_name_is_no_longer_than_it_can_be_shown() -> None:
