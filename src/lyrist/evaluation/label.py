@@ -72,7 +72,8 @@ class Labelled:
         assert self.out is not None  # noqa: S101 - there is a frame where there is no file
         if self.out.suffix == ".parquet":
             return pl.read_parquet(self.out, glob=False)
-        return pl.read_csv(self.out) if self.out.suffix == ".csv" else pl.read_ndjson(self.out)
+        with self.out.open("rb") as file:  # a path would be a pattern
+            return pl.read_csv(file) if self.out.suffix == ".csv" else pl.read_ndjson(file)
 
     def summary(self) -> str:
         """Return how many rows were labelled, and why others were not."""
