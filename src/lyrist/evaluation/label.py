@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +43,7 @@ FORMATS = (".parquet", ".csv", ".jsonl")
 PICTURES = 256
 """Pictures in memory at one time."""
 
-BLOCK = 4_096
+BLOCK = 2_048
 """Songs whose n-grams are in memory at one time."""
 
 ID_COLUMNS = ("title", "artist")
@@ -94,6 +94,10 @@ class Labelled:
             lines.append(
                 f"  compared with the table's own labels: accuracy {accuracy['value']:.3f} [{accuracy['low']:.3f}, "
                 f"{accuracy['high']:.3f}] (n = {accuracy['n']:,}); songs that the run was fitted on are not left out"
+            )
+        if other := counts.get("labels_unknown_to_the_run"):
+            lines.append(
+                f"  {other:,} rows have a label of the table that the run does not know; they are not compared"
             )
         if self.out is None:
             lines += [
@@ -279,7 +283,7 @@ def _label_pictures(
                     maintain_order="left",
                 )
                 table = table.with_columns(reason=pl.coalesce(reasons, "reason"))
-                counts.add(_counts_of(table, None))
+                counts.add(_counts_of(table))
                 advance(start + len(some), len(every))
                 yield table
 
@@ -353,6 +357,7 @@ class _Counts:
     flags: dict[str, int] = dataclasses.field(default_factory=dict)
     compared: int = 0
     right: int = 0
+    other: int = 0
 
     def add(self, found: Mapping[str, Any]) -> None:
         for name in ("reasons", "labels", "flags"):
@@ -361,6 +366,7 @@ class _Counts:
                 sums[key] = sums.get(key, 0) + count
         self.compared += found["compared"]
         self.right += found["right"]
+        self.other += found["other"]
 
     def result(self, seconds: float) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -371,6 +377,8 @@ class _Counts:
             "labels": dict(_ranked(self.labels)),
             "seconds": seconds,
         }
+        if self.other:
+            found["labels_unknown_to_the_run"] = self.other
         if self.compared:
             low, high = wilson(self.right, self.compared)
             found["accuracy"] = {"value": self.right / self.compared, "low": low, "high": high, "n": self.compared}
@@ -391,16 +399,24 @@ class _Labeller:
     sets: PredictionSets | None
     domain: Domain | None
 
-    def predict(self, texts: pl.Series, artists: pl.Series) -> NDArray[np.float64]:
-        """Return the probabilities of cleaned texts, shape (n, classes)."""
+    def label(self, texts: pl.Series, artists: pl.Series, options: Mapping[str, Any]) -> pl.DataFrame:
+        """Return a row for each cleaned text; `BLOCK` texts are in memory as n-grams at one time."""
         model = self.run.model
         more = {"batch_size": 64} if is_network(model) else {}
         parts = []
-        for start in range(0, len(texts), BLOCK):
-            part = slice(start, start + BLOCK)
-            inputs = as_input(texts[part].to_list(), artists[part].fill_null("").to_list())
-            parts.append(np.asarray(model.predict_proba(inputs, **more), dtype=np.float64))
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))
+        for start in range(0, max(len(texts), 1), BLOCK):
+            part = texts[start : start + BLOCK]
+            inputs = as_input(part.to_list(), artists[start : start + BLOCK].fill_null("").to_list())
+            empty = np.zeros((0, len(self.classes)))
+            found = np.asarray(model.predict_proba(inputs, **more), dtype=np.float64) if len(part) else empty
+            labels = _labels(self, part, found, options)
+            if self.domain is None:
+                labels = labels.with_columns(flags=pl.lit([], dtype=pl.List(pl.String)))
+            else:
+                flags, codes = self.domain.flags(part)
+                labels = labels.with_columns(flags, codes.alias("detected_language"))
+            parts.append(_abstained(labels, options))
+        return pl.concat(parts)
 
 
 @functools.lru_cache(maxsize=2)
@@ -447,14 +463,8 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
     filled = cleaned.str.contains(r"\S")
     texts, artists = cleaned.filter(filled), songs["artist"].filter(filled)
-    labels = _labels(labeller, texts, labeller.predict(texts, artists), options)
+    labels = labeller.label(texts, artists, options)
     place = songs.select("id").filter(filled)
-    if labeller.domain is not None:
-        flags, codes = labeller.domain.flags(texts)
-        labels = labels.with_columns(flags, codes.alias("detected_language"))
-    else:
-        labels = labels.with_columns(pl.Series("flags", [[]] * len(texts), dtype=pl.List(pl.String)))
-    labels = _abstained(labels, options)
     columns = ["id", "source", "row", *ID_COLUMNS, *(name for name in settings["keep"] if name not in ID_COLUMNS)]
     if target in songs.columns and target not in columns:
         columns.append(target)
@@ -462,7 +472,7 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         pl.concat([place, labels], how="horizontal"), on="id", how="left", maintain_order="left"
     )
     table = table.with_columns(reason=pl.when(~filled).then(pl.lit(NO_TEXT)).otherwise("reason"))
-    found = _counts_of(table, target)
+    found = _counts_of(table, target, labeller.classes)
     with files.explained(done):
         part = done.with_suffix(".part")
         table.write_parquet(part)
@@ -507,19 +517,23 @@ def _abstained(labels: pl.DataFrame, options: Mapping[str, Any]) -> pl.DataFrame
     )
 
 
-def _counts_of(table: pl.DataFrame, target: str | None) -> dict[str, Any]:
-    """Return the counts of a labelled table; the labels are compared with its column ``target``, if it has one."""
+def _counts_of(table: pl.DataFrame, target: str = "", classes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the counts of a labelled table; the labels are compared with its column ``target``, if it has one.
+
+    Only labels that the run knows are compared; the others are counted.
+    """
     found: dict[str, Any] = {
         "read": len(table),
         "labels": _counted(table["label"]),
         "reasons": _counted(table["reason"]),
     }
     found["flags"] = _counted(table["flags"].explode()) if "flags" in table.columns else {}
-    found |= {"compared": 0, "right": 0}
+    found |= {"compared": 0, "right": 0, "other": 0}
     if target in table.columns:
-        both = table.filter(pl.col("label").is_not_null() & pl.col(str(target)).is_not_null())
-        found["compared"] = len(both)
-        found["right"] = int((both["label"] == both[str(target)].cast(pl.String)).sum())
+        both = table.select("label", truth=pl.col(target).cast(pl.String)).drop_nulls()
+        known = both.filter(pl.col("truth").is_in(list(classes)))
+        right = known.filter(pl.col("label") == pl.col("truth"))
+        found |= {"compared": len(known), "right": len(right), "other": len(both) - len(known)}
     return found
 
 
