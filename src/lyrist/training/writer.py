@@ -21,7 +21,7 @@ from lyrist import files
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.models import auto, registry
-from lyrist.models.hub import open_network, open_tokenizer
+from lyrist.models.hub import LARGEST, open_network, open_tokenizer
 from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.models.pretrained import instruction
@@ -216,6 +216,8 @@ class Writer:
         auto.register()
         kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
         model = open_network(kind, folder, own=recipe is not None and not registry.is_pretrained(recipe))
+        if context < 0 or 0 < context < 16 or context > LARGEST or getattr(model.config, "context", context) != context:
+            raise LyristError(f"{folder / MARKER} is damaged: its context is {context} tokens; train the writer again.")
         style = Style.load(folder)
         writer = cls(model, open_tokenizer(folder), known, name, context, seq2seq, trained, style=style)
         writer.check_tokenizer(str(folder))
