@@ -364,7 +364,7 @@ def test_shares_that_cannot_be_are_wrong_usage(options: dict[str, Any], told: st
 
 
 def test_too_few_groups_are_told_with_the_way_out() -> None:
-    with pytest.raises(LyristError, match="2 different songs cannot be dealt to 3 splits; add songs"):
+    with pytest.raises(LyristError, match="2 different songs cannot be divided into 3 splits; add songs"):
         assign(songs(cluster=[0, 0, 0, 3]), Split())
     with pytest.raises(LyristError, match=r"1 group of artists and near-copies .* use --split-by song"):
         assign(songs(artist=["a", "A", "a!"]), Split(by="artist", validation=0))

@@ -99,8 +99,8 @@ def test_what_takes_much_is_reported_and_what_takes_little_is_not() -> None:
     assert Room(3 * 10**9, 4 * 10**9).note == "takes about 3.0 GB of 4.0 GB of memory"
     assert Room(400, 1_000).note == ""
     assert Room(None, 0).note == "has no memory estimate"
-    assert Room(None, 7).told() == {"memory_available": 7}
-    assert Room(5, 7).told() == {"memory_estimate": 5, "memory_available": 7}
+    assert Room(None, 7).figures() == {"memory_available": 7}
+    assert Room(5, 7).figures() == {"memory_estimate": 5, "memory_available": 7}
 
 
 def test_too_much_is_one_sentence_with_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:

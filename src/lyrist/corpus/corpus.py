@@ -1,4 +1,4 @@
-"""What stands on disk after ``prepare``: a directory that says where every song came from and where every row went.
+"""What is on disk after ``prepare``: a directory that says where every song came from and where every row went.
 
 corpus.json          settings, sources, columns, counts, fingerprint, format version
 ledger.json          {"read", "kept", "dropped": {reason: count}}

@@ -136,7 +136,7 @@ def find_clusters(
         The least Jaccard similarity of near-copies, in (0.35, 1]; below 0.6 the bands miss a growing share of pairs
         (2% of those at 0.6, 13% at 0.5).
     advance
-        Told how many of the stages are done.
+        Called with the number of finished stages.
 
     Returns
     -------

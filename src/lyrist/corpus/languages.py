@@ -1,4 +1,4 @@
-"""Which language a song is in, told from its distinct words.
+"""The language of a song, predicted from its distinct words.
 
 Unusual, and why: language models count words, and songs repeat them. "na na na" and "hey hey" outvote the verses, so an
 English song comes out as Italian or Luxembourgish. Here every word counts once: the distinct words of a song, in lower
@@ -28,7 +28,7 @@ import polars as pl
 from lyrist import errors
 
 UNKNOWN = "und"
-"""The code (ISO 639-2) of a song whose language cannot be told."""
+"""The code (ISO 639-2) of a song whose language cannot be determined."""
 
 THRESHOLD = 0.4
 """Scores below this mean `UNKNOWN`: romanised Japanese, Korean or Hindi scores at most 0.29."""
@@ -159,4 +159,4 @@ xal Kalmyk, xmf Mingrelian, yi Yiddish, yo Yoruba, yue Cantonese, zh Chinese, un
 LANGUAGES: dict[str, str] = dict(
     re.findall(r"([a-z]{2,3}) ([A-Za-z-]+(?: [A-Z][A-Za-z-]+)*)", _NAMES.replace("\n", " "))
 )
-"""The English name of every language that can be told apart, by its ISO 639 code, and of ``"und"``."""
+"""The English name of every language that can be predicted, by its ISO 639 code, and of ``"und"``."""

@@ -85,7 +85,7 @@ class Prepared:
     show_dropped: str | None = None
 
     def summary(self) -> str:
-        """Return how many songs came in, what went and why, and where the rest stands."""
+        """Return how many songs were read, what was dropped and why, and where the corpus is."""
         if self.show_dropped:
             return summary.dropped_examples(self.corpus, self.show_dropped)
         return summary.of_corpus(self.corpus)
@@ -150,7 +150,7 @@ def prepare(
     preset
         How the columns are called: auto, or the name of a known table.
     title
-        The table's column of titles, where it cannot be told.
+        The table's column of titles, where its name is unusual.
     artist
         The table's column of artists.
     genre
@@ -158,7 +158,7 @@ def prepare(
     lyrics
         The table's column of lyrics.
     language
-        The table's column of languages; the language is told from the lyrics all the same.
+        The table's column of languages; the language is predicted from the lyrics in any case.
     year
         The table's column of years or dates.
     keep
@@ -342,7 +342,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _needed(balance: str | None, genres: str, split_by: str) -> tuple[str, ...]:
-    """Return the columns without which a song is dropped; the language is told of every song, whatever the table says."""
+    """Return the columns without which a song is dropped; the language is predicted for every song, whatever the table says."""
     asked = (
         balance if balance != "language" else None,
         "genre" if genres else None,

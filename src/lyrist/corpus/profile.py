@@ -208,7 +208,7 @@ def quantiles(told: dict[str, float]) -> list[float]:
 
 
 def binned(values: pl.Series, bins: int = 40, *, whole: bool = True) -> dict[str, list[float]]:
-    """Return the edges and counts of a histogram; what is above the 99.5% quantile stands in the last bin.
+    """Return the edges and counts of a histogram; what is above the 99.5% quantile is in the last bin.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ class Weighted:
     weights: csr_array
     """(songs, words) TF-IDF; stop words weigh nothing."""
     songs: npt.NDArray[np.int64]
-    """In how many songs each word stands (as no stop word of the song's language)."""
+    """In how many songs each word occurs (as no stop word of the song's language)."""
 
 
 def is_stop_word(word: str) -> bool:
@@ -353,7 +353,7 @@ def telling(
     -------
     dict
         For each group with at least `ENOUGH` songs its words: (word, weight above 0, songs of the group that have it),
-        the weightiest first. Nothing is told of a group that is all there is.
+        the weightiest first. A group that is the whole corpus is left out.
     """
     names = np.array([label if label is not None else "\0" for label in labels])
     total = np.asarray(found.weights.sum(axis=0)).ravel()

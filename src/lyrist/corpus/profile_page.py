@@ -428,7 +428,7 @@ def _genres(found: dict[str, Any]) -> Section:
             for row in profiles
         ],
         caption="What the songs of a genre are like",
-        note="What is measured is told under Repetition and variety, below.",
+        note="What is measured is explained under Repetition and variety, below.",
     )
     return Section("Genres", [*blocks, table], intro + _without(genres, "genre"))
 
@@ -460,7 +460,7 @@ def _languages_and_years(found: dict[str, Any]) -> Section:
 
 
 def _year_picture(by_year: dict[int, int]) -> Figure:
-    """Return songs by year; what is far from the rest stands at the ends, since tables hold years such as 0 and 9999."""
+    """Return songs by year; what is far from the rest is at the ends, since tables hold years such as 0 and 9999."""
     ordered = [year for year, n in sorted(by_year.items()) for _ in range(min(n, 1_000))]
     low, high = ordered[len(ordered) // 200], ordered[-1 - len(ordered) // 200]
     low = ordered[0] if low - ordered[0] <= 10 else low

@@ -130,7 +130,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
 def judge(songs: pl.DataFrame, filters: Filters, clock: _Clock | None = None) -> pl.DataFrame:
     """Return the songs with ``reason`` and ``detail`` (null for a song that stays) and the language that was heard.
 
-    The cheap filters come first, so that languages are told only where they decide.
+    The cheap filters come first, so that languages are predicted only where they decide.
     """
     lyrics = songs["lyrics"]
     count = _deciding_count(lyrics, filters)
@@ -167,7 +167,7 @@ def _deciding_count(lyrics: pl.Series, filters: Filters) -> pl.Series:
     """Return the number of words of each text, exact where it decides; elsewhere one that passes as the true one would.
 
     To count all words takes as long as a third of the cleaning. Nearly every song shows in its first characters that it
-    has enough words, and has too few bytes to have too many: words and what stands between them take two bytes at least.
+    has enough words, and has too few bytes to have too many: words and what is between them take two bytes at least.
     """
     enough = max(filters.min_words, 1)
     count = word_count(lyrics.str.slice(0, _LETTERS_A_WORD * enough)).clip(upper_bound=enough)
@@ -262,7 +262,7 @@ def write_songs(
     decisions
         id (sorted), split (null: dropped), cluster, reason: one row a song of ``clean``.
     details
-        id, detail: what is to be told of some of those that are dropped.
+        id, detail: the detail of some of those that are dropped.
     keep
         Kept columns of the table, after the standard ones.
     seed

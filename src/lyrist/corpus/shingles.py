@@ -75,7 +75,9 @@ def hashed_runs(texts: pl.Series, widths: Sequence[int]) -> Iterator[tuple[int, 
     ends = np.frombuffer(offsets, np.int64)[: len(texts) + 1] if len(texts) else np.zeros(1, np.int64)
     data = np.frombuffer(buffer, np.uint8) if buffer else np.empty(0, np.uint8)
     longest = int(np.diff(ends).max(initial=_BYTES))
-    scratch = np.empty((2, longest + 1), np.uint64)  # used again and again: to get memory anew costs more than the sums
+    scratch = np.empty(
+        (2, longest + 1), np.uint64
+    )  # used again and again: to allocate memory again costs more than the sums
     first = 0
     while first < len(texts):
         most = int(np.searchsorted(ends, ends[first] + _BYTES, side="right")) - 1

@@ -46,7 +46,7 @@ Sides = npt.NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Groups:
-    """What is dealt: one entry a group in each array."""
+    """What is split: one entry a group in each array."""
 
     size: Ints
     """Songs."""
@@ -219,7 +219,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Split:
-    """How the songs are dealt to training, validation and test."""
+    """How the songs are split into training, validation and test."""
 
     by: str = "song"
     """``song``: near-copies stay together; ``artist``: the songs of an artist as well; ``year``: training on songs up to
@@ -272,8 +272,8 @@ def assign(frame: pl.DataFrame, split: Split) -> pl.Series:
     Returns
     -------
     Series of strings, named ``split``, in the order of the rows
-        No cluster stands on two sides, and by artist no artist does (names compared without case and punctuation; a
-        song without artist stands for itself). A class with a group for each side is in training always, and on the
+        No cluster is on two sides, and by artist no artist does (names compared without case and punctuation; a
+        song without artist is a group of its own). A class with a group for each side is in training always, and on the
         other sides as far as `dealing.PRESENT` and `dealing.GROWTH` allow; one with fewer is in training only. The
         table's own split is taken as it is: `leaks` counts what it tears apart. By year, null for a song of a later
         year whose cluster has an earlier one.
@@ -458,7 +458,7 @@ def _places(values: pl.Series, *, artist: bool) -> Ints:
 
 
 def _groups(group: Ints, ids: Ints, label: Ints, seed: int) -> Groups:
-    """Return what is dealt, from the group, id and class of each song."""
+    """Return what is split, from the group, id and class of each song."""
     first = np.full(int(group.max()) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, group, ids)
     known, classes = label >= 0, int(label.max(initial=0)) + 1
@@ -470,7 +470,7 @@ def _too_few(groups: int, needed: int, by: str) -> str:
     what, way = "different song" + "s" * (groups != 1), "add songs"
     if by != "song":
         what, way = "group" + "s" * (groups != 1) + f" of {by}s and near-copies", "use --split-by song"
-    return f"{groups} {what} cannot be dealt to {needed} splits; {way}, or leave a split out with --validation 0."
+    return f"{groups} {what} cannot be divided into {needed} splits; {way}, or leave a split out with --validation 0."
 
 
 REASONS = ("site-notice", "exact-duplicate", "near-duplicate", "medley", "contained", "balance", "later-version")
@@ -521,7 +521,7 @@ def decide(
     clusters
         `near_copies`, by id.
     split
-        How the songs that stay are dealt.
+        How the kept songs are split.
     drop
         Whether all but one of each cluster go.
     balanced

@@ -23,7 +23,7 @@ REPAIRS = {"nul-byte": "{} held a NUL byte, which was removed"}
 
 
 def of_corpus(corpus: Corpus) -> str:
-    """Return the summary: how many rows came in, what went and why, how the rest is split, and where it stands."""
+    """Return the summary: how many rows came in, what went and why, how the rest is split, and where it is."""
     info, ledger = corpus.info, corpus.ledger
     counts = info["counts"]
     lines = [f"{ledger.read:,} rows read, {ledger.kept:,} songs kept, {ledger.read - ledger.kept:,} dropped"]
@@ -218,7 +218,7 @@ The lyrics belong to their owners: this card grants no right to them.
 {reasons}
 
 {_clusters(counts)}. {_splits(counts, info)}.
-Every setting stands in `corpus.json`; every dropped row in `dropped/`.
+Every setting is in `corpus.json`; every dropped row in `dropped/`.
 """
 
 

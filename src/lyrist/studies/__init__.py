@@ -1,1 +1,1 @@
-"""Named studies: several recipes fitted, compared, and told in a report."""
+"""Named studies: several recipes fitted, compared and reported."""

@@ -131,7 +131,7 @@ def _songs(written: Fitted, prepared: Prepared) -> Page:
         f"and phrases of the songbook, and no more: {cost:.2f} bits for a byte of a song that it has not seen. Each song is "
         f"written to the form {GENERATION.form} with {GENERATION.rhyme} rhymes, {GENERATION.describe()}; "
         "nothing was selected. Marked: "
-        "the longest run of words that also stands in a song that it learnt from."
+        "the longest run of words that also occurs in a training song."
     )
     again = Code(
         "lyrist write writer --genre rap --form verse,chorus,verse,chorus --rhyme AABB --no-repeat-ngram 6 "
@@ -140,7 +140,7 @@ def _songs(written: Fitted, prepared: Prepared) -> Page:
     return Page(
         "Lyrics by genre",
         [*sections, Section("On your own", [again])],
-        subtitle=f"Fitted by the recipe {WRITER}, told the genre",
+        subtitle=f"Fitted by the recipe {WRITER}, conditioned on the genre",
         kicker="Lyrist demo",
         lead=(lead,),
         contents=False,

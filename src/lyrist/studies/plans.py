@@ -50,11 +50,11 @@ class Plan:
     """One line for ``lyrist studies``."""
     recipes: tuple[Entry, ...]
     target: str = "artist"
-    """The column that is told where the user names none."""
+    """The column that is predicted where the user names none."""
     why: str = ""
     """A paragraph for the report: what the study is for and what to look at."""
     condition: tuple[str, ...] = ()
-    """The columns that a writer is told before it writes."""
+    """The columns that a writer is conditioned on."""
     command: tuple[str, ...] = ()
     """The words of the command that requests it with the options that were given; the report shows them."""
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from lyrist.text import key
 
 MASK = "___"
-"""What stands for a masked name: no word, to a model of words."""
+"""The placeholder of a masked name: no word, to a model of words."""
 
 APOSTROPHES = "['’`´]"
 

@@ -37,11 +37,11 @@ class View:
 
     corpus: Corpus
     target: str
-    """The column that is to be told."""
+    """The column that is predicted."""
     songs: pl.DataFrame
     """id, artist, cluster, ``label`` (never null) and ``split``, and mostly title, genre and lyrics; in the order of id."""
     split_by: str
-    """``song``, ``artist`` or ``column``: what stands on one side of the split together."""
+    """``song``, ``artist`` or ``column``: what is on one side of the split together."""
     unlabelled: int
     """Songs left out because they have no label."""
     seed: int
@@ -151,7 +151,7 @@ class View:
         Raises
         ------
         LyristError
-            There are too few groups, or a label stands on one side only, so that nothing could be learnt.
+            There are too few groups, or a label is on one side only, so that nothing could be learnt.
         """
         settings = self.corpus.info["settings"]["split"]
         split = Split(by=by, validation=settings["validation"], test=settings["test"], seed=seed, stratify="label")

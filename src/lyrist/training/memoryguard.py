@@ -1,4 +1,4 @@
-"""Whether there is room in memory for a fit, told before it begins: a killed process tells nothing.
+"""Whether the memory suffices for a fit, checked before it begins: a killed process gives no message.
 
 What is available is what the system says it could give without swapping, or what is left of the limit of the container
 that this process lives in, whichever is less.
@@ -39,7 +39,7 @@ FILLED = 0.8
 """What is proposed takes no more than this share of the available memory."""
 
 LARGE = 0.5
-"""From this share of the available memory on, the estimate is told."""
+"""From this share of the available memory on, the estimate is shown."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Room:
             return ""
         return f"takes about {size(self.needed)} of {size(self.available)} of memory"
 
-    def told(self) -> dict[str, int]:
+    def figures(self) -> dict[str, int]:
         """Return what ``run.json`` says about it."""
         known = {} if self.needed is None else {"memory_estimate": self.needed}
         return {**known, "memory_available": self.available}

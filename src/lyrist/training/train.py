@@ -310,7 +310,7 @@ def fit(
             task.save(model, folder)
             results = {**task.score(model, folder, name), **(after(model, folder) if after else {})}
             runs.write_results(folder, results)
-            info = {**identity, "name": name, "task": task.kind, **task.describe(model), **cost, **room.told()}
+            info = {**identity, "name": name, "task": task.kind, **task.describe(model), **cost, **room.figures()}
             written = runs.Run(folder, runs.write_run(folder, info))
             files.write_text(folder / runs.MODEL / "README.md", task.card(written.info, results))
             if journal.read(folder):

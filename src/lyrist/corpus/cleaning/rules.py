@@ -71,7 +71,7 @@ RULES: list[Rule] = []
 
 
 def replacing(*steps: tuple[str, str]) -> Change:
-    """Return the change that replaces all matches of each expression in turn; ``$1`` stands for a captured group."""
+    """Return the change that replaces all matches of each expression in turn; ``$1`` is a captured group."""
 
     def change(texts: pl.Series) -> pl.Series:
         expression = pl.col(texts.name)
@@ -161,7 +161,7 @@ def is_instrumental(lyrics: pl.Series) -> pl.Series:
 
 
 def is_placeholder(lyrics: pl.Series) -> pl.Series:
-    """Return whether each text stands where lyrics are missing: "Lyrics not available", "N/A".
+    """Return whether each text says that the lyrics are missing: "Lyrics not available", "N/A".
 
     Texts of more than 400 characters are songs, whatever they say.
     """
@@ -272,7 +272,7 @@ def _is_odd(found: str) -> bool:
 
 
 def _decoded(found: str) -> str:
-    """Return the one character that the place stands for, or an empty string when it stands for none."""
+    """Return the one character that the place encodes, or an empty string when it encodes none."""
     try:
         decoded = bytes(_BYTES[c] for c in found).decode("utf-8")
     except UnicodeDecodeError:
@@ -281,7 +281,7 @@ def _decoded(found: str) -> str:
 
 
 def _from_dos(match: re.Match[str]) -> str:
-    """Return what a place stands for that was read in a code page of DOS (850 in Europe, 437 in America)."""
+    """Return the character of a place that was read in a code page of DOS (850 in Europe, 437 in America)."""
     for page in ("cp850", "cp437"):
         try:
             decoded = match.group().encode(page).decode("utf-8")
