@@ -287,7 +287,7 @@ def test_a_kept_column_may_be_called_as_what_is_measured(make_corpus: Any) -> No
 
 def test_years_far_off_do_not_stretch_the_picture(make_corpus: Any) -> None:
     songs = songs_of(500, year=[1] + [1990 + i % 20 for i in range(498)] + [9999])
-    assert "2 songs of years outside stand at the ends." in html_of(explore(str(make_corpus(songs).path)))
+    assert "2 songs of years outside are at the ends." in html_of(explore(str(make_corpus(songs).path)))
 
 
 def test_wrong_use_is_told(make_corpus: Any, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def lengths(found: dict[str, Any]) -> Section:
                 marks=[(f"median {told['p50']:,.0f}", told["p50"])],
                 title=f"How many {what} a song has",
                 name=f"{name}",
-                caption="The longest half per cent of songs stand in the last column." if name == "words" else "",
+                caption="The longest half per cent of songs are in the last column." if name == "words" else "",
             )
             blocks.append(picture)
     columns = ["", "mean", "5%", "25%", "median", "75%", "95%", "longest"]
@@ -50,7 +50,7 @@ def lengths(found: dict[str, Any]) -> Section:
     told_lines = []
     if lengths["one_line"]:
         told_lines.append(
-            f"{lengths['one_line']:,} songs of 60 words or more stand on one line: they had lost their line breaks before they "
+            f"{lengths['one_line']:,} songs of 60 words or more are on one line: they had lost their line breaks before they "
             "were read, and tell nothing of lines, verses or rhyme."
         )
     if not sections["kept"]:
@@ -170,8 +170,8 @@ def near_copies(found: dict[str, Any]) -> Section:
     if not copies["clusters"]:
         return Section("Near-copies and covers", [], "None were found.", anchor="near-copies")
     intro = (
-        f"{copies['songs']:,} songs stand in {copies['clusters']:,} clusters of the same or nearly the same text; "
-        f"{copies['covers']:,} clusters hold several artists. Songs of one cluster never stand on two sides of a split."
+        f"{copies['songs']:,} songs are in {copies['clusters']:,} clusters of the same or nearly the same text; "
+        f"{copies['covers']:,} clusters hold several artists. Songs of one cluster are never on two sides of a split."
     )
     blocks = [
         _cluster_table(
@@ -471,7 +471,7 @@ def _year_picture(by_year: dict[int, int]) -> Figure:
     for year, n in by_year.items():
         counts[min(max((year - low) // step, 0), len(counts) - 1)] += n
     odd = sum(n for year, n in by_year.items() if not low <= year < edges[-1])
-    caption = f"{odd:,} songs of years outside stand at the ends." if odd else ""
+    caption = f"{odd:,} songs of years outside are at the ends." if odd else ""
     title = "Songs by year" if step == 1 else f"Songs by year, {step} years a column"
     return figures.histogram(
         edges, {"songs": counts}, xlabel="year", plain="x", title=title, caption=caption, name="years", width=720

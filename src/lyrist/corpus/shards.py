@@ -52,7 +52,7 @@ class Filters:
     min_words: int = 10
     """A song of fewer words is too short."""
     max_words: int = 5_000
-    """A song of more words is too long: whole books stand in some tables."""
+    """A song of more words is too long: whole books are in some tables."""
     labelled: tuple[str, ...] = ()
     """Columns that must not be empty."""
 
@@ -403,7 +403,7 @@ def write_dropped(work: Path, out: Path) -> None:
             )
             last = rows["id"].max()
             if last is not None:
-                before = pl.col("id") <= last  # rows that could not be read stand between those that could
+                before = pl.col("id") <= last  # rows that could not be read are between those that could
                 write(pl.concat([rows, waiting.filter(before)]))
                 waiting = waiting.filter(~before)
         write(waiting)

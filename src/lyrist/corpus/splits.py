@@ -36,7 +36,7 @@ from lyrist.text import printable
 TRAIN, VALIDATION, TEST = range(3)
 
 PRESENT = 100
-"""So many of the largest classes stand on every side, whatever that does to its size."""
+"""So many of the largest classes are on every side, whatever that does to its size."""
 
 GROWTH = 0.25
 """Smaller classes do while a side grows by no more than this share: no class of three songs has a tenth in test."""
@@ -128,7 +128,7 @@ class _Dealer:
     def _quotas(self, share: float, seed: int) -> Ints:
         """Return whole numbers of songs near ``share`` of each stratum, whose sum is near ``share`` of all.
 
-        Systematic rounding: the strata stand in random order on a line, and so do the whole numbers.
+        Systematic rounding: the strata are in random order on a line, and so do the whole numbers.
         """
         chance = hashed(np.arange(len(self.songs) + 1), seed)
         order = np.argsort(chance[:-1])
@@ -349,7 +349,7 @@ def _by_hash(frame: pl.DataFrame, group: Ints, shares: Mapping[int, float], spli
 
 
 def leaks(frame: pl.DataFrame, split: pl.Series) -> int:
-    """Return the number of clusters whose songs stand on two sides or more (null is no side)."""
+    """Return the number of clusters whose songs are on two sides or more (null is no side)."""
     sides = frame.select("cluster", split.alias("split")).drop_nulls()
     return int(sides.group_by("cluster").agg(pl.col("split").n_unique()).select((pl.col("split") > 1).sum()).item())
 
@@ -575,7 +575,7 @@ def decide(
     dealt = np.full(len(ids), -1, np.int8)
     dealt[free] = side
     reason[free[side < 0]] = REASONS.index("later-version")
-    several = np.intersect1d(free, place)  # a song outside the clusters cannot stand on two sides
+    several = np.intersect1d(free, place)  # a song outside the clusters cannot be on two sides
     several_sides = pl.DataFrame({"cluster": near[several]}), _named(dealt[several], SPLITS)
     decided = {"id": ids, "split": _named(dealt, SPLITS), "cluster": cluster, "reason": _named(reason, REASONS)}
     return pl.DataFrame(decided), leaks(*several_sides)

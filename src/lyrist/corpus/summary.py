@@ -70,7 +70,7 @@ def _clusters(counts: dict[str, Any]) -> str:
         return "near-copies: none found"
     return (
         f"near-copies: {found['songs']:,} songs in {found['clusters']:,} clusters (the dropped ones included), "
-        f"{found['covers']:,} with covers (several artists); {counts['near_copies_across_splits']:,} stand across splits"
+        f"{found['covers']:,} with covers (several artists); {counts['near_copies_across_splits']:,} are divided between splits"
     )
 
 
@@ -169,7 +169,7 @@ def count_contained(pairs: pl.DataFrame, ledger: Ledger) -> dict[str, int]:
 
 
 def count_clusters(named: pl.DataFrame) -> dict[str, int]:
-    """Return how many songs stand in clusters, how many clusters there are, and how many of these hold covers.
+    """Return how many songs are in clusters, how many clusters there are, and how many of these hold covers.
 
     ``named`` is id, cluster, kind and artist of every song in a near-duplicate cluster of two or more.
     """

@@ -231,7 +231,7 @@ MOJIBAKE = rf"[Â-ß][{_TRAIL}]|[à-ï][{_TRAIL}][{_TRAIL}]|â€|ð[Ÿ\u009f]|[
 _PLACE = re.compile(rf"[Â-ß][{_TRAIL}]|[à-ï][{_TRAIL}]{{2}}|[ð-ô][{_TRAIL}]{{3}}")
 _DOS = re.compile(r"[├┬][^\s\w]|[ÔΓ]Ç[^\s]")
 _LOST = re.compile(r"(?<![A-ZÀ-Þ])Ã(?=[ \n]|$)|Â(?=[ \n]|$)|â€")
-_LEFT = {"Ã": "à", "Â": "", "â€": '"'}  # what damaged letters stand for whose second half was a space or undefined
+_LEFT = {"Ã": "à", "Â": "", "â€": '"'}  # the characters of damaged letters whose second half was a space or undefined
 _CONTROL = re.compile("[\u0080-\u009f]")
 
 
