@@ -279,6 +279,19 @@ def test_added_rows_that_were_never_trained_are_refused(corpus: Corpus, gpt2: Pa
         Writer.load(tmp_path).losses(["la"])
 
 
+def test_a_tokenizer_with_an_id_beyond_the_model_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    fit_writer(corpus, "gru", {"hidden": 8, "embedding_size": 8, "vocabulary": 300, "context": 64, "steps": 1}).save(
+        tmp_path
+    )
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    vocabulary[max(vocabulary, key=vocabulary.__getitem__)] = 9_999
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(LyristError, match=r"does not match its model|damaged"):
+        Writer.load(tmp_path)
+
+
 def test_pretrained_models_that_cannot_be_used(
     corpus: Corpus, gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -233,12 +233,13 @@ class Writer:
     def check_tokenizer(self, where: str) -> None:
         """Raise an error if the model has no embedding for a token, or a condition has no token."""
         rows = int(self.model.config.vocab_size)
-        if len(self.tokenizer) > rows:
-            raise LyristError(
-                f"The tokenizer in {where} does not match its model: it has {len(self.tokenizer):,} tokens, the model "
-                f"{rows:,}; restore the tokenizer that was saved with it, or train the model again."
-            )
         known = self.tokenizer.get_vocab()
+        tokens = max([len(self.tokenizer), *(number + 1 for number in known.values())])
+        if tokens > rows:
+            raise LyristError(
+                f"The tokenizer in {where} does not match its model: it has {tokens:,} tokens, the model {rows:,}; restore "
+                "the tokenizer that was saved with it, or train the model again."
+            )
         for column, values in self.conditions.items():
             for value in values:
                 if not self.seq2seq and vocabularies.condition_token(column, value) not in known:
