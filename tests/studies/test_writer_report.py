@@ -12,7 +12,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.songcraft import MEASURES
 from lyrist.reports.blocks import Page
 from lyrist.reports.page import render
-from lyrist.studies.plans import Entry, Plan
+from lyrist.studies.plans import Entry, Plan, directory
 from lyrist.studies.writer_study import WriterStudy
 from lyrist.training.curves import writer_curves
 from lyrist.training.writing_task import WritingTask
@@ -137,8 +137,8 @@ def journal() -> list[dict[str, Any]]:
 
 def page_of(plan: Plan, corpus: Corpus, results: dict[str, Any], folder: Path, journals: dict[str, Any]) -> Page:
     """Return the page of a study whose runs hold a training log and nothing else."""
-    for name, place in results["directories"].items():
-        run = folder / "runs" / place
+    for name in results["directories"]:
+        run = folder / "runs" / directory(name)
         run.mkdir(parents=True)
         (run / "run.json").write_text(json.dumps({"format": 1, "task": "write", "name": name, "best_step": 150}))
         if name in journals:
@@ -164,7 +164,7 @@ def test_the_page_tells_every_figure_and_escapes_what_it_shows(
         "9,876",
         "What it is for.",
         "runs/mixture",
-        "syllables a line",
+        "syllables per line",
     ):
         assert told in html, told
     assert "<script" not in html
