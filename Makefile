@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+JOBS ?= 2
+# Processes of the tests; each takes up to 2 GB of memory.
 
 .PHONY: setup demo test test-fast coverage mutants lint bench bench-large clean
 
@@ -17,10 +19,10 @@ demo: $(READY)
 	$(BIN)/lyrist demo --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 # Not a part of `make test`, because the tests then take 1.4 times the CPU time.
 coverage: $(READY)

@@ -55,9 +55,16 @@ def test_after_a_full_disk_the_work_can_go_on(tmp_path: Path) -> None:
         assert (building / "first").read_text() == "finished"
 
 
-def test_after_a_full_disk_nothing_is_left_that_nobody_could_go_on_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        OSError("26076 requested and 6656 written"),
+    ],
+)
+def test_after_a_full_disk_nothing_is_left_that_nobody_could_go_on_with(error: Exception, tmp_path: Path) -> None:
     with pytest.raises(files.DiskFullError), files.staged(tmp_path / "out"):
-        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise error
     assert not list(tmp_path.iterdir())
 
 

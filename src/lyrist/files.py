@@ -82,6 +82,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|os error (?:28|122|27)\b"
     r"|inline_container.* unexpected pos"  # PyTorch's message for an incomplete write
+    r"|^\d+ requested and \d+ written$"  # NumPy's
 )
 
 

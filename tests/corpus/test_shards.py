@@ -63,7 +63,7 @@ def test_the_language_is_told_of_songs_that_stay_only() -> None:
 
 
 def test_a_shard_is_accounted_for_and_not_done_twice(tmp_path: Path) -> None:
-    for name in ("raw", "clean", "keys", "signatures", "dropped", "counts"):
+    for name in ("raw", "clean", "keys", "signatures", "dropped", "counts", "changed"):
         (tmp_path / name).mkdir()
     shard = tmp_path / "raw" / "00000.parquet"
     table(lyrics=[SONG, None, "too short", SONG.upper()], mood=["a", "b", "c", "d"]).write_parquet(shard)
@@ -71,6 +71,8 @@ def test_a_shard_is_accounted_for_and_not_done_twice(tmp_path: Path) -> None:
         "cleaning": dataclasses.asdict(Cleaning()),
         "filters": dataclasses.asdict(Filters()),
         "signatures": True,
+        "scale": None,
+        "mask": [],
         "keep": ["mood"],
     }
     counts = clean_shard(str(shard), settings)
