@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,19 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["songs.jsonl", "there.csv"]
     assert Path("there.csv").read_text() == "mine"
     label(runs["char-svm"], str(table), out="there.csv", overwrite=True)
+
+
+def test_a_run_that_was_made_again_gives_its_own_labels(
+    runs: dict[str, str], songs: pl.DataFrame, table: Path, tmp_path: Path, make_corpus: Any
+) -> None:
+    shutil.copytree(runs["char-svm"], tmp_path / "run")
+    before = label(str(tmp_path / "run"), str(table)).frame
+    other = make_corpus(songs.with_columns(genre=pl.col("genre").replace({"folk": "ballad"})))
+    train("char-svm", str(other.path), out=str(tmp_path / "run"), target="genre")
+    after = label(str(tmp_path / "run"), str(table)).frame
+    assert "folk" in before["label"].to_list()
+    assert "ballad" in after["label"].to_list()
+    assert "folk" not in after["label"].to_list()
 
 
 def test_a_run_of_another_task_or_no_table_is_refused(runs: dict[str, str], table: Path) -> None:

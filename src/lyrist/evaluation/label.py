@@ -36,7 +36,7 @@ from lyrist.metrics.conformal import PredictionSets, uniform_of
 from lyrist.metrics.intervals import wilson
 from lyrist.models.inputs import songs as as_input
 from lyrist.training.domain import Domain
-from lyrist.training.runs import MODEL, Run, is_network, open_run
+from lyrist.training.runs import MARKER, MODEL, Run, is_network, open_run
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 
@@ -223,7 +223,12 @@ def label(
         return _label_pictures(opened, tables, final, options, raw_csv)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
     given = tuple((field, column) for field, column in named.items() if column)
-    settings = {"run": str(opened.path.resolve()), "keep": [kept_name(name) for name in keep], "options": options}
+    settings: dict[str, Any] = {
+        "run": str(opened.path.resolve()),
+        "made": (opened.path / MARKER).stat().st_mtime_ns,
+        "keep": [kept_name(name) for name in keep],
+        "options": options,
+    }
     job = _Job(opened, tables, preset, given, tuple(keep), encoding, settings, engine, workers)
     if final is None:
         with tempfile.TemporaryDirectory(prefix="lyrist-label-") as folder:
@@ -420,8 +425,8 @@ class _Labeller:
 
 
 @functools.lru_cache(maxsize=2)
-def _labeller(run: str, coverage: float) -> _Labeller:
-    """Open a run, once in each process."""
+def _labeller(run: str, made: int, coverage: float) -> _Labeller:
+    """Open a run that was made at a time, once in each process."""
     opened = open_run(run)
     classes = [str(name) for name in opened.info["classes"]]
     return _Labeller(opened, classes, prediction_sets(opened, coverage), Domain.load(opened.path / MODEL))
@@ -448,7 +453,7 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     path
         The shard.
     settings
-        ``run``, ``keep`` (columns to copy) and ``options`` (see `label`).
+        ``run``, ``made`` (the time of its ``run.json``), ``keep`` (columns to copy) and ``options`` (see `label`).
     """
     raw = Path(path)
     done = raw.parents[1] / "labels" / raw.name
@@ -457,7 +462,7 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = files.read_json(counts, "a shard")
         return found
     options = settings["options"]
-    labeller = _labeller(settings["run"], options["coverage"])
+    labeller = _labeller(settings["run"], settings["made"], options["coverage"])
     songs = pl.read_parquet(raw, glob=False)
     target = labeller.run.info["target"]
     cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
