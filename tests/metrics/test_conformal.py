@@ -30,6 +30,22 @@ def test_the_coverage_is_the_requested_one(coverage: float, sharpness: float) ->
     assert sum(each["n"] for each in found["by_class"].values()) == found["n"] == 4_000
 
 
+def test_with_equal_probabilities_the_coverage_is_at_least_the_requested_one() -> None:
+    rng = np.random.default_rng(0)
+    p = np.round(rng.dirichlet([1.0] * 5, size=6_000) * 4) / 4  # many ties, rows that do not even sum to 1
+    p[:3_000:2] = 0.2
+    truth = [CLASSES[rng.integers(5)] for _ in p]
+    order = rng.permutation(6_000)
+    p, truth, u = p[order], [truth[i] for i in order], rng.random(6_000)
+    sets = PredictionSets.calibrated(truth[:3_000], p[:3_000], CLASSES, u[:3_000], 0.8)
+    found = sets.evaluate(truth[3_000:], p[3_000:], CLASSES, u[3_000:])
+    assert found["coverage"]["value"] > 0.77  # labels without any probability are covered together
+    constant = np.full((100, 4), 0.25)
+    labels = ["abcd"[i % 4] for i in range(100)]
+    sets = PredictionSets.calibrated(labels, constant, list("abcd"), u[:100], 0.9)
+    assert sets.evaluate(labels, constant, list("abcd"), u[100:200])["coverage"]["value"] > 0.75
+
+
 def test_a_known_answer() -> None:
     p = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]])
     sets = PredictionSets(0.9, 0.7, 10)

@@ -69,9 +69,7 @@ class PredictionSets:
         place = {str(label): number for number, label in enumerate(classes)}
         column = np.array([place.get(label, -1) for label in truth], dtype=np.int64)
         rows, n = np.arange(len(p)), len(p)
-        own = p[rows, column]
-        before = np.where(p > own[:, None], p, 0.0).sum(axis=1)
-        scores = np.where(column < 0, math.inf, before + u * own)
+        scores = np.where(column < 0, math.inf, _before(p)[rows, column] + u * p[rows, column])
         rank = math.ceil((n + 1) * coverage)
         threshold = float(np.sort(scores)[rank - 1]) if rank <= n else math.inf
         return cls(coverage, threshold, n)
@@ -79,12 +77,7 @@ class PredictionSets:
     def members(self, probabilities: ArrayLike, uniform: ArrayLike) -> NDArray[np.bool_]:
         """Return which labels are in the set of each song, shape (n, k)."""
         p, u = np.asarray(probabilities, dtype=float), np.asarray(uniform, dtype=float)
-        order = np.argsort(-p, axis=1, kind="stable")
-        ranked = np.take_along_axis(p, order, axis=1)
-        before = np.cumsum(ranked, axis=1) - ranked
-        inside = before + u[:, None] * ranked <= self.threshold
-        found: NDArray[np.bool_] = np.empty_like(inside)
-        np.put_along_axis(found, order, inside, axis=1)
+        found: NDArray[np.bool_] = _before(p) + u[:, None] * p <= self.threshold
         return found
 
     def evaluate(
@@ -119,6 +112,15 @@ class PredictionSets:
                 for label in sorted(set(truth))
             },
         }
+
+
+def _before(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of the probabilities that precede each label, most probable first; equal ones in their order."""
+    order = np.argsort(-p, axis=1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=1)
+    found = np.empty_like(p)
+    np.put_along_axis(found, order, np.cumsum(ranked, axis=1) - ranked, axis=1)
+    return found
 
 
 def uniform_of(keys: Iterable[object]) -> NDArray[np.float64]:
