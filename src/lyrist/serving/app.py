@@ -50,6 +50,15 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 ERRORS = (400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503, 504)
 
 
+EVENT = {
+    "type": "object",
+    "description": "One event of the stream; data is a chunk as JSON, or [DONE].",
+    "properties": {"data": {"type": "string"}},
+    "required": ["data"],
+}
+"""The schema of an event: OpenAPI 3.1 describes each event of a stream."""
+
+
 def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> FastAPI:
     """Return the application that serves an engine and closes it at the end.
 
@@ -106,7 +115,7 @@ def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
 
     @app.post(
         "/v1/completions", operation_id="createCompletion", tags=["writing"], response_model=schemas.Completion,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}},
     )  # fmt: skip
     async def completions(body: schemas.CompletionRequest, request: Request) -> Any:
         """Write songs, with or without constraints; with `stream` as server-sent events."""

@@ -87,7 +87,8 @@ def test_it_streams_and_stops_and_nobody_sees_another_ones_song(visits: Callable
     visit.pick("Writer", "slow")
     page.locator("#write-song").click()
     page.wait_for_selector("#song-sheet .caret")
-    page.wait_for_function("document.querySelector('#song-sheet .words')?.innerText.trim().split(' ').length > 3")
+    words = "[...document.querySelectorAll('#song-sheet .words')].map(each => each.innerText).join(' ')"
+    page.wait_for_function(f"{words}.trim().split(' ').length > 3")
     assert page.locator("#stop-song").is_enabled()
     page.locator("#stop-song").click()
     text = "\n".join(written(page))
