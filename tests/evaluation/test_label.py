@@ -224,6 +224,21 @@ def test_a_run_of_another_task_or_no_table_is_refused(runs: dict[str, str], tabl
         lyrist.classify(runs["char-svm"], str(table))
 
 
+def test_the_secrets_of_an_address_are_not_stored(
+    runs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any) -> Any:
+        raise LyristError("The table cannot be reached.")
+
+    monkeypatch.setattr(module, "ingest", unreachable)
+    address = "https://me:swordfish@127.0.0.1/songs.csv?signature=swordfish"
+    with pytest.raises(LyristError, match="reached"):
+        label(runs["char-svm"], address, out=str(tmp_path / "o.csv"), resume=True)
+    stored = [path.read_text() for path in tmp_path.rglob("*.json")]
+    assert any("songs.csv" in text for text in stored)
+    assert not any("swordfish" in text for text in stored)
+
+
 def test_pictures_of_a_folder_are_labelled(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for colour in ("red", "blue", "green", "white"):

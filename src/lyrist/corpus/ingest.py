@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from lyrist import progress
 from lyrist.corpus.columns import Columns, recognise
 from lyrist.corpus.reading import Reader, Source, find_sources, sniff
-from lyrist.corpus.reading.remote import SourceError
+from lyrist.corpus.reading.remote import Address, SourceError, is_remote
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError, read_json, write_json
 
@@ -41,6 +41,14 @@ class Tables:
     """Pairs of a field (``title``, ``lyrics`` ...) and the column named for it by option."""
     keep: tuple[str, ...] = ()
     encoding: str = "utf-8"
+
+    @classmethod
+    def of(
+        cls, tables: Iterable[str], preset: str, keep: Iterable[str], encoding: str, **columns: str | None
+    ) -> Tables:
+        """Return the tables that a command names; ``columns`` are the columns named for fields, None where none is."""
+        places = tuple(Address(table) if is_remote(table) else table for table in map(str, tables))
+        return cls(places, preset, tuple((k, v) for k, v in columns.items() if v), tuple(keep), encoding)
 
 
 def ingest(tables: Tables, work: Path) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.corpus.reading import find_sources
-from lyrist.corpus.reading.remote import Address, is_remote
 from lyrist.corpus.shards import Filters, clean_shard, write_dropped, write_songs
 from lyrist.corpus.splits import Split, decide, read_labels
 from lyrist.errors import LyristError, UsageError
@@ -225,15 +224,8 @@ def prepare(
         raise UsageError("prepare needs a table: lyrist prepare TABLE... --out CORPUS.")
     check_engine(engine)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
-    named["split"] = split_column
     settings = Settings(
-        Tables(
-            tuple(Address(table) if is_remote(table) else table for table in map(str, tables)),
-            preset,
-            tuple((k, v) for k, v in named.items() if v),
-            tuple(keep),
-            encoding,
-        ),
+        Tables.of(tables, preset, keep, encoding, **named, split=split_column),
         Cleaning(sections=sections, parentheses=parentheses, off=_listed(rules_off)),
         Filters(
             languages=() if languages == "all" else tuple(check_languages(_listed(languages))),

@@ -30,7 +30,6 @@ from lyrist.corpus.cleaning import clean_series
 from lyrist.corpus.columns import kept_name
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.parallel import check_engine, over_shards
-from lyrist.corpus.reading.remote import Address, is_remote
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import PredictionSets, uniform_of
 from lyrist.metrics.intervals import wilson
@@ -222,17 +221,17 @@ def label(
     if opened.info["task"] == "picture":
         return _label_pictures(opened, tables, final, options, raw_csv)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
-    given = tuple((field, column) for field, column in named.items() if column)
+    read = Tables.of(tables, preset, keep, encoding, **named)
     settings: dict[str, Any] = {
         "run": str(opened.path.resolve()),
         "made": (opened.path / MARKER).stat().st_mtime_ns,
         "keep": [kept_name(name) for name in keep],
         "options": options,
     }
-    job = _Job(opened, tables, preset, given, tuple(keep), encoding, settings, engine, workers)
+    workers = workers or (1 if is_network_run(opened) else None)
     if final is None:
         with tempfile.TemporaryDirectory(prefix="lyrist-label-") as folder:
-            counts = job.run(Path(folder))
+            counts = _label_tables(read, Path(folder), settings, engine, workers)
             frame = pl.concat(list(_assembled(Path(folder))), how="diagonal_relaxed")
         return Labelled(opened.path, None, counts, frame)
     final = final.absolute()
@@ -244,7 +243,7 @@ def label(
                 shutil.rmtree(work)
             work.mkdir(exist_ok=True)
             try:
-                counts = job.run(work)
+                counts = _label_tables(read, work, settings, engine, workers)
                 with files.explained(final):
                     _write(_assembled(work), work / f"whole{final.suffix}", raw_csv)
             except LyristError as error:
@@ -303,53 +302,39 @@ def _label_pictures(
     return Labelled(opened.path, final, counts.result(time.monotonic() - started))
 
 
-@dataclass(frozen=True)
-class _Job:
-    """The labelling of tables in a working directory."""
+def _label_tables(
+    tables: Tables, work: Path, settings: dict[str, Any], engine: str, workers: int | None
+) -> dict[str, Any]:
+    """Read the tables into shards and label each; what an interrupted run finished is used. Return the counts."""
+    started = time.monotonic()
+    note, wanted = work / "settings.json", json.loads(json.dumps({**settings, **dataclasses.asdict(tables)}))
+    if note.exists() and files.read_json(note, "an interrupted run") != wanted:
+        raise LyristError(
+            "The interrupted run had other options; give the same ones to --resume it, or leave --resume out."
+        )
+    files.write_json(note, wanted)
+    places = tuple(str(_standard_input(work)) if table == "-" else table for table in tables.tables)
+    read = ingest(dataclasses.replace(tables, tables=places), work)
+    (work / "labels").mkdir(exist_ok=True)
+    shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
+    counts = _Counts(read["read"], dict(read["rejected"]))
+    with progress.task("labelling", "songs") as advance:
+        done = sum(read["rejected"].values())
+        for found in over_shards(label_shard, shards, settings, engine=engine, workers=workers):
+            counts.add(found)
+            done += found["read"]
+            advance(done, read["read"])
+    return counts.result(time.monotonic() - started)
 
-    opened: Run
-    tables: tuple[str, ...]
-    preset: str
-    given: tuple[tuple[str, str], ...]
-    keep: tuple[str, ...]
-    encoding: str
-    settings: dict[str, Any]
-    engine: str
-    workers: int | None
 
-    def run(self, work: Path) -> dict[str, Any]:
-        """Read the tables into shards and label each; what an interrupted run finished is used. Return the counts."""
-        started = time.monotonic()
-        wanted = {**self.settings, "tables": list(self.tables), "given": [list(pair) for pair in self.given]}
-        note = work / "settings.json"
-        if note.exists() and files.read_json(note, "an interrupted run") != json.loads(json.dumps(wanted)):
-            raise LyristError(
-                "The interrupted run had other options; give the same ones to --resume it, or leave --resume out."
-            )
-        files.write_json(note, wanted)
-        tables = tuple(self._table(table, work) for table in self.tables)
-        read = ingest(Tables(tables, self.preset, self.given, self.keep, self.encoding), work)
-        (work / "labels").mkdir(exist_ok=True)
-        shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
-        counts = _Counts(read["read"], dict(read["rejected"]))
-        workers = self.workers or (1 if is_network_run(self.opened) else None)
-        with progress.task("labelling", "songs") as advance:
-            done = sum(read["rejected"].values())
-            for found in over_shards(label_shard, shards, self.settings, engine=self.engine, workers=workers):
-                counts.add(found)
-                done += found["read"]
-                advance(done, read["read"])
-        return counts.result(time.monotonic() - started)
-
-    def _table(self, table: str, work: Path) -> str:
-        if table == "-":
-            copy = work / "stdin.jsonl"
-            if not copy.exists():
-                with (work / "stdin.part").open("wb") as handle:
-                    shutil.copyfileobj(sys.stdin.buffer, handle)
-                (work / "stdin.part").replace(copy)
-            return str(copy)
-        return Address(table) if is_remote(table) else table
+def _standard_input(work: Path) -> Path:
+    """Return a copy of standard input, made once."""
+    copy = work / "stdin.jsonl"
+    if not copy.exists():
+        with (work / "stdin.part").open("wb") as handle:
+            shutil.copyfileobj(sys.stdin.buffer, handle)
+        (work / "stdin.part").replace(copy)
+    return copy
 
 
 @dataclass
@@ -500,7 +485,8 @@ def _labels(
         columns[f"probability{suffix}"] = probabilities[np.arange(len(chosen)), chosen]
     if labeller.sets:
         members = labeller.sets.members(probabilities, uniform_of(texts.to_list()))
-        ranked = [[names[k] for k in row if inside[k]] for row, inside in zip(order, members, strict=True)]
+        sizes = members.sum(axis=1).tolist()  # a set holds the most probable labels
+        ranked = [names[row[:size]].tolist() for row, size in zip(order, sizes, strict=True)]
         columns["prediction_set"] = pl.Series(ranked, dtype=pl.List(pl.String))
     else:
         columns["prediction_set"] = pl.Series([None] * len(texts), dtype=pl.List(pl.String))
