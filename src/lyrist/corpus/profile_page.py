@@ -363,7 +363,7 @@ def _rows(found: dict[str, Any]) -> Section:
         intro = f"{rows['read']:,} rows were read and all of them kept."
     rules = [(name, told["songs"]) for name, told in rows["rules"].items()]
     if rules:
-        note = "A rule counts the kept songs that it changed. `lyrist rules` tells what each does."
+        note = "A rule counts the kept songs that it changed. `lyrist rules` lists what each does."
         table = Table(
             ["rule", Column("texts changed", ",d", bar=True), Column("of all rows", ".1%")],
             [[name, told["songs"], told["share"]] for name, told in rows["rules"].items()],

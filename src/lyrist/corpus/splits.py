@@ -100,8 +100,8 @@ def _pooled(stratum: Ints, size: Ints, needed: int) -> Ints:
     if not rare.any():
         return stratum
     pool = rare.sum() >= needed and size[rare].sum() > size.sum() / 2
-    dealt = np.where(rare, stratum.max() + 1 if pool else -1, stratum)
-    return np.asarray(np.unique(dealt, return_inverse=True)[1] - (not pool), dtype=np.int64)
+    assigned = np.where(rare, stratum.max() + 1 if pool else -1, stratum)
+    return np.asarray(np.unique(assigned, return_inverse=True)[1] - (not pool), dtype=np.int64)
 
 
 class _Dealer:
@@ -572,12 +572,12 @@ def decide(
     left = songs.with_columns(cluster=pl.Series(cluster))
     left = left if len(free) == len(ids) else left[free]
     side = _numbers(assign(left, split), SPLITS)
-    dealt = np.full(len(ids), -1, np.int8)
-    dealt[free] = side
+    assigned = np.full(len(ids), -1, np.int8)
+    assigned[free] = side
     reason[free[side < 0]] = REASONS.index("later-version")
     several = np.intersect1d(free, place)  # a song outside the clusters cannot be on two sides
-    several_sides = pl.DataFrame({"cluster": near[several]}), _named(dealt[several], SPLITS)
-    decided = {"id": ids, "split": _named(dealt, SPLITS), "cluster": cluster, "reason": _named(reason, REASONS)}
+    several_sides = pl.DataFrame({"cluster": near[several]}), _named(assigned[several], SPLITS)
+    decided = {"id": ids, "split": _named(assigned, SPLITS), "cluster": cluster, "reason": _named(reason, REASONS)}
     return pl.DataFrame(decided), leaks(*several_sides)
 
 

@@ -37,6 +37,15 @@ class _Baseline(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the probability of each class for each song, shape (n, k)."""
         raise NotImplementedError
 
+    def _count_labels(self, X: Any, y: Any) -> None:
+        """Set ``classes_`` and ``share_``, the share of each label in training."""
+        labels, n = labels_of(y), len(lyrics_of(X))
+        if not labels or len(labels) != n:
+            raise LyristError(f"There are {n} songs and {len(labels)} labels; pass one label per song.")
+        self.classes_, counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)
+        self.share_ = counts / counts.sum()
+        self.n_features_in_ = 1
+
 
 @register("majority", "always predicts the most frequent label", family="baseline")
 class Majority(_Baseline):
@@ -55,12 +64,7 @@ class Majority(_Baseline):
 
     def fit(self, X: Any, y: Any) -> Majority:
         """Count the labels."""
-        labels, n = labels_of(y), len(lyrics_of(X))
-        if not labels or len(labels) != n:
-            raise LyristError(f"There are {n} songs and {len(labels)} labels; pass one label per song.")
-        self.classes_, counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)
-        self.share_ = counts / counts.sum()
-        self.n_features_in_ = 1
+        self._count_labels(X, y)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -147,12 +151,7 @@ class LabelMention(_Baseline):
 
     def fit(self, X: Any, y: Any) -> LabelMention:
         """Count the labels; the lyrics are not read."""
-        labels, n = labels_of(y), len(lyrics_of(X))
-        if not labels or len(labels) != n:
-            raise LyristError(f"There are {n} songs to learn from and {len(labels)} labels; give one label a song.")
-        self.classes_, counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)
-        self.share_ = counts / counts.sum()
-        self.n_features_in_ = 1
+        self._count_labels(X, y)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -162,8 +161,9 @@ class LabelMention(_Baseline):
         for place, label in enumerate(self.classes_):
             if len(name := artist_of(label)) > 1 and (parts := name.split()):
                 names.setdefault(parts[0], []).append((parts, place))
-        found = np.tile(max(float(self.smoothing), 1e-6) * self.share_, (len(lyrics_of(X)), 1))
-        for row, lyrics in enumerate(lyrics_of(X)):
+        texts = lyrics_of(X)
+        found = np.tile(max(float(self.smoothing), 1e-6) * self.share_, (len(texts), 1))
+        for row, lyrics in enumerate(texts):
             words = words_of(lyrics)
             for start, word in enumerate(words):
                 for parts, place in names.get(word, ()):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,7 @@ class View:
         """The labels in the training split, sorted."""
         return sorted(self.part("train")["label"].unique())
 
-    @property
+    @cached_property
     def characters(self) -> int:
         """The mean length of the training songs' lyrics, of some thousand of them where they are not in memory."""
         if LYRICS in self.songs.columns:

@@ -21,7 +21,7 @@ from lyrist.training.dataset import LYRICS, View
 FILE = "domain.json"
 
 SAMPLE = 50_000
-"""Training songs whose words are counted, about."""
+"""Training songs whose words are counted, the first of the corpus."""
 
 WORDS = 100_000
 """The most frequent words of the training songs that are stored."""
@@ -54,12 +54,13 @@ class Domain:
     def of(cls, view: View) -> Domain:
         """Return the domain of the training songs of a view, with the threshold found on its validation songs."""
         train = view.part("train")
-        share = SAMPLE / max(len(train), 1)
-        counted = pl.DataFrame(schema={"word": pl.String, "songs": pl.UInt32})
+        counted, read = pl.DataFrame(schema={"word": pl.String, "songs": pl.UInt32}), 0
         for block in view.blocks("train"):
-            drawn = block.filter(pl.col("id").hash(0) % 1_000_000 < share * 1_000_000)
-            found = _distinct(drawn[LYRICS]).group_by("word").agg(songs=pl.len())
+            found = _distinct(block[LYRICS]).group_by("word").agg(songs=pl.len())
             counted = pl.concat([counted, found]).group_by("word").agg(pl.col("songs").sum())
+            read += len(block)
+            if read >= SAMPLE:
+                break
         least = 2 if len(train) >= 1_000 else 1
         common = counted.filter(pl.col("songs") >= least).sort(["songs", "word"], descending=[True, False])
         languages = view.corpus.songs(columns=["id", "language"]).join(train.select("id"), on="id", how="semi")
