@@ -92,6 +92,7 @@ def assert_served(command: list[str]) -> None:
 def test_every_command_on_a_page_is_one_that_there_is(page: Path) -> None:
     for command in mentioned(page):
         function, bound, _ = _app().parse_args(command, exit_on_error=False, print_error=False)
+        assert function.__name__ in {*COMMANDS, *LISTINGS}
         if function.__name__ == "train":
             recipe = get(bound.arguments["recipe"])
             {"classify": make_estimator, "write": writer.configure}.get(recipe.task, lambda *_: None)(

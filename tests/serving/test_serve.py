@@ -113,11 +113,12 @@ def test_the_answer_is_one_line_and_json() -> None:
 
 
 def test_a_log_that_nobody_reads_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = threading.Event()
+    read, written = threading.Event(), list[str]()
 
     class Unread:
         def write(self, text: str) -> None:
             read.wait()
+            written.append(text)
 
         def flush(self) -> None: ...
 
@@ -125,4 +126,6 @@ def test_a_log_that_nobody_reads_holds_up_nobody(monkeypatch: pytest.MonkeyPatch
     with background_logging():
         for number in range(3_000):  # would wait forever at the first entry that is written here
             logging.getLogger("some.library").warning("entry %d", number)
+        assert not written
         read.set()
+    assert "entry 0" in "".join(written), "what was kept is written when it is read"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from redrawing import assert_redrawn
 
 import lyrist
 from lyrist.cli import run as command
@@ -19,7 +19,7 @@ from lyrist.studies import picture_study
 from lyrist.studies.comparison import Request
 from lyrist.studies.picture_study import transfer_gains
 from lyrist.studies.plans import load
-from lyrist.studies.study import Studied, report
+from lyrist.studies.study import Studied
 from lyrist.training.train import Fitted, Selection
 
 PLAN = """
@@ -265,13 +265,4 @@ def test_gains_are_told_with_their_test() -> None:
 
 
 def test_the_report_is_drawn_from_disk_without_a_model(studied: Studied, tmp_path: Path) -> None:
-    copy = tmp_path / "study"
-    shutil.copytree(studied.path, copy)
-    for folder in copy.rglob("model"):
-        shutil.rmtree(folder)
-    whole = (copy / "report.html").read_text(encoding="utf-8")
-    (copy / "report.html").unlink()
-    report(str(copy))
-    drawn = (copy / "report.html").read_text(encoding="utf-8")
-    pages = [re.sub("<svg.*?</svg>", "<svg/>", text, flags=re.DOTALL) for text in (whole, drawn)]
-    assert pages[1].replace(str(copy), str(studied.path)) == pages[0]
+    assert_redrawn(studied.path, tmp_path)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from redrawing import assert_redrawn
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
@@ -287,18 +288,10 @@ def test_some_labels_only(corpus: Path, tmp_path: Path) -> None:
 def test_a_report_is_drawn_from_disk_without_a_model(
     studied: Studied, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = tmp_path / "study"
-    shutil.copytree(studied.path, copy)
-    for folder in copy.rglob("model"):
-        shutil.rmtree(folder)
-    whole = (copy / "report.html").read_text(encoding="utf-8")
-    (copy / "report.html").unlink()
-    found = report(str(copy))
+    copy, found = assert_redrawn(studied.path, tmp_path)
     drawn = (copy / "report.html").read_text(encoding="utf-8")
     assert found.results == studied.results
-    pages = [re.sub("<svg.*?</svg>", "<svg/>", text, flags=re.DOTALL) for text in (whole, drawn)]
-    assert pages[1].replace(str(copy), str(studied.path)) == pages[0]
-    assert pages[0].count("<svg/>") > 3
+    assert drawn.count("<svg") > 3
     assert "Words that decide" in drawn
     elsewhere = tmp_path / "page.html"
     report(str(copy), out=str(elsewhere))

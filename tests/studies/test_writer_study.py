@@ -2,13 +2,12 @@
 
 import csv
 import json
-import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from redrawing import assert_redrawn
 
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
@@ -18,7 +17,7 @@ from lyrist.studies import samples as sampling
 from lyrist.studies.comparison import Request
 from lyrist.studies.plans import Entry, Plan, load, plans
 from lyrist.studies.samples import samples, span
-from lyrist.studies.study import Studied, report, study
+from lyrist.studies.study import Studied, study
 from lyrist.training import writer
 from lyrist.training.train import Selection
 from lyrist.training.writing_task import WritingTask
@@ -236,13 +235,4 @@ def test_a_copied_run_is_found_in_the_text_as_it_was_written(text: str, words: s
 
 
 def test_the_report_is_drawn_from_disk_without_a_model(studied: Studied, tmp_path: Path) -> None:
-    copy = tmp_path / "study"
-    shutil.copytree(studied.path, copy)
-    for folder in copy.rglob("model"):
-        shutil.rmtree(folder)
-    whole = (copy / "report.html").read_text(encoding="utf-8")
-    (copy / "report.html").unlink()
-    report(str(copy))
-    drawn = (copy / "report.html").read_text(encoding="utf-8")
-    pages = [re.sub("<svg.*?</svg>", "<svg/>", text, flags=re.DOTALL) for text in (whole, drawn)]
-    assert pages[1].replace(str(copy), str(studied.path)) == pages[0]
+    assert_redrawn(studied.path, tmp_path)
