@@ -178,10 +178,13 @@ def hostile(marker: Path) -> list[bytes]:
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n}S'__defaults__'\nNsb.",  # attributes for a function
         b"\x80\x02}S'x'\nNsb.",
         b"Pid\n.",
+        b"\x80\x02}r\xff\xff\xff\x7f.",  # a table of two billion entries
+        b"\x80\x04}\x8e" + (1 << 40).to_bytes(8, "little") + b"x.",  # a text of a terabyte
+        b"\x80\x02}U\x01x]q\x00" + b"".join(b"]q%c(h%ch%ce" % (n, n - 1, n - 1) for n in range(1, 60)) + b"s.",
     ]
 
 
-@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize("number", range(len(hostile(Path("marker")))))
 def test_a_hostile_file_is_refused_and_nothing_of_it_is_run(tmp_path: Path, number: int) -> None:
     marker = tmp_path / "owned"
     with pytest.raises(LyristError, match=r"contains .*, which is not part of an array|is damaged") as told:

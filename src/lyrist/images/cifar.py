@@ -2,8 +2,8 @@
 
 The files of CIFAR are pickles. The three names that a pickled array refers to are replaced by classes of this module, which
 record the content; the array is created by `numpy.frombuffer` after checks. Any other name is an error, and so is an instruction
-that would set attributes. The reader is based on Python's own unpickler, because the one in C does not limit its memory.
-Checksums are verified if a file has the published name.
+that would set attributes. The instructions are checked against a list first, as the unpickler reserves as much memory as a file
+claims to need. Checksums are verified if a file has the published name.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import hashlib
 import io
 import math
 import pickle
+import pickletools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class _Kind:
     def __init__(self, code: Any, *_: Any) -> None:
         self.code, self.order = _text(code), "|"
 
-    def state(self, value: Any) -> None:
+    def __setstate__(self, value: Any) -> None:
         if not isinstance(value, tuple) or len(value) < 2:
             raise ValueError("an invalid data type")
         self.order = {"": "|", "=": "|"}.get(_text(value[1]), _text(value[1]))
@@ -51,7 +52,7 @@ class _Array:
 
     found: NDArray[Any] | None = None
 
-    def state(self, value: Any) -> None:
+    def __setstate__(self, value: Any) -> None:
         if not isinstance(value, tuple) or len(value) != 5:
             raise ValueError("an invalid array")
         _, shape, kind, fortran, raw = value
@@ -71,8 +72,19 @@ class _Refused(Exception):  # noqa: N818 - it never leaves this module
     """The file contains something that is not part of an array."""
 
 
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()
+class _Replacement:
+    """A function that a file may call instead of one of NumPy's; unlike a plain function it has no attributes to set."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
+
+    def __setstate__(self, value: Any) -> None:
+        raise _Refused("a state of something that is not an array")
 
 
 def _from_buffer(raw: Any, kind: Any, shape: Any, order: Any) -> _Array:
@@ -88,20 +100,29 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     return str(text).encode("latin1")
 
 
-ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Kind,
-    ("_codecs", "encode"): _encode,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+ALLOWED = {
+    ("numpy", "ndarray"): _Replacement(lambda *_: _Array()),
+    ("numpy", "dtype"): _Replacement(_Kind),
+    ("_codecs", "encode"): _Replacement(_encode),
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Replacement(lambda *_: _Array()) for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _Replacement(_from_buffer) for core in ("core", "_core")},
 }
 """The names that a file may contain, and the replacement of each."""
 
 
-class _Reader(pickle._Unpickler):
-    """Python's own unpickler, restricted to arrays."""
+OPCODES = (
+    "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE "
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT "
+    "STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 "
+    "UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
+    "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS "
+    "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD"
+)
+"""The instructions that write dictionaries, lists, texts, numbers and arrays."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+class _Reader(pickle.Unpickler):
+    """The unpickler, restricted to arrays."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = ALLOWED.get((_text(module), _text(name)))
@@ -109,18 +130,15 @@ class _Reader(pickle._Unpickler):
             raise _Refused(f"{_text(module)}.{_text(name)}")
         return found
 
-    def persistent_load(self, pid: Any) -> Any:
-        raise _Refused("an object outside the file")
 
-    def load_build(self) -> None:
-        """Set the state of a replacement class; other objects have no state."""
-        value = self.stack.pop()  # type: ignore[attr-defined]
-        what = self.stack[-1]  # type: ignore[attr-defined]
-        if not isinstance(what, _Array | _Kind):
-            raise _Refused("a state of something that is not an array")
-        what.state(value)
-
-    dispatch[pickle.BUILD[0]] = load_build
+def _check_instructions(data: bytes) -> None:
+    """Raise an error if the file has an instruction that no array needs, or a number in its table that is out of range."""
+    allowed = frozenset(OPCODES.split())
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if opcode.name not in allowed:
+            raise _Refused(f"the instruction {opcode.name}")
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument is not None and not 0 <= argument <= count:
+            raise ValueError(f"entry {argument} in a table of {count}")
 
 
 def read_arrays(data: bytes, name: str) -> dict[str, Any]:
@@ -139,7 +157,10 @@ def read_arrays(data: bytes, name: str) -> dict[str, Any]:
         It contains something else (which is not executed), or is damaged.
     """
     try:
+        _check_instructions(data)
         found = _Reader(io.BytesIO(data), encoding="bytes").load()
+        if isinstance(found, dict):
+            return {_text(key): _plain(value) for key, value in found.items()}
     except _Refused as refused:
         raise LyristError(
             f"{name} contains {refused}, which is not part of an array of pictures; the file is not opened, because it could "
@@ -150,16 +171,17 @@ def read_arrays(data: bytes, name: str) -> dict[str, Any]:
     except Exception as error:  # a damaged file can fail in any way
         reason = str(error).strip() or type(error).__name__
         raise LyristError(f"{name} is damaged ({reason}); download it again.") from None
-    if not isinstance(found, dict):
-        raise LyristError(f"{name} contains {type(found).__name__} instead of a dictionary; it is not a file of CIFAR.")
-    return {_text(key): _plain(value) for key, value in found.items()}
+    raise LyristError(f"{name} contains {type(found).__name__} instead of a dictionary; it is not a file of CIFAR.")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, inside: bool = False) -> Any:
+    """Return a value of the dictionary: an array, a list of texts or numbers, a text or a number; nothing nested deeper."""
     if isinstance(value, _Array):
         return value.found
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        if inside:
+            raise ValueError("a list inside a list")
+        return [_plain(item, inside=True) for item in value]
     return value
 
 
