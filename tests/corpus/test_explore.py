@@ -421,3 +421,14 @@ def test_a_real_table(tmp_path: Path) -> None:
     assert found["leak"]["random"]["near_copy"] > 0
     assert found["leak"]["corpus"]["near_copy"] == 0
     assert 0.3 < found["repetition"]["songs"]["p50"] < 0.8
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_spreadsheet_reads_no_cell_of_the_tables_as_a_formula(make_corpus: Any, tmp_path: Path, start: str) -> None:
+    corpus = make_corpus(songs_of(artist=[f"{start}act{i % 7}" for i in range(90)]))
+    safe = explore(str(corpus.path), out=str(tmp_path / "safe"))
+    raw = explore(str(corpus.path), out=str(tmp_path / "raw"), raw_csv=True)
+    for explored, found in ((safe, f"'{start}act0"), (raw, f"{start}act0")):
+        tables = [pl.read_csv(file, infer_schema=False) for file in (explored.path / "tables").glob("*.csv")]
+        artists = {name for table in tables if "artist" in table.columns for name in table["artist"].to_list()}
+        assert found in {name for name in artists if name}

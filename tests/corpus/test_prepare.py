@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import json
 import os
 import shutil
@@ -387,3 +388,34 @@ def test_a_kept_column_with_the_name_of_one_of_the_corpus_gets_another(tmp_path:
     assert songs.sort("id")["table_id"].to_list() == [f"S{number}" for number in songs.sort("id")["id"]]
     with pytest.raises(LyristError, match="'artist' already"):
         prepare(str(tmp_path / "t.csv"), out=str(tmp_path / "d"), keep=("artist",))
+
+
+@pytest.mark.parametrize("fault", ["flipped", "cut", "missing", "added"])
+def test_a_file_of_songs_that_was_changed_later_is_refused(corpus: Corpus, tmp_path: Path, fault: str) -> None:
+    copy = tmp_path / "corpus"
+    shutil.copytree(corpus.path, copy)
+    file = copy / "songs" / "train-00000.parquet"
+    data = file.read_bytes()
+    if fault == "flipped":
+        middle = len(data) // 2
+        file.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+    elif fault == "cut":
+        file.write_bytes(data[:-1])
+    elif fault == "missing":
+        file.unlink()
+    else:
+        shutil.copy(file, copy / "songs" / "train-00001.parquet")
+    with pytest.raises(LyristError, match=r"is damaged: songs/train-.*prepare it again"):
+        Corpus.open(copy)
+
+
+def test_pages_of_songs_have_checksums(corpus: Corpus) -> None:
+    import pyarrow.parquet as pq
+
+    file = corpus.files("train")[0]
+    raw = bytearray(file.read_bytes())
+    column = pq.ParquetFile(file).metadata.row_group(0).column(6)  # lyrics
+    start = column.dictionary_page_offset or column.data_page_offset
+    raw[start + column.total_compressed_size - 9] ^= 1
+    with pytest.raises(OSError, match="CRC"):
+        pq.ParquetFile(io.BytesIO(raw), page_checksum_verification=True).read(columns=["lyrics"])

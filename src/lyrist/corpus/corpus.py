@@ -1,6 +1,6 @@
 """What is on disk after ``prepare``: a directory that says where every song came from and where every row went.
 
-corpus.json          settings, sources, columns, counts, fingerprint, format version
+corpus.json          settings, sources, columns, counts, fingerprint, checksums of the files of songs/, format version
 ledger.json          {"read", "kept", "dropped": {reason: count}}
 songs/               {train,validation,test}-*.parquet, in random order
 dropped/             source, row, reason, detail, title, artist of every dropped row
@@ -12,6 +12,7 @@ README.md            dataset card
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,15 @@ COLUMNS = ("id", "title", "artist", "genre", "year", "language", "lyrics", "clus
 """The columns that every corpus has; kept columns of the table follow them."""
 
 
+def checksums(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of ``songs/``, by its path in the corpus."""
+    found = {}
+    for file in sorted(path.glob("songs/*.parquet")):
+        with file.open("rb") as handle:
+            found[f"songs/{file.name}"] = hashlib.file_digest(handle, "sha256").hexdigest()
+    return found
+
+
 @dataclass(frozen=True)
 class Corpus:
     """A corpus directory, opened for reading."""
@@ -55,8 +65,15 @@ class Corpus:
     ledger: Ledger
 
     @classmethod
-    def open(cls, path: str | Path) -> Corpus:
+    def open(cls, path: str | Path, *, verify: bool = True) -> Corpus:
         """Open the corpus in the directory ``path``.
+
+        Parameters
+        ----------
+        path
+            The directory.
+        verify
+            Compare the files of ``songs/`` with the checksums in ``corpus.json``; corpora of version 0.1 have none.
 
         Raises
         ------
@@ -78,6 +95,12 @@ class Corpus:
         for split in SPLITS:
             if info["counts"]["splits"].get(split, 0) and not corpus.files(split):
                 raise LyristError(f"{path} is damaged: songs/{split}-*.parquet is missing; prepare it again.")
+        if verify and (written := info.get("checksums")):
+            stored = checksums(path)
+            if changed := sorted(name for name in written.keys() | stored if written.get(name) != stored.get(name)):
+                raise LyristError(
+                    f"{path} is damaged: {changed[0]} is not as prepare wrote it (SHA-256 differs); prepare it again."
+                )
         return corpus
 
     @property

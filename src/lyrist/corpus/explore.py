@@ -13,7 +13,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.profile import find
 from lyrist.errors import UsageError
-from lyrist.files import staged, write_json, write_text
+from lyrist.files import spreadsheet_safe, staged, write_json, write_text
 from lyrist.text import printable
 
 PAGE, FIGURES = "explore.html", "explore.json"
@@ -55,7 +55,7 @@ class Explored:
         return {"page": str(self.path / PAGE), **self.found}
 
 
-def explore(corpus: str, *, out: str | None = None, top: int = 30) -> Explored:
+def explore(corpus: str, *, out: str | None = None, top: int = 30, raw_csv: bool = False) -> Explored:
     """Draw what is in a corpus: one page that needs no network, pictures, tables, and figures for machines.
 
     Parameters
@@ -66,6 +66,8 @@ def explore(corpus: str, *, out: str | None = None, top: int = 30) -> Explored:
         Where to write explore.html, explore.json, figures/ and tables/; by default CORPUS/explore.
     top
         How many artists to show: those with the most songs.
+    raw_csv
+        Write texts to tables/ as they are. By default a text that a spreadsheet would read as a formula gets a ``'`` before it.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def explore(corpus: str, *, out: str | None = None, top: int = 30) -> Explored:
         write(page, building / PAGE)
         for figure in figures_of(page):
             save(figure, building / "figures" / f"{figure.name}.svg")
-        _write_tables(found, building / "tables")
+        _write_tables(found, building / "tables", raw_csv)
         write_json(building / FIGURES, found)
     return Explored(final, found)
 
@@ -122,7 +124,7 @@ def _leak(leak: dict[str, Any]) -> str:
     return f"a random split would have given {' and '.join(told)}" if told else ""
 
 
-def _write_tables(found: dict[str, Any], folder: Path) -> None:
+def _write_tables(found: dict[str, Any], folder: Path, raw: bool) -> None:
     """Write one CSV file for each table that has rows."""
     tables: dict[str, list[dict[str, Any]]] = {
         "artists": found["artists"]["songs"],
@@ -156,7 +158,8 @@ def _write_tables(found: dict[str, Any], folder: Path) -> None:
     folder.mkdir()
     for name, rows in tables.items():
         if rows:
-            write_text(folder / f"{name}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
+            table = pl.DataFrame(rows, infer_schema_length=None)
+            write_text(folder / f"{name}.csv", (table if raw else spreadsheet_safe(table)).write_csv())
 
 
 def _flat(groups: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

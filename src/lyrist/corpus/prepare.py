@@ -26,7 +26,7 @@ from lyrist.corpus import summary
 from lyrist.corpus.cleaning import RULES, Cleaning
 from lyrist.corpus.columns import ROLES, kept_name
 from lyrist.corpus.containment import contained_details, contained_pairs, scale_of
-from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus
+from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus, checksums
 from lyrist.corpus.duplicates import copy_details, near_copies, notice_details, with_names
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.languages import check_languages
@@ -219,7 +219,7 @@ def prepare(
         A table cannot be read, no column holds lyrics, nothing is left, or ``out`` cannot be written.
     """
     if not tables and show_dropped:
-        return Prepared(Corpus.open(out), show_dropped)
+        return Prepared(Corpus.open(out, verify=False), show_dropped)
     if not tables:
         raise UsageError("prepare needs a table: lyrist prepare TABLE... --out CORPUS.")
     check_engine(engine)
@@ -256,7 +256,7 @@ def prepare(
         return Prepared(Corpus.open(final), show_dropped)
     with staged(final, resume=resume, marker=CORPUS, scaffold=(WORK,)) as building:
         build(settings, building, engine=engine, workers=workers)
-    return Prepared(Corpus.open(final), show_dropped)
+    return Prepared(Corpus.open(final, verify=False), show_dropped)
 
 
 def build(settings: Settings, out: Path, *, engine: str = "local", workers: int | None = None) -> None:
@@ -324,6 +324,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         "columns": read["sources"][0]["columns"],
         "counts": counts,
         "fingerprint": _fingerprint(settings, read, decisions),
+        "checksums": checksums(out),
     }
     write_text(out / "README.md", summary.card(info, ledger))
     write_json(out / CORPUS, info)

@@ -363,7 +363,7 @@ class _Writer:
             return
         if self.open is None:
             path = self.folder / f"{self.split}-{self.number:05d}.parquet"
-            self.open = pq.ParquetWriter(path, self.schema, compression="zstd")
+            self.open = pq.ParquetWriter(path, self.schema, compression="zstd", write_page_checksum=True)
         table = songs.select(self.schema.names).to_arrow().cast(self.schema)
         self.open.write_table(table, row_group_size=ROW_GROUP)
         self.bytes += table.nbytes
@@ -389,7 +389,7 @@ def write_dropped(work: Path, out: Path) -> None:
     ]
     waiting = pl.concat([pl.DataFrame(schema=_DROPPED_SCHEMA).lazy(), *rejected]).sort("id").collect()
     schema = waiting.drop("id").to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    with pq.ParquetWriter(folder / "00000.parquet", schema, compression="zstd") as writer:
+    with pq.ParquetWriter(folder / "00000.parquet", schema, compression="zstd", write_page_checksum=True) as writer:
 
         def write(rows: pl.DataFrame) -> None:
             if len(rows):

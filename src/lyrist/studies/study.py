@@ -6,14 +6,14 @@ reconstructions) is stored when the study is made.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import inspect
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from lyrist import files
 from lyrist._version import __version__
@@ -139,7 +139,10 @@ def study(
             **key,
         }
         files.write_json(building / MARKER, results)
-        files.write_text(building / "results.csv", _csv(*comparison.table(results)))
+        head, rows = comparison.table(results)
+        rows = [[round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in rows]
+        table = pl.DataFrame(rows, schema=head, orient="row", infer_schema_length=None)
+        files.write_text(building / "results.csv", files.spreadsheet_safe(table).write_csv())
         _draw(comparison, results, building, path, building / "report.html")
     return Studied(path, results, path / "report.html")
 
@@ -226,11 +229,3 @@ def _finished(path: Path, key: Mapping[str, Any]) -> bool:
     if other := results.get("other_split"):
         runs += [path / "runs" / f"by-{other['split_by']}" / run.parent.name / "run.json" for run in runs]
     return all(run.is_file() for run in runs)
-
-
-def _csv(head: list[str], rows: list[list[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows([round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in rows)
-    return out.getvalue()
