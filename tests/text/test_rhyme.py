@@ -19,9 +19,9 @@ GRADES = [
     ("motion", "ocean", Rhyme.PERFECT),
     ("away", "day", Rhyme.PERFECT),
     ("walked", "talked", Rhyme.PERFECT),
-    ("time", "mine", Rhyme.SLANT),
-    ("line", "lines", Rhyme.SLANT),
-    ("baby", "me", Rhyme.SLANT),
+    ("time", "mine", Rhyme.NEAR),
+    ("line", "lines", Rhyme.NEAR),
+    ("baby", "me", Rhyme.NEAR),
     ("time", "light", Rhyme.ASSONANCE),
     ("moon", "love", Rhyme.NONE),
     ("stone", "gone", Rhyme.NONE),
@@ -42,11 +42,19 @@ cry sky high lie
 """
 
 
-@pytest.fixture(params=["dictionary", "spelling"])
+@pytest.fixture(params=["CMU dictionary", "rules"])
 def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Both ways to know how a word sounds."""
-    caches = (rhyme._dictionary, rhyme.pronunciations, rhyme._endings, rhyme._rhymes, rhyme._syllables)
-    if request.param == "spelling":
+    caches = (
+        rhyme._dictionary,
+        rhyme._pronunciations,
+        rhyme._endings,
+        rhyme._rhymes,
+        rhyme._beats,
+        rhyme.stress,
+        rhyme._vocabulary,
+    )
+    if request.param == "rules":
         monkeypatch.setitem(sys.modules, "pronouncing", None)
     else:
         pytest.importorskip("pronouncing")
@@ -66,7 +74,7 @@ def test_how_well_words_rhyme(source: str, a: str, b: str, grade: Rhyme) -> None
 
 def test_keys_are_the_sounds_from_the_stress_on(source: str) -> None:
     assert rhyme.rhyme_key("tonight") == rhyme.rhyme_key("light") == "AY T"
-    assert rhyme.rhyme_key("Light!") == "AY T" or source == "dictionary"
+    assert rhyme.rhyme_key("Light!") == "AY T" or source == "CMU dictionary"
     assert rhyme.rhyme_key("☃") == ""
 
 
@@ -99,7 +107,7 @@ def test_what_the_dictionary_lacks_is_spelt_out() -> None:
     ],
 )
 def test_spelling_rules(word: str, sounds: str) -> None:
-    assert spelling.sound(word) == (tuple(sounds.split()),)
+    assert tuple(sounds.split()) in spelling.sound(word)
 
 
 def test_spelling_agrees_with_the_dictionary_on_common_words() -> None:
@@ -125,7 +133,7 @@ def _stress(sounds: list[str] | tuple[str, ...]) -> int:
 def test_any_text_can_be_asked(a: str, b: str) -> None:
     assert rhyme.rhymes(a, b) == rhyme.rhymes(b, a)
     assert rhyme.rhymes(a, a) == Rhyme.NONE
-    assert (rhyme.line_syllables(a) > 0) == bool(text.words(a))
+    assert rhyme.line_syllables(a) is None or (rhyme.line_syllables(a) != 0) == bool(text.words(a))
     spelling.sound(a.lower())
 
 

@@ -58,10 +58,10 @@ class _Song:
 
     @cached_property
     def syllables(self) -> NDArray[np.int64]:
-        return np.array([line_syllables(line) for line in self.lines], dtype=np.int64)
+        return np.array([line_syllables(line) or 0 for line in self.lines], dtype=np.int64)
 
 
-def _rhyming(song: _Song, at_least: Rhyme = Rhyme.SLANT) -> float:
+def _rhyming(song: _Song, at_least: Rhyme = Rhyme.NEAR) -> float:
     """Return the share of lines that rhyme with a line nearby."""
     hits = 0
     for section in song.sections:

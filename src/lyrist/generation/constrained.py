@@ -232,7 +232,7 @@ class LineWriter:
                     end = "song" if token == self.vocabulary.eos else "line"
                     mean = (sum(row.scores) + score) / (len(row.ids) + 1)
                     found.append(LineCandidate(tuple(row.ids), begun[place], mean=mean, end=end))
-                elif spec.syllables is None or line_syllables(whole(begun[place])) <= spec.syllables + 1:
+                elif spec.syllables is None or (line_syllables(whole(begun[place])) or 0) <= spec.syllables + 1:
                     row.ids.append(token)
                     row.scores.append(score)
                     staying.append(place)
@@ -290,7 +290,7 @@ class LineWriter:
         ids, grades, beats = self.vocabulary.rhyming(spec.rhyme)
         if not len(ids):
             return []
-        have = torch.tensor([line_syllables(text) for text in begun])
+        have = torch.tensor([line_syllables(text) or 0 for text in begun])
         off = _off(have[:, None] + beats, spec)
         weak = torch.tensor([self.vocabulary.words[token] in WEAK for token in ids.tolist()])
         values = scores[:, ids] + PERFECT_RHYME * (grades == Rhyme.PERFECT) + WEAK_END * weak + off
@@ -350,8 +350,8 @@ class LineWriter:
             return value + COPIED
         if spec.rhyme:
             grade = Rhyme.NONE if end in spec.taken else rhymes(end, spec.rhyme)
-            value += PERFECT_RHYME if grade == Rhyme.PERFECT else 0.0 if grade == Rhyme.SLANT else MISSED_RHYME
-        value += float(_off(torch.tensor(line_syllables(line.text)), spec))
+            value += PERFECT_RHYME if grade == Rhyme.PERFECT else 0.0 if grade == Rhyme.NEAR else MISSED_RHYME
+        value += float(_off(torch.tensor(line_syllables(line.text) or 0), spec))
         if spec.opens and len(self.vocabulary.rhyming(end)[0]) < FEW:
             value += HARD_TO_RHYME
         value += SAME_END if end in spec.taken else USED_END if end in spec.used else 0.0
@@ -547,7 +547,7 @@ class _Piece:
             SongLine(
                 text,
                 section,
-                line_syllables(text),
+                line_syllables(text) or 0,
                 self.plan.syllables,
                 partner,
                 None if partner is None else rhymes(last_word(text), last_word(self.lines[partner].text)),
@@ -589,7 +589,7 @@ class _Piece:
             chosen = self.composer.writer.write(self.reading, self.rng, spec, head)
             text = chosen.line.text
             new = text[len(self.composer.start.writer.decode(head)) :] if head else text
-            self.lines.append(SongLine(text, 0, line_syllables(text), copied=chosen.copied))
+            self.lines.append(SongLine(text, 0, line_syllables(text) or 0, copied=chosen.copied))
             self.tokens += len(chosen.line.ids) + 1
             if chosen.line.end == "song":
                 self._show(new)

@@ -78,8 +78,8 @@ class SongLine:
 
     @property
     def rhyme_met(self) -> bool | None:
-        """Whether it rhymes (slant or better); None without a rhyme constraint."""
-        return None if self.rhyme is None else self.rhyme >= Rhyme.SLANT
+        """Whether it rhymes (near or better); None without a rhyme constraint."""
+        return None if self.rhyme is None else self.rhyme >= Rhyme.NEAR
 
     @property
     def syllables_met(self) -> bool | None:
@@ -204,7 +204,7 @@ def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
     return {
         "rhymes": {
             "wanted": len(rhyming),
-            "met": sum(rhyme >= Rhyme.SLANT for rhyme in rhyming),
+            "met": sum(rhyme >= Rhyme.NEAR for rhyme in rhyming),
             "perfect": sum(rhyme == Rhyme.PERFECT for rhyme in rhyming),
         },
         "syllables": {

@@ -161,8 +161,8 @@ class Vocabulary:
     def rhyming(self, word: str) -> tuple[Tensor, Tensor, Tensor]:
         """Return the words that rhyme with ``word``: token ids, grades (`Rhyme`) and syllables, (n,) each."""
         if word not in self._rhyming:
-            found = [(number, rhymes(word, other), syllables(other)) for number, other in self.words.items()]
-            self._rhyming[word] = torch.tensor([e for e in found if e[1] >= Rhyme.SLANT], dtype=torch.long).reshape(
+            found = [(number, rhymes(word, other), syllables(other) or 0) for number, other in self.words.items()]
+            self._rhyming[word] = torch.tensor([e for e in found if e[1] >= Rhyme.NEAR], dtype=torch.long).reshape(
                 -1, 3
             )
         table = self._rhyming[word]

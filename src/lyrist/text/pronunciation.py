@@ -1,15 +1,15 @@
-"""Letter-to-sound rules: the pronunciation of English words that are not in a dictionary.
+"""The pronunciation of English words: a list of common words, and letter-to-sound rules for the others.
 
 The rules are tried in order at each letter and the first match is used (the method of Elovitz and others, *Automatic translation
-of English text to phonetics*, 1976). They are written for the end of the word, which rhyme needs. Frequent irregular words are in
-`IRREGULAR`. An ending (-s, -ed, -ing ...) is added to the pronunciation of its stem, so that *loves* and *coming* follow *love*
-and *come*.
+of English text to phonetics*, 1976). They are written for the end of the word, which rhyme needs. An ending (-s, -ed, -ing ...)
+is added to the pronunciation of its stem, so that *lovin* and *moonlit* follow *love* and *lit*.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from importlib.resources import files
 
 Sounds = tuple[str, ...]
 
@@ -21,79 +21,60 @@ _COMPOUND = re.compile(
 
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 
-_IRREGULAR = """
-    the DH AH0|a AH0|of AH1 V|to T UW1|do D UW1|who HH UW1|two T UW1|into IH1 N T UW0|you Y UW1|your Y AO1 R
-    you're Y UH1 R
-    have HH AE1 V|give G IH1 V|live L IH1 V|love L AH1 V|above AH0 B AH1 V|dove D AH1 V|glove G L AH1 V|shove SH AH1 V
-    move M UW1 V|prove P R UW1 V|lose L UW1 Z|whose HH UW1 Z|come K AH1 M|some S AH1 M|become B IH0 K AH1 M
-    done D AH1 N
-    one W AH1 N|once W AH1 N S|none N AH1 N|gone G AO1 N|on AA1 N|son S AH1 N|won W AH1 N|ton T AH1 N|month M AH1 N TH
-    front F R AH1 N T|from F R AH1 M|what W AH1 T|was W AA1 Z|is IH1 Z|his HH IH1 Z|as AE1 Z|has HH AE1 Z|us AH1 S
-    this DH IH1 S|yes Y EH1 S
-    said S EH1 D|says S EH1 Z|again AH0 G EH1 N|been B IH1 N|friend F R EH1 N D|heart HH AA1 R T|are AA1 R|were W ER1
-    there DH EH1 R|where W EH1 R|their DH EH1 R|they DH EY1|hey HH EY1|obey OW0 B EY1|great G R EY1 T|break B R EY1 K
-    steak S T EY1 K
-    bear B EH1 R|wear W EH1 R|tear T EH1 R|swear S W EH1 R|pear P EH1 R|here HH IH1 R|laugh L AE1 F|eye AY1|bye B AY1
-    goodbye G UH2 D B AY1
-    though DH OW1|although AO2 L DH OW1|through TH R UW1|enough IH0 N AH1 F|rough R AH1 F|tough T AH1 F|cough K AO1 F
-    dough D OW1
-    four F AO1 R|pour P AO1 R|soul S OW1 L|shoulder SH OW1 L D ER0|young Y AH1 NG|touch T AH1 CH|double D AH1 B AH0 L
-    trouble T R AH1 B AH0 L
-    blood B L AH1 D|flood F L AH1 D|food F UW1 D|mood M UW1 D|door D AO1 R|floor F L AO1 R|poor P UH1 R|good G UH1 D
-    foot F UH1 T|put P UH1 T
-    push P UH1 SH|bush B UH1 SH|full F UH1 L|pull P UH1 L|sugar SH UH1 G ER0|woman W UH1 M AH0 N|women W IH1 M AH0 N
-    lost L AO1 S T|cost K AO1 S T
-    own OW1 N|known N OW1 N|grown G R OW1 N|shown SH OW1 N|blown B L OW1 N|thrown TH R OW1 N|flown F L OW1 N
-    know N OW1|show SH OW1|now N AW1
-    how HH AW1|wow W AW1|cow K AW1|allow AH0 L AW1|vow V AW1|somehow S AH1 M HH AW2|hour AW1 ER0|our AW1 ER0
-    shoe SH UW1|people P IY1 P AH0 L
-    wind W IH1 N D|kind K AY1 N D|child CH AY1 L D|children CH IH1 L D R AH0 N|climb K L AY1 M|sign S AY1 N
-    ocean OW1 SH AH0 N|beauty B Y UW1 T IY0
-    beautiful B Y UW1 T AH0 F AH0 L|any EH1 N IY0|many M EH1 N IY0|very V EH1 R IY0|pretty P R IH1 T IY0
-    busy B IH1 Z IY0|body B AA1 D IY0|honey HH AH1 N IY0
-    money M AH1 N IY0|story S T AO1 R IY0|other AH1 DH ER0|mother M AH1 DH ER0|brother B R AH1 DH ER0
-    another AH0 N AH1 DH ER0|together T AH0 G EH1 DH ER0
-    forever F ER0 EH1 V ER0|never N EH1 V ER0|ever EH1 V ER0|over OW1 V ER0|lover L AH1 V ER0|river R IH1 V ER0
-    heaven HH EH1 V AH0 N|seven S EH1 V AH0 N
-    father F AA1 DH ER0|water W AO1 T ER0|daughter D AO1 T ER0|before B IH0 F AO1 R|because B IH0 K AO1 Z
-    away AH0 W EY1|alone AH0 L OW1 N|along AH0 L AO1 NG
-    around ER0 AW1 N D|tonight T AH0 N AY1 T|today T AH0 D EY1|believe B IH0 L IY1 V|behind B IH0 HH AY1 N D
-    inside IH0 N S AY1 D|outside AW1 T S AY1 D
-    everything EH1 V R IY0 TH IH2 NG|anything EH1 N IY0 TH IH2 NG|nothing N AH1 TH IH0 NG|something S AH1 M TH IH0 NG
-    everybody EH1 V R IY0 B AA2 D IY0
-    only OW1 N L IY0|baby B EY1 B IY0|lady L EY1 D IY0|crazy K R EY1 Z IY0|easy IY1 Z IY0|maybe M EY1 B IY0
-    sorry S AA1 R IY0|worry W ER1 IY0
-    music M Y UW1 Z IH0 K|magic M AE1 JH IH0 K|minute M IH1 N AH0 T|moment M OW1 M AH0 N T|without W IH0 TH AW1 T
-    about AH0 B AW1 T|yeah Y AE1|oh OW1
-    ooh UW1|whoa W OW1|la L AA1|na N AA1|gonna G AA1 N AH0|wanna W AA1 N AH0|gotta G AA1 T AH0|cause K AO1 Z
-    cuz K AH1 Z|ain't EY1 N T|don't D OW1 N T|won't W OW1 N T
-    can't K AE1 N T|i'm AY1 M|i'll AY1 L|i've AY1 V|i'd AY1 D|you'll Y UW1 L|you've Y UW1 V|we're W IH1 R
-    they're DH EH1 R|there's DH EH1 R Z|it's IH1 T S
-    she SH IY1|he HH IY1|me M IY1|we W IY1|be B IY1|word W ER1 D|world W ER1 L D|work W ER1 K|worth W ER1 TH
-    war W AO1 R|warm W AO1 R M|hurricane HH ER1 AH0 K EY2 N
-    girl G ER1 L|get G EH1 T|gift G IH1 F T|forget F ER0 G EH1 T|begin B IH0 G IH1 N|control K AH0 N T R OW1 L
-    else EH1 L S|tomorrow T AH0 M AA1 R OW2|city S IH1 T IY0|truth T R UW1 TH|house HH AW1 S|her HH ER1|i AY1|ya Y AA1
-    ah AA1|da D AA1|ha HH AA1
-    sure SH UH1 R|okay OW2 K EY1|ok OW2 K EY1|ago AH0 G OW1|hello HH AH0 L OW1|radio R EY1 D IY0 OW2
-    wonder W AH1 N D ER0|mama M AA1 M AH0|christmas K R IH1 S M AH0 S|view V Y UW1|key K IY1|dog D AO1 G
-    fantasy F AE1 N T AH0 S IY0
-    sing S IH1 NG|bring B R IH1 NG|ring R IH1 NG|thing TH IH1 NG|finger F IH1 NG G ER0|longer L AO1 NG G ER0
-    stronger S T R AO1 NG G ER0|anger AE1 NG G ER0|both B OW1 TH|yea Y EY1|promise P R AA1 M AH0 S
-    paradise P EH1 R AH0 D AY2 S|sweat S W EH1 T
-    romance R OW0 M AE1 N S|answer AE1 N S ER0|listen L IH1 S AH0 N|liar L AY1 ER0|happy HH AE1 P IY0
-    family F AE1 M AH0 L IY0|memory M EH1 M ER0 IY0|company K AH1 M P AH0 N IY0|melody M EH1 L AH0 D IY0
-    history HH IH1 S T ER0 IY0|misery M IH1 Z ER0 IY0|window W IH1 N D OW2|scene S IY1 N|does D AH1 Z|had HH AE1 D
-    use Y UW1 Z|gas G AE1 S|loose L UW1 S|bow B OW1|follow F AA1 L OW2|destiny D EH1 S T AH0 N IY0
-    breath B R EH1 TH|death D EH1 TH|instead IH0 N S T EH1 D
+_SUNG = """
+    your Y AO1 R|ya Y AA1|yea Y EY1|yo Y OW1|ooh UW1|oh OW1|ah AA1|uh AH1
+    huh HH AH1|whoa W OW1|woah W OW1|la L AA1|na N AA1|da D AA1|ha HH AA1
+    ay EY1|hey HH EY1|wow W AW1|gonna G AA1 N AH0|wanna W AA1 N AH0|gotta G AA1 T AH0
+    gimme G IH1 M IY0|lemme L EH1 M IY0
+    kinda K AY1 N D AH0|outta AW1 T AH0|cause K AO1 Z|cuz K AH1 Z|cos K AO1 Z
+    til T IH1 L|till T IH1 L|em AH0 M|ain't EY1 N T
+    mama M AA1 M AH0|mamma M AA1 M AH0|papa P AA1 P AH0|momma M AA1 M AH0|ok OW2 K EY1|okay OW2 K EY1|alright AO2 L R AY1 T
+    hallelujah HH AE2 L AH0 L UW1 Y AH0|goodbye G UH2 D B AY1|bye B AY1|lonesome L OW1 N S AH0 M|heartache HH AA1 R T EY2 K
+    thee DH IY1|thou DH AW1|thy DH AY1|thine DH AY1 N|hath HH AE1 TH|doth D AH1 TH|ere EH1 R|o'er AO1 R|e'er EH1 R|ne'er N EH1 R
+    the DH AH0|a AH0|an AH0 N
 """
-IRREGULAR: dict[str, Sounds] = {
-    word: tuple(sounds.split())
-    for word, _, sounds in (
-        entry.strip().partition(" ") for line in _IRREGULAR.split("\n") for entry in line.split("|")
-    )
+
+SUNG: dict[str, tuple[Sounds, ...]] = {
+    word: (tuple(sounds.split()),)
+    for word, _, sounds in (e.strip().partition(" ") for line in _SUNG.split("\n") for e in line.split("|"))
     if word
 }
-"""Pronunciations of words for which the rules are wrong, or their stress."""
+"""Words of songs, as they are sung; these come before a dictionary."""
+
+
+@lru_cache(maxsize=1)
+def common() -> dict[str, tuple[Sounds, ...]]:
+    """Return common English words in order of frequency, with their pronunciations.
+
+    These are 20,000 words of the CMU Pronouncing Dictionary (``english.txt``, made by `benchmarks/vocabulary.py`) and words of
+    songs.
+    """
+    found = {}
+    for line in (files("lyrist.text") / "english.txt").read_text(encoding="utf-8").splitlines():
+        word, _, sounds = line.partition(" ")
+        found[word] = tuple(tuple(each.split()) for each in sounds.split("|"))
+    return found | SUNG
+
+
+_NUMBERS = re.findall(
+    r"\w+",
+    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen twenty thirty forty fifty sixty seventy eighty ninety""",
+)
+
+
+def spelt(number: int) -> str:
+    """Return a number below a million in words; a year such as 1985 in two parts."""
+    if number < 20:
+        return _NUMBERS[number]
+    if number < 100:
+        return _NUMBERS[number // 10 + 18] + (f" {_NUMBERS[number % 10]}" if number % 10 else "")
+    if 1100 <= number < 2000:
+        rest = number % 100
+        return f"{spelt(number // 100)} {'hundred' if not rest else spelt(rest) if rest > 9 else 'oh ' + spelt(rest)}"
+    size, name = (100, "hundred") if number < 1000 else (1000, "thousand")
+    return f"{spelt(number // size)} {name}" + (f" {spelt(number % size)}" if number % size else "")
+
 
 _MAGIC = r"(?=(?:[bcdfgklmnpqrstvz]|th|ch)(?:e$|es$|ed$|er$|ers$|ing$|ely$|eless$|eful$|ement$))"
 _RULES = rf"""
@@ -165,13 +146,13 @@ def sound(word: str) -> tuple[Sounds, ...]:
     letters = re.sub(r"[^a-z']", "", word).strip("'")
     if not letters:
         return ()
-    return (_whole(letters),)
+    return common().get(letters) or (_whole(letters),)
 
 
 def _whole(word: str) -> Sounds:
-    """Return the pronunciation of a word: irregular, stem and ending, or by the rules."""
-    if word in IRREGULAR:
-        return IRREGULAR[word]
+    """Return the pronunciation of a word: common, stem and ending, or by the rules."""
+    if word in common():
+        return common()[word][0]
     for ending, sounded in (
         ("n't", "AH0 N T"),
         ("'s", ""),
@@ -185,7 +166,7 @@ def _whole(word: str) -> Sounds:
             return (*stem, *(sounded.split() or [_s(stem) if ending == "'s" else "D"]))
     word = word.replace("'", "")
     two = _COMPOUND.match(word)
-    if two and (two[2] not in _SECOND_WEAK or two[1] in IRREGULAR or two[1] in _FIRST):
+    if two and (two[2] not in _SECOND_WEAK or two[1] in common() or two[1] in _FIRST):
         return (*_whole(two[1]), *_whole(two[2]))
     return _inflected(word) or _reduced(_stressed(word, _by_rule(word)))
 
@@ -207,7 +188,7 @@ def _reduced(sounds: Sounds) -> Sounds:
 
 
 def _inflected(word: str) -> Sounds:
-    """Return the pronunciation of an irregular word with an ending; empty if ``word`` is not one."""
+    """Return the pronunciation of a common word with an ending; empty if ``word`` is not one."""
     for ending, sounded in (
         ("ing", "IH0 NG"),
         ("in", "IH0 N"),
@@ -219,11 +200,11 @@ def _inflected(word: str) -> Sounds:
         if word.endswith(ending):
             stem = word[: -len(ending)]
             for whole in (stem, stem + "e", stem[:-1] if stem[-2:-1] == stem[-1:] else ""):
-                if whole in IRREGULAR and len(stem) > 2:
-                    return (*IRREGULAR[whole], *sounded.split())
+                if whole in common() and len(stem) > 2:
+                    return (*common()[whole][0], *sounded.split())
     for whole in (word[:-1], word[:-2]):
-        if whole in IRREGULAR and len(whole) > 2 and word[len(whole) :] in ("s", "es", "d", "ed"):
-            stem_sounds = IRREGULAR[whole]
+        if whole in common() and len(whole) > 2 and word[len(whole) :] in ("s", "es", "d", "ed"):
+            stem_sounds = common()[whole][0]
             return (*stem_sounds, *(_es(stem_sounds) if word.endswith("s") else _ed(stem_sounds)))
     return ()
 

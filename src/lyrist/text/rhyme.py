@@ -1,53 +1,60 @@
-"""Rhyme: the sounds at the end of words, the quality of a rhyme, and the rhyme scheme of a stanza.
+"""Rhyme: the sounds at the end of words, the grade of a rhyme, the rhyme scheme of a stanza, syllables and stress of a line.
 
-Pronunciations are looked up in the CMU Pronouncing Dictionary if the package ``pronouncing`` is installed (the extra
-``lyrist[rhyme]``). Other words, and all words without it, use spelling rules (`lyrist.text.pronunciation`). A word does not rhyme
-with itself: the same word at the end of two lines is a refrain, not a rhyme.
+English pronunciations are looked up in the CMU Pronouncing Dictionary if the package ``pronouncing`` is installed (the extra
+``lyrist[rhyme]``). Other words, and all words without it, use `lyrist.text.pronunciation`; other languages use the rules of
+`lyrist.text.languages`. A word does not rhyme with itself: the same word at the end of two lines is a refrain, not a rhyme.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from lyrist import text
-from lyrist.text import pronunciation as spelling
+from lyrist.text import languages, pronunciation
 
 Sounds = tuple[str, ...]
-"""ARPAbet phonemes without stress: ``("AY", "T")``."""
+"""Phonemes: ARPAbet in English (``("AY", "T")``); in other languages vowels are in lower case."""
 
-VOWELS = spelling.VOWELS
-_ALIKE = {"AO": "AA", "IH": "AH", "UH": "AH"}
-"""Vowels that count as equal in a slant rhyme: *dawn* and *don*, the weak vowels of *heaven* and *given*."""
-_FAMILY = {
-    sound: name
-    for name, sounds in {
-        "nasal": "M N NG",
-        "stop": "P T K",
-        "voiced stop": "B D G",
-        "hiss": "S Z SH ZH CH JH",
-        "breath": "F TH V DH",
-        "liquid": "L R",
-    }.items()
-    for sound in sounds.split()
+_ALIKE = {
+    "en": ("AA AO", "IH IY", "UH UW"),
+    "en before r": ("AO UH",),
+    "fr": ("e ɛ", "o ɔ", "ø œ", "a ɑ", "ɛ̃ œ̃"),
+    "de": ("i y ɪ ʏ", "e ø ɛ œ", "ai oi"),
 }
-"""Families of similar consonants at the end of a line: a family rhyme (Pattison, *Songwriting*, 1991)."""
-_OPEN = {"IY", "OW", "EY", "AY", "UW"}
+"""Families of vowels: stressed vowels of one family make a near rhyme if all that follows is the same."""
+_WEAK = {"IH", "AH", "UH"}
+"""English vowels that count as equal when they have no stress: the weak vowels of *heaven* and *given*."""
+_AFTER_WEAK = {"N", "Z", "D", "T", "S", "L", "M"}
+_MANNER = ("M N NG NY", "P T K", "B D G", "S SH F TH", "Z ZH V DH", "CH JH")
+_VOICE = ("T D", "P B", "K G", "S Z", "F V", "TH DH", "SH ZH", "SH CH", "ZH JH")
+_CLOSE = frozenset((a, b) for family in (*_MANNER, *_VOICE) for a in family.split() for b in family.split())
+"""Consonants that differ in one feature: place (*time*, *mine*) or voice (*ice*, *eyes*) (Zwicky, *Well, this rock and roll has
+got to stop*, 1976; Hirjee and Brown, *Using automated rhyme detection to characterize rhyming style in rap music*, 2010)."""
+_OPEN = {"IY", "OW", "EY", "AY", "UW", "ER"}
 _ENDINGS = {"S", "Z", "T", "D"}
+_ELIDING = {"es", "pt", "it"}
+_PAUSE = re.compile(r"[^\w\s'’-]")
 
 
 class Rhyme(IntEnum):
-    """The quality of a rhyme; higher is better, and `NONE` is false."""
+    """The grade of a rhyme; higher is better, and `NONE` is false."""
 
     NONE = 0
     ASSONANCE = 1
-    """Only the stressed vowels agree: *time* and *light*."""
+    """Only the stressed vowels agree: *time* and *light*. It does not count as a rhyme."""
+    NEAR = 2
+    """The stressed vowels are equal and the consonants after them of one family or one more (*time* and *mine*, *line* and
+    *lines*), or the consonants are equal and the vowels of one family (*dawn* and *gone*). In Spanish, Portuguese and Italian:
+    all vowels from the stressed one on are equal."""
     SLANT = 2
-    """Vowels agree and consonants are of one family, or one word has an ending more: *time* and *mine*, *line* and *lines*."""
+    """The name of `NEAR` in version 0.1."""
     PERFECT = 3
     """All sounds from the last stressed vowel on agree: *night* and *light*."""
 
@@ -61,114 +68,265 @@ def _dictionary() -> Any:
         return None
 
 
-def source() -> str:
-    """Return the source of pronunciations: ``"dictionary"`` (with rules for missing words) or ``"spelling"``."""
-    return "spelling" if _dictionary() is None else "dictionary"
+def source(language: str = "en") -> str:
+    """Return the source of pronunciations: ``"CMU dictionary"`` (with rules for missing words) or ``"rules"``."""
+    return "rules" if language != "en" or _dictionary() is None else "CMU dictionary"
+
+
+def _plain(word: str) -> str:
+    """Return a word as it is looked up: in lower case, composed, with plain apostrophes."""
+    return unicodedata.normalize("NFC", word.lower()).replace("’", "'").strip("'")
+
+
+def pronunciations(word: str, language: str = "en") -> tuple[Sounds, ...]:
+    """Return the pronunciations of a word: phonemes with stress (0, 1 or 2) on vowels; none for other scripts."""
+    return _pronunciations(_plain(word), language)
 
 
 @lru_cache(maxsize=65536)
-def pronunciations(word: str) -> tuple[Sounds, ...]:
-    """Return the pronunciations of a word: phonemes with stress (0, 1 or 2) on vowels; none for other scripts."""
-    word = word.lower().replace("’", "'").strip("'")
+def _pronunciations(word: str, language: str) -> tuple[Sounds, ...]:
+    if language != "en":
+        return languages.sounds(word, language)
+    if word in pronunciation.SUNG:
+        return pronunciation.sound(word)
     look = _dictionary()
     found = look(word) if look else []
     if not found and look and word.endswith("in"):  # gettin': the dictionary has most of these with a g only
         found = [said[:-3] + " N" for said in look(word + "g") if said.endswith(" NG")]
-    return tuple(tuple(said.split()) for said in found) or spelling.sound(word)
+    if word.endswith("n't"):  # the dictionary also has don't without its t
+        found = [said for said in found if said.endswith(" T")]
+    return tuple(tuple(said.split()) for said in found) or pronunciation.sound(word)
+
+
+def _places(said: Sounds) -> list[int]:
+    """Return the indices of the vowels."""
+    return [i for i, sound in enumerate(said) if sound[-1].isdigit()]
+
+
+def _stressed(said: Sounds) -> list[int]:
+    """Return the indices of the stressed vowels from which a word can rhyme.
+
+    These are the main stress, and a secondary stress after it (*hurricane*, *midnight*), but not the weak open end of *window*.
+    """
+    places = _places(said)
+    main = max((i for i in places if said[i].endswith("1")), default=-1)
+    found = [main] if main >= 0 else []
+    for before, i in pairwise([-1, *places]):
+        weak = i == len(said) - 1 and before == main and said[i][:-1] in ("OW", "IY", "UW")
+        if i > main and said[i].endswith("2") and not weak:
+            found.append(i)
+    return found
 
 
 @lru_cache(maxsize=65536)
-def _endings(word: str) -> tuple[Sounds, ...]:
-    """Return the sounds of a word from its last stressed vowel on, one for each pronunciation."""
-    found = []
-    for said in pronunciations(word):
-        places = [i for i, sound in enumerate(said) if sound[-1].isdigit()]
-        stressed = [i for i in places if said[i][-1] != "0"] or places
-        if stressed:
-            found.append(_merged([sound.rstrip("012") for sound in said[stressed[-1] :]]))
+def _endings(word: str, language: str) -> tuple[Sounds, ...]:
+    """Return the sounds of a word from a stressed vowel on, one for each pronunciation; none for a word without stress."""
+    found = [
+        _merged([sound.rstrip("012") for sound in said[place:]])
+        for said in _pronunciations(word, language)
+        for place in _stressed(said)
+    ]
     return tuple(dict.fromkeys(found))
 
 
 def _merged(sounds: list[str]) -> Sounds:
-    """Return the sounds with two notations of the dictionary unified: *here* and *fear*, *fire* and *wire*."""
+    """Return the sounds with notations of the dictionary unified: *here* and *fear*, *fire* and *wire*, weak *-en* and *-in*."""
+    for i, pair in enumerate(pairwise(sounds)):
+        if i and pair[0] == "IH" and pair[1] in _AFTER_WEAK:
+            sounds[i] = "AH"
     same = {("IY", "R"): "IH", ("ER", "AY"): "R", ("ER", "AW"): "R"}
     with_next = [same.get(pair, pair[0]) for pair in pairwise([*sounds, ""])]
     return tuple(same.get((sound, before), sound) for before, sound in pairwise(["", *with_next]))
 
 
-def rhyme_key(word: str) -> str:
+def rhyme_key(word: str, language: str = "en") -> str:
     """Return the sounds of a word from its last stressed vowel on, such as ``"AY T"`` for *tonight*.
 
-    Words with equal keys are perfect rhymes, or the same word. Empty for words without a pronunciation (other scripts, digits).
+    Words with equal keys are perfect rhymes, or the same word. Empty for words without a pronunciation (other scripts, digits)
+    and for words without stress (*the*).
     """
-    found = _endings(word)
+    found = _endings(_plain(word), language)
     return " ".join(found[0]) if found else ""
 
 
-def rhymes(a: str, b: str) -> Rhyme:
-    """Return the quality of the rhyme of two words, the best over their pronunciations; `Rhyme.NONE` for the same word.
+def rhymes(a: str, b: str, language: str = "en") -> Rhyme:
+    """Return the grade of the rhyme of two words, the best over their pronunciations; `Rhyme.NONE` for the same word.
 
     Examples
     --------
     >>> rhymes("night", "light"), rhymes("time", "mine"), rhymes("time", "light")
-    (<Rhyme.PERFECT: 3>, <Rhyme.SLANT: 2>, <Rhyme.ASSONANCE: 1>)
+    (<Rhyme.PERFECT: 3>, <Rhyme.NEAR: 2>, <Rhyme.ASSONANCE: 1>)
     >>> rhymes("night", "night")
     <Rhyme.NONE: 0>
     """
-    return _rhymes(*sorted((text.key(a), text.key(b))), a, b)
+    return _rhymes(*sorted((_plain(a), _plain(b))), language)
 
 
 @lru_cache(maxsize=262144)
-def _rhymes(key_a: str, key_b: str, a: str, b: str) -> Rhyme:
-    if key_a == key_b:
+def _rhymes(a: str, b: str, language: str) -> Rhyme:
+    if text.key(a) == text.key(b):
         return Rhyme.NONE
-    return max((_grade(x, y) for x in _endings(a) for y in _endings(b)), default=Rhyme.NONE)
+    ends_a, ends_b = _endings(a, language), _endings(b, language)
+    return max((_grade(x, y, language) for x in ends_a for y in ends_b), default=Rhyme.NONE)
 
 
-def _grade(a: Sounds, b: Sounds) -> Rhyme:
-    """Return the quality of the rhyme of two endings."""
+def _grade(a: Sounds, b: Sounds, language: str) -> Rhyme:
+    """Return the grade of the rhyme of two endings."""
     if a == b:
         return Rhyme.PERFECT
-    if _weak_ending(a, b):
-        return Rhyme.SLANT
+    if language == "en" and _weak_ending(a, b):
+        return Rhyme.NEAR
     (vowels_a, rest_a), (vowels_b, rest_b) = _parts(a), _parts(b)
-    if len(vowels_a) != len(vowels_b) or _ALIKE.get(vowels_a[0], vowels_a[0]) != _ALIKE.get(vowels_b[0], vowels_b[0]):
+    if language in _ELIDING and vowels_a == vowels_b:
+        return Rhyme.NEAR
+    if len(vowels_a) != len(vowels_b):
         return Rhyme.NONE
-    alike = vowels_a[1:] == vowels_b[1:] and rest_a[:-1] == rest_b[:-1] and _close(a, b)
-    return Rhyme.SLANT if alike else Rhyme.ASSONANCE
+    if vowels_a[0] != vowels_b[0]:
+        families = _ALIKE.get(f"{language} before r" if language == "en" and rest_a[0][:1] == ("R",) else language, ())
+        one_family = any({vowels_a[0], vowels_b[0]} <= set(family.split()) for family in families)
+        alike = vowels_a[1:] == vowels_b[1:] and rest_a == rest_b and one_family
+        return Rhyme.NEAR if alike else Rhyme.NONE
+    differing = [_close(x, y) for x, y in zip(rest_a[:-1], rest_b[:-1], strict=True) if x != y]
+    if rest_a[-1] != rest_b[-1]:
+        differing.append(_close(rest_a[-1], rest_b[-1]) or _one_more(rest_a[-1], rest_b[-1]))
+    return Rhyme.NEAR if vowels_a == vowels_b and differing == [True] else Rhyme.ASSONANCE
 
 
-def _parts(sounds: Sounds) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return the vowels, and the consonant families after each."""
+def _is_vowel(sound: str) -> bool:
+    return sound in pronunciation.VOWELS or sound.islower()
+
+
+def _parts(sounds: Sounds) -> tuple[list[str], list[Sounds]]:
+    """Return the vowels, weak ones as one, and the consonants after each."""
     vowels: list[str] = []
-    rest: list[tuple[str, ...]] = []
+    rest: list[Sounds] = []
     for sound in sounds:
-        if sound in VOWELS:
-            vowels.append(_ALIKE.get(sound, sound) if vowels else sound)
+        if _is_vowel(sound):
+            vowels.append("AH" if vowels and sound in _WEAK else sound)
             rest.append(())
         else:
-            rest[-1] = (*rest[-1], _FAMILY.get(sound, sound))
+            rest[-1] = (*rest[-1], sound)
     return vowels, rest
 
 
 def _close(a: Sounds, b: Sounds) -> bool:
-    """Return whether the consonants after the last vowel have the same families, up to one additional ending."""
-    x, y = sorted((_tail(a), _tail(b)), key=len)
-    family = [_FAMILY.get(sound, sound) for sound in x]
-    if len(x) == len(y):
-        return family == [_FAMILY.get(sound, sound) for sound in y]
-    return len(y) == len(x) + 1 and y[-1] in _ENDINGS and x == y[:-1]
+    """Return whether two groups of consonants differ in one consonant, and there in one feature only."""
+    return len(a) == len(b) and [(x, y) in _CLOSE for x, y in zip(a, b, strict=True) if x != y] == [True]
 
 
-def _tail(sounds: Sounds) -> list[str]:
-    """Return the consonants after the last vowel."""
-    last = max(i for i, sound in enumerate(sounds) if sound in VOWELS)
-    return list(sounds[last + 1 :])
+def _one_more(a: Sounds, b: Sounds) -> bool:
+    """Return whether one of two final groups has an ending more than the other: *line* and *lines*, *go* and *goes*."""
+    x, y = sorted((a, b), key=len)
+    return len(y) == len(x) + 1 and y[:-1] == x and y[-1] in (_ENDINGS if x else {"Z", "D"})
 
 
 def _weak_ending(a: Sounds, b: Sounds) -> bool:
     """Return whether both end in one open vowel, stressed or not: *me* and *baby*, *go* and *tomorrow*."""
     return a[-1] == b[-1] and a[-1] in _OPEN and (len(a) == 1) != (len(b) == 1)
+
+
+def rhyming(
+    word: str,
+    language: str = "en",
+    at_least: Rhyme = Rhyme.PERFECT,
+    *,
+    vocabulary: Iterable[str] | None = None,
+    syllables: int = 1,
+) -> list[str]:
+    """Return the words that rhyme with a word, better rhymes first, and then in the order of the vocabulary.
+
+    Parameters
+    ----------
+    at_least
+        The lowest grade.
+    vocabulary
+        Words to choose from, the most frequent first: by default common words of English, and no words of other languages.
+    syllables
+        How many syllables at the end must agree (`agreeing_syllables`): 2 and more give multi-syllable rhymes.
+    """
+    plain = _plain(word)
+    if vocabulary is None:
+        firsts = {ending[0] for ending in _endings(plain, language)}
+        firsts |= {
+            v for a in firsts for family in sum(_ALIKE.values(), ()) if a in family.split() for v in family.split()
+        }
+        index = _vocabulary(language)
+        places = sorted({place for first in (firsts if plain else ()) for place in index.get(first, ())})
+        words = list(pronunciation.common())
+        vocabulary = [words[place] for place in places]
+    found = []
+    for other in vocabulary:
+        grade = rhymes(plain, other, language)
+        if grade >= at_least and (syllables < 2 or agreeing_syllables(word, other, language) >= syllables):
+            found.append((-grade, other))
+    return [other for _, other in sorted(found, key=lambda each: each[0])]
+
+
+@lru_cache(maxsize=8)
+def _vocabulary(language: str) -> dict[str, list[int]]:
+    """Return the places of common words by the vowels from which they can rhyme."""
+    found: dict[str, list[int]] = {}
+    for place, word in enumerate(pronunciation.common() if language == "en" else ()):
+        for ending in _endings(word, language):
+            found.setdefault(ending[0], []).append(place)
+    return found
+
+
+def agreeing_syllables(a: str, b: str, language: str = "en") -> int:
+    """Return how many syllables at the ends of two words or phrases rhyme, at least nearly: the multi-syllable rhyme of rap.
+
+    Vowels must be equal (weak ones count as equal), and the final consonants close. 0 without a stressed vowel among these
+    syllables, and for the same words.
+    """
+    if text.key(a) == text.key(b):
+        return 0
+    first, second = (_syllables_from_the_end(phrase, language) for phrase in (a, b))
+    found = 0
+    for n, ((vowel, digit, after), (other, other_digit, other_after)) in enumerate(zip(first, second, strict=False)):
+        near = n or after == other_after or _close(after, other_after) or _one_more(after, other_after)
+        weak = digit == other_digit == "0" and language == "en" and {vowel, other} <= _WEAK
+        if not (near and (vowel == other or weak)):
+            break
+        found = n + 1 if "0" not in (digit, other_digit) else found
+    return found
+
+
+def _syllables_from_the_end(phrase: str, language: str) -> Iterator[tuple[str, str, Sounds]]:
+    """Yield vowel, stress and the consonants up to the next vowel, from the last syllable of a phrase backwards."""
+    said = [sound for word in text.words(phrase) for sound in (pronunciations(word, language) or ((),))[0]]
+    after: Sounds = ()
+    for sound in reversed(said):
+        if sound[-1].isdigit():
+            yield sound[:-1], sound[-1], after
+            after = ()
+        else:
+            after = (sound, *after)
+
+
+def internal_rhymes(
+    lines: Sequence[str], language: str = "en", at_least: Rhyme = Rhyme.NEAR
+) -> list[tuple[tuple[int, int], tuple[int, int], Rhyme]]:
+    """Return the rhymes inside lines: two words of one line, or of two successive ones where at least one is not at the end.
+
+    Each rhyme is the place (line, word) of both words, and its grade. Function words are left out.
+    """
+    light = languages.FUNCTION_WORDS.get(language, frozenset())
+    split = [text.words(line) for line in lines]
+    placed = [
+        (i, j, word)
+        for i, words in enumerate(split)
+        for j, word in enumerate(words)
+        if word not in light and len(word) > 1
+    ]
+    found = []
+    for n, (i, j, word) in enumerate(placed):
+        for k, m, other in placed[n + 1 :]:
+            if k > i + 1:
+                break
+            ends = j == len(split[i]) - 1 and m == len(split[k]) - 1
+            if not ends and (grade := rhymes(word, other, language)) >= at_least:
+                found.append(((i, j), (k, m), grade))
+    return found
 
 
 def last_word(line: str) -> str:
@@ -177,27 +335,50 @@ def last_word(line: str) -> str:
     return found[-1] if found else ""
 
 
-def syllables(word: str) -> int:
-    """Return the number of syllables of a word by the dictionary, else by `lyrist.text.syllables`."""
-    return _syllables(word.lower().replace("’", "'"))
+def syllables(word: str, language: str = "en") -> int | None:
+    """Return the number of syllables of a word; None in a language or script without rules."""
+    beats = _beats(_plain(word), language)
+    return None if beats is None else len(beats)
+
+
+def line_syllables(line: str, language: str = "en") -> int | None:
+    """Return the number of syllables of a line as they are sung; None in a language or script without rules."""
+    beats = stress(line, language)
+    return None if beats is None else len(beats)
+
+
+@lru_cache(maxsize=4096)
+def stress(line: str, language: str = "en") -> str | None:
+    """Return the stress of each syllable of a line, 1 or 0; None in a language or script without rules.
+
+    Function words of one syllable have no stress.
+
+    Examples
+    --------
+    >>> stress("The water is wide tonight")
+    '0100101'
+    """
+    found = [_beats(_plain(word), language) for word in text.words(unicodedata.normalize("NFC", line))]
+    return None if language not in languages.SUPPORTED or None in found else "".join(filter(None, found))
 
 
 @lru_cache(maxsize=65536)
-def _syllables(word: str) -> int:
-    look = _dictionary()
-    found = look(word) if look else None
-    return sum(sound[-1].isdigit() for sound in found[0].split()) if found else text.syllables(word)
+def _beats(word: str, language: str) -> str | None:
+    """Return the stress of each syllable of a word."""
+    if language not in languages.SUPPORTED or not languages.is_latin(word):
+        return None
+    if word.isdecimal():
+        return stress(pronunciation.spelt(int(word))) if language == "en" and len(word) < 7 else None
+    said = (_pronunciations(word, language) or ((),))[0]
+    stressed = _stressed(said)
+    beats = "".join("01"[i in stressed or said[i].endswith("1")] for i in _places(said)) or "0"
+    return "0" if len(beats) == 1 and word in languages.FUNCTION_WORDS.get(language, ()) else beats
 
 
-def line_syllables(line: str) -> int:
-    """Return the number of syllables in a line."""
-    return sum(syllables(word) for word in text.words(line))
-
-
-def scheme(lines: Sequence[str], at_least: Rhyme = Rhyme.SLANT) -> str:
+def scheme(lines: Sequence[str], at_least: Rhyme = Rhyme.NEAR, language: str = "en") -> str:
     """Return the rhyme scheme of a stanza, one letter per line: ``"AABB"``.
 
-    A line gets the letter of the nearest previous line that rhymes with it with at least the quality ``at_least``, else a new
+    A line gets the letter of the nearest previous line that rhymes with it with at least the grade ``at_least``, else a new
     letter. Lines that end in the same word do not rhyme. After Z follow lower-case letters, then ``?``.
     """
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -205,7 +386,7 @@ def scheme(lines: Sequence[str], at_least: Rhyme = Rhyme.SLANT) -> str:
     found: list[str] = []
     used = 0
     for number, end in enumerate(ends):
-        near = (found[i] for i in reversed(range(number)) if rhymes(end, ends[i]) >= at_least)
+        near = (found[i] for i in reversed(range(number)) if rhymes(end, ends[i], language) >= at_least)
         letter = next(near, None)
         if letter is None:
             letter = letters[used] if used < len(letters) else "?"

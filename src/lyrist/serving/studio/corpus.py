@@ -185,7 +185,7 @@ def _song(song: dict[str, Any], sought: str) -> str:
     ]
     count = len(words(text))
     verses = lines(text)
-    beats = sum(line_syllables(line) for line in verses) / max(len(verses), 1)
+    beats = sum(line_syllables(line) or 0 for line in verses) / max(len(verses), 1)
     return (
         f'<article class="read" aria-label="The song"><header><h3 dir="auto">{isolated(song["title"] or "without a title")}</h3>'
         f'<p class="how">{isolated(song["artist"] or "nobody named")} · {" · ".join(kept)}</p></header>'

@@ -131,7 +131,7 @@ def drawn(draft: Draft, *, busy: bool = False, locks: bool = True, to_come: Sequ
         rows.append(
             f'<li class="line{" fast" if number in draft.standing else ""}">{lock}'
             f'<span class="words" dir="auto">{words}{caret}</span>{_letter(letters[number])}'
-            f'<span class="beats" title="syllables">{line_syllables(line)}</span></li>'
+            f'<span class="beats" title="syllables">{line_syllables(line) or ""}</span></li>'
         )
     rows += [_WAITING if has_words else _GAP for has_words in to_come]
     return f'<ol class="song" aria-busy="{"true" if busy else "false"}">{"".join(rows)}</ol>'
