@@ -56,7 +56,7 @@ def common() -> dict[str, tuple[Sounds, ...]]:
     return found | SUNG
 
 
-_NUMBERS = re.findall(
+_NUMBERS: list[str] = re.findall(
     r"\w+",
     """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
     nineteen twenty thirty forty fifty sixty seventy eighty ninety""",
