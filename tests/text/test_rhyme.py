@@ -101,7 +101,7 @@ def test_what_the_dictionary_lacks_is_spelt_out() -> None:
     [
         ("cat", "K AE1 T"),
         ("hoped", "HH OW1 P T"),
-        ("wanted", "W AA1 N T IH0 D"),
+        ("wanted", "W AO1 N T IH0 D"),
         ("roses", "R OW1 Z IH0 Z"),
         ("sky", "S K AY1"),
     ],
