@@ -27,6 +27,7 @@ COMMANDS = {
 """The module of each command; the function has the command's name."""
 
 LISTINGS = {
+    "models": "lyrist.models.fetch",
     "recipes": "lyrist.studies.listing",
     "studies": "lyrist.studies.listing",
     "rules": "lyrist.corpus.cleaning.rules",

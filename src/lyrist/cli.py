@@ -79,6 +79,11 @@ HELP = {
     ),
     "recipes": Entry("Models", "List the models that can be fitted.", ("lyrist recipes", "lyrist recipes lstm")),
     "studies": Entry("Models", "List the named studies.", ("lyrist studies", "lyrist studies --json")),
+    "models": Entry(
+        "Models",
+        "List the known pretrained models, or fetch one.",
+        ("lyrist models", "lyrist models fetch smollm2"),
+    ),
     "rules": Entry("Models", "List the cleaning rules.", ("lyrist rules", "lyrist rules --json")),
     "classify": Entry(
         "Use",

@@ -35,6 +35,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
 PARTS = {
     "accelerate": ("accelerate", "neural"),
     "fastapi": ("FastAPI", "serve"),
+    "gguf": ("gguf", "smol"),
     "gradio": ("Gradio", "serve"),
     "huggingface_hub": ("huggingface_hub", "hf"),
     "peft": ("PEFT", "lora"),

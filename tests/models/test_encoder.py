@@ -88,7 +88,7 @@ def test_what_is_no_encoder_is_reported_with_the_way_out(
 ) -> None:
     if content is not None:
         (tmp_path / "config.json").write_text(content)
-    with pytest.raises(LyristError, match=r"Set --model to a folder"):
+    with pytest.raises(LyristError, match=r"name a folder with config\.json"):
         tokenizer(EncoderOptions(model=str(tmp_path)))
-    with pytest.raises(LyristError, match=r"Set --model to a folder"):
+    with pytest.raises(LyristError, match=r"name a folder with config\.json"):
         encoder(EncoderOptions(model=str(tmp_path)), Shape(12, 0, ("a", "b")))

@@ -10,6 +10,9 @@ What is opened may come from a stranger, so nothing of it is run (a test over th
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import math
 import os
 import urllib.error
@@ -18,14 +21,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import constants
 from safetensors import safe_open
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from lyrist import files
-from lyrist.errors import LyristError
-from lyrist.models.network import hushed
+from lyrist.errors import LyristError, needed_by
+from lyrist.models import fetch
+from lyrist.models.network import fast_bf16, hushed
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 WEIGHTS, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_config.json"
@@ -132,7 +144,8 @@ def pretrained_network(
 
     def read(place: Path | str, where: Mapping[str, Any]) -> PreTrainedModel:
         if "gguf_file" in where:
-            found = _network(kind, place, None, **where, **settings)
+            with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that cannot be turned off
+                found = _network(kind, place, None, **where, **settings)
             # Its weights are plain numbers now; saved as quantized they could not be opened again.
             found.hf_quantizer, found.is_quantized = None, False
             if hasattr(found.config, "quantization_config"):
@@ -158,6 +171,33 @@ def pretrained_tokenizer(name: str) -> Any:
         return AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False, **known, **where)
 
     return _named(name, read)
+
+
+def pretrained_causal(name: str, device: str = "cpu") -> tuple[PreTrainedModel, Any, dict[str, Any]]:
+    """Return a pretrained causal language model, its tokenizer, and its card.
+
+    Parameters
+    ----------
+    name
+        A known model in the cache (see `lyrist.models.fetch`), a directory, a ``.gguf`` file, or a name on the hub.
+    device
+        The weights are bf16 if this device is fast at it, else float32.
+
+    Returns
+    -------
+    model, tokenizer, card
+        The card has at least ``name``; of a model in the cache also licence, source, revision and checksums.
+
+    Raises
+    ------
+    LyristError
+        It is not there, or cannot be opened; the message says what to do.
+    """
+    dtype = torch.bfloat16 if fast_bf16(torch.device(device)) else torch.float32
+    model: Any = pretrained_network(AutoModelForCausalLM, name, dtype=dtype)
+    card = Path(located(name)) / fetch.CARD
+    about = files.read_json(card, "a model in the cache") if card.is_file() else {"name": name}
+    return model.eval().to(device), pretrained_tokenizer(name), about
 
 
 def new_network(kind: Any, described: Mapping[str, Any]) -> PreTrainedModel:
@@ -270,34 +310,64 @@ def _no_pickle(name: str) -> str:
     )
 
 
+def located(name: str) -> str:
+    """Return the directory of a model in the cache, or of a run; of any other name, the name.
+
+    Raises
+    ------
+    LyristError
+        A known model is not in the cache.
+    """
+    if Path(name).exists():
+        inside = Path(name) / "model"
+        return str(inside if (Path(name) / "run.json").is_file() and inside.is_dir() else name)
+    if name in fetch.KNOWN or name.count("/") == 1:
+        if found := fetch.cached(name):
+            return str(found)
+        if name in fetch.KNOWN:
+            raise fetch.not_fetched(name)
+    return name
+
+
 def _named(name: str, read: Callable[[Path | str, Mapping[str, Any]], Any]) -> Any:
     """Read a folder, a GGUF file, or what was downloaded before; else download it, where the hub answers at all."""
+    name = located(name)
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")  # it would ask a service to convert pickles
     with hushed():
         try:
             if name.endswith(PICKLES):
                 raise ValueError(_no_pickle(name))
             if name.endswith(".gguf"):
+                with needed_by(f"The model {name}"):
+                    importlib.import_module("gguf")
                 return read(Path(name).parent, {"gguf_file": Path(name).name, "local_files_only": True})
             try:
                 return read(name, {"local_files_only": True})
             except (OSError, ValueError):
                 if Path(name).exists():
                     raise
-            if not _hub_answers():
+            if not hub_answers():
                 raise OSError("it was not downloaded before, and the Hugging Face hub cannot be reached")
             return read(name, {"local_files_only": False})
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, LyristError):
             raise
         except BaseException as error:  # the libraries raise anything, and tokenizers something that is no Exception
             raise LyristError(
-                f"No pretrained model '{name}' could be opened ({_reason(error)}). Set --model to a folder with config.json, "
-                f"model.safetensors and tokenizer.json; if this machine is offline, run 'hf download {name} --local-dir "
-                "FOLDER' on another one and copy the folder."
+                f"No pretrained model '{name}' could be opened ({_reason(error)}); {_way_out(name)}."
             ) from error
 
 
-def _hub_answers() -> bool:
+def _way_out(name: str) -> str:
+    """Return what to do about a model that was not opened."""
+    folder = "a folder with config.json, model.safetensors and tokenizer.json"
+    if Path(name).exists() or name.endswith(".gguf"):
+        return f"name {folder}, a .gguf file, or a known model: {', '.join(fetch.KNOWN)}"
+    if name.count("/") == 1 and not name.startswith((".", "/")):
+        return f"bring it with 'lyrist models fetch {name}' on a machine with a network and copy it, or name {folder}"
+    return f"name {folder}, OWNER/NAME on the Hugging Face hub, or a known model: {', '.join(fetch.KNOWN)}"
+
+
+def hub_answers() -> bool:
     """Ask once, for a few seconds: the hub's own client tries five times, for a minute, and says so each time."""
     if constants.HF_HUB_OFFLINE:
         return False

@@ -262,6 +262,14 @@ def reversed_in_length(states: Tensor, mask: Tensor) -> Tensor:
     return states.gather(1, order.unsqueeze(-1).expand_as(states))
 
 
+def fast_bf16(device: torch.device) -> bool:
+    """Return whether a device computes in bf16 faster than in float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_tile"))
+
+
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
     """Silence `transformers`: no progress bars and no messages except errors."""

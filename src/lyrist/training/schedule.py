@@ -175,11 +175,6 @@ def half_precision(wanted: str, device: torch.device) -> bool:
 
     On a CPU with bf16 instructions a recurrent network trains about twice as fast; without them it is much slower.
     """
-    import torch
+    from lyrist.models.network import fast_bf16
 
-    if wanted != "auto":
-        return wanted == "bf16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("avx512_bf16") or found.get("amx_tile"))
+    return fast_bf16(device) if wanted == "auto" else wanted == "bf16"

@@ -1,0 +1,18 @@
+"""A byte-level tokenizer for tiny pretrained models."""
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+END = "<|endoftext|>"
+
+
+def byte_tokenizer(texts: list[str], size: int = 290, special: tuple[str, ...] = (END,)) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer of ``texts``; the first special token is BOS, the last EOS."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False
+    )
+    made.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token=special[0], eos_token=special[-1])
