@@ -24,12 +24,18 @@ BOUNDED = settings(
     max_examples=25, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-MODELS = {"/v1/completions": "ngram", "/v1/classify": "genres", "/v1/score": "ngram"}
+MODELS = {
+    "/v1/completions": "ngram", "/v1/classify": "genres", "/v1/score": "ngram", "/v1/analyse": "ngram", "/v1/words": "ngram",
+}  # fmt: skip
+READ = (
+    "/v1/models", "/v1/models/{name}", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons",
+    "/healthz", "/metrics",
+)  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/{name}", *MODELS, "/healthz", "/metrics"])
+@pytest.mark.parametrize("path", [*READ, *MODELS])
 def test_every_answer_is_one_that_is_described(server: Running, path: str) -> None:
     described = schemathesis.openapi.from_dict(server.http.get("/openapi.json").json())
     described.config.update(base_url=server.url)
@@ -48,6 +54,10 @@ def test_every_answer_is_one_that_is_described(server: Running, path: str) -> No
             _reasonable(case.body, MODELS[path])
         if "name" in case.path_parameters and len(str(case.path_parameters)) % 2:
             case.path_parameters["name"] = "ngram"
+        if "model" in case.query and len(str(case.query)) % 4:
+            case.query["model"] = "ngram"
+        if "number" in case.path_parameters and len(str(case.query)) % 2:
+            case.path_parameters["number"] = 5
         statuses.add(case.call_and_validate(checks=CHECKS, timeout=120).status_code)
 
     ask()
@@ -62,5 +72,7 @@ def _reasonable(body: dict[str, Any], model: str) -> None:
     if model == "genres" and len(str(body)) % 2:
         body.pop("pictures", None)
         body["texts"] = "the river runs away from us"
+    if "sections" in body and len(str(body)) % 3:
+        body.pop("text", None)
     if model == "ngram" and isinstance(body.get("max_tokens"), int | type(None)) and "prompt" in body:
         body["max_tokens"] = 5

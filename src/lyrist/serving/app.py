@@ -27,8 +27,9 @@ from lyrist.serving import schemas
 from lyrist.serving.access import AccessControl, ServerSettings
 from lyrist.serving.completions import complete, conditions
 from lyrist.serving.inferenceengine import CONTENT_TYPE, InferenceEngine
+from lyrist.serving.lookups import add_lookups, song_found
 from lyrist.serving.modelregistry import ServedModel
-from lyrist.serving.responses import ApiError, answers, as_api_error, loads, phrase
+from lyrist.serving.responses import ApiError, answers, as_api_error, known, loads, phrase
 from lyrist.serving.schemas import (
     Classified,
     ClassifyRequest,
@@ -38,7 +39,6 @@ from lyrist.serving.schemas import (
     Scored,
     ScoreRequest,
     Scores,
-    SongFound,
 )
 from lyrist.serving.workers import TextScore
 
@@ -47,7 +47,7 @@ LARGE = 2**16
 """Bytes of a body that is parsed in a thread, so that it does not block the event loop."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-ERRORS = (400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503, 504)
+ERRORS = (400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503, 504)
 
 
 EVENT = {
@@ -78,6 +78,7 @@ def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> Fa
     app.router.route_class = _Route
     app.state.engine, app.state.settings = engine, settings
     _add_api(app, engine)
+    add_lookups(app, engine)
     _add_operations(app, engine)
     for kind in (RequestValidationError, HTTPException, LyristError, ApiError):
         app.add_exception_handler(kind, _answered)
@@ -105,13 +106,14 @@ def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
     @app.get("/v1/models", operation_id="listModels", tags=["models"])
     async def models() -> schemas.Models:
         """List the served runs."""
-        return schemas.Models(data=[model_entry(served) for served in engine.models.items.values()])
+        entries = lambda: [model_entry(engine, served) for served in engine.models.items.values()]  # noqa: E731
+        return schemas.Models(data=await run_in_threadpool(entries))
 
     @app.get("/v1/models/{name:path}", operation_id="retrieveModel", tags=["models"])
     async def model(name: str) -> schemas.Model:
         """Describe a served run."""
-        _known(engine, name)
-        return model_entry(engine.models.items[name])
+        known(engine.models.items, name)
+        return await run_in_threadpool(model_entry, engine, engine.models.items[name])
 
     @app.post(
         "/v1/completions", operation_id="createCompletion", tags=["writing"], response_model=schemas.Completion,
@@ -119,19 +121,19 @@ def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
     )  # fmt: skip
     async def completions(body: schemas.CompletionRequest, request: Request) -> Any:
         """Write songs, with or without constraints; with `stream` as server-sent events."""
-        _known(engine, body.model)
+        known(engine.models.items, body.model)
         return await complete(engine, request, body)
 
     @app.post("/v1/classify", operation_id="classify", tags=["labels"])
     async def classify(body: schemas.ClassifyRequest, request: Request) -> schemas.Classified:
         """Classify lyrics or pictures, with explanations on request."""
-        _known(engine, body.model)
+        known(engine.models.items, body.model)
         return await classify_items(engine, request, body)
 
     @app.post("/v1/score", operation_id="score", tags=["scores"])
     async def score(body: schemas.ScoreRequest, request: Request) -> schemas.Scores:
         """Return the bits per byte of lyrics under a writer, and their overlap with its training songs."""
-        _known(engine, body.model)
+        known(engine.models.items, body.model)
         return await score_texts(engine, request, body)
 
 
@@ -148,17 +150,6 @@ def _add_operations(app: FastAPI, engine: InferenceEngine) -> None:
     async def metrics() -> Response:
         """Return the metrics in Prometheus' text format."""
         return Response(engine.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
-
-
-def _known(engine: InferenceEngine, name: str) -> None:
-    if name not in engine.models.items:
-        shown = name.encode("utf-8", "replace").decode()[:100]
-        raise ApiError(
-            404,
-            f"There is no model '{shown}'; GET /v1/models lists the models.",
-            param="model",
-            code="model_not_found",
-        )
 
 
 async def _answered(_: Request, error: Exception) -> JSONResponse:
@@ -238,12 +229,14 @@ def _described(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def model_entry(served: ServedModel) -> Model:
+def model_entry(engine: InferenceEngine, served: ServedModel) -> Model:
     """Return the description of a served run."""
+    corpus = engine.corpora.get(served.name)
+    language = None if corpus is None else corpus.language
     return Model(
-        id=served.name, created=int((served.path / "run.json").stat().st_mtime), task=served.task,
-        recipe=served.recipe, conditions={c: list(values) for c, values in served.conditions.items()},
-        labels=list(served.labels),
+        id=served.name, created=served.created, task=served.task, recipe=served.recipe,
+        conditions={c: list(values) for c, values in served.conditions.items()}, labels=list(served.labels),
+        corpus=corpus is not None and corpus.available, language=language, changed=served.changed,
     )  # fmt: skip
 
 
@@ -308,9 +301,9 @@ def _scored(index: int, one: TextScore) -> Scored:
 
 
 def _originality(copied: Copied) -> Originality:
-    song: Any = copied.song
+    song = copied.song
     return Originality(
         longest_run=copied.longest_run, words=copied.words,
-        song=None if song is None else SongFound(id=song.id, title=song.title, artist=song.artist),
+        song=None if song is None else song_found(song),
         shares={str(n): share for n, share in copied.shares.items()},
     )  # fmt: skip

@@ -10,15 +10,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
-from lyrist.generation.write import index_of
 from lyrist.serving import workers
+from lyrist.serving.corpora import corpora
 from lyrist.serving.modelregistry import ModelRegistry, ServedModel
 from lyrist.serving.requests import (
     AdmissionGate,
@@ -31,6 +31,8 @@ from lyrist.serving.requests import (
 )
 from lyrist.serving.songworker import GenerationRequest, GenerationWorker, ServedSong, own_tokenizer, write_constrained
 from lyrist.serving.workers import BatchJob, BatchWorker, TextScore
+
+Answer = TypeVar("Answer")
 
 FORM_LINES = 400
 """Maximum lines of a form."""
@@ -67,12 +69,13 @@ class InferenceEngine:
         self._gate = AdmissionGate(self.limits.queue)
         self._deadline: float | None = None  # of the requests in progress, once nothing new is admitted
         self.metrics.inside(lambda: self._gate.inside)
-        self._indices: dict[str, Index | None] = {}
-        self._indexing = threading.Lock()
+        self.corpora = corpora({served.name: served.run for served in models.of("classify", "write")})
         self._generators: dict[str, GenerationWorker] = {}
         self._workers: dict[tuple[str, str], BatchWorker[Any]] = {}
         for served in models.items.values():
             self._start_workers(served)
+        for kind in ("lookup", "corpus"):
+            self._workers["", kind] = BatchWorker(kind, workers.lookup_work, 1)
 
     # Writing.
 
@@ -107,7 +110,7 @@ class InferenceEngine:
         served, constrained = self.models.get(name, "write"), request.config.plan() is not None
         self._check_write(request)
         served.model.checked(request.conditions)
-        pending: PendingRequest[tuple[ServedSong, ...]] = self._admit(served, "write", cancelled)
+        pending: PendingRequest[tuple[ServedSong, ...]] = self._admit(name, "write", cancelled)
         pending.future.add_done_callback(lambda future: self._count_tokens(name, future))
         if constrained:
             self._workers[name, "compose"].put(BatchJob(pending, request))
@@ -166,12 +169,12 @@ class InferenceEngine:
         cancelled: threading.Event | None = None,
     ) -> PendingRequest[list[Label]]:  # fmt: skip
         """Submit lyrics to classify; see `classify`."""
-        served = self.models.get(name, "classify")
+        self.models.get(name, "classify")
         self._check_texts(texts)
         if explain:
             check_count("texts with explain", len(texts), self.limits.explained)
         check_text("artist", artist or "", 1_000)
-        pending: PendingRequest[list[Label]] = self._admit(served, "classify", cancelled)
+        pending: PendingRequest[list[Label]] = self._admit(name, "classify", cancelled)
         job = workers.ClassifyJob(tuple(texts), artist or "", explain)
         self._workers[name, "classify"].put(BatchJob(pending, job, len(texts)))
         return pending
@@ -186,9 +189,9 @@ class InferenceEngine:
         self, name: str, images: Sequence[bytes], *, cancelled: threading.Event | None = None
     ) -> PendingRequest[list[dict[str, float]]]:
         """Submit pictures to classify; see `classify_picture`."""
-        served = self.models.get(name, "picture")
+        self.models.get(name, "picture")
         check_count("pictures", len(images), self.limits.texts)
-        pending: PendingRequest[list[dict[str, float]]] = self._admit(served, "picture", cancelled)
+        pending: PendingRequest[list[dict[str, float]]] = self._admit(name, "picture", cancelled)
         self._workers[name, "picture"].put(BatchJob(pending, tuple(images), len(images)))
         return pending
 
@@ -211,9 +214,31 @@ class InferenceEngine:
         for text in (given or {}).values():
             check_text("condition", text, 1_000)
         served.model.checked(given)
-        pending: PendingRequest[list[TextScore]] = self._admit(served, "score", cancelled)
+        pending: PendingRequest[list[TextScore]] = self._admit(name, "score", cancelled)
         job = workers.ScoreJob(tuple(texts), dict(given or {}))
         self._workers[name, "score"].put(BatchJob(pending, job, len(texts)))
+        return pending
+
+    # Lookups.
+
+    def submit_lookup(
+        self, kind: str, function: Callable[[], Answer], *, model: str = "", cancelled: threading.Event | None = None
+    ) -> PendingRequest[Answer]:
+        """Submit a function that needs no model, such as the analysis of a song; one at a time of each kind.
+
+        Parameters
+        ----------
+        kind
+            ``lookup`` for what takes milliseconds, ``corpus`` for what may read a whole corpus.
+        function
+            Called in the thread of this kind.
+        model
+            The run that it is about, for the metrics.
+        cancelled
+            Set this event to cancel the request.
+        """
+        pending: PendingRequest[Answer] = self._admit(model, kind, cancelled)
+        self._workers["", kind].put(BatchJob(pending, function))
         return pending
 
     def index(self, name: str) -> Index | None:
@@ -221,14 +246,11 @@ class InferenceEngine:
 
         The index is built on first use, which takes a minute for a million songs, and then kept.
         """
-        served = self.models.get(name, "write")
-        with self._indexing:
-            if name not in self._indices:
-                try:
-                    self._indices[name] = index_of(served.run)
-                except LyristError:
-                    self._indices[name] = None
-            return self._indices[name]
+        self.models.get(name, "write")
+        try:
+            return self.corpora[name].index()
+        except LyristError:
+            return None
 
     # Admission, start and shutdown.
 
@@ -257,15 +279,15 @@ class InferenceEngine:
         for number, text in enumerate(texts, 1):
             check_text(f"text {number}", text, self.limits.characters)
 
-    def _admit(self, served: ServedModel, kind: str, cancelled: threading.Event | None) -> PendingRequest[Any]:
+    def _admit(self, model: str, kind: str, cancelled: threading.Event | None) -> PendingRequest[Any]:
         pending: PendingRequest[Any] = PendingRequest(self.limits.seconds, cancelled)
         try:
             self._gate.enter(pending)
         except LyristError:
-            self.metrics.left(served.name, kind, "refused", 0.0)
+            self.metrics.left(model, kind, "refused", 0.0)
             raise
         pending.future.add_done_callback(
-            lambda future: self.metrics.left(served.name, kind, _outcome(future), pending.seconds - pending.left)
+            lambda future: self.metrics.left(model, kind, _outcome(future), pending.seconds - pending.left)
         )
         return pending
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.evaluation.evaluate_images import open_pictures
-from lyrist.training.runs import Run, open_run
+from lyrist.serving.requests import Unavailable
+from lyrist.training.runs import MARKER, Run, open_run
 
 Task = Literal["classify", "write", "picture"]
 
@@ -35,6 +36,25 @@ class ServedModel:
     """Classes of a classifier."""
     model: Any
     """The fitted classifier, the `Writer` or the `PictureModel`."""
+    stamp: tuple[int, ...] = ()
+    """Identity of its ``run.json`` when it was opened."""
+
+    @property
+    def created(self) -> int:
+        """Seconds since 1970 at which the run was saved."""
+        return self.stamp[-1] // 10**9 if self.stamp else 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run was moved, removed or replaced since it was opened; the opened model still answers."""
+        return self.stamp != _stamp(self.path)
+
+    def check_unchanged(self) -> None:
+        """Raise `Unavailable` if files of the run can no longer be read as they were."""
+        if self.changed:
+            raise Unavailable(
+                f"The run '{self.name}' was moved, removed or replaced since the server opened it; start the server again."
+            )
 
     @property
     def recipe(self) -> str:
@@ -88,21 +108,30 @@ class ModelRegistry:
 
 def _opened(name: str, path: Path) -> ServedModel:
     run = open_run(path)
-    task = run.info["task"]
+    task, stamp = run.info["task"], _stamp(path)
     if task == "write":
         writer = run.writer
         writer.model.eval()
-        return ServedModel(name, path, run, "write", dict(writer.conditions), (), writer)
+        return ServedModel(name, path, run, "write", dict(writer.conditions), (), writer, stamp)
     if task == "picture":
         model = open_pictures(run)
         if model.is_autoencoder:
             raise LyristError(
                 f"{path} is an autoencoder, which has no classes; serve an autoencoder-classifier trained on it."
             )
-        return ServedModel(name, path, run, "picture", {}, tuple(model.classes_), model)
+        return ServedModel(name, path, run, "picture", {}, tuple(model.classes_), model, stamp)
     if task == "classify":
-        return ServedModel(name, path, run, "classify", {}, tuple(str(c) for c in run.model.classes_), run.model)
+        return ServedModel(name, path, run, "classify", {}, tuple(str(c) for c in run.model.classes_), run.model, stamp)
     raise LyristError(f"{path} is a run of the task '{task}', which this version of Lyrist cannot serve.")
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what identifies the file ``run.json`` of a run; empty if it cannot be read."""
+    try:
+        found = (path / MARKER).stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _names(folders: list[Path]) -> list[str]:

@@ -105,6 +105,10 @@ class TimedOut(LyristError):  # noqa: N818
         )
 
 
+class Unavailable(LyristError):  # noqa: N818
+    """Something that the request needs, such as the corpus of a model, is not available."""
+
+
 class PendingRequest(Generic[Answer]):
     """An admitted request and its future answer."""
 

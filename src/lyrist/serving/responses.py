@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Container, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from lyrist.errors import LyristError
-from lyrist.serving.requests import Busy, Cancelled, Closing, PendingRequest, TimedOut
+from lyrist.serving.requests import Busy, Cancelled, Closing, PendingRequest, TimedOut, Unavailable
 
 Answer = TypeVar("Answer")
 
@@ -31,6 +31,7 @@ TYPES = {
     404: ("invalid_request_error", "not_found"),
     405: ("invalid_request_error", "method_not_allowed"),
     408: ("invalid_request_error", "request_timeout"),
+    409: ("invalid_request_error", "unavailable"),
     413: ("invalid_request_error", "request_too_large"),
     415: ("invalid_request_error", "unsupported_media_type"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
@@ -78,6 +79,8 @@ def as_api_error(error: BaseException) -> ApiError:
         return ApiError(429, str(error), headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, Closing):
         return ApiError(503, str(error), headers={"Retry-After": "5"})
+    if isinstance(error, Unavailable):
+        return ApiError(409, str(error))
     if isinstance(error, TimedOut | Cancelled):
         return ApiError(504 if isinstance(error, TimedOut) else 499, str(error))
     if isinstance(error, LyristError):
@@ -92,11 +95,19 @@ def as_api_error(error: BaseException) -> ApiError:
 def _validation_error(error: RequestValidationError) -> ApiError:
     """Return the first validation error of a body."""
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "str", "list[str]")]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "str", "list[str]")]
     param = ".".join(place).encode("utf-8", "replace").decode() or None
     reason = str(first["msg"]).removeprefix("Value error, ")
     message = f"{param}: {reason}" if param else reason
     return ApiError(400, message, param=param, code=str(first["type"]))
+
+
+def known(models: Container[str], name: str) -> None:
+    """Raise an error with the status 404 unless a model is served."""
+    if name not in models:
+        shown = name.encode("utf-8", "replace").decode()[:100]
+        message = f"There is no model '{shown}'; GET /v1/models lists the models."
+        raise ApiError(404, message, param="model", code="model_not_found")
 
 
 def phrase(status: int) -> str:

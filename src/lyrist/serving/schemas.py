@@ -199,6 +199,12 @@ class Model(BaseModel):
     recipe: str
     conditions: dict[str, list[str]]
     labels: list[str]
+    corpus: bool = Field(description="Whether the corpus that it was trained on can be read.")
+    language: str | None = Field(description="Most frequent language of its corpus.")
+    changed: bool = Field(
+        description="Whether its directory was moved, removed or replaced since the server opened it. The model that was "
+        "opened still answers; what is read from the directory is refused with 409."
+    )
 
 
 class Models(BaseModel):
@@ -206,6 +212,204 @@ class Models(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[Model]
+
+
+class SectionLines(Strict):
+    """A section of a song."""
+
+    name: str = ""
+    lines: list[str]
+
+
+class AnalyseRequest(Strict):
+    """A song to analyse: `text`, or `sections`."""
+
+    text: str | None = Field(
+        None, description="Empty lines separate sections; a line in square brackets names the next one."
+    )
+    sections: list[SectionLines] | None = None
+    language: str | None = Field(None, description="Code of the language; by default it is detected.")
+    model: str | None = Field(None, description="A model in whose training songs copied runs of words are looked up.")
+    rhyme: str | None = Field(None, description="Requested rhyme scheme of a section, such as AABB.")
+    syllables: int | None = Field(None, ge=1, le=40, description="Requested syllables of each line.")
+
+
+class CopiedRun(BaseModel):
+    """The part in one line of a run of words from a training song."""
+
+    start: int
+    end: int
+    words: int = Field(description="Words of the whole run, which may continue in the next lines.")
+    source: SongFound
+
+
+class LineRhyme(BaseModel):
+    """The rhyme of a line within its section."""
+
+    letter: str | None = Field(description="None for an empty line.")
+    grade: Literal["perfect", "near"] | None = Field(description="The best rhyme with a line of the same letter.")
+    met: bool | None = Field(description="Whether it rhymes as the requested scheme says; None for a first line.")
+
+
+class AnalysedLine(BaseModel):
+    """A line with what was measured."""
+
+    text: str
+    syllables: int | None = Field(description="None if they are not measured in this language.")
+    stress: str | None = Field(description="A digit for each syllable: 1 stressed, 0 unstressed; None if not known.")
+    rhyme: LineRhyme
+    syllables_met: bool | None = Field(description="Within one of the requested number; None without one.")
+    copied: list[CopiedRun]
+
+
+class AnalysedSection(BaseModel):
+    """A section with its lines."""
+
+    name: str
+    lines: list[AnalysedLine]
+
+
+class Analysis(BaseModel):
+    """A song with what was measured."""
+
+    language: str
+    source: str = Field(description="Source of the pronunciations.")
+    copies: Literal["looked up", "indexing", "unavailable"] = Field(
+        description="Whether copied runs were looked up; the index of a corpus is built in the background at first."
+    )
+    sections: list[AnalysedSection]
+
+
+class WordsRequest(Strict):
+    """A word whose related words are looked up."""
+
+    model: str
+    word: str
+    limit: int | None = Field(None, ge=1, le=100)
+
+
+class Words(BaseModel):
+    """Related words in the training songs of a model."""
+
+    word: str
+    similar: list[str] = Field(description="Words with the same neighbours, the most similar first.")
+    together: list[str] = Field(description="Words that are in one line with it more often than chance.")
+
+
+class Counted(BaseModel):
+    """A genre or an artist with its number of songs."""
+
+    name: str
+    songs: int
+
+
+class CorpusEntry(BaseModel):
+    """A corpus of the served models."""
+
+    name: str
+    models: list[str]
+    songs: int | None = None
+    rows: int | None = Field(default=None, description="Rows of the tables that were read.")
+    splits: dict[str, int] = {}
+    languages: dict[str, int] = {}
+    genres: list[Counted] = []
+    artists: list[Counted] = []
+    problem: str | None = Field(default=None, description="Why it is not available.")
+
+
+class Corpora(BaseModel):
+    """The corpora of the served models."""
+
+    object: Literal["list"] = "list"
+    data: list[CorpusEntry]
+
+
+class SongRow(BaseModel):
+    """A song in a list."""
+
+    id: int
+    title: str | None
+    artist: str | None
+    genre: str | None
+    year: int | None
+    language: str | None
+    line: str = Field(description="The line of its lyrics with the search text, or empty.")
+
+
+class SongList(BaseModel):
+    """A page of songs."""
+
+    object: Literal["list"] = "list"
+    data: list[SongRow]
+    start: int
+    more: bool
+
+
+class SongCopy(BaseModel):
+    """A near-copy of a song."""
+
+    id: int
+    title: str | None
+    artist: str | None
+    kind: str
+    jaccard: float | None
+    split: str | None = Field(description="None: it was dropped.")
+
+
+class SongVersion(BaseModel):
+    """A song that contains another one, or that it contains."""
+
+    id: int
+    title: str | None
+    artist: str | None
+    split: str | None = Field(description="None: it was dropped.")
+    within: bool = Field(description="Whether this song contains the song of the page.")
+    containment: float
+
+
+class SongPage(BaseModel):
+    """A song of a corpus."""
+
+    id: int
+    title: str | None
+    artist: str | None
+    genre: str | None
+    year: int | None
+    language: str | None
+    lyrics: str
+    split: str
+    copies: list[SongCopy]
+    contained: list[SongVersion]
+    columns: dict[str, Any] = Field(description="Further columns of the table.")
+
+
+class RunResult(BaseModel):
+    """The test results of a model."""
+
+    model: str
+    recipe: str
+    target: str | None
+    conditions: list[str]
+    parameters: int | None
+    seconds: float | None
+    fingerprint: str | None
+    test: dict[str, Any] = Field(description="As in the file results.json of the run.")
+
+
+class Comparison(BaseModel):
+    """The models of a task."""
+
+    task: Literal["classify", "write", "picture"]
+    runs: list[RunResult]
+    pairs: list[str] = Field(description="What the paired tests found.")
+    notes: list[str] = Field(description="What makes them hard to compare.")
+
+
+class Comparisons(BaseModel):
+    """Test results by task."""
+
+    object: Literal["list"] = "list"
+    data: list[Comparison]
 
 
 class Problem(BaseModel):

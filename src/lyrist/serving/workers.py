@@ -124,6 +124,12 @@ def prepared(job: BatchJob[Any], cleaning: Cleaning) -> bool:
     return True
 
 
+def lookup_work(jobs: list[BatchJob[Callable[[], Any]]]) -> None:
+    """Call the functions of the jobs."""
+    for job in jobs:
+        job.pending.answer(job.payload())
+
+
 # Lyrics are classified.
 
 
