@@ -267,7 +267,9 @@ def test_health_and_figures_are_told(server: Running) -> None:
 def test_the_description_asks_nothing_of_the_network_and_names_every_path(server: Running) -> None:
     described = server.http.get("/openapi.json").json()
     assert set(described["paths"]) == {
-        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/classify", "/v1/score", "/healthz", "/metrics",
+        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/classify", "/v1/score", "/v1/analyse",
+        "/v1/words", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons", "/healthz",
+        "/metrics",
     }  # fmt: skip
     assert "422" not in json.dumps(described)
     assert server.http.get("/docs").status_code == 404

@@ -72,7 +72,7 @@ def _reasonable(body: dict[str, Any], model: str) -> None:
     if model == "genres" and len(str(body)) % 2:
         body.pop("pictures", None)
         body["texts"] = "the river runs away from us"
-    if "sections" in body and len(str(body)) % 3:
-        body.pop("text", None)
+    if ("text" in body or "sections" in body) and len(str(body)) % 3:
+        body |= {"language": None, "rhyme": None, "text": "the river", "sections": None}
     if model == "ngram" and isinstance(body.get("max_tokens"), int | type(None)) and "prompt" in body:
         body["max_tokens"] = 5

@@ -15,7 +15,7 @@ from lyrist.text import rhyme
 from lyrist.text.rhyme import Rhyme
 
 if TYPE_CHECKING:
-    from lyrist.evaluation.originality import Index, TrainingSong
+    from lyrist.evaluation.originality import Index, Passage, TrainingSong
 
 CERTAIN = 0.6
 """Score from which a detected language replaces the default: a draft of a few words is often mistaken."""
@@ -124,8 +124,9 @@ def analyse(
     """
     wanted = rhyme_scheme(scheme)
     lines = [line for section in sections for line in section.lines]
-    code = check_languages([language])[0] if language else _detected("\n".join(lines)) or default
-    copied = _copied(lines, index)
+    whole = "\n".join(lines).encode("utf-8", "replace").decode()  # half of a surrogate pair becomes a question mark
+    code = check_languages([language])[0] if language else _detected(whole) or default
+    copied = _copied(lines, [] if index is None else index.passages(whole, COPIED))
     found, done = [], 0
     for name, own in sections:
         letters, grades = _rhymes(own)
@@ -173,10 +174,10 @@ def _rhymes_met(lines: Sequence[str], scheme: str) -> list[bool | None]:
     return [next(each) if line.strip() else None for line in lines]
 
 
-def _copied(lines: Sequence[str], index: Index | None) -> list[tuple[CopiedRun, ...]]:
+def _copied(lines: Sequence[str], passages: Sequence[Passage]) -> list[tuple[CopiedRun, ...]]:
     """Return the copied runs of each line; a run over several lines has a part in each."""
     found: list[list[CopiedRun]] = [[] for _ in lines]
-    for passage in index.passages("\n".join(lines), COPIED) if index is not None else ():
+    for passage in passages:
         begin = 0
         for number, line in enumerate(lines):
             start, end = max(passage.start - begin, 0), min(passage.end - begin, len(line))
