@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from lyrist import progress
+from lyrist.corpus import trends
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.profile import find
@@ -148,6 +149,7 @@ def _write_tables(found: dict[str, Any], folder: Path, raw: bool) -> None:
             }
             for row in found["genres"]["profiles"]
         ],
+        "trends": trends.table_of(found["trends"]),
         "contained": found["contained"]["list"],
         "near_copies": [
             {"cluster": number, "cover": cluster["cover"], "jaccard": cluster["jaccard"], **song}

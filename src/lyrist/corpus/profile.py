@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lyrist import progress
+from lyrist.corpus import trends
 from lyrist.corpus.arrays import hashed
 from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.corpus.corpus import SPLITS, Corpus
@@ -60,8 +61,8 @@ class Measured:
     sections: dict[str, int]
     """Songs that have a section of each kind."""
     sample: pl.DataFrame
-    """By id: id, artist, genre, language, ``general`` (false: drawn for its artist) and ``tokens``, the words in lower
-    case."""
+    """By id: id, artist, genre, language, lyrics, ``general`` (false: drawn for its artist) and ``tokens``, the words in
+    lower case."""
 
 
 def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
@@ -81,7 +82,7 @@ def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
                     _count_kinds(batch["lyrics"], kinds)
                 named = {f"names {label}": mentions(pl.col("lyrics"), pl.col(label)) for label in NAMED}
                 read = _measured(batch.rename(kept).with_columns(split=pl.lit(split), **named), headers)
-                sampled.append(read.select("id", "tokens").filter(pl.col("id").is_in(drawn["id"].implode())))
+                sampled.append(read.select("id", "lyrics", "tokens").filter(pl.col("id").is_in(drawn["id"].implode())))
                 parts.append(_narrow(read, kept.values()))
                 done += len(batch)
                 advance(done, len(labels))
@@ -128,7 +129,7 @@ def _measured(songs: pl.DataFrame, headers: bool) -> pl.DataFrame:
         tokens=tokens(headers=headers),
         sections=pl.col("lyrics").str.count_matches(HEADER) if headers else pl.lit(0),
         lines=pl.col("lyrics").str.count_matches(r"\S[^\n]*"),
-    ).drop("lyrics")
+    )
     words, distinct = pl.col("tokens").list.len(), pl.col("tokens").list.n_unique()
     return songs.with_columns(
         words=words,
@@ -410,6 +411,7 @@ def find(corpus: Corpus, top: int) -> dict[str, Any]:
         "genres": {**_labels(songs, genres, "genre"), "profiles": _profiles(songs, various, genres)},
         "languages": _labels(songs, _counted(songs, "language"), "language"),
         "years": _years(songs),
+        "trends": trends.find(songs, measured.sample.drop("artist", "genre", "language"), various, SEED),
         "columns": {
             name: _labels(songs, _counted(songs, KEPT_AS.format(name)), "value")
             for name in corpus.info["settings"].get("keep", [])

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lyrist._version import __version__
+from lyrist.corpus import trends
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.profile import quantiles
 from lyrist.reports import figures
+from lyrist.reports.lines import curves
 from lyrist.reports.page import Block, Code, Column, Details, Facts, Figure, Items, Page, Prose, Section, Table
 
 CLOUDS = 6
@@ -47,23 +49,23 @@ def lengths(found: dict[str, Any]) -> Section:
     blocks.append(
         Table([columns[0], *(Column(name, align="right") for name in columns[1:])], rows, caption="Length of a song")
     )
-    told_lines = []
+    sentences = []
     if lengths["one_line"]:
-        told_lines.append(
+        sentences.append(
             f"{lengths['one_line']:,} songs of 60 words or more are on one line: they had lost their line breaks before they "
             "were read, and tell nothing of lines, verses or rhyme."
         )
     if not sections["kept"]:
-        told_lines.append(
+        sentences.append(
             "Section headers were dropped; `lyrist prepare --sections keep` keeps them, to be counted here."
         )
     elif sections["kinds"]:
         share = [(kind, n / found["corpus"]["songs"]) for kind, n in sections["kinds"].items()]
         blocks.append(figures.bars(share, spec=".1%", title="Songs with a section of each kind", name="sections"))
-        told_lines.append(f"{sections['songs_with']:,} songs have section headers.")
+        sentences.append(f"{sections['songs_with']:,} songs have section headers.")
     else:
-        told_lines.append("No song has section headers.")
-    return Section("Length and lines", blocks, " ".join(told_lines), anchor="lengths")
+        sentences.append("No song has section headers.")
+    return Section("Length and lines", blocks, " ".join(sentences), anchor="lengths")
 
 
 def repetition(found: dict[str, Any]) -> Section:
@@ -305,6 +307,7 @@ def page_of(found: dict[str, Any], corpus: Corpus) -> Page:
         lengths(found),
         repetition(found),
         words(found),
+        *trends_of(found),
         near_copies(found),
         *contained(found),
         *mentions(found),
@@ -475,6 +478,88 @@ def _year_picture(by_year: dict[int, int]) -> Figure:
     title = "Songs by year" if step == 1 else f"Songs by year, {step} years a column"
     return figures.histogram(
         edges, {"songs": counts}, xlabel="year", plain="x", title=title, caption=caption, name="years", width=720
+    )
+
+
+def trends_of(found: dict[str, Any]) -> list[Section]:
+    """Return the section on change over the years, if there are two periods with enough songs."""
+    changes = found["trends"]
+    if not changes:
+        return []
+    length, periods = changes["length"], changes["periods"]
+    period = "decade" if length == 10 else "year"
+    blocks: list[Block] = []
+    for name, rows in changes["all"].items():
+        what, spec = trends.MEASURES[name]
+        if len(rows) > 1:
+            blocks.append(
+                _trend_picture({"all songs": rows}, f"{what[0].upper()}{what[1:]}", f"trend-{name}", "%" in spec)
+            )
+    if changes["languages"]:
+        shares = {_language(row["language"]): row["shares"] for row in changes["languages"]}
+        blocks.append(_trend_picture(shares, "Languages", "trend-languages", percent=True))
+    for direction in ("rising", "falling"):
+        if words := changes[direction]:
+            shown = [_period(row["period"], length) for row in periods]
+            columns: list[str | Column] = ["word", *(Column(name, ".1%") for name in shown)]
+            rows = [[word["word"], *word["shares"]] for word in words]
+            blocks.append(Table(columns, rows, caption=f"Words in a {direction} share of songs"))
+    for column in ("genre", "artist"):
+        groups = changes[column]
+        pictures: list[Block] = [
+            _trend_picture(parts, f"{what[0].upper()}{what[1:]}, by {column}", f"trend-{name}-by-{column}", "%" in spec)
+            for name, (what, spec) in trends.MEASURES.items()
+            if (parts := {row[column]: row["measures"][name] for row in groups if name in row["measures"]})
+        ]
+        if pictures:
+            blocks.append(Details(f"The same by {column}", pictures))
+    rhymed = (
+        " Rhymes, perfect or near, are counted within four lines of a section." if "rhyme" in changes["all"] else ""
+    )
+    note = (
+        "Bands: 95% intervals; the songs of an artist count as one cluster (Liang and Zeger, 1986). Words: "
+        f"Cochran-Armitage test for a trend in the share of songs that have the word among their first {trends.FIRST}, with "
+        "Holm's correction. The table has the songs that are in it: a change can be a "
+        f"change of its sources.{rhymed} `tables/trends.csv` has all figures."
+    )
+    intro = (
+        f"{sum(row['songs'] for row in periods):,} songs by {period}, from {_period(periods[0]['period'], length)} to "
+        f"{_period(periods[-1]['period'], length)}; a {period} with fewer than {trends.FEWEST} songs is left out. "
+        f"{_changes(changes)}"
+    )
+    return [Section("Change over the years", [*blocks, Prose(note, "note")], intro, anchor="trends")]
+
+
+def _period(start: int, length: int) -> str:
+    return f"{start}s" if length == 10 else str(start)
+
+
+def _changes(changes: dict[str, Any]) -> str:
+    """Return the measures whose first and last intervals do not overlap, in a sentence."""
+    found = []
+    for name, rows in changes["all"].items():
+        first, last = rows[0], rows[-1]
+        if first["high"] < last["low"] or last["high"] < first["low"]:
+            what, spec = trends.MEASURES[name]
+            verb = "rose" if last["mean"] > first["mean"] else "fell"
+            found.append(f"{what} {verb} from {first['mean']:{spec}} to {last['mean']:{spec}}")
+    return (
+        f"From the first to the last, {'; '.join(found)}."
+        if found
+        else "No measure differs clearly from first to last."
+    )
+
+
+def _trend_picture(groups: dict[str, list[dict[str, Any]]], title: str, name: str, percent: bool) -> Figure:
+    years = {group: [row["period"] for row in rows] for group, rows in groups.items()}
+    return curves(
+        {group: (years[group], [row["mean"] for row in rows]) for group, rows in groups.items()},
+        bands={group: ([r["low"] for r in rows], [r["high"] for r in rows]) for group, rows in groups.items()},
+        percent=percent,
+        plain="x",
+        markers=True,
+        title=title,
+        name=name,
     )
 
 

@@ -8,7 +8,6 @@ text (longer texts repeat more), so real songs are first cut, at the end of a li
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,13 +19,7 @@ from numpy.typing import NDArray
 from lyrist import text
 from lyrist.errors import LyristError
 from lyrist.metrics.intervals import bootstrap_mean
-from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes
-
-NEAR = 4
-"""A line rhymes if its last word rhymes with that of a line of the same section at most this many lines away."""
-
-_HEADER = re.compile(r"\s*\[[^\]\n]{1,80}\]\s*")
-_BLANK = re.compile(r"\n\s*\n")
+from lyrist.text.rhyme import Rhyme, density, line_syllables, sections
 
 
 @dataclass(frozen=True)
@@ -37,16 +30,8 @@ class _Song:
 
     @cached_property
     def sections(self) -> list[list[str]]:
-        """The lines of each section; a header such as ``[Chorus]`` starts a section and is not a line."""
-        found: list[list[str]] = []
-        for block in _BLANK.split(self.lyrics):
-            found.append([])
-            for line in text.lines(block):
-                if _HEADER.fullmatch(line):
-                    found.append([])
-                else:
-                    found[-1].append(line)
-        return [section for section in found if section]
+        """The lines of each section."""
+        return sections(self.lyrics)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -63,13 +48,7 @@ class _Song:
 
 def _rhyming(song: _Song, at_least: Rhyme = Rhyme.NEAR) -> float:
     """Return the share of lines that rhyme with a line nearby."""
-    hits = 0
-    for section in song.sections:
-        ends = [last_word(line) for line in section]
-        for place, end in enumerate(ends):
-            others = ends[max(0, place - NEAR) : place] + ends[place + 1 : place + 1 + NEAR]
-            hits += any(rhymes(end, other) >= at_least for other in others)
-    return hits / len(song.lines)
+    return density(song.sections, at_least) or 0.0
 
 
 def _by_chance(song: _Song) -> float:

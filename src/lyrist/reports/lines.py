@@ -31,6 +31,8 @@ def curves(
     at: tuple[str, float] | None = None,
     reference: tuple[str, float] | None = None,
     markers: bool = False,
+    bands: Mapping[str, Line] | None = None,
+    plain: str = "",
     height: int = 280,
     **words: Unpack[Words],
 ) -> Figure:
@@ -52,6 +54,10 @@ def curves(
         Name and y of a horizontal line, such as the majority baseline.
     markers
         Mark each point.
+    bands
+        Lower and upper bounds of a line, as many as it has points.
+    plain
+        The letters of the axes whose numbers are written without thousands separators, such as years.
     height
         Height in CSS pixels.
     **words
@@ -66,11 +72,14 @@ def curves(
         ends = [(name, found[-1][1], palette.series(number)) for number, (name, found) in enumerate(drawn.items())]
         for number, found in enumerate(drawn.values()):
             _line(axes, number, found, markers or len(found) == 1)
+        for number, name in enumerate(drawn):
+            if bands and name in bands:
+                axes.fill_between(lines[name][0], *bands[name], color=palette.series(number), alpha=0.15, linewidth=0)
         scales(axes, "x" in log, "y" in log)
         if reference and is_number(reference[1]):
             axes.axhline(reference[1], color=palette.SOFT, linewidth=1, linestyle=DOTTED)
             ends.append((*reference, palette.SOFT))
-        grid(axes, label, xlabel, ylabel, percent="y" if percent else "", log=log)
+        grid(axes, label, xlabel, ylabel, percent="y" if percent else "", plain=plain, log=log)
         if at and is_number(at[1]):
             upright(axes, label, *at)
         name_ends(axes, label, ends, height)

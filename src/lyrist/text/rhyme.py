@@ -42,6 +42,12 @@ _ENDINGS = {"S", "Z", "T", "D"}
 _ELIDING = {"es", "pt", "it"}
 _PAUSE = re.compile(r"[^\w\s'’-]")
 
+NEARBY = 4
+"""A line rhymes if its last word rhymes with that of a line of the same section at most this many lines away."""
+
+_HEADER = re.compile(r"\s*\[[^\]\n]{1,80}\]\s*")
+_BLANK = re.compile(r"\n\s*\n")
+
 
 class Rhyme(IntEnum):
     """The grade of a rhyme; higher is better, and `NONE` is false."""
@@ -393,3 +399,28 @@ def scheme(lines: Sequence[str], at_least: Rhyme = Rhyme.NEAR, language: str = "
             used += 1
         found.append(letter)
     return "".join(found)
+
+
+def sections(lyrics: str) -> list[list[str]]:
+    """Return the lines of each section; a header such as ``[Chorus]`` starts a section and is not a line."""
+    found: list[list[str]] = []
+    for block in _BLANK.split(lyrics):
+        found.append([])
+        for line in text.lines(block):
+            if _HEADER.fullmatch(line):
+                found.append([])
+            else:
+                found[-1].append(line)
+    return [section for section in found if section]
+
+
+def density(sections: Sequence[Sequence[str]], at_least: Rhyme = Rhyme.NEAR, language: str = "en") -> float | None:
+    """Return the share of lines that rhyme with a line of the same section at most `NEARBY` lines away; None without lines."""
+    hits = 0
+    for section in sections:
+        ends = [last_word(line) for line in section]
+        for place, end in enumerate(ends):
+            others = ends[max(0, place - NEARBY) : place] + ends[place + 1 : place + 1 + NEARBY]
+            hits += any(rhymes(end, other, language) >= at_least for other in others)
+    lines = sum(map(len, sections))
+    return hits / lines if lines else None
