@@ -69,3 +69,11 @@ def test_options_are_listed_without_torch_and_without_a_command_line_library(mod
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def test_a_language_without_rules_is_refused() -> None:
+    assert GenerationConfig(language="pt").settings()["language"] == "pt"
+    with pytest.raises(
+        UsageError, match=r"^Rhymes and syllables have no rules for the language 'he'; choose one of en "
+    ):
+        GenerationConfig(language="he")

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 from lyrist import text as texts
 from lyrist.errors import UsageError
 from lyrist.generation import form as forms
+from lyrist.text.languages import check_language
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -152,6 +153,10 @@ class GenerationConfig(SamplingOptions):
         None, "Maximum words of a run copied from a training song; lines with a longer one are sampled again.", ge=3, le=1_000
     )  # fmt: skip
     candidates: int = option(24, "Candidate lines sampled for each line of a form.", ge=1, le=1_000)
+    language: str | None = option(
+        None,
+        "Language of rhymes and syllables: en, es, pt, fr, it or de; by default the main language of the writer's corpus.",
+    )
     sheet: tuple[str | None, ...] = ()
     """Lines of an existing song: text is kept, None is written, ``""`` separates sections. With a form it has the form's
     lines, those of repeated sections included."""
@@ -160,6 +165,8 @@ class GenerationConfig(SamplingOptions):
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.language is not None:
+            check_language(self.language)
         self.plan()
 
     @property
