@@ -26,6 +26,7 @@ BOUNDED = settings(
 )  # fmt: skip
 MODELS = {
     "/v1/completions": "ngram", "/v1/classify": "genres", "/v1/score": "ngram", "/v1/analyse": "ngram", "/v1/words": "ngram",
+    "/v1/rhymes": "ngram",
 }  # fmt: skip
 READ = (
     "/v1/models", "/v1/models/{name}", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons",
@@ -74,5 +75,7 @@ def _reasonable(body: dict[str, Any], model: str) -> None:
         body["texts"] = "the river runs away from us"
     if ("text" in body or "sections" in body) and len(str(body)) % 3:
         body |= {"language": None, "rhyme": None, "text": "the river", "sections": None}
+    if "word" in body and len(str(body)) % 3:
+        body |= {"language": None, "word": "light"} if "grade" in body or "language" in body else {"word": "light"}
     if model == "ngram" and isinstance(body.get("max_tokens"), int | type(None)) and "prompt" in body:
         body["max_tokens"] = 5

@@ -59,6 +59,30 @@ def test_what_cannot_be_analysed_is_refused_with_a_reason(server: Running, body:
     assert answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "some", "never"),
+    [
+        ({"word": "light"}, "night", "time"), ({"word": "light", "grade": "near"}, "night", "river"),
+        ({"word": "motion", "grade": "multi"}, "ocean", "man"), ({"word": "hold the light!"}, "night", "hold"),
+    ],
+)  # fmt: skip
+def test_rhymes_have_grade_syllables_and_stress(server: Running, body: dict[str, Any], some: str, never: str) -> None:
+    found = {each["word"]: each for each in post(server, "/v1/rhymes", limit=1000, **body)["rhymes"]}
+    assert some in found
+    assert never not in found
+    assert found[some]["syllables"] == len(found[some]["stress"])
+    assert found[some]["logprob"] is None
+    if body.get("grade", "perfect") == "perfect":
+        assert {each["grade"] for each in found.values()} == {"perfect"}
+
+
+def test_rhymes_of_another_language_are_words_of_the_corpus(server: Running) -> None:
+    assert post(server, "/v1/rhymes", word="amor", language="es")["rhymes"] == []
+    assert "light" not in str(post(server, "/v1/rhymes", word="amor", language="es", model="ngram")["rhymes"])
+    assert "language" in post(server, "/v1/rhymes", 400, word="x", language="klingon")["error"]["message"]
+    assert len(post(server, "/v1/rhymes", word="light", limit=2)["rhymes"]) == 2
+
+
 def test_related_words_come_from_the_corpus_of_the_model(server: Running) -> None:
     found = post(server, "/v1/words", model="ngram", word="river")
     assert found["word"] == "river"

@@ -129,19 +129,19 @@ def analyse(
     copied = _copied(lines, [] if index is None else index.passages(whole, COPIED))
     found, done = [], 0
     for name, own in sections:
-        letters, grades = _rhymes(own)
-        met = _rhymes_met(own, wanted)
-        counts = [rhyme.line_syllables(line) for line in own]
+        letters, grades = _rhymes(own, code)
+        met = _rhymes_met(own, wanted, code)
+        counts = [rhyme.line_syllables(line, code) for line in own]
         found.append((name, tuple(
             AnalysedLine(
-                line, count, None, letter, grade, rhymed,
+                line, count, rhyme.stress(line, code), letter, grade, rhymed,
                 None if syllables is None or count is None or not line.strip() else abs(count - syllables) <= 1,
                 copied[done + place],
             )
             for place, (line, count, letter, grade, rhymed) in enumerate(zip(own, counts, letters, grades, met, strict=True))
         )))  # fmt: skip
         done += len(own)
-    return AnalysedSong(code, rhyme.source(), tuple(found))
+    return AnalysedSong(code, rhyme.source(code), tuple(found))
 
 
 def _detected(text: str) -> str | None:
@@ -149,13 +149,16 @@ def _detected(text: str) -> str | None:
     return codes[0] if scores[0] >= CERTAIN and codes[0] != "und" else None
 
 
-def _rhymes(lines: Sequence[str]) -> tuple[list[str | None], list[Rhyme]]:
+def _rhymes(lines: Sequence[str], language: str) -> tuple[list[str | None], list[Rhyme]]:
     """Return the letter of each line, and its best rhyme with another line of the letter."""
     filled = [line for line in lines if line.strip()]
     ends = [rhyme.last_word(line) for line in filled]
-    scheme = rhyme.scheme(filled)
+    scheme = rhyme.scheme(filled, language=language)
     grades = [
-        max((rhyme.rhymes(a, b) for j, b in enumerate(ends) if i != j and scheme[i] == scheme[j]), default=Rhyme.NONE)
+        max(
+            (rhyme.rhymes(a, b, language) for j, b in enumerate(ends) if i != j and scheme[i] == scheme[j]),
+            default=Rhyme.NONE,
+        )
         for i, a in enumerate(ends)
     ]
     each = iter(zip(scheme, grades, strict=True))
@@ -163,12 +166,12 @@ def _rhymes(lines: Sequence[str]) -> tuple[list[str | None], list[Rhyme]]:
     return [letter for letter, _ in both], [grade for _, grade in both]
 
 
-def _rhymes_met(lines: Sequence[str], scheme: str) -> list[bool | None]:
+def _rhymes_met(lines: Sequence[str], scheme: str, language: str) -> list[bool | None]:
     """Return whether each line rhymes with the earlier line that the scheme names."""
     filled = [line for line in lines if line.strip()]
     ends = [rhyme.last_word(line) for line in filled]
     each = iter(
-        None if partner is None else rhyme.rhymes(end, ends[partner]) >= Rhyme.SLANT
+        None if partner is None else rhyme.rhymes(end, ends[partner], language) >= Rhyme.NEAR
         for end, partner in zip(ends, partners(scheme, len(filled)), strict=True)
     )
     return [next(each) if line.strip() else None for line in lines]

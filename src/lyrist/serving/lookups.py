@@ -17,9 +17,11 @@ from lyrist.serving.modelregistry import ServedModel, Task
 from lyrist.serving.requests import Unavailable, check_text
 from lyrist.serving.responses import ApiError, answers, known
 from lyrist.studies.compare import compare
+from lyrist.text import rhyme, words
+from lyrist.text.languages import check_language
 from lyrist.text.rhyme import Rhyme
 
-GRADES = {Rhyme.PERFECT: "perfect", Rhyme.SLANT: "near"}
+GRADES = {Rhyme.PERFECT: "perfect", Rhyme.NEAR: "near"}
 SECTIONS = 100
 """Maximum sections of a song to analyse."""
 
@@ -43,8 +45,20 @@ def add_lookups(app: FastAPI, engine: InferenceEngine) -> None:
         )
         return found
 
+    @app.post("/v1/rhymes", operation_id="rhymes", tags=["songs"])
+    async def rhymes(body: schemas.RhymesRequest, request: Request) -> schemas.Rhymes:
+        """Return words that rhyme with a word; with a model and a prefix, the most likely ones at that place first."""
+        if body.model is not None:
+            known(engine.models.items, body.model)
+        check_text("word", body.word, 100)
+        check_text("prefix", body.prefix or "", engine.limits.characters)
+        [found] = await answers(
+            request, [engine.submit_lookup("lookup", lambda: _rhyming(engine, body), model=body.model or "")]
+        )
+        return found
+
     @app.post("/v1/words", operation_id="relatedWords", tags=["songs"])
-    async def words(body: schemas.WordsRequest, request: Request) -> schemas.Words:
+    async def related_words(body: schemas.WordsRequest, request: Request) -> schemas.Words:
         """Return words of the model's corpus that are used like a word, and words that are used together with it."""
         known(engine.models.items, body.model)
         check_text("word", body.word, 100)
@@ -175,6 +189,32 @@ def _analysed(song: AnalysedSong, copies: Any) -> schemas.Analysis:
 def song_found(song: TrainingSong) -> schemas.SongFound:
     """Return a training song for JSON."""
     return schemas.SongFound(id=song.id, title=song.title, artist=song.artist)
+
+
+# Words that rhyme.
+
+
+def _rhyming(engine: InferenceEngine, body: schemas.RhymesRequest) -> schemas.Rhymes:
+    corpus = engine.corpora.get(body.model) if body.model is not None else None
+    language = check_language(body.language or (corpus.language if corpus is not None else None) or "en")
+    vocabulary = None
+    if language != "en":
+        vocabulary = corpus.related().words if corpus is not None and corpus.available else []
+    multi = body.grade == "multi"
+    least = Rhyme.PERFECT if body.grade == "perfect" else Rhyme.NEAR
+    [word] = words(body.word)[-1:] or [""]
+    found = rhyme.rhyming(word, language, least, vocabulary=vocabulary, syllables=2 if multi else 1)
+    return schemas.Rhymes(
+        word=body.word, source=rhyme.source(language), language=language,
+        rhymes=[
+            schemas.RhymingWord(
+                word=other, grade=GRADES[rhyme.rhymes(word, other, language)],  # type: ignore[arg-type]
+                agreeing=rhyme.agreeing_syllables(word, other, language), syllables=rhyme.syllables(other, language),
+                stress=rhyme.stress(other, language),
+            )
+            for other in found[: body.limit or 100]
+        ],
+    )  # fmt: skip
 
 
 # Corpora and results.

@@ -280,6 +280,45 @@ class Analysis(BaseModel):
     sections: list[AnalysedSection]
 
 
+class RhymesRequest(Strict):
+    """A word for which rhymes are looked up."""
+
+    word: str = Field(description="A word, or a text whose last word is taken.")
+    language: str | None = Field(
+        None, description="Code of the language; by default that of the model's corpus, or en."
+    )
+    grade: Literal["perfect", "near", "multi"] | None = Field(
+        "perfect", description="The lowest grade; multi: at least two syllables agree."
+    )
+    model: str | None = Field(
+        None, description="A model that ranks the words; its corpus supplies the words of languages other than English."
+    )
+    prefix: str | None = Field(None, description="The song up to the place of the word, for a model that writes.")
+    limit: int | None = Field(None, ge=1, le=1_000)
+
+
+class RhymingWord(BaseModel):
+    """A word that rhymes."""
+
+    word: str
+    grade: Literal["perfect", "near"]
+    agreeing: int = Field(description="Syllables at the end that agree, at least nearly.")
+    syllables: int | None
+    stress: str | None
+    logprob: float | None = Field(
+        default=None, description="Log-probability of the word after the prefix, in nats; None without a prefix."
+    )
+
+
+class Rhymes(BaseModel):
+    """Words that rhyme, more frequent or more likely ones first."""
+
+    word: str
+    language: str
+    source: str = Field(description="Source of the pronunciations.")
+    rhymes: list[RhymingWord]
+
+
 class WordsRequest(Strict):
     """A word whose related words are looked up."""
 
