@@ -23,10 +23,10 @@ from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import SongStart, Vocabulary, start
 from lyrist.models import registry
 from lyrist.models.language_model import WriterShape
-from lyrist.songbook import songbook
 from lyrist.training import vocabularies
 from lyrist.training.runs import open_run
 from lyrist.training.writer import Writer
+from songtables.fouracts import songbook
 
 AIMS = {"cache": 4.0, "some": 4.0, "batch": 8.0}
 """What each ratio must reach: cached against not, the same for a few songs at once, and many songs against one."""

@@ -25,13 +25,13 @@ from transformers import PreTrainedModel, TrainerCallback
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.models import registry
-from lyrist.songbook import songbook
 from lyrist.training import tokens
 from lyrist.training.batches import Batch, Stream, TokenExamples, real_tokens
 from lyrist.training.classifier import configure
 from lyrist.training.loop import seeded, train
 from lyrist.training.schedule import Schedule
 from songtables import generate
+from songtables.fouracts import songbook
 from songtables.planting import PLANTED
 
 WARM = 2

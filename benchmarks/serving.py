@@ -41,9 +41,9 @@ from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
 from lyrist.models import registry
 from lyrist.models.language_model import WriterShape
-from lyrist.songbook import write_songbook
 from lyrist.training import runs, vocabularies
 from lyrist.training.writer import Writer, untuned
+from songtables.fouracts import write_songbook
 
 EACH = {1: 8, 8: 3, 64: 1}
 """Requests of each client, by the number of clients."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 import lyrist
-from lyrist.songbook import write_songbook
+from songtables.fouracts import write_songbook
 
 DIALS = {"Temperature": "0.8", "Syllables of a line": "8"}
 

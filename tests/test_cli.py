@@ -14,7 +14,7 @@ import pytest
 from lyrist import COMMANDS, LISTINGS
 from lyrist.cli import HELP, _app, _values_attached, run
 from lyrist.models import registry
-from lyrist.songbook import songbook, write_songbook
+from songtables.fouracts import songbook, write_songbook
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lyrist.songbook import write_songbook
 from nursing import Nursery
+from songtables.fouracts import write_songbook
 
 TINY = ["--hidden", "8", "--embedding-size", "8", "--steps", "2", "--evaluate-every", "1", "--threads", "1"]
 PLAN = '[[recipes]]\nrecipe = "majority"\n[[recipes]]\nrecipe = "tfidf-logistic"\n'

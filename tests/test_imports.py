@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lyrist import COMMANDS, LISTINGS
-from lyrist.songbook import write_songbook
+from songtables.fouracts import write_songbook
 
 HEAVY = (
     "accelerate",

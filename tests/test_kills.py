@@ -20,8 +20,8 @@ import polars as pl
 import pytest
 
 from lyrist.files import staging_path
-from lyrist.songbook import songbook
 from nursing import Event, Nursery
+from songtables.fouracts import songbook
 
 MANY = int(os.environ.get("LYRIST_KILLS", "0"))
 TINY = ["--hidden", "8", "--embedding-size", "8", "--steps", "6", "--evaluate-every", "2", "--threads", "1"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lyrist.cli import run
-from lyrist.songbook import write_songbook
+from songtables.fouracts import write_songbook
 
 HOLDER = """
 import fcntl, sys

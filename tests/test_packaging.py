@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from lyrist.errors import PARTS
 from lyrist.models import registry
-from lyrist.songbook import write_songbook
+from songtables.fouracts import write_songbook
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lyrist"

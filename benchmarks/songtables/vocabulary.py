@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lyrist.songbook import songbook
 from lyrist.text import lines, words
 from songtables.foreign import FOREIGN
+from songtables.fouracts import songbook
 
 Ints = npt.NDArray[np.int64]
 

@@ -26,7 +26,7 @@ from lyrist.corpus.duplicates import (
     signatures,
 )
 from lyrist.corpus.shingles import ShingleSets, normalised, shingle_hashes
-from lyrist.songbook import songbook
+from songtables.fouracts import songbook
 
 DATA = Path(os.environ.get("LYRIST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "songs"
 

@@ -17,7 +17,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.corpus.reading import Reader, find_sources, sniff
 from lyrist.errors import LyristError
-from lyrist.songbook import songbook
+from songtables.fouracts import songbook
 
 
 def frame(part: int) -> pl.DataFrame:

@@ -14,8 +14,8 @@ from lyrist.corpus.duplicates import covers, notices
 from lyrist.corpus.names import artist_key, masked, mentions, title_key
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
-from lyrist.songbook import songbook
 from lyrist.text.names import artist_of, singers
+from songtables.fouracts import songbook
 
 ONE_ARTIST = [
     [

@@ -16,7 +16,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
-from lyrist.songbook import songbook
+from songtables.fouracts import songbook
 
 
 def measure(shard: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import staging_path
-from lyrist.songbook import Planted, songbook, write_songbook
+from songtables.fouracts import Planted, songbook, write_songbook
 
 
 @pytest.fixture(scope="module")

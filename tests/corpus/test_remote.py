@@ -22,7 +22,7 @@ from lyrist.corpus.reading import find_sources, remote
 from lyrist.corpus.reading.remote import Address, without_secrets
 from lyrist.errors import LyristError
 from lyrist.files import staging_path
-from lyrist.songbook import songbook
+from songtables.fouracts import songbook
 
 
 @pytest.fixture(autouse=True)

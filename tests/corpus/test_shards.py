@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.shards import Filters, clean_shard, judge
-from lyrist.songbook import songbook
 from lyrist.text import words
+from songtables.fouracts import songbook
 
 SONG = songbook()[0].lyrics
 

@@ -19,11 +19,11 @@ from lyrist.evaluation.evaluate import evaluate
 from lyrist.evaluation.evaluate_writer import EvaluatedWriter
 from lyrist.files import read_json, write_json
 from lyrist.metrics.language_modelling import song_losses
-from lyrist.songbook import songbook
 from lyrist.training import writing_task
 from lyrist.training.runs import FORMAT
 from lyrist.training.scoring import from_logits
 from lyrist.training.writer import Writer, fit_writer
+from songtables.fouracts import songbook
 
 
 @pytest.fixture(scope="module")

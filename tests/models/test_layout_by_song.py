@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lyrist.models.layout import NAMES, layout
-from lyrist.songbook import songbook
 from lyrist.text import WORD, syllables
+from songtables.fouracts import songbook
 
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _MARKS = {

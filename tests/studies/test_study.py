@@ -19,11 +19,11 @@ from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.evaluation.classify import classify
 from lyrist.evaluation.evaluate import evaluate
-from lyrist.songbook import songbook
 from lyrist.studies.compare import compare
 from lyrist.studies.study import Studied, report, study
 from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.train import train
+from songtables.fouracts import songbook
 
 PLAN = """
 summary = "Quick ones."

@@ -12,7 +12,6 @@ from redrawing import assert_redrawn
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.models import registry
-from lyrist.songbook import songbook
 from lyrist.studies import samples as sampling
 from lyrist.studies.comparison import Request
 from lyrist.studies.plans import Entry, Plan, load, plans
@@ -21,6 +20,7 @@ from lyrist.studies.study import Studied, study
 from lyrist.training import writer
 from lyrist.training.train import Selection
 from lyrist.training.writing_task import WritingTask
+from songtables.fouracts import songbook
 
 SIZES = "hidden = 8, embedding_size = 8, vocabulary = 300, context = 64, threads = 1"
 PLAN = f"""

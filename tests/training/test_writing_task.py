@@ -13,12 +13,12 @@ from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.metrics.language_modelling import song_losses
 from lyrist.models import registry
-from lyrist.songbook import songbook
 from lyrist.studies.compare import compare
 from lyrist.training import runs
 from lyrist.training import writing_task as module
 from lyrist.training.train import Fitted, fitted_before, train
 from lyrist.training.writing_task import WritingTask, losses
+from songtables.fouracts import songbook
 
 TINY: dict[str, dict[str, Any]] = {
     "neural": {"vocabulary": 300, "context": 64, "steps": 3, "threads": 1},

@@ -11,6 +11,7 @@ import csv
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from lyrist.files import explained
@@ -57,35 +58,10 @@ class Planted:
 CHANGES = {"the": "this", "and": "but", "was": "is", "my": "our", "said": "says", "old": "odd", "night": "dark"}
 """The words whose first occurrence is changed in a cover."""
 
-FOREIGN = (
-    (
-        "El farol dormido",
-        "Tengo un farol dormido en el bolsillo del abrigo\nlo despierto con un fósforo cuando llega el frío\n"
-        "Si me pierdo por la sierra, si no encuentro la vereda\nél me cuenta dónde empieza la mañana que me espera\n\n"
-        "Ay, farol, farolito, no te duermas todavía\nque la luna se ha llevado las llaves de la alquería",
-    ),
-    (
-        "La pluie au marché",
-        "La pluie vend des parapluies au marché du samedi\nle boulanger les lui achète contre trois pains de mie\n"
-        "Et moi je compte les gouttes sur la table du café\n"
-        "comme on compte les dimanches quand l'été s'en est allé\n\n"
-        "Tombe, tombe, petite pluie, mon chapeau n'a plus de bord\nj'ai planté dans ma poche un jardin qui dort encore",
-    ),
-    (
-        "Der letzte Bus",
-        "Der letzte Bus fährt ohne mich, er winkt mir mit dem Licht\n"
-        "ich stehe hier im Regen und ich ärgere mich nicht\n"
-        "Denn wer zu Fuß nach Hause geht, der hört die Häuser schlafen\n"
-        "und sieht die kleinen Boote, die noch träumen in dem Hafen\n\n"
-        "Geh langsam, sagt die Straße, du hast noch so viel Zeit\ndie Nacht ist nur ein Mantel, und der Mantel ist dir weit",
-    ),
-)
-"""Titles and lyrics of the songs in other languages: Spanish, French and German."""
 
-
-def songbook() -> list[Song]:
-    """Return all songs of the songbook, act by act."""
-    folder = files("lyrist.songbook")
+def songbook(folder: Traversable | None = None) -> list[Song]:
+    """Return all songs of the songbook (or of the ``.txt`` files of a folder), act by act."""
+    folder = folder or files("lyrist.songbook")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".txt"))
     return [song for name in names for song in _parse((folder / name).read_text(encoding="utf-8"))]
 
@@ -100,13 +76,32 @@ def _parse(text: str) -> list[Song]:
         found = HEADING.fullmatch(heading.strip())
         if found is None:
             raise ValueError(f"{fields['act']}: not a heading: {heading!r}")
-        songs.append(Song(fields["act"], found["title"], int(found["year"]), fields["genre"], lyrics.strip()))
+        songs.append(Song(fields["act"], found["title"], int(found["year"]), fields["genre"], _sung(lyrics)))
     return songs
 
 
-def write_songbook(path: Path) -> Planted:
-    """Write the songbook as a CSV table with planted defects to ``path``; return their numbers."""
-    songs = songbook()
+def _sung(lyrics: str) -> str:
+    """Return the lyrics with a header for each section; a header without lines repeats the earlier section of that name."""
+    sections: dict[str, str] = {}
+    sung = []
+    verses = 0
+    for section in lyrics.strip().split("\n\n"):
+        if section.startswith("["):
+            header = section.partition("\n")[0]
+        else:
+            verses += 1
+            header = f"[Verse {verses}]"
+            section = f"{header}\n{section}"
+        if section == header:
+            section = sections[header]
+        sections[header] = section
+        sung.append(section)
+    return "\n\n".join(sung)
+
+
+def write_songbook(path: Path, songs: list[Song] | None = None) -> Planted:
+    """Write the songbook (or other songs) as a CSV table with planted defects to ``path``; return their numbers."""
+    songs = songs or songbook()
     rows = [_row(song) for song in songs]
     every = len(songs) // 3
     for number in range(Planted.exact):
@@ -119,7 +114,6 @@ def write_songbook(path: Path) -> Planted:
         [first.artist, "Lost Page", "1988", first.genre, ""],
         [first.artist, "Jingle", "1990", first.genre, "Ding dong, we sell bread"],
     ]
-    rows += [["Various", title, "1999", "", lyrics] for title, lyrics in FOREIGN]
     rows.append(
         [first.artist, "Torn Page", "1987", first.genre, "A line that was torn from the book", "a field too many"]
     )
@@ -127,7 +121,7 @@ def write_songbook(path: Path) -> Planted:
         writer = csv.writer(handle)
         writer.writerow(COLUMNS)
         writer.writerows(rows)
-    return Planted(songs=len(songs) + len(FOREIGN))
+    return Planted(songs=len(songs))
 
 
 def _row(song: Song) -> list[str]:
