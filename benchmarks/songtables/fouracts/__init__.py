@@ -1,4 +1,4 @@
-"""Four invented acts for tests and benchmarks: 176 original songs (CC0), which layout alone can classify, and three in other languages.
+"""Four invented acts for tests and benchmarks: 176 original songs (CC0), and three in other languages.
 
 `write_songbook` writes them as `lyrist.songbook.write_songbook` writes the songbook of the demo.
 """

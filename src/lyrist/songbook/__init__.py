@@ -1,6 +1,7 @@
-"""The built-in songbook: original songs by four invented acts, and the table that the demo prepares.
+"""The built-in songbook: original songs by twelve invented acts in four genres, and the table that the demo prepares.
 
-The songs are in the ``.txt`` files of this folder, one file for each act, and are dedicated to the public domain (CC0).
+The songs are in the ``.txt`` files of this folder, one file for each act, and are dedicated to the public domain (CC0). All acts
+share form and layout and differ in words, so that a model must read the lyrics.
 `write_songbook` writes them to a CSV file like those on the web: with section headers, and with a few planted defects that a good
 preparation must find.
 """
