@@ -43,7 +43,7 @@ def saved(corpus: Corpus, writers: dict[str, Writer], tmp_path_factory: pytest.T
     table = corpus.songs("train")
     classifier = make_estimator("complement-nb", {}).fit(as_input(table["lyrics"].to_list()), table["genre"].to_list())
     runs.save_model(classifier, folder / "genres")
-    describe(folder / "genres", "complement-nb", "classify", corpus)
+    describe(folder / "genres", "complement-nb", "classify", corpus, classes=list(classifier.classes_), target="genre")
     for name, recipe in (("pictures", "cnn-relu"), ("painter", "autoencoder")):
         entry = registry.get(recipe)
         PictureModel(entry.build(entry.options(), PictureShape(16, ("day", "night")))).save(folder / name / "model")

@@ -77,7 +77,7 @@ def make_writer(corpus: Corpus, recipe: str) -> Writer:
     return Writer(model.eval(), tokenizer, conditions, recipe, int(model.config.context))
 
 
-def describe(run: Path, recipe: str, task: str, corpus: Corpus) -> None:
+def describe(run: Path, recipe: str, task: str, corpus: Corpus, **more: Any) -> None:
     about = {
         "format": runs.FORMAT,
         "lyrist": "0",
@@ -85,6 +85,7 @@ def describe(run: Path, recipe: str, task: str, corpus: Corpus) -> None:
         "task": task,
         "corpus": str(corpus.path),
         "fingerprint": corpus.fingerprint,
+        **more,
     }
     files.write_json(run / "run.json", about)
 

@@ -58,6 +58,68 @@ def test_pages_of_other_origins_are_refused_and_told_nothing(small: Running) -> 
     assert same.status_code == 200
 
 
+ORIGIN = "http://localhost:3000"
+
+
+@pytest.fixture(scope="module")
+def shared(models: ModelRegistry) -> Iterator[Running]:
+    settings = ServerSettings(studio=False, token="long-enough", allow_origin=(ORIGIN, "https://music.example"))
+    with serving(ModelRegistry({"genres": models.items["genres"]}), settings) as running:
+        yield running
+
+
+def allowed(answer: Any) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.startswith("access-control")}
+
+
+def test_pages_of_an_allowed_origin_may_use_the_api(shared: Running) -> None:
+    preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Authorization": ""}
+    answer = shared.http.options("/v1/classify", headers=preflight)
+    assert answer.status_code == 204
+    assert allowed(answer)["access-control-allow-origin"] == ORIGIN
+    assert "POST" in allowed(answer)["access-control-allow-methods"]
+    assert "Authorization" in allowed(answer)["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in allowed(answer)
+    body = {"model": "genres", "texts": "the river"}
+    for origin in (ORIGIN, "https://music.example"):
+        answer = shared.http.post("/v1/classify", json=body, headers={"Origin": origin})
+        assert answer.status_code == 200
+        assert allowed(answer)["access-control-allow-origin"] == origin
+        assert "Origin" in answer.headers["vary"]
+    refused = shared.http.post("/v1/classify", json={}, headers={"Origin": ORIGIN})
+    assert problem(refused, 400)
+    assert allowed(refused)["access-control-allow-origin"] == ORIGIN
+    wrong = shared.http.post("/v1/classify", json=body, headers={"Origin": ORIGIN, "Authorization": "Bearer wrong"})
+    assert problem(wrong, 401)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3001", "https://localhost:3000", "http://localhost:3000.evil.example", "null"]
+)
+def test_pages_of_other_origins_are_still_refused(shared: Running, origin: str) -> None:
+    answer = shared.http.post("/v1/classify", json={}, headers={"Origin": origin})
+    assert problem(answer, 403)["code"] == "other_origin"
+    assert not allowed(answer)
+    preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    assert not allowed(shared.http.options("/v1/classify", headers=preflight))
+    assert not allowed(shared.http.get("/v1/models", headers={"Origin": origin}))
+
+
+def test_an_allowed_origin_does_not_open_other_paths_or_hosts(models: ModelRegistry) -> None:
+    settings = ServerSettings(studio=False, allow_origin=(ORIGIN,))
+    with serving(ModelRegistry({"genres": models.items["genres"]}), settings) as running:
+        assert not allowed(running.http.get("/", headers={"Origin": ORIGIN}))
+        assert not allowed(running.http.get("/metrics", headers={"Origin": ORIGIN}))
+        rebound = running.http.options("/v1/classify", headers={"Origin": ORIGIN, "Host": "evil.example"})
+        assert problem(rebound, 403)
+
+
+@pytest.mark.parametrize("origin", ["*", "localhost", "http://a/", "http://a b", "null", "ftp://a", "http://a\r\nX: 1"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(UsageError, match="--allow-origin"):
+        ServerSettings(allow_origin=(origin,))
+
+
 def test_another_host_needs_a_token(models: ModelRegistry) -> None:
     for host in ("0.0.0.0", "::", "192.168.1.5", "music.example"):  # noqa: S104 - refused
         with pytest.raises(UsageError, match="needs a --token"):

@@ -4,13 +4,16 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
+import polars as pl
 import pytest
 from PIL import Image
 from servekit import LINES, Running, serving, slowed, soon
 
+from lyrist.evaluation.label import label
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
 from lyrist.serving.access import ServerSettings
@@ -252,6 +255,79 @@ def test_scores_name_the_song(server: Running) -> None:
     assert server.http.post("/v1/score", json={"model": "genres", "texts": "x"}).status_code == 400
 
 
+# Tables.
+
+ROWS = [
+    {"title": "One", "artist": "Anna Reed", "lyrics": LINES[0], "code": 1},
+    {"title": "=Two", "artist": "The Stone Kites", "lyrics": LINES[9], "code": None},
+    {"title": "Three", "artist": "", "lyrics": "   ", "code": 3},
+]
+
+
+def test_rows_are_labelled_as_the_command_labels_them(server: Running, saved: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "table.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    expected = label(str(saved["genres"]), str(tmp_path / "table.jsonl"), top=2, keep=("code",)).frame.drop("source")
+    body = {"model": "genres", "rows": ROWS, "top": 2, "keep": ["code"]}
+    found = server.http.post("/v1/label", json=body).json()["data"]
+    assert found == json.loads(json.dumps(expected.to_dicts()))
+    assert [row["reason"] for row in found] == [None, None, "no text"]
+    texts = server.http.post("/v1/label", json={"model": "genres", "texts": [LINES[0]] * 150}).json()["data"]
+    assert [row["row"] for row in texts] == list(range(1, 151))
+    assert {row["label"] for row in texts} == {found[0]["label"]}
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_a_file_is_labelled_and_returned_as_a_file(server: Running, format: str) -> None:  # noqa: A002
+    table = pl.DataFrame(ROWS)
+    answer = server.http.post(
+        f"/v1/label?format={format}", data={"model": "genres", "top": "2", "keep": ["code"]},
+        files={"file": ("../../etc/Songs.CSV", table.write_csv().encode())},
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == f'attachment; filename="labels.{format}"'
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[format]
+    rows = read(io.BytesIO(answer.content))
+    assert rows["label"].to_list()[2] is None
+    assert set(rows["label_2"].drop_nulls()) <= {"folk", "rock"}
+    assert rows["title"].to_list()[1] == ("'=Two" if format == "csv" else "=Two")
+    assert "code" in rows.columns
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "more", "reason"),
+    [
+        ("a.parquet", b"PAR1", {}, "must be one of"), ("a.csv", b"PK\x03\x04\x00", {}, "UTF-8"), ("a.csv", b"\xff", {}, "UTF-8"),
+        ("a.csv", b"words\nx\n", {"lyrics": "nothing"}, "nothing"), ("a.csv", b"", {}, "The table"),
+        ("a.csv", b"lyrics\nx\n", {"top": "0"}, "top"), ("a.csv", b"lyrics\nx\n", {"top": "many"}, "top"),
+        ("a.csv", b"lyrics\nx\n", {"coverage": "2"}, "coverage"), ("a.csv", b"lyrics\nx\n", {"keep": "gone"}, "gone"),
+        ("a.csv", b"lyrics\nx\n", {"model": "ngram"}, "writes lyrics"), ("a", b"lyrics\nx\n", {}, "must be one of"),
+    ],
+)  # fmt: skip
+def test_tables_that_cannot_be_labelled_are_refused_with_a_reason(
+    server: Running, name: str, data: bytes, more: dict[str, str], reason: str
+) -> None:
+    answer = server.http.post("/v1/label", data={"model": "genres", **more}, files={"file": (name, data)})
+    assert answer.status_code == 400, answer.text
+    message = answer.json()["error"]["message"]
+    assert reason in message
+    assert "/tmp" not in message  # noqa: S108
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"texts": ["a"], "rows": [{"lyrics": "a"}]}, 400), ({}, 400), ({"texts": []}, 400), ({"rows": [{"a": []}]}, 400),
+        ({"rows": [{"words": 5}]}, 400), ({"texts": "a"}, 400), ({"texts": ["a"], "model": "nothing"}, 404),
+    ],
+)  # fmt: skip
+def test_rows_that_cannot_be_labelled_are_refused(server: Running, body: dict[str, Any], status: int) -> None:
+    answer = server.http.post("/v1/label", json={"model": "genres", **body})
+    assert answer.status_code == status, answer.text
+    assert server.http.post("/v1/label", content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
+    assert server.http.post("/v1/label", data={"model": "genres"}).status_code == 415
+    assert server.engine.inside == 0
+
+
 # For operators.
 
 
@@ -267,7 +343,7 @@ def test_health_and_figures_are_told(server: Running) -> None:
 def test_the_description_asks_nothing_of_the_network_and_names_every_path(server: Running) -> None:
     described = server.http.get("/openapi.json").json()
     assert set(described["paths"]) == {
-        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/classify", "/v1/score", "/v1/analyse",
+        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/classify", "/v1/label", "/v1/score", "/v1/analyse",
         "/v1/words", "/v1/rhymes", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons", "/healthz",
         "/metrics",
     }  # fmt: skip

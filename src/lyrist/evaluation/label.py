@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,9 @@ PICTURES = 256
 
 BLOCK = 2_048
 """Songs whose n-grams are in memory at one time."""
+
+STEP = 64
+"""Songs of a step of `label_in_steps`."""
 
 ID_COLUMNS = ("title", "artist")
 """Columns of the input that are in the output, beside source, row and the kept ones."""
@@ -245,7 +248,7 @@ def label(
             try:
                 counts = _label_tables(read, work, settings, engine, workers)
                 with files.explained(final):
-                    _write(_assembled(work), work / f"whole{final.suffix}", raw_csv)
+                    write_table(_assembled(work), work / f"whole{final.suffix}", raw_csv)
             except LyristError as error:
                 if not resume and not isinstance(error, files.DiskFullError):
                     shutil.rmtree(work)  # an error of the user: there is nothing to resume
@@ -264,7 +267,7 @@ def _label_pictures(
     model, started = open_pictures(opened), time.monotonic()
     if model.is_autoencoder:
         raise LyristError(f"{opened.path} is an autoencoder, which predicts no class; give label another run.")
-    labeller = _Labeller(opened, model.classes_, prediction_sets(opened, options["coverage"]), None)
+    labeller = Labeller(opened, model.classes_, prediction_sets(opened, options["coverage"]), None)
     every = spread(paths)
     counts = _Counts(len(every), {})
 
@@ -297,7 +300,7 @@ def _label_pictures(
     with files.explained(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         part = final.with_name(f".{final.stem}.part{final.suffix}")
-        _write(tables(), part, raw_csv)
+        write_table(tables(), part, raw_csv)
         part.replace(final)
     return Labelled(opened.path, final, counts.result(time.monotonic() - started))
 
@@ -381,13 +384,19 @@ def is_network_run(run: Run) -> bool:
 
 
 @dataclass(frozen=True)
-class _Labeller:
+class Labeller:
     """An opened run with what is computed once for all shards."""
 
     run: Run
     classes: list[str]
     sets: PredictionSets | None
     domain: Domain | None
+
+    @classmethod
+    def of(cls, run: Run, coverage: float) -> Labeller:
+        """Return the labeller of a classifier of lyrics."""
+        classes = [str(name) for name in run.info["classes"]]
+        return cls(run, classes, prediction_sets(run, coverage), Domain.load(run.path / MODEL))
 
     def label(self, texts: pl.Series, artists: pl.Series, options: Mapping[str, Any]) -> pl.DataFrame:
         """Return a row for each cleaned text; `BLOCK` texts are in memory as n-grams at one time."""
@@ -410,11 +419,9 @@ class _Labeller:
 
 
 @functools.lru_cache(maxsize=2)
-def _labeller(run: str, made: int, coverage: float) -> _Labeller:
+def _labeller(run: str, made: int, coverage: float) -> Labeller:
     """Open a run that was made at a time, once in each process."""
-    opened = open_run(run)
-    classes = [str(name) for name in opened.info["classes"]]
-    return _Labeller(opened, classes, prediction_sets(opened, coverage), Domain.load(opened.path / MODEL))
+    return Labeller.of(open_run(run), coverage)
 
 
 def prediction_sets(run: Run, coverage: float) -> PredictionSets | None:
@@ -448,21 +455,8 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         return found
     options = settings["options"]
     labeller = _labeller(settings["run"], settings["made"], options["coverage"])
-    songs = pl.read_parquet(raw, glob=False)
-    target = labeller.run.info["target"]
-    cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
-    filled = cleaned.str.contains(r"\S")
-    texts, artists = cleaned.filter(filled), songs["artist"].filter(filled)
-    labels = labeller.label(texts, artists, options)
-    place = songs.select("id").filter(filled)
-    columns = ["id", "source", "row", *ID_COLUMNS, *(name for name in settings["keep"] if name not in ID_COLUMNS)]
-    if target in songs.columns and target not in columns:
-        columns.append(target)
-    table = songs.select(columns).join(
-        pl.concat([place, labels], how="horizontal"), on="id", how="left", maintain_order="left"
-    )
-    table = table.with_columns(reason=pl.when(~filled).then(pl.lit(NO_TEXT)).otherwise("reason"))
-    found = _counts_of(table, target, labeller.classes)
+    table = label_songs(labeller, pl.read_parquet(raw, glob=False), settings["keep"], options)
+    found = _counts_of(table, labeller.run.info["target"], labeller.classes)
     with files.explained(done):
         part = done.with_suffix(".part")
         table.write_parquet(part)
@@ -471,8 +465,57 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def label_songs(
+    labeller: Labeller, songs: pl.DataFrame, keep: Sequence[str], options: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Return the labels of songs of a raw shard, a row for each."""
+    target = labeller.run.info["target"]
+    cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
+    filled = cleaned.str.contains(r"\S")
+    labels = labeller.label(cleaned.filter(filled), songs["artist"].filter(filled), options)
+    place = songs.select("id").filter(filled)
+    columns = ["id", "source", "row", *ID_COLUMNS, *(name for name in keep if name not in ID_COLUMNS)]
+    if target in songs.columns and target not in columns:
+        columns.append(target)
+    table = songs.select(columns).join(
+        pl.concat([place, labels], how="horizontal"), on="id", how="left", maintain_order="left"
+    )
+    return table.with_columns(reason=pl.when(~filled).then(pl.lit(NO_TEXT)).otherwise("reason"))
+
+
+def label_in_steps(labeller: Labeller, tables: Tables, options: Mapping[str, Any]) -> Iterator[pl.DataFrame | None]:
+    """Label tables with an opened run, `STEP` songs at a time, for a server that does other work in between.
+
+    Parameters
+    ----------
+    labeller
+        The opened run.
+    tables
+        The tables.
+    options
+        ``top``, ``probabilities``, ``abstain`` and ``largest_set``; see `label`.
+
+    Yields
+    ------
+    DataFrame or None
+        None after each step, then the labelled table.
+    """
+    keep = [kept_name(name) for name in tables.keep]
+    with tempfile.TemporaryDirectory(prefix="lyrist-label-") as folder:
+        work = Path(folder)
+        ingest(tables, work)
+        (work / "labels").mkdir()
+        for raw in sorted((work / "raw").glob("*.parquet")):
+            songs, parts = pl.read_parquet(raw, glob=False), []
+            for start in range(0, len(songs), STEP):
+                parts.append(label_songs(labeller, songs[start : start + STEP], keep, options))
+                yield None
+            pl.concat(parts).write_parquet(work / "labels" / raw.name)
+        yield pl.concat(list(_assembled(work)), how="diagonal_relaxed")
+
+
 def _labels(
-    labeller: _Labeller, texts: pl.Series, probabilities: NDArray[np.float64], options: Mapping[str, Any]
+    labeller: Labeller, texts: pl.Series, probabilities: NDArray[np.float64], options: Mapping[str, Any]
 ) -> pl.DataFrame:
     """Return a row for each text: label, probability, further labels or probabilities, and the prediction set."""
     names = np.array(labeller.classes, dtype=object)
@@ -567,7 +610,7 @@ def _unread(rejected: pl.DataFrame) -> pl.DataFrame:
     return rejected.select("id", "source", "row", "title", "artist", "reason")
 
 
-def _write(tables: Iterator[pl.DataFrame], path: Path, raw_csv: bool) -> None:
+def write_table(tables: Iterable[pl.DataFrame], path: Path, raw_csv: bool = False) -> None:
     """Write tables with one schema to a file whose ending names the format."""
     if path.suffix == ".parquet":
         writer: pq.ParquetWriter | None = None

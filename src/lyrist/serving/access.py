@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lyrist.errors import UsageError
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 OPEN = ("/healthz",)
 """Paths that need no token."""
+SHARED = ("/v1/", "/healthz", "/openapi.json")
+"""Paths that pages of allowed origins may use."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,21 @@ class ServerSettings:
     port: int = 8000
     token: str | None = None
     studio: bool = True
+    projects: str | None = None
+    """Folder of the projects; None: the server keeps none."""
+    allow_origin: tuple[str, ...] = ()
+    """Origins of pages that may use the API, such as ``http://localhost:3000``."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise UsageError(f"--port must be between 0 (any free port) and 65535, got {self.port}.")
         if self.token is not None and not re.fullmatch(r"[!-~]{8,}", self.token):
             raise UsageError("--token must have at least 8 printable ASCII characters without spaces.")
+        for origin in self.allow_origin:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?", origin):
+                raise UsageError(
+                    f"--allow-origin must be a scheme, a host and a port, such as http://localhost:3000, got '{origin}'."
+                )
         if self.token is None and not self.loopback:
             raise UsageError(
                 f"--host {self.host} is reachable from other machines and needs a --token "
@@ -109,8 +121,12 @@ class AccessControl:
                 return
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send, self.responded)
+        origin = self._allowed_origin(scope)
+        answer = _Answer(send, self.responded, origin)
         try:
+            if origin is not None and scope["method"] == "OPTIONS" and self._host_error(scope) is None:
+                await _preflight(scope, receive, answer.send)
+                return
             wrong = self._wrong(scope) or self._too_large(scope)
             if wrong is not None:
                 raise wrong
@@ -124,11 +140,13 @@ class AccessControl:
 
     def _wrong(self, scope: Scope) -> ApiError | None:
         """Return the error of a request without access; None with access."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self.settings.token is None and not self._known(host):
-            return ApiError(403, "This server accepts localhost only; use http://localhost or http://127.0.0.1.")
-        if origin is not None and scope.get("method") not in ("GET", "HEAD") and urlsplit_host(origin) != host:
+        wrong = self._host_error(scope)
+        if wrong is not None:
+            return wrong
+        foreign = origin is not None and urlsplit_host(origin) != host and self._allowed_origin(scope) is None
+        if foreign and scope.get("method") not in ("GET", "HEAD"):
             return ApiError(403, "Pages of other origins may not use this server.", code="other_origin")
         if self.settings.token is not None and scope["path"] not in OPEN and not self._may(headers):
             scheme = "Bearer" if scope["path"].startswith("/v1/") else 'Basic realm="Lyrist", charset="UTF-8"'
@@ -137,6 +155,17 @@ class AccessControl:
                 headers={"WWW-Authenticate": scheme},
             )  # fmt: skip
         return None
+
+    def _host_error(self, scope: Scope) -> ApiError | None:
+        """Return the error of a request to another host, without a token."""
+        if self.settings.token is None and not self._known(_headers(scope).get("host", "")):
+            return ApiError(403, "This server accepts localhost only; use http://localhost or http://127.0.0.1.")
+        return None
+
+    def _allowed_origin(self, scope: Scope) -> str | None:
+        """Return the origin of a request to the API if pages of it may use it."""
+        origin = _headers(scope).get("origin")
+        return origin if origin in self.settings.allow_origin and scope["path"].startswith(SHARED) else None
 
     def _known(self, host: str) -> bool:
         name = urlsplit_name(host)
@@ -159,6 +188,22 @@ class AccessControl:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self.most):
                 return too_large(self.most)
         return None
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def _preflight(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer the question of a browser whether a page of an allowed origin may send a request."""
+    headers = {
+        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, If-None-Match",
+        "Access-Control-Max-Age": "600",
+    }
+    if _headers(scope).get("access-control-request-private-network") == "true":
+        headers["Access-Control-Allow-Private-Network"] = "true"
+    await Response(status_code=204, headers=headers)(scope, receive, send)
 
 
 def too_large(most: int) -> ApiError:
@@ -206,10 +251,10 @@ class _Body:
 
 
 class _Answer:
-    """A response: whether it has begun, and its status."""
+    """A response: whether it has begun, its status, and the headers of every response."""
 
-    def __init__(self, send: Send, responded: Callable[[int], object]) -> None:
-        self._send, self._responded = send, responded
+    def __init__(self, send: Send, responded: Callable[[int], object], origin: str | None = None) -> None:
+        self._send, self._responded, self._origin = send, responded, origin
         self.begun = False
 
     async def send(self, message: Any) -> None:
@@ -217,4 +262,9 @@ class _Answer:
             self.begun = True
             self._responded(message["status"])
             message["headers"] = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+            if self._origin is not None:
+                message["headers"] += [
+                    (b"access-control-allow-origin", self._origin.encode("latin-1")),
+                    (b"access-control-expose-headers", b"ETag, Retry-After"), (b"vary", b"Origin"),
+                ]  # fmt: skip
         await self._send(message)

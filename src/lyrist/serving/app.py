@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,33 +19,25 @@ from starlette.responses import JSONResponse
 
 from lyrist._version import __version__
 from lyrist.errors import LyristError
-from lyrist.evaluation.classify import Label
-from lyrist.evaluation.originality import Copied
 from lyrist.serving import schemas
 from lyrist.serving.access import AccessControl, ServerSettings
-from lyrist.serving.completions import complete, conditions
+from lyrist.serving.completions import complete
 from lyrist.serving.inferenceengine import CONTENT_TYPE, InferenceEngine
-from lyrist.serving.lookups import add_lookups, song_found
+from lyrist.serving.labelling import add_labelling
+from lyrist.serving.lookups import add_lookups
 from lyrist.serving.modelregistry import ServedModel
-from lyrist.serving.responses import ApiError, answers, as_api_error, known, loads, phrase
+from lyrist.serving.projects import Projects, add_projects
+from lyrist.serving.responses import ApiError, as_api_error, known, loads, phrase
 from lyrist.serving.schemas import (
-    Classified,
-    ClassifyRequest,
-    Labelled,
     Model,
-    Originality,
-    Scored,
-    ScoreRequest,
-    Scores,
 )
-from lyrist.serving.workers import TextScore
 
 STUDIO = "lyrist.serving.studio"
 LARGE = 2**16
 """Bytes of a body that is parsed in a thread, so that it does not block the event loop."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-ERRORS = (400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503, 504)
+ERRORS = (400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 429, 500, 503, 504, 507)
 
 
 EVENT = {
@@ -78,7 +68,10 @@ def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> Fa
     app.router.route_class = _Route
     app.state.engine, app.state.settings = engine, settings
     _add_api(app, engine)
+    add_labelling(app, engine)
     add_lookups(app, engine)
+    if settings.projects is not None:
+        add_projects(app, Projects.open(settings.projects))
     _add_operations(app, engine)
     for kind in (RequestValidationError, HTTPException, LyristError, ApiError):
         app.add_exception_handler(kind, _answered)
@@ -123,18 +116,6 @@ def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
         """Write songs, with or without constraints; with `stream` as server-sent events."""
         known(engine.models.items, body.model)
         return await complete(engine, request, body)
-
-    @app.post("/v1/classify", operation_id="classify", tags=["labels"])
-    async def classify(body: schemas.ClassifyRequest, request: Request) -> schemas.Classified:
-        """Classify lyrics or pictures, with explanations on request."""
-        known(engine.models.items, body.model)
-        return await classify_items(engine, request, body)
-
-    @app.post("/v1/score", operation_id="score", tags=["scores"])
-    async def score(body: schemas.ScoreRequest, request: Request) -> schemas.Scores:
-        """Return the bits per byte of lyrics under a writer, and their overlap with its training songs."""
-        known(engine.models.items, body.model)
-        return await score_texts(engine, request, body)
 
 
 def _add_operations(app: FastAPI, engine: InferenceEngine) -> None:
@@ -237,73 +218,4 @@ def model_entry(engine: InferenceEngine, served: ServedModel) -> Model:
         id=served.name, created=served.created, task=served.task, recipe=served.recipe,
         conditions={c: list(values) for c, values in served.conditions.items()}, labels=list(served.labels),
         corpus=corpus is not None and corpus.available, language=language, changed=served.changed,
-    )  # fmt: skip
-
-
-async def classify_items(engine: InferenceEngine, request: Request, body: ClassifyRequest) -> Classified:
-    """Classify lyrics or pictures."""
-    if (body.texts is None) == (body.pictures is None):
-        raise ApiError(400, "Give either texts or pictures.", param="texts")
-    if body.pictures is not None:
-        return await _pictures(engine, request, body, body.pictures)
-    texts = [body.texts] if isinstance(body.texts, str) else body.texts or []
-    pending = engine.submit_classify(body.model, texts, artist=body.artist, explain=bool(body.explain))
-    [labels] = await answers(request, [pending])
-    return Classified(model=body.model, data=[_labelled(*each, body.top) for each in enumerate(labels)])
-
-
-async def _pictures(
-    engine: InferenceEngine, request: Request, body: ClassifyRequest, pictures: list[str]
-) -> Classified:
-    if body.artist or body.explain:
-        raise ApiError(400, "Pictures have no words; leave artist and explain out.", param="pictures")
-    engine.models.get(body.model, "picture")
-    files = await run_in_threadpool(lambda: [_bytes(number, text) for number, text in enumerate(pictures, 1)])
-    [found] = await answers(request, [engine.submit_pictures(body.model, files)])
-    data = [
-        Labelled(index=i, label=next(iter(each)), probabilities=_top(each, body.top)) for i, each in enumerate(found)
-    ]
-    return Classified(model=body.model, data=data)
-
-
-def _bytes(number: int, text: str) -> bytes:
-    try:
-        given = text.partition(",")[2] if text.startswith("data:") else text
-        return base64.b64decode("".join(given.split()), validate=True)  # many tools break it into lines
-    except (binascii.Error, ValueError):
-        raise ApiError(400, f"Picture {number} is not base64.", param="pictures") from None
-
-
-def _labelled(index: int, one: Label, top: int | None) -> Labelled:
-    explanation = one.explanation
-    found = Labelled(index=index, label=one.label, probabilities=_top(one.probabilities, top))
-    if explanation is not None:
-        found.words, found.lines, found.method = explanation.words, explanation.lines, explanation.method
-    return found
-
-
-def _top(probabilities: dict[str, float], top: int | None) -> dict[str, float]:
-    return dict(list(probabilities.items())[:top])
-
-
-async def score_texts(engine: InferenceEngine, request: Request, body: ScoreRequest) -> Scores:
-    """Score lyrics."""
-    texts = [body.texts] if isinstance(body.texts, str) else body.texts
-    [scores] = await answers(request, [engine.submit_score(body.model, texts, conditions(body))])
-    return Scores(model=body.model, data=[_scored(index, each) for index, each in enumerate(scores)])
-
-
-def _scored(index: int, one: TextScore) -> Scored:
-    return Scored(
-        index=index, bits_per_byte=one.bits_per_byte, tokens=one.tokens, bytes=one.bytes,
-        originality=None if one.copied is None else _originality(one.copied),
-    )  # fmt: skip
-
-
-def _originality(copied: Copied) -> Originality:
-    song = copied.song
-    return Originality(
-        longest_run=copied.longest_run, words=copied.words,
-        song=None if song is None else song_found(song),
-        shares={str(n): share for n, share in copied.shares.items()},
     )  # fmt: skip

@@ -179,6 +179,33 @@ class InferenceEngine:
         self._workers[name, "classify"].put(BatchJob(pending, job, len(texts)))
         return pending
 
+    def submit_label(
+        self, name: str, data: bytes, suffix: str, options: Mapping[str, Any], format: str | None = None,  # noqa: A002
+        *, cancelled: threading.Event | None = None,
+    ) -> PendingRequest[Any]:  # fmt: skip
+        """Submit a table to label; the answer is the rows, or the bytes of a file.
+
+        Parameters
+        ----------
+        name
+            A run that classifies lyrics.
+        data
+            The table, as text in UTF-8.
+        suffix
+            The ending of its format.
+        options
+            Options of `lyrist.evaluation.label.label`.
+        format
+            csv, parquet or jsonl; None: rows.
+        cancelled
+            Set this event to cancel the request.
+        """
+        self.models.get(name, "classify").check_unchanged()
+        job = workers.LabelJob(data, suffix, dict(options), format)
+        pending: PendingRequest[Any] = self._admit(name, "label", cancelled)
+        self._workers[name, "classify"].put(BatchJob(pending, job, self.limits.batch))
+        return pending
+
     def classify_picture(
         self, name: str, image: bytes, *, cancelled: threading.Event | None = None
     ) -> dict[str, float]:
@@ -303,7 +330,7 @@ class InferenceEngine:
             return lambda size: self.metrics.computed(name, kind, size)
 
         if served.task == "classify":
-            add("classify", workers.classify_work(model, cleaning, on_batch("classify")))
+            add("classify", workers.classify_work(served.run, model, cleaning, on_batch("classify")))
         elif served.task == "picture":
             add("picture", workers.picture_work(model, on_batch("picture")))
         else:

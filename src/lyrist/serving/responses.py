@@ -32,6 +32,7 @@ TYPES = {
     405: ("invalid_request_error", "method_not_allowed"),
     408: ("invalid_request_error", "request_timeout"),
     409: ("invalid_request_error", "unavailable"),
+    412: ("invalid_request_error", "changed_meanwhile"),
     413: ("invalid_request_error", "request_too_large"),
     415: ("invalid_request_error", "unsupported_media_type"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
@@ -39,6 +40,7 @@ TYPES = {
     500: ("server_error", "server_error"),
     503: ("server_error", "shutting_down"),
     504: ("server_error", "timeout"),
+    507: ("server_error", "not_saved"),
 }
 """Type and code of an error by its status."""
 

@@ -143,6 +143,51 @@ class Classified(BaseModel):
     data: list[Labelled]
 
 
+class LabelOptions(Strict):
+    """Options of labelling a table, as `lyrist label`."""
+
+    model: str
+    top: int | None = Field(None, ge=1, le=INT_MAX, description="Return so many labels with their probabilities.")
+    coverage: float | None = Field(
+        None, gt=0, lt=1, description="Share of songs whose prediction set shall contain the true label. Default: 0.9."
+    )
+    probabilities: bool | None = Field(None, description="Return the probability of every label.")
+    abstain: bool | None = Field(None, description="Give no label to a song that is unlike the training songs.")
+    largest_set: int | None = Field(
+        None, ge=1, le=INT_MAX, description="With abstain: a prediction set of more labels is large."
+    )
+    keep: list[str] | None = Field(None, description="Further columns to copy.")
+    lyrics: str | None = Field(None, description="Column of the lyrics; by default it is recognised.")
+
+    def options(self) -> dict[str, Any]:
+        """Return the options that were given."""
+        names = LabelOptions.model_fields.keys() - {"model"}
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class LabelRequest(LabelOptions):
+    """A table to label: `texts`, or `rows` with a column of lyrics."""
+
+    texts: list[str] | None = None
+    rows: list[dict[str, str | int | float | bool | None]] | None = None
+
+
+class LabelUpload(LabelOptions):
+    """A table to label, as a form."""
+
+    file: str = Field(
+        description="A table in UTF-8: .csv, .tsv, .jsonl or .json.", json_schema_extra={"format": "binary"}
+    )
+
+
+class LabelledTable(BaseModel):
+    """The rows of a table with their labels, as `lyrist label` writes them."""
+
+    object: Literal["list"] = "list"
+    model: str
+    data: list[dict[str, Any]]
+
+
 class ScoreRequest(Strict):
     """Lyrics to score."""
 
@@ -449,6 +494,30 @@ class Comparisons(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[Comparison]
+
+
+class ProjectEntry(BaseModel):
+    """A project in the list."""
+
+    id: str
+    title: str
+    modified: float = Field(description="Seconds since 1970.")
+    bytes: int
+    etag: str
+
+
+class ProjectList(BaseModel):
+    """The projects of the server."""
+
+    object: Literal["list"] = "list"
+    data: list[ProjectEntry]
+
+
+class ProjectSaved(BaseModel):
+    """A saved project."""
+
+    id: str
+    etag: str
 
 
 class Problem(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import logging
 import os
@@ -68,6 +69,8 @@ def serve(
     max_bytes: int = 4 * 2**20,
     threads: int | None = None,
     studio: bool = True,
+    projects: str | None = None,
+    allow_origin: tuple[str, ...] = (),
 ) -> ServeResult:
     """Serve saved runs: an HTTP API, and a studio in the browser.
 
@@ -97,6 +100,10 @@ def serve(
         PyTorch threads of each run; by default 1 if all models are small.
     studio
         Serve the studio as well as the API.
+    projects
+        Folder in which the studio keeps projects; by default they are kept in the browser only.
+    allow_origin
+        Origin of other pages that may use the API, such as http://localhost:3000; may be given several times.
 
     Raises
     ------
@@ -112,7 +119,9 @@ def serve(
     from lyrist.serving.modelregistry import ModelRegistry
     from lyrist.serving.requests import Limits
 
-    settings = ServerSettings(host, port, token or os.environ.get("LYRIST_TOKEN") or None, studio)
+    settings = ServerSettings(
+        host, port, token or os.environ.get("LYRIST_TOKEN") or None, studio, projects, allow_origin
+    )
     if threads is not None and threads < 1:
         raise UsageError(f"--threads must be above 0, got {threads}.")
     limits = Limits(
@@ -125,7 +134,7 @@ def serve(
     )
     with _bound(settings) as place:
         models = ModelRegistry.open(runs)
-        settings = ServerSettings(host, place.getsockname()[1], settings.token, studio)
+        settings = dataclasses.replace(settings, port=place.getsockname()[1])
         progress.quiet()  # requests of clients show no progress in this terminal
         engine = InferenceEngine(models, limits, threads=threads or _threads(models))
         app = build(engine, settings)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import math
+import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -19,13 +21,16 @@ import torch
 from PIL import Image
 
 from lyrist.corpus.cleaning import Cleaning, clean
-from lyrist.errors import UsageError
+from lyrist.corpus.ingest import Tables
+from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.explain import explain
+from lyrist.evaluation.label import Labeller, label_in_steps, write_table
 from lyrist.evaluation.originality import Copied, Index
 from lyrist.images.decoding import UndecodableError, careful, decode
 from lyrist.models.inputs import songs
 from lyrist.serving.requests import PendingRequest
+from lyrist.training.runs import Run
 
 Payload = TypeVar("Payload")
 
@@ -142,11 +147,24 @@ class ClassifyJob:
     explain: bool
 
 
-def classify_work(model: Any, cleaning: Cleaning, on_batch: Callable[[int], object]) -> Any:
-    """Return the work of a classifier of lyrics."""
+@dataclass(frozen=True)
+class LabelJob:
+    """A table to label."""
+
+    data: bytes
+    suffix: str
+    options: dict[str, Any]
+    format: str | None
+
+
+def classify_work(run: Run, model: Any, cleaning: Cleaning, on_batch: Callable[[int], object]) -> Any:
+    """Return the work of a classifier of lyrics; a table is labelled in steps, other jobs come in between."""
+    labellers: dict[float, Labeller] = {}
     classes = [str(label) for label in model.classes_]
 
-    def work(jobs: list[BatchJob[ClassifyJob]]) -> list[BatchJob[ClassifyJob]]:
+    def work(jobs: list[BatchJob[Any]]) -> list[BatchJob[Any]]:
+        tables = [job for job in jobs if isinstance(job.payload, LabelJob)]
+        jobs = [job for job in jobs if not isinstance(job.payload, LabelJob)]
         explaining = [job for job in jobs if "labels" in job.state]
         new = [job for job in jobs if "labels" not in job.state and prepared(job, cleaning)]
         if new:
@@ -163,7 +181,8 @@ def classify_work(model: Any, cleaning: Cleaning, on_batch: Callable[[int], obje
                     explaining.append(job)
                 else:
                     job.pending.answer(found)
-        return [job for job in explaining if not _explain_next(model, job)]
+        unfinished = [job for job in explaining if not _explain_next(model, job)]
+        return unfinished + [job for job in tables if not _label_next(run, labellers, job)]
 
     return work
 
@@ -178,6 +197,51 @@ def _explain_next(model: Any, job: BatchJob[ClassifyJob]) -> bool:
         return False
     job.pending.answer(found)
     return True
+
+
+def _label_next(run: Run, labellers: dict[float, Labeller], job: BatchJob[LabelJob]) -> bool:
+    """Label the next rows of a table; return whether all are labelled."""
+    given = job.payload.options
+    coverage = given.get("coverage", 0.9)
+    if coverage not in labellers:
+        if len(labellers) >= 8:  # clients choose it
+            labellers.clear()
+        labellers[coverage] = Labeller.of(run, coverage)
+    if "steps" not in job.state:
+        options = {"top": 1, "probabilities": False, "abstain": False, "largest_set": 3, **given}
+        job.state["steps"] = _label_steps(labellers[coverage], job.payload, options)
+    found = next(job.state["steps"])
+    if found is None:
+        return False
+    job.pending.answer(found)
+    return True
+
+
+def _label_steps(labeller: Labeller, table: LabelJob, options: dict[str, Any]) -> Iterator[Any]:
+    """Yield None after each step, then the rows or the bytes of the file."""
+    try:
+        if "\0" in table.data.decode("utf-8"):
+            raise ValueError
+    except ValueError:
+        raise UsageError("The table is not a text in UTF-8; save it as CSV, TSV or JSON lines in UTF-8.") from None
+    with tempfile.TemporaryDirectory(prefix="lyrist-upload-") as folder:
+        path = Path(folder, f"table{table.suffix}")
+        path.write_bytes(table.data)
+        tables = Tables.of([str(path)], "auto", options.get("keep", ()), "utf-8", lyrics=options.get("lyrics"))
+        try:
+            for labelled in label_in_steps(labeller, tables, options):
+                if labelled is None:
+                    yield None
+                    continue
+                rows = labelled.drop("source")
+                if table.format is None:
+                    yield rows.to_dicts()
+                else:
+                    out = Path(folder, f"labels.{table.format}")
+                    write_table([rows], out)
+                    yield out.read_bytes()
+        except LyristError as error:  # the client does not know the temporary file
+            raise UsageError(str(error).replace(str(path), "The table").replace(path.name, "The table")) from None
 
 
 def ranked(rows: Any, classes: Sequence[str]) -> list[dict[str, float]]:
