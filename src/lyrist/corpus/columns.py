@@ -7,6 +7,7 @@ report: two columns that could both be the lyrics are an error that names the op
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,8 @@ RESERVED = {"row", "id", "source", "cluster", "split", "reason", "detail", *ROLE
 
 NAMES: dict[str, tuple[str, ...]] = {
     "title": (
-        "title", "song", "song_title", "song_name", "songtitle", "songname", "track", "track_name", "track_title", "name",
+        "title", "song", "song_title", "song_name", "songtitle", "songname", "track", "track_name", "track_title",
+        "trackname", "tracktitle", "name",
     ),
     "artist": (
         "artist", "artist_name", "artistname", "artists", "artist_names", "primary_artist", "singer", "singer_name",
@@ -32,12 +34,36 @@ NAMES: dict[str, tuple[str, ...]] = {
     "genre": ("genre", "genres", "main_genre", "music_genre", "tag", "style"),
     "lyrics": (
         "lyrics", "lyric", "text", "song_lyrics", "song_lyric", "song_text", "songtext", "full_lyrics", "lyrics_text",
-        "lyric_text", "letra", "paroles",
+        "lyric_text", "lyrics_body", "plain_lyrics", "plainlyrics", "synced_lyrics", "syncedlyrics", "letra", "paroles",
     ),
     "language": ("language", "lang", "language_code", "idiom"),
     "year": ("year", "release_year", "released", "release_date", "date"),
 }  # fmt: skip
 """Common names of columns, as `normal` writes them."""
+
+PLAIN = ("plain_lyrics", "plainlyrics")
+"""Columns of lyrics without times: used where another column holds the same lyrics with times."""
+
+LINE_NUMBERS = {
+    "line", "line_number", "line_no", "line_nr", "line_num", "line_n", "line_id", "line_index", "line_order", "lineno",
+    "linenumber", "line_position", "n_line", "linea", "zeile",
+}  # fmt: skip
+"""Names of the column that counts the lines of a song, in a table with one row per line."""
+
+SONG_KEYS = (
+    "song_id", "songid", "track_id", "trackid", "track_uri", "track_n", "track_no", "track_num", "track_number",
+    "tracknumber", "album", "album_name", "album_title", "disc_number",
+)  # fmt: skip
+"""Names of columns that, with title and artist, say which song a line is of."""
+
+LINES_OF = 3
+"""A table holds lines when so many rows of a sample, on average, have one title and artist."""
+DOUBTFUL_LINES_OF = 1.5
+"""With fewer rows, but more than this, it is refused."""
+LINE_WORDS = 12
+"""Median number of words up to which a text can be one line."""
+FEWEST_LINES = 12
+"""A sample with fewer rows says nothing about lines."""
 
 LONG_TEXT = 200
 """A column without a common name can be the lyrics when its median value has at least this many characters."""
@@ -61,6 +87,12 @@ class Columns:
     """The preset by which the table was recognised, or ``names``."""
     link: str | None = None
     """The column by which a table of artists joins a table of songs; on either side."""
+    line: str | None = None
+    """The column that counts the lines of a song, where a row is a line."""
+    joined_by: tuple[str, ...] = ()
+    """The columns whose equal values make rows one song; empty where each row is a song."""
+    short: bool = False
+    """Whether rows are taken for songs although the first of them are as short as lines; then the reader counts titles."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +218,7 @@ def recognise(
     keep: Sequence[str] = (),
     sample: Sequence[Mapping[str, str | None]] = (),
     source_name: str = "the table",
+    lines: str = "auto",
 ) -> Columns:
     """Return which column of a table is which field of a song.
 
@@ -197,12 +230,16 @@ def recognise(
         ``auto``, or the name of a known table.
     given
         Columns that the user named: any of title, artist, genre, lyrics, language, year, split; they override all else.
+        Several names, separated by commas, are alternatives: the first that the table has is used.
     keep
         Further columns to keep.
     sample
-        Some rows; they help only where no column has the name of lyrics.
+        Some rows: where no column has the name of lyrics, and to see whether a row is a song or a line.
     source_name
         Names the table in errors.
+    lines
+        ``auto``: a table with one row per line is recognised, and its rows are joined; ``join``: rows are lines; ``keep``:
+        each row is a song.
 
     Raises
     ------
@@ -225,6 +262,7 @@ def recognise(
         else:
             roles[role] = _by_name(header, role, source_name, certain=chosen is None, taken=roles)
     lyrics = roles.pop("lyrics") or _by_content(header, sample, list(roles.values()), source_name)
+    line, joined_by, short = _lines(header, sample, lyrics, [roles["title"], roles["artist"]], lines, source_name)
     return Columns(
         **roles,
         lyrics=lyrics,
@@ -232,6 +270,9 @@ def recognise(
         keep=_kept(header, keep, source_name),
         preset=chosen.name if chosen else "names",
         link=_first(header, ("alink",), "link", source_name) if chosen and chosen.name == SIX_GENRES else None,
+        line=line,
+        joined_by=joined_by,
+        short=short,
     )
 
 
@@ -284,9 +325,16 @@ def _named(header: Sequence[str], given: Mapping[str, str | None], source: str) 
 
 
 def _column(header: Sequence[str], name: str, source: str) -> str:
-    """Return the column that the user calls ``name``: exactly so, or in other case when one is."""
+    """Return the column that the user calls ``name``: exactly so, or in other case when one is.
+
+    A name such as ``lyrics,text`` is that of the first of these columns that the table has.
+    """
     if list(header).count(name) == 1:
         return name
+    if "," in name:
+        names = [each.strip() for each in name.split(",")]
+        name = next((each for each in names if normal(each) in map(normal, header)), names[0])
+        return _column(header, name, source)
     alike = [column for column in header if normal(column) == normal(name)]
     if len(alike) > 1:
         raise LyristError(f"{source} has {len(alike)} columns called '{name}'; rename one of them in the table.")
@@ -310,6 +358,8 @@ def _by_name(
     found = [column for column in header if normal(column) in NAMES[role] and column not in taken.values()]
     if role == "year":  # a date of release says the same with less ease, and any other date something else
         found = [column for column in found if normal(column) == "year"] or found
+    if role == "lyrics":
+        found = [column for column in found if normal(column) in PLAIN] or found
     if len(found) > 1 and not certain:
         return None
     return _only(found, role, source) if found else None
@@ -344,6 +394,70 @@ def _looks_like_lyrics(values: Sequence[str | None]) -> bool:
     if not texts or statistics.median(map(len, texts)) < LONG_TEXT:
         return False
     return sum("\n" in text.strip() for text in texts) > len(texts) / 2
+
+
+def _lines(
+    header: Sequence[str],
+    sample: Sequence[Mapping[str, str | None]],
+    lyrics: str,
+    names: Sequence[str | None],
+    lines: str,
+    source: str,
+) -> tuple[str | None, tuple[str, ...], bool]:
+    """Return the column of line numbers, those that say which song a line is of, and whether that is in doubt.
+
+    There are no such columns where each row is a song.
+    """
+    if lines == "keep":
+        return None, (), False
+    texts = [text.strip() for row in sample if (text := row.get(lyrics)) and text.strip()]
+    words = statistics.median([len(text.split()) for text in texts]) if texts else 0
+    single = sum("\n" not in text for text in texts) >= 0.95 * len(texts) and words <= LINE_WORDS
+    number = _line_numbers(header, sample, lyrics)
+    varied = len(texts) >= (4 if number else FEWEST_LINES) and len(set(texts)) > 0.3 * len(texts)
+    if lines == "auto" and (not varied or not single or max(map(len, texts)) >= LONG_TEXT):
+        return None, (), False
+    key = _song_key(header, sample, [name for name in names if name and name != lyrics], {lyrics, number})
+    songs = len({tuple(row.get(name) for name in key) for row in sample})
+    per_song = len(sample) / songs if key else 0
+    if lines == "auto" and number is None and per_song < DOUBTFUL_LINES_OF:
+        return None, (), True
+    keep = "or, if each row is a song, give --lines keep"
+    rows = f"The rows of {source} look like single lines (half of them have at most {words:g} words)"
+    if not key:
+        raise LyristError(f"{rows}, and no column says of which song; name it with --title COLUMN, {keep}.")
+    if lines == "auto" and number is None and per_song < LINES_OF:
+        way = "sort the table by song and line, and give --lines join"
+        raise LyristError(f"{rows}, and songs have {per_song:.1f} rows in its first part; {way}, {keep}.")
+    if sum(len(text.split()) <= 1 for text in texts) > 0.9 * len(texts) and all(text.isascii() for text in texts):
+        raise LyristError(f"The rows of {source} are single words; join the words of each line first, {keep}.")
+    return number, key, False
+
+
+def _line_numbers(header: Sequence[str], sample: Sequence[Mapping[str, str | None]], lyrics: str) -> str | None:
+    """Return the column that counts lines: it has the name of one, and holds whole numbers."""
+    for name in header:
+        if normal(name) in LINE_NUMBERS and name != lyrics:
+            values = [value for row in sample if (value := row.get(name))]
+            numeric = all(re.fullmatch(r"\s*\d+(?:\.0)?\s*", value) for value in values)
+            if numeric and len(set(values)) < len(values):  # a number that never occurs again counts rows
+                return name
+    return None
+
+
+def _song_key(
+    header: Sequence[str], sample: Sequence[Mapping[str, str | None]], names: Sequence[str], others: set[str | None]
+) -> tuple[str, ...]:
+    """Return the columns that say of which song a line is: title and artist, and any other that changes with them only."""
+    key = list(names)
+    for name in header:
+        if normal(name) not in SONG_KEYS or name in key or name in others:
+            continue
+        pairs = itertools.pairwise(sample)
+        same = [(one, other) for one, other in pairs if all(one.get(k) == other.get(k) for k in key)]
+        if sum(one.get(name) == other.get(name) for one, other in same) >= (0.9 if names else 0.5) * len(same):
+            key.append(name)
+    return tuple(key)
 
 
 def _kept(header: Sequence[str], keep: Sequence[str], source: str) -> tuple[str, ...]:

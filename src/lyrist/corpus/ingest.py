@@ -41,14 +41,22 @@ class Tables:
     """Pairs of a field (``title``, ``lyrics`` ...) and the column named for it by option."""
     keep: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    lines: str = "auto"
+    """Whether rows that are single lines of songs are joined: ``auto``, ``join`` or ``keep``."""
 
     @classmethod
     def of(
-        cls, tables: Iterable[str], preset: str, keep: Iterable[str], encoding: str, **columns: str | None
+        cls,
+        tables: Iterable[str],
+        preset: str,
+        keep: Iterable[str],
+        encoding: str,
+        lines: str = "auto",
+        **columns: str | None,
     ) -> Tables:
         """Return the tables that a command names; ``columns`` are the columns named for fields, None where none is."""
         places = tuple(Address(table) if is_remote(table) else table for table in map(str, tables))
-        return cls(places, preset, tuple((k, v) for k, v in columns.items() if v), tuple(keep), encoding)
+        return cls(places, preset, tuple((k, v) for k, v in columns.items() if v), tuple(keep), encoding, lines)
 
 
 def ingest(tables: Tables, work: Path) -> dict[str, Any]:
@@ -57,7 +65,7 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``sources`` (name, bytes, sha256, rows, preset, columns), ``read`` (all records), ``shards``, ``repaired``
+        ``sources`` (name, bytes, sha256, rows, preset, columns, notes), ``read`` (all records), ``shards``, ``repaired``
         (kind: count), ``unread`` (file: why), ``seconds`` (CPU).
 
     Raises
@@ -139,12 +147,18 @@ def _columns(source: Source, tables: Tables) -> Columns:
     header, sample = sniff(source, tables.encoding)
     given: Mapping[str, str] = dict(tables.given)
     return recognise(
-        header, preset=tables.preset, given=given, keep=tables.keep, sample=sample, source_name=source.name
+        header,
+        preset=tables.preset,
+        given=given,
+        keep=tables.keep,
+        sample=sample,
+        source_name=source.name,
+        lines=tables.lines,
     )
 
 
 def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> dict[str, Any]:
-    mapping = {k: v for k, v in dataclasses.asdict(columns).items() if v and k != "preset"}
+    mapping = {k: v for k, v in dataclasses.asdict(columns).items() if v and k not in ("preset", "short")}
     return {
         "name": source.name,
         "bytes": source.bytes or reader.bytes_read,  # some servers do not say before
@@ -152,6 +166,7 @@ def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> di
         "rows": rows,
         "preset": columns.preset,
         "columns": mapping,
+        "notes": reader.notes,
     }
 
 

@@ -113,6 +113,7 @@ def prepare(
     year: str | None = None,
     keep: tuple[str, ...] = (),
     encoding: str = "utf-8",
+    lines: Literal["auto", "join", "keep"] = "auto",
     languages: str = "all",
     genres: str = "",
     min_words: int = 10,
@@ -164,6 +165,9 @@ def prepare(
         A further column to keep, such as a target; may be given several times. A column ``id`` becomes ``table_id``.
     encoding
         The encoding of text tables.
+    lines
+        Tables with one row per line of a song: auto recognises them and joins the rows, join insists on it, keep takes each
+        row for a song.
     languages
         Codes such as en,es: songs in other languages are dropped; all keeps every one.
     genres
@@ -225,7 +229,7 @@ def prepare(
     check_engine(engine)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
     settings = Settings(
-        Tables.of(tables, preset, keep, encoding, **named, split=split_column),
+        Tables.of(tables, preset, keep, encoding, lines, **named, split=split_column),
         Cleaning(sections=sections, parentheses=parentheses, off=_listed(rules_off)),
         Filters(
             languages=() if languages == "all" else tuple(check_languages(_listed(languages))),

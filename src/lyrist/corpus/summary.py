@@ -36,6 +36,7 @@ def of_corpus(corpus: Corpus) -> str:
         lines.append("  Rows are not valid UTF-8: if the table has another encoding, say so, as in --encoding cp1252.")
     if not any("artist" in source["columns"] for source in info["sources"]):
         lines.append("No column was taken for the artist: if the table has one, name it, as in --artist COLUMN.")
+    lines += _notes(info)
     lines += _unread(info)
     lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
     lines += [*_notices(corpus), _clusters(counts), *_contained(corpus), _splits(counts, info)]
@@ -47,6 +48,12 @@ def of_corpus(corpus: Corpus) -> str:
     lines += [f"masked: the {name} in {n:,} song{'s' * (n != 1)}" for name, n in counts.get("masked", {}).items()]
     lines.append(f"corpus: {corpus.path}  (fingerprint {corpus.fingerprint}, {counts['seconds']['wall']:.1f} s)")
     return printable("\n".join(lines))
+
+
+def _notes(info: dict[str, Any]) -> list[str]:
+    """Return how tables were read that are not as usual: joined lines, no header, another encoding."""
+    notes = [f"{source['name']}: {note}" for source in info["sources"] for note in source.get("notes", ())]
+    return [*notes[:10], f"and {len(notes) - 10:,} more such notes in corpus.json"] if len(notes) > 10 else notes
 
 
 def _unread(info: dict[str, Any]) -> list[str]:

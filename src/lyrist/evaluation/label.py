@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -131,6 +131,7 @@ def label(
     year: str | None = None,
     keep: tuple[str, ...] = (),
     encoding: str = "utf-8",
+    lines: Literal["auto", "join", "keep"] = "auto",
     raw_csv: bool = False,
     engine: str = "local",
     workers: int | None = None,
@@ -176,6 +177,9 @@ def label(
         A further column to copy to the output, such as an id; may be given several times.
     encoding
         The encoding of text tables.
+    lines
+        Tables with one row per line of a song: auto recognises them and joins the rows, join insists on it, keep takes each
+        row for a song.
     raw_csv
         Write CSV cells as they are. By default a cell that a spreadsheet would read as a formula is preceded by '.
     engine
@@ -224,7 +228,7 @@ def label(
     if opened.info["task"] == "picture":
         return _label_pictures(opened, tables, final, options, raw_csv)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
-    read = Tables.of(tables, preset, keep, encoding, **named)
+    read = Tables.of(tables, preset, keep, encoding, lines, **named)
     settings: dict[str, Any] = {
         "run": str(opened.path.resolve()),
         "made": (opened.path / MARKER).stat().st_mtime_ns,

@@ -7,7 +7,7 @@ but ends it for many programs, is removed and counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from lyrist.corpus.columns import Columns, kept_name
 from lyrist.corpus.reading import records
-from lyrist.corpus.reading.records import NOT_UTF8, OVERSIZED, Batch, Rejected, text_of
+from lyrist.corpus.reading.records import CUT, NOT_UTF8, OVERSIZED, STRUCTURE, Batch, Rejected
+from lyrist.corpus.reading.values import PRINTED, CutError, lyrics_of, text_of, unprinted
 
 TEXT = pa.large_string()
 REJECTED = pa.schema([("row", pa.int64()), ("reason", TEXT), ("detail", TEXT)])
@@ -25,7 +26,7 @@ FIELDS = ("title", "artist", "genre", "year", "language", "split", "lyrics")
 """The columns of songs between ``row`` and the kept ones."""
 
 NUL = "nul-byte"
-_NOTHING = pa.array(["", "NA", "nan", "NaN", "<NA>", "N/A", "n/a"], TEXT)
+_NOTHING = pa.array(["", "NA", "nan", "NaN", "<NA>", "N/A", "n/a", r"\N"], TEXT)
 _NO_LABEL = pa.array(["None", "none", "NULL", "null", "NONE", "Null", *_NOTHING.to_pylist()], TEXT)
 """Not applied to titles and lyrics: there are songs called "None"."""
 _YEAR = re.compile(r"(?<!\d)(?:1\d{3}|20\d{2})(?!\d)")
@@ -63,7 +64,8 @@ class Chunks:
             if not column or not batch.rows:
                 columns[name] = pa.nulls(len(batch.rows), TEXT)
             else:
-                columns[name] = _tidy(_checked(batch, column, wrong), name, with_nul)
+                values = _checked(batch, column, wrong, lyrics_of if name == "lyrics" else text_of)
+                columns[name] = _tidy(self._read_printed(batch, values, name, wrong), name, with_nul)
         columns["year"] = pa.array([_year(text) for text in columns["year"].to_pylist()], pa.int32())
         songs = pa.table(columns)
         rejected = batch.rejected
@@ -77,6 +79,25 @@ class Chunks:
         """Return the columns to make, and the column of the source that each comes from."""
         named = {name: getattr(self._columns, name) for name in FIELDS}
         return named | {kept_name(name): name for name in (*self._columns.keep, *self._extra)}
+
+    def _read_printed(self, batch: Batch, values: pa.Array, name: str, wrong: dict[int, Rejected]) -> pa.Array:
+        """Return text with what Python or Excel wrote in place of text read: ``['a', 'b']``, ``b'...'``, ``_x000D_``."""
+        if pc.any(holding := pc.match_substring(values, "_x000")).as_py():
+            values = pc.if_else(holding, pc.replace_substring_regex(values, r"_x000[dD]_\n?|_x000[aA]_", "\n"), values)
+        printed = pc.match_substring_regex(values, PRINTED)
+        if not pc.any(printed).as_py():
+            return values
+        texts = values.to_pylist()
+        for i in pc.indices_nonzero(pc.fill_null(printed, False)).to_pylist():
+            try:
+                found = unprinted(texts[i], lyrics=name == "lyrics")
+            except ValueError as error:
+                reason = CUT if isinstance(error, CutError) else STRUCTURE
+                place = f"{batch.origin.unit} {batch.places[i]}, column {getattr(self._columns, name, None) or name}"
+                wrong.setdefault(i, Rejected(reason, f"{place}: {error}"))
+                continue
+            texts[i] = texts[i] if found is None else found
+        return pa.array(texts, TEXT)
 
     def _count(self, rows: list[int]) -> None:
         if rows:
@@ -103,12 +124,12 @@ def rejected_table(rejected: Sequence[tuple[int, str, str]]) -> pa.Table:
     return pa.table([pa.array(rows, pa.int64()), pa.array(reasons, TEXT), pa.array(details, TEXT)], schema=REJECTED)
 
 
-def _checked(batch: Batch, column: str, wrong: dict[int, Rejected]) -> pa.Array:
+def _checked(batch: Batch, column: str, wrong: dict[int, Rejected], text_of: Callable[[Any], str | None]) -> pa.Array:
     """Return the values of a column as text in UTF-8 of limited size; elsewhere put null, and note why in ``wrong``."""
     values = batch.values[column]
     try:
         if isinstance(values, pa.Array | pa.ChunkedArray):
-            values = array = _within_limit(_as_text(values), batch, column, wrong)
+            values = array = _within_limit(_as_text(values, batch, column, wrong, text_of), batch, column, wrong)
             array.validate(full=True)
             return array
         return pa.array(values, TEXT)
@@ -135,7 +156,9 @@ def _within_limit(array: pa.Array, batch: Batch, column: str, wrong: dict[int, R
     return pc.if_else(long, pa.scalar(None, TEXT), array)
 
 
-def _as_text(values: Any) -> pa.Array:
+def _as_text(
+    values: Any, batch: Batch, column: str, wrong: dict[int, Rejected], text_of: Callable[[Any], str | None]
+) -> pa.Array:
     """Return an Arrow column of any type as text, without checking it: a wrong value must not make the column fail."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
@@ -146,11 +169,19 @@ def _as_text(values: Any) -> pa.Array:
         return values.cast(TEXT)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return values.cast(pa.large_binary()).view(TEXT)
-    return pa.array([text_of(value) for value in values.to_pylist()], TEXT)
+    texts: list[str | None] = []
+    for i, value in enumerate(values.to_pylist()):
+        try:
+            texts.append(text_of(value))
+        except ValueError as error:
+            texts.append(None)
+            place = f"{batch.origin.unit} {batch.places[i]}, column {column}"
+            wrong.setdefault(i, Rejected(STRUCTURE, f"{place}: the lyrics are {error}"))
+    return pa.array(texts, TEXT)
 
 
 def _decoded(values: Any) -> list[str | None]:
-    binary = _as_text(values).view(pa.large_binary())
+    binary = values.view(pa.large_binary())
     return [None if value is None else value.decode("utf-8", "surrogateescape") for value in binary.to_pylist()]
 
 

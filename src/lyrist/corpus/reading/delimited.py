@@ -16,12 +16,13 @@ import re
 import statistics
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
+from lyrist.corpus.columns import NAMES, normal
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import MALFORMED, UNCLOSED, Item, Rejected, oversized
 from lyrist.corpus.reading.streams import DamageError, skip_line
@@ -36,7 +37,39 @@ _PLAUSIBLE = 8
 """A record is plausible when its longest field has at least this fraction of the usual length."""
 _VISIBLE = 60
 """A record inside another one that is well formed is detected only when a field has so many characters."""
+_LONG_NAME = 100
+"""No column has a name of so many characters."""
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*\Z", re.IGNORECASE)
+
+
+_ESCAPED = re.compile(r"\\[Nnrt]")
+_ESCAPES = re.compile(r"\\(.)")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    r"""Return an escape as `csv.reader` takes it, which knows none: databases write ``\n`` in text, ``\N`` for null."""
+    return {"n": "\\\n", "t": "\\\t", "r": "", "N": ""}.get(found[1], found[0])
+
+
+def header_like(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bool:
+    """Return whether the first record of a table names its columns, given some of the records that follow it.
+
+    It is a song where no field is a common name of a column and one is long, of several lines, a number, or occurs again in
+    its column.
+    """
+    if any(normal(name) in known for name in names for known in NAMES.values()) or names == [
+        *map(str, range(len(names)))
+    ]:
+        return True
+    if any(len(name) > _LONG_NAME or "\n" in name.strip() or re.fullmatch(r"-?\d+(?:\.\d+)?", name) for name in names):
+        return False
+    columns = [{row[i] for row in rows if i < len(row)} for i in range(len(names))]
+    return not any(name and name in column for name, column in zip(names, columns, strict=True)) or len(names) < 2
+
+
+def numbered(count: int) -> list[str]:
+    """Return names for columns without one."""
+    return [f"column_{i}" for i in range(1, count + 1)]
 
 
 @dataclass(frozen=True)
@@ -53,6 +86,8 @@ class Shape:
     """Whether fields with line breaks occur."""
     longest: float
     """Median length of the longest field of a record, in characters."""
+    named: bool = True
+    """Whether the first record names the columns; otherwise it is a song, and they are called ``column_1`` ..."""
 
     @cached_property
     def opening(self) -> str:
@@ -66,6 +101,8 @@ class Shape:
 
     def reader(self, lines: Iterable[str]) -> Any:
         """Return a strict `csv.reader` over ``lines``."""
+        if self.escape:
+            lines = (_ESCAPES.sub(_unescaped, line) if _ESCAPED.search(line) else line for line in lines)
         return csv.reader(lines, delimiter=self.delimiter, escapechar=self.escape, strict=True)
 
     def plausible(self, fields: list[str]) -> bool:
@@ -128,12 +165,16 @@ def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float,
             several += len(seen) > 1
     if not whole and records:
         records.pop()
+    named = header_like(names, records[:100])
+    if not named:
+        names, used = numbered(len(names)), 0
     header = _completed(names, records)
     good = [fields for fields in records if len(fields) == len(header)]
     share = len(good) / max(len(records) + wrong, 1)
     longest = statistics.median([max(map(len, fields)) for fields in good]) if good else 0.0
     several_lines = several > 0.05 * len(records) or len(records) < 3
     shape = replace(shape, header=tuple(header), skip=shape.skip + used, several_lines=several_lines, longest=longest)
+    shape = replace(shape, named=named)
     return (round(share, 2), len(names)), shape
 
 
@@ -259,7 +300,7 @@ class Table:
         length = len(seen)  # looking ahead makes `seen` longer
         if len(seen[0]) > records.RECORD_LIMIT:
             value, used = oversized(f"line {self._line + 1}"), 1
-        elif other := self._second_opinion(seen, fields):
+        elif other := self._second_opinion(seen, length, fields):
             value, used = other
         elif fields is None:
             used = self._resumes(seen)
@@ -275,12 +316,15 @@ class Table:
         self._line += used
         return first, size, value
 
-    def _second_opinion(self, seen: list[str], fields: list[str] | None) -> tuple[list[str], int] | None:
+    def _second_opinion(self, seen: list[str], length: int, fields: list[str] | None) -> tuple[list[str], int] | None:
         """Return the record as read by another convention of quoting, where that gives a plausible one.
 
+        Empty fields beyond the last column are left out, as some programs write them.
         Backslashed quotes may first occur deep in a file; `"Weird Al" Yankovic` occurs in tables without any quoting.
         """
         shape = self._shape
+        if fields and len(fields) > shape.fields and not any(fields[shape.fields :]) and shape.plausible(fields):
+            return fields[: shape.fields], length
         if any("\\" in line for line in seen):
             other, used = self._attempt(seen, 0, replace(shape, escape=None if shape.escape else "\\"))
             if other and len(other) == shape.fields and shape.plausible(other):

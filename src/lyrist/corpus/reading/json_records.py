@@ -14,8 +14,9 @@ from typing import Any
 
 from lyrist.corpus.columns import has_lyrics
 from lyrist.corpus.reading import records
-from lyrist.corpus.reading.records import NOT_JSON, OVERSIZED, Item, Rejected, oversized, text_of
+from lyrist.corpus.reading.records import NOT_JSON, OVERSIZED, Item, Rejected, oversized
 from lyrist.corpus.reading.streams import DamageError, skip_line
+from lyrist.corpus.reading.values import text_of
 
 DOCUMENT_RECORDS = 8
 """A text that is one object (an artist, a table by columns) may be as long as so many records of the maximum size."""

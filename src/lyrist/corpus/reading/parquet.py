@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist.corpus.reading import records
-from lyrist.corpus.reading.records import CHUNK_CHARACTERS, CHUNK_ROWS, OVERSIZED, TRUNCATED, Batch, Origin, text_of
+from lyrist.corpus.reading.records import CHUNK_CHARACTERS, CHUNK_ROWS, OVERSIZED, TRUNCATED, Batch, Origin
 from lyrist.corpus.reading.streams import BLOCK, DamageError, explained, unreadable
+from lyrist.corpus.reading.values import text_of
 
 PAGE_RECORDS = 16
 """A page may unpack to as many bytes as so many records of the maximum size."""

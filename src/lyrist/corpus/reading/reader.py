@@ -20,13 +20,14 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from lyrist.corpus.columns import ARTISTS, Columns, recognise
+from lyrist.corpus.columns import ARTISTS, LINES_OF, Columns, kept_name, recognise
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.chunks import Chunk, Chunks
 from lyrist.corpus.reading.delimited import Table, shape_of
 from lyrist.corpus.reading.json_records import json_lines, json_values
+from lyrist.corpus.reading.lines import Lines
 from lyrist.corpus.reading.parquet import opened_parquet
-from lyrist.corpus.reading.records import UNREADABLE, Batch, Item, Origin, Rejected, batches, oversized, text_of
+from lyrist.corpus.reading.records import STRUCTURE, UNREADABLE, Batch, Item, Origin, Rejected, batches, oversized
 from lyrist.corpus.reading.sources import CSV, JSONL, PARQUET, SONG_FILES, Source, find_sources
 from lyrist.corpus.reading.streams import (
     DamageError,
@@ -42,7 +43,8 @@ from lyrist.corpus.reading.streams import (
     seekable,
     unreadable,
 )
-from lyrist.errors import LyristError
+from lyrist.corpus.reading.values import lyrics_of, text_of
+from lyrist.errors import LyristError, UsageError
 
 __all__ = ["Chunk", "Reader", "Source", "find_sources", "read", "sniff"]
 
@@ -88,7 +90,8 @@ class Reader(Iterator[Chunk]):
         self._encoding = encoding
         self._beside = beside
         self._tap: Counted | None = None
-        self._chunks_of = Chunks(columns, [columns.link] if columns.link else [])
+        self._chunks_of = Chunks(columns, [name for name in (columns.link, columns.line, *columns.joined_by) if name])
+        self._notes: list[str] = []
         self._chunks = self._all()
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -108,6 +111,11 @@ class Reader(Iterator[Chunk]):
         return self._chunks_of.repaired
 
     @property
+    def notes(self) -> list[str]:
+        """What a person should know about how the source was read, each without its name; complete after all is read."""
+        return self._notes
+
+    @property
     def first_repaired(self) -> dict[str, int]:
         """The record number of the first song repaired, by kind."""
         return self._chunks_of.first_repaired
@@ -124,14 +132,26 @@ class Reader(Iterator[Chunk]):
         artists = self._artists() if self.columns.link else {}
         with opened_source(self.source, self._encoding) as source, explained(self.source.path):
             self._tap = source.tap
-            for batch in source.batches(self.columns):
-                chunk = self._chunks_of.chunk(batch)
+            chunks = map(self._chunks_of.chunk, source.batches(self.columns))
+            lines = Lines(chunks, self.columns, self.source.path) if self.columns.joined_by else None
+            titles: set[int] = set()
+            for chunk in lines.joined() if lines else chunks:
+                if self.columns.short:
+                    titles.update(
+                        map(hash, zip(*(chunk.songs[n].to_pylist() for n in ("title", "artist")), strict=True))
+                    )
                 self.rows += chunk.songs.num_rows + chunk.rejected.num_rows
                 yield self._joined(chunk, artists)
+            self._notes += [*source.notes(), *([lines.note()] if lines else [])]
             self.sha256 = source.tap.finish()
             source.check()
         if not self.rows:
             raise no_songs(self.source.path)
+        if self.columns.short and self.columns.title and self.rows >= LINES_OF * len(titles):
+            raise UsageError(
+                f"The rows of {self.source.path} look like single lines, {self.rows / len(titles):.1f} for each title; give "
+                "--lines join to join them, in the order of the table, or --lines keep if each row is a song."
+            )
 
     def _artists(self) -> Artists:
         """Return the lookup of artists, when their table is among the sources."""
@@ -145,12 +165,14 @@ class Reader(Iterator[Chunk]):
             return artists_of((made.chunk(batch).songs for batch in table.batches(columns)), link)
 
     def _joined(self, chunk: Chunk, artists: Artists) -> Chunk:
-        columns = self.columns
-        if not columns.link:
+        columns, songs = self.columns, chunk.songs
+        extra = {kept_name(name) for name in (columns.link, columns.line, *columns.joined_by) if name}
+        if not extra:
             return chunk
-        name, genre = columns.artist == columns.link, columns.genre is None
-        songs = joined(chunk.songs, columns.link, artists, name=name, genre=genre)
-        return replace(chunk, songs=songs if columns.link in columns.keep else songs.drop_columns([columns.link]))
+        if columns.link:
+            name, genre = columns.artist == columns.link, columns.genre is None
+            songs = joined(songs, columns.link, artists, name=name, genre=genre)
+        return replace(chunk, songs=songs.drop_columns(sorted(extra - {kept_name(name) for name in columns.keep})))
 
 
 def read(source: Source, columns: Columns, encoding: str = "utf-8", beside: Sequence[Source] = ()) -> Reader:
@@ -194,6 +216,8 @@ class Open:
     tap: Counted
     check: Callable[[], None] = lambda: None
     """Raises an error if the source changed since it was opened."""
+    notes: Callable[[], list[str]] = list
+    """What a person should know about how it is read, after all of it was."""
 
 
 @contextlib.contextmanager
@@ -267,7 +291,16 @@ def _delimited(path: str, raw: Opened, encoding: str, start: str, whole: bool) -
         raise LyristError(f"{path} is empty; give a table with a header and songs.")
     origin = Origin(path, "line", encoding, line_breaks=True)
     text = lines(raw.data, encoding, records.RECORD_LIMIT + 1)
-    return _lists(list(shape.header), Table(text, shape).records(), origin, raw.tap)
+    found = _lists(list(shape.header), Table(text, shape).records(), origin, raw.tap)
+    return found if shape.named else replace(found, notes=lambda: [nameless(shape.fields)])
+
+
+def nameless(columns: int) -> str:
+    """Return the note on a table without a header."""
+    return (
+        f"its first row is a song, no header: its columns are called column_1 to column_{columns}; name them, as in "
+        "--artist column_1"
+    )
 
 
 def _lists(header: list[str], items: Iterator[Item], origin: Origin, tap: Counted) -> Open:
@@ -291,22 +324,34 @@ def _objects(items: Iterator[Item], origin: Origin, tap: Counted) -> Open:
     def sniffed() -> Sample:
         songs = _first_of(items, origin.path)
         header = list(dict.fromkeys(key for song in songs for key in song))
-        return header, [{key: text_of(value) for key, value in song.items()} for song in songs]
+        return header, [{key: sampled(value) for key, value in song.items()} for song in songs]
 
     def chosen(columns: Columns) -> Iterator[Batch]:
-        joiners = {name: "\n" if name == columns.lyrics else ", " for name in wanted(columns)}
+        readers = {name: lyrics_of if name == columns.lyrics else text_of for name in wanted(columns)}
 
         def rows() -> Iterator[Item]:
             for place, size, song in items:
                 if type(song) is Rejected:
                     yield place, size, song
                 else:  # only the texts are kept: an object may take thirty times the memory of its text
-                    texts = [text_of(song.get(name), joiner) for name, joiner in joiners.items()]
+                    try:
+                        texts = [read(song.get(name)) for name, read in readers.items()]
+                    except ValueError as error:
+                        yield place, size, Rejected(STRUCTURE, f"{origin.unit} {place}: the lyrics are {error}")
+                        continue
                     yield place, sum(len(text) for text in texts if text), texts
 
-        return batches(rows(), origin, list(joiners))
+        return batches(rows(), origin, list(readers))
 
     return Open(sniffed, chosen, tap)
+
+
+def sampled(value: Any) -> str | None:
+    """Return a value as text, for a sample: a list of lines has line ends."""
+    try:
+        return lyrics_of(value) if isinstance(value, list | dict) else text_of(value)
+    except ValueError:
+        return text_of(value)
 
 
 def _first_of(items: Iterator[Item], path: str) -> list[Any]:
@@ -344,7 +389,8 @@ def wanted(columns: Columns) -> list[str]:
         columns.year,
         columns.split,
     )
-    return list(dict.fromkeys(name for name in (*named, *columns.keep, columns.link) if name))
+    joining = (columns.link, columns.line, *columns.joined_by)
+    return list(dict.fromkeys(name for name in (*named, *columns.keep, *joining) if name))
 
 
 # A folder with a text file for each song -----------------------------------------------------------------------------

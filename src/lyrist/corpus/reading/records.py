@@ -6,8 +6,6 @@ on what is wrong with a table. One limit, `RECORD_LIMIT`, bounds the memory that
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -21,6 +19,8 @@ NOT_JSON = "damaged-json"
 OVERSIZED = "oversized-record"
 TRUNCATED = "truncated-file"
 UNREADABLE = "unreadable-file"
+STRUCTURE = "unknown-structure"
+CUT = "cut-text"
 
 CHUNK_ROWS = 8_192
 CHUNK_CHARACTERS = 32 << 20
@@ -116,34 +116,3 @@ def batches(items: Iterable[Item], origin: Origin, names: Sequence[str]) -> Iter
     if batch.rows or batch.rejected:
         batch.values = dict(zip(names, zip(*values, strict=True), strict=False))
         yield batch
-
-
-def text_of(value: Any, joiner: str = ", ") -> str | None:
-    """Return a value of JSON or Parquet as text; None for a value without content.
-
-    Lists are joined, objects are replaced by their ``name`` where they have one, whole numbers lose a trailing ``.0``.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else repr(value)
-    if isinstance(value, list | tuple):
-        parts = [_json(part) if isinstance(part, list | tuple) else text_of(part) for part in value]
-        return joiner.join(part for part in parts if part) or None
-    if isinstance(value, dict):
-        name = value.get("name")
-        return name if isinstance(name, str) else _json(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    return str(value)
-
-
-def _json(value: Any) -> str | None:
-    try:
-        return json.dumps(value, ensure_ascii=False, default=str)
-    except (RecursionError, ValueError):
-        return None
