@@ -257,10 +257,9 @@ def recognise(
     for role in ROLES:
         if role in named:
             roles[role] = named[role]
-        elif chosen and role in chosen.columns:
-            roles[role] = _first(header, chosen.columns[role], role, source_name)
         else:
-            roles[role] = _by_name(header, role, source_name, certain=chosen is None, taken=roles)
+            preset_column = _first(header, chosen.columns.get(role, ()), role, source_name) if chosen else None
+            roles[role] = preset_column or _by_name(header, role, source_name, certain=chosen is None, taken=roles)
     lyrics = roles.pop("lyrics") or _by_content(header, sample, list(roles.values()), source_name)
     line, joined_by, short = _lines(header, sample, lyrics, [roles["title"], roles["artist"]], lines, source_name)
     return Columns(
