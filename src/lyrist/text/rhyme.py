@@ -25,8 +25,9 @@ Sounds = tuple[str, ...]
 _ALIKE = {
     "en": ("AA AO", "IH IY", "UH UW"),
     "en before r": ("AO UH",),
-    "fr": ("e ɛ", "o ɔ", "ø œ", "a ɑ", "ɛ̃ œ̃"),
-    "de": ("i y ɪ ʏ", "e ø ɛ œ", "ai oi"),
+    "pt": ("e ɛ", "o ɔ"),
+    "fr": ("e ɛ", "o ɔ", "ø œ", "ɛ̃ œ̃"),
+    "de": ("i ʏ", "ī ü", "e œ", "ē ø æ", "ai oi", "a ā", "o ō", "u ū"),
 }
 """Families of vowels: stressed vowels of one family make a near rhyme if all that follows is the same."""
 _WEAK = {"IH", "AH", "UH"}
@@ -40,6 +41,7 @@ got to stop*, 1976; Hirjee and Brown, *Using automated rhyme detection to charac
 _OPEN = {"IY", "OW", "EY", "AY", "UW", "ER"}
 _ENDINGS = {"S", "Z", "T", "D"}
 _ELIDING = {"es", "pt", "it"}
+_MUTE = "ə0"
 _PAUSE = re.compile(r"[^\w\s'’-]")
 
 NEARBY = 4
@@ -104,6 +106,11 @@ def _pronunciations(word: str, language: str) -> tuple[Sounds, ...]:
     return tuple(tuple(said.split()) for said in found) or pronunciation.sound(word)
 
 
+def _voiced(said: Sounds) -> Sounds:
+    """Return the sounds without the e muet at the end of a French word."""
+    return said[:-1] if said[-1:] == (_MUTE,) and len(_places(said)) > 1 else said
+
+
 def _places(said: Sounds) -> list[int]:
     """Return the indices of the vowels."""
     return [i for i, sound in enumerate(said) if sound[-1].isdigit()]
@@ -129,7 +136,7 @@ def _endings(word: str, language: str) -> tuple[Sounds, ...]:
     """Return the sounds of a word from a stressed vowel on, one for each pronunciation; none for a word without stress."""
     found = [
         _merged([sound.rstrip("012") for sound in said[place:]])
-        for said in _pronunciations(word, language)
+        for said in map(_voiced, _pronunciations(word, language))
         for place in _stressed(said)
     ]
     return tuple(dict.fromkeys(found))
@@ -343,12 +350,16 @@ def last_word(line: str) -> str:
 
 def syllables(word: str, language: str = "en") -> int | None:
     """Return the number of syllables of a word; None in a language or script without rules."""
-    beats = _beats(_plain(word), language)
-    return None if beats is None else len(beats)
+    return line_syllables(word, language)
 
 
 def line_syllables(line: str, language: str = "en") -> int | None:
-    """Return the number of syllables of a line as they are sung; None in a language or script without rules."""
+    """Return the number of syllables of a line as they are sung; None in a language or script without rules.
+
+    In Spanish, Portuguese and Italian a vowel at the end of a word and one at the start of the next are one syllable
+    (sinalefa), unless there is punctuation between them. In French an e muet counts before a consonant inside the line, but not
+    before a vowel, before punctuation and at the end.
+    """
     beats = stress(line, language)
     return None if beats is None else len(beats)
 
@@ -357,28 +368,50 @@ def line_syllables(line: str, language: str = "en") -> int | None:
 def stress(line: str, language: str = "en") -> str | None:
     """Return the stress of each syllable of a line, 1 or 0; None in a language or script without rules.
 
-    Function words of one syllable have no stress.
+    Function words have no stress, except English ones of several syllables.
 
     Examples
     --------
     >>> stress("The water is wide tonight")
     '0100101'
     """
-    found = [_beats(_plain(word), language) for word in text.words(unicodedata.normalize("NFC", line))]
-    return None if language not in languages.SUPPORTED or None in found else "".join(filter(None, found))
+    if language not in languages.SUPPORTED:
+        return None
+    line = unicodedata.normalize("NFC", line)
+    found, end = "", 0
+    open_end = False  # the last syllable can be one with the next vowel
+    for word in text.WORD.finditer(line):
+        plain = _plain(word[0])
+        beats = _beats(plain, language)
+        if beats is None:
+            return None
+        said = (_pronunciations(plain, language) or ((),))[0]
+        starts_open = said[:1] != () and said[0][-1].isdigit()
+        pause = _PAUSE.search(line, end, word.start()) is not None
+        if found.endswith("-"):
+            found = found[:-1] + ("" if starts_open or pause else "0")
+        elif language in _ELIDING and open_end and starts_open and not pause:
+            found, beats = found[:-1], max(found[-1], beats[0]) + beats[1:]
+        found += beats
+        open_end, end = said[-1:] != () and said[-1][-1].isdigit(), word.end()
+    return found.removesuffix("-")
 
 
 @lru_cache(maxsize=65536)
 def _beats(word: str, language: str) -> str | None:
-    """Return the stress of each syllable of a word."""
-    if language not in languages.SUPPORTED or not languages.is_latin(word):
+    """Return the stress of each syllable of a word; "-" is an e muet at the end of a French one."""
+    if not languages.is_latin(word):
         return None
     if word.isdecimal():
         return stress(pronunciation.spelt(int(word))) if language == "en" and len(word) < 7 else None
     said = (_pronunciations(word, language) or ((),))[0]
-    stressed = _stressed(said)
-    beats = "".join("01"[i in stressed or said[i].endswith("1")] for i in _places(said)) or "0"
-    return "0" if len(beats) == 1 and word in languages.FUNCTION_WORDS.get(language, ()) else beats
+    digits = "".join(said[i][-1] for i in _places(_voiced(said))) or "0"
+    beats = re.sub("(?<!1)2(?!1)", "1", digits).replace(
+        "2", "0"
+    )  # no two stresses in a row: day-light, but mid-sum-mer night
+    if (len(beats) == 1 or language != "en") and word in languages.FUNCTION_WORDS.get(language, ()):
+        beats = "0" * len(beats)
+    return beats if said == _voiced(said) else beats + "-"
 
 
 def scheme(lines: Sequence[str], at_least: Rhyme = Rhyme.NEAR, language: str = "en") -> str:

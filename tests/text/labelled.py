@@ -1,0 +1,264 @@
+"""Labelled words of five languages: words of one line rhyme perfectly with each other and with no other line.
+
+The number after a word is that of its syllables (a final e muet of French is not counted). The words were labelled by hand.
+"""
+
+WORDS = {
+    "es": """
+        amor2 dolor2 calor2 flor1 color2 temor2 ardor2 señor2 mejor2
+        corazón3 canción2 razón2 pasión2 ilusión3 balcón2 perdón2 emoción3 prisión2 ladrón2
+        vida2 herida3 perdida3 salida3 dormida3 querida3 partida3 bebida3
+        cielo2 suelo2 vuelo2 hielo2 pelo2 consuelo3 anhelo3 pañuelo3
+        noche2 coche2 derroche3 reproche3
+        luna2 cuna2 fortuna3 ninguna3 laguna3
+        camino3 destino3 vino2 divino3 peregrino4 latino3
+        mar1 cantar2 amar2 soñar2 llorar2 bailar2 besar2 lugar2 mirar2
+        día2 alegría4 poesía4 melodía4 había3 todavía4 fantasía4 tenía3 guía2
+        alma2 calma2 palma2
+        fuego2 luego2 juego2 ruego2 ciego2
+        tierra2 guerra2 sierra2
+        viento2 tiento2 cuento2 momento3 sentimiento4 lamento3 tormento3 aliento3 pensamiento4
+        casa2 brasa2 pasa2 traza2 taza2 amenaza4 plaza2
+        verdad2 soledad3 ciudad2 libertad3 felicidad4 edad2 oscuridad4
+        llanto2 canto2 tanto2 manto2 quebranto3 santo2
+        sueño2 dueño2 pequeño3 empeño3
+        calle2 valle2 detalle3 talle2
+        ojos2 rojos2 antojos3 enojos3 despojos3
+        boca2 loca2 toca2 roca2 provoca3
+        puerta2 abierta3 desierta3 despierta3 muerta2
+        ventana3 mañana3 campana3 hermana3 lejana3 guitana3
+        música3
+        lágrima3
+        pájaro3
+        estrella3 bella2 aquella3 huella2 botella3
+        nada2 mirada3 alborada4 helada3 espada3 madrugada4 cada2
+        papel2 miel1 piel1 fiel1 cruel2 aquel2
+        rey1 ley1
+        hoy1 soy1 voy1 estoy2
+        paz1 faz1 jamás2 atrás2 más1 capaz2 detrás2
+        luz1 cruz1 andaluz3
+        feliz2 raíz2 país2 gris1 perdiz2 cicatriz3
+        aire2 donaire3
+        bueno2 sereno3 veneno3 lleno2 ajeno3
+        agua2
+        cuerpo2
+        héroe3
+        rápidamente5 lentamente4 gente2 frente2 mente2 valiente3 presente3
+        ahora3 señora3 hora2 aurora3 llora2
+    """,
+    "pt": """
+        amor2 dor1 calor2 flor1 cor1 senhor2 valor2 sabor2
+        maior2 melhor2 pior2 menor2
+        coração3 canção2 paixão2 ilusão3 não1 chão1 mão1 solidão3 violão3 razão2 verão2
+        saudade3 verdade3 cidade3 liberdade4 vontade3 felicidade5 idade3
+        vida2 ferida3 querida3 partida3 perdida3 bebida3
+        mar1 amar2 sonhar2 cantar2 dançar2 lugar2 luar2 olhar2 chorar2
+        dia2 alegria4 poesia4 melodia4 fantasia4 fria2 agonia4
+        lua2 rua2 tua2 sua2 nua2
+        sol1 farol2 lençol2 anzol2 futebol3
+        noite2 açoite3
+        caminho3 carinho3 sozinho3 vinho2 passarinho4 espinho3 ninho2
+        rainha3 minha2 vizinha3 sozinha3 linha2
+        céu1 véu1 chapéu2 papel2 mel1 fiel2 cruel2
+        meu1 teu1 seu1  morreu2 perdeu2 deu1
+        bem1 também2 alguém2 ninguém2 tem1 quem1 porém2
+        bom1 som1 tom1 dom1
+        fim1 jardim2 assim2 mim1 enfim2 ruim2
+        luz1 cruz1
+        paz1 faz1 capaz2 rapaz2
+        feliz2 juiz2 raiz2 nariz2 país2 diz1
+        samba2
+        areia3 sereia3 cheia2  meia2 candeia3 teia2
+        praia2 saia2 maia2
+        amanhã3 manhã2 irmã2 maçã2 hortelã3
+        canta2 santa2 planta2 encanta3 garganta3
+        tempo2
+        vento2 momento3 pensamento4 sentimento4 lamento3 tormento3
+        gente2 frente2 somente3 quente2 presente3 ausente3
+        história3 memória3 glória2 vitória3
+        água2
+        música3
+        lágrima3
+        mundo2 fundo2 profundo3 segundo3 vagabundo4
+        nada2 estrada3 madrugada4 amada3 namorada4 calada3
+        agora3 hora2 fora2 demora3 embora3 aurora3 senhora3
+        brasil2 mil1 anil2 abril2 gentil2
+        azul2 sul1
+        amou2 sou1 vou1 chegou2 passou2 cantou2 restou2
+        falei2 lei1 rei1 cantei2 amei2 sei1 chorei2
+        mais1 demais2 cais1 jamais2 iguais2
+        depois2 dois1 pois1
+        avó2 só1 pó1 nó1
+        avô2 robô2
+        café2 fé1 é1 pé1 maré2 até2
+        você2 bebê2 lê1 crê1
+        ontem2
+        homem2
+        coragem3 viagem3 imagem3 mensagem3 passagem3 paisagem3
+        menino3 destino3 divino3 sino2 fino2
+        pipoca3
+        chuva2 luva2 uva2
+    """,
+    "fr": """
+        amour2 toujours2 jour1 tour1 retour2 cour1 sourd1 lourd1 discours2 alentour3 velours2
+        cœur1 peur1 douleur2 bonheur2 fleur1 couleur2 malheur2 sœur1 chaleur2 odeur2 pleurs1
+        nuit1 bruit1 pluie1 ennui2 suit1 fruit1 vie1 folie2 envie2 ami2 ici2 mélodie3 oublie2 pays2 merci2 finie2
+        jamais2 vrai1 paix1 secret2 regret2 français2 forêt2 lait1 mais1 chantais2 fait1 palais2
+        aimer2 chanter2 rêver2 danser2 été2 beauté2 clé1 liberté3 passé2 pleurer2 chez1 vérité3 allée2 année2
+        temps1 printemps2 vent1 enfant2 chant1 souvent2 sang1 argent2 moment2 longtemps2 blanc1 devant2 océan3 content2
+        main1 matin2 chemin2 demain2 vin1 jardin2 fin1 destin2 chagrin2 pain1 train1 rien1 bien1 plein1 lendemain3
+        maison2 chanson2 raison2 saison2 nom1 passion2 pardon2 horizon3 non1 prison2 balcon2 nation2
+        feu1 bleu1 deux1 yeux1 cheveux2 heureux2 amoureux3 adieu2 vieux1 dieu1 jeu1 peu1
+        eau1 beau1 bateau2 château2 cadeau2 rideau2 oiseau2 mot1 trop1 dos1 chaud1 héros2
+        fille1 famille2 brille1 pastille2
+        soleil2 sommeil2 merveille2 oreille2 réveil2 pareil2
+        roi1 moi1 toi1 fois1 voix1 bois1 froid1 doigt1 pourquoi2 croix1
+        lune1 brune1 fortune2 dune1
+        rose1 chose1 pose1
+        rouge1 bouge1
+        monde1 seconde2 blonde1 ronde1 profonde2
+        âme1 femme1 flamme1 madame2 dame1
+        porte1 morte1 forte1 importe2
+        mer1 mère1 père1 frère1 lumière2 hiver2 terre1 verre1 fer1 prière2 rivière2 guerre1 hier1 vers1 univers3
+        rire1 dire1 sourire2 partir2 mourir2 désir2 souvenir3 plaisir2 finir2
+        belle1 ciel1 elle1 appelle2 éternel3 hôtel2 sel1
+        étoile2 voile1 toile1
+        ville1 tranquille2 mille1 île1 fragile2
+        rue1 perdue2 vue1 inconnu3 venu2 nu1 salut2
+        doux1 fou1 tout1 nous1 vous1 genou2 rendez-vous3 partout2
+        ombre1 sombre1 nombre1
+        silence2 danse1 enfance2 absence2 chance1 distance2
+        larmes1 armes1 charme1
+        promesse2 caresse2 tristesse2 jeunesse2 faiblesse2
+        image2 page1 voyage2 visage2 nuage2 rivage2 orage2
+        automne2 personne2 donne1 téléphone3 bonne1
+        fête1 tête1 bête1 quête1
+        encore2 mort1 corps1 fort1 trésor2 or1 bord1
+        parfum2 brun1 aucun2
+        chantent1
+
+        seul1 veulent1
+    """,
+    "it": """
+        amore3 cuore2 dolore3 fiore2 colore3 calore3 ore2 signore3 rumore3 sapore3
+        vita2 ferita3 infinita4 salita3 partita3 uscita3 dita2
+        mare2 amare3 cantare3 sognare3 ballare3 parlare3 guardare3 tornare3
+        sera2 primavera4 bandiera3 preghiera3 vera2 sincera3 frontiera3
+        notte2 botte2 rotte2 lotte2
+        giorno2 ritorno3 intorno3 forno2 soggiorno3
+        stella2 bella2 quella2 sorella3 novella3
+        luna2 fortuna3 nessuna3 laguna3
+        bambino3 destino3 vino2 vicino3 mattino3 cammino3 giardino3 divino3
+        canzone3 passione3 emozione4 stagione3 ragione3 prigione3 stazione3
+        vento2 momento3 sentimento4 tormento3 lamento3 lento2 contento3
+        cielo2 velo2 gelo2
+        occhi2 ginocchi3
+        mano2 lontano3 piano2 invano3 italiano4 umano3
+        poesia4 mia2 via2 follia3 magia3 malinconia5 fantasia4 nostalgia4 compagnia4 bugia3
+        storia2 gloria2 memoria3 vittoria3
+        musica3
+        anima3
+        attimo3
+        lacrime3
+        nuvola3
+        favola3 tavola3
+        parola3 sola2 vola2 scuola2
+        città2 felicità4 verità3 libertà3 età2 già1 realtà3
+        perché2 te1 me1 re1
+        più1 tu1 giù1 blu1 gioventù3 virtù2 laggiù2
+        no1 però2 amerò3 canterò3 può1
+        così2 qui1 sì1 lì1 martedì3
+        pioggia2
+        viaggio2 coraggio3 raggio2 maggio2 messaggio3
+        bacio2
+        figlio2 giglio2 consiglio3
+        sogno2 bisogno3
+        vivere3 scrivere3
+        piangere3
+        prendere3
+        credere3
+        sempre2
+        strada2 spada2 rugiada3 contrada3
+        casa2
+        silenzio3
+        pace2 capace3 tace2
+        mondo2 profondo3 biondo2 secondo3 rotondo3
+        tempo2
+        ricordo3 accordo3 bordo2 sordo2
+        cantavo3 amavo3 sognavo3 bravo2
+        finire3 morire3 dormire3 partire3 sentire3 dire2
+        vedere3 volere3 potere3 cadere3 piacere3 sapere3
+        amico3 nemico3 antico3 dico2
+        magico3 tragico3
+        bellissimo4 tantissimo4 dolcissimo4
+        possibile4 incredibile5
+        quando2 cantando3 sognando3 ballando3
+        guerra2 terra2
+        anni2 panni2 affanni3 inganni3
+    """,
+    "de": """
+        liebe2 triebe2 diebe2 bliebe2
+        herz1 schmerz1 scherz1 märz1
+        nacht1 macht1 gedacht2 wacht1 pracht1 lacht1 gebracht2 mitternacht3
+        tag1 schlag1 vertrag2 mag1 sonntag2
+        leben2 geben2 schweben2 heben2 erleben3 vergeben3
+        zeit1 leid1 weit1 kleid1 einsamkeit3 ewigkeit3 bereit2 freiheit2 streit1 vergangenheit4 breit1
+        wein1 allein2 schein1 sonnenschein3 stein1 sein1 klein1 mondschein2 nein1 hinein2
+        haus1 raus1 aus1 maus1 applaus2
+        baum1 traum1 raum1 schaum1 saum1 lebenstraum3
+        hand1 land1 wand1 strand1 verstand2 band1 vaterland3 rand1
+        welt1 geld1 zelt1 held1 feld1 fällt1
+        sterne2 ferne2 gerne2
+        himmel2
+        gehen2 sehen2 stehen2 verstehen3 wehen2 geschehen3
+        lachen2 machen2 sachen2 erwachen3 krachen2
+        regen2 segen2 wegen2 legen2 bewegen3 entgegen3
+        feuer2 teuer2 abenteuer4 neuer2 ungeheuer4
+        meer1 leer1 mehr1 sehr1 schwer1 wer1 her1
+        ruhm1
+        blut1 mut1 gut1 hut1 glut1 wut1
+        sonne2 wonne2 tonne2
+        kinder2 rinder2
+        freude2
+        träume2 bäume2 räume2
+        singen2 klingen2 bringen2 springen2 ringen2
+        lieder2 wieder2 nieder2 glieder2
+        brüder2
+        schritt1 mit1 tritt1 ritt1
+        blick1  geschick2
+        wind1 kind1 sind1 blind1
+        mond1 wohnt1 belohnt2
+        tod1 rot1 not1 brot1 boot1
+        lieben2 geblieben3 schrieben2 trieben2
+        augen2 taugen2 saugen2
+        vater2 kater2
+        mutter2 butter2 futter2
+        hoffnung2
+        melodie3 nie1 sie1 magie2 fantasie3 knie1
+        nation3 person2 lohn1 sohn1 schon1 telefon3 million3
+        musik2 republik3
+        natur2 uhr1 spur1 figur2 nur1
+        studieren3 probieren3 verlieren3 frieren2 passieren3
+        glücklich2
+        traurig2
+        könig2
+        gitarre3
+        zusammen3 flammen2
+        zurück2 glück1 stück1
+        weg1
+        ende2 hände2 wende2
+        arbeit2
+        morgen2 sorgen2 verborgen3 geborgen3
+        wetter2 blätter2
+        fenster2 gespenster3
+        straße2
+        allee2 schnee1 see1 idee2 tee1 fee1 weh1
+        frau1 blau1 grau1 schau1 genau2
+        jahr1 wahr1 klar1 war1 haar1 wunderbar3 gefahr2
+        lust1 brust1 bewusst2
+        gold1
+        seele2
+        nebel2
+        garten2 warten2 karten2
+    """,
+}
