@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from lyrist.errors import UsageError
@@ -39,6 +40,10 @@ def main_language(counts: Mapping[str, int]) -> str | None:
     return max(known, key=known.__getitem__, default=None)
 
 
+_LETTERS = "áéíóúàèìòùâêîôûãõäëïöüçñßœæÿ"
+"""Letters with a sound of their own; other accents are left out."""
+
+
 def is_latin(word: str) -> bool:
     """Return whether all letters of a word are Latin and all digits European."""
     return all(c < "\u0250" or "\u1e00" <= c <= "\u1eff" for c in word)
@@ -56,7 +61,8 @@ _RULES = {
 def sounds(word: str, language: str) -> tuple[Sounds, ...]:
     """Return the pronunciations of a word by the rules of a language other than English; none for other scripts."""
     rules = _RULES.get(language)
-    word = re.sub(r"[\W\d_]+(?<!')", "", word).strip("'")
+    plain = "".join(c if c in _LETTERS else unicodedata.normalize("NFD", c)[0] for c in word)
+    word = re.sub(f"[^a-z{_LETTERS}']", "", plain).strip("'")
     if rules is None or not is_latin(word) or not word:
         return ()
     before, _, last = word.rpartition("'") if language != "fr" else ("", "", word)

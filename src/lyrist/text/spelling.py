@@ -19,7 +19,7 @@ _NAMES = {
     "1": "ɑ̃", "2": "ɛ̃", "3": "ɔ̃", "4": "œ̃", "5": "ai", "6": "oi", "7": "au",
 }  # fmt: skip
 """Sounds whose name is longer than one letter; digits are vowels."""
-_VOWEL = re.compile(r"[^\W\dA-ZÇÑŠŽĴŊ_]|[1-7]")
+_VOWEL = re.compile("[aeiouyáéíóúàèìòùâêîôûãõäëïöüÿəǝɛɔœøæāēīōūʏ1-7]")
 _BARE = str.maketrans("áàâéèêíìîóòôúùû", "aaaeeeiiiooouuu")
 _STRONG = "aeoáéóàèòâêô"
 
@@ -28,7 +28,7 @@ def _rewritten(word: str, rules: Rules) -> str:
     """Apply the rules one after the other; the consonants that are left become capital."""
     for pattern, new in rules:
         word = re.sub(pattern, new, word)
-    return re.sub("[bcdfghjklmnpqrstvwxz]", lambda letter: letter[0].upper(), word)
+    return re.sub("[bcdfghjklmnpqrstvwxzßçñ]", lambda letter: letter[0].upper(), word)
 
 
 def _nuclei(written: str) -> list[int]:
