@@ -13,7 +13,7 @@ FLOORS = [
     {"reports", "metrics", "models", "songbook"},
     {"corpus", "images"},
     {"training"},
-    {"evaluation"},
+    {"evaluation", "estimators"},
     {"generation"},
     {"studies"},
     {"serving"},

@@ -19,6 +19,10 @@ class UsageError(LyristError):
     exit_code = 2
 
 
+class InputError(LyristError, ValueError):
+    """Songs or labels that an estimator cannot use; scikit-learn expects a `ValueError` for them."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name closest to ``name``, or an empty string."""
     match = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)

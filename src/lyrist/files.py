@@ -152,8 +152,17 @@ def staged(
                     shutil.rmtree(building)  # an error of the user: there is nothing to resume
                 raise
             # From here on the result is complete: after a kill, `complete` finishes the renaming.
-            _note_of(out).write_text(json.dumps(list(scaffold)), encoding="utf-8")
+            note = _note_of(out)
+            note.write_text(json.dumps(list(scaffold)), encoding="utf-8")
+            _make_readable(building, note.stat().st_mode & 0o777)
             _complete(out, scaffold)
+
+
+def _make_readable(folder: Path, mode: int) -> None:
+    """Give files that a library made for its owner only the mode of every other file."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o777 == 0o600 != mode:
+            path.chmod(mode)
 
 
 def finished(out: Path, marker: str) -> bool:

@@ -11,7 +11,7 @@ from lyrist import progress
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.explain import EXACT, OCCLUSION, explain, telling_features
 from lyrist.models.baselines import Majority
-from lyrist.models.ensemble import Ensemble
+from lyrist.models.ensemble import LyricEnsemble
 from lyrist.models.inputs import artists_of, lyrics_of
 from lyrist.models.linear import CharSVM
 from lyrist.training.estimators import make_estimator
@@ -35,7 +35,7 @@ def neural() -> Any:
 
 
 def test_the_shares_of_a_linear_model_add_up_to_its_logit(linear: Any) -> None:
-    logits = linear.decision_function([TEXT])[0].astype(float) * linear.sharpness_
+    logits = linear._scores([TEXT])[0].astype(float) * linear.sharpness_
     for label in ("ann", "bob"):
         told = explain(linear, TEXT, label, top=100)
         assert (told.label, told.method) == (label, EXACT)
@@ -79,7 +79,7 @@ def test_a_network_is_asked_again_without_each_word(neural: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "...", "\n\n", "word", "’’’", "🎵 🎵"])
 def test_any_text_can_be_explained(text: str, linear: Any, neural: Any) -> None:
-    for model in (linear, neural, Ensemble().fit(LYRICS, LABELS)):
+    for model in (linear, neural, LyricEnsemble().fit(LYRICS, LABELS)):
         told = explain(model, text, "ann")
         assert all(np.isfinite(weight) for _, weight in [*told.words, *told.lines])
 

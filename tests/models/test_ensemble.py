@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lyrist.models.ensemble import MEMBERS, Ensemble
+from lyrist.models.ensemble import MEMBERS, LyricEnsemble
 
 ACTS = {"ann": "river moon stone tide willow water", "bob": "neon engine wire chrome static motor"}
 
@@ -25,11 +25,11 @@ LYRICS, LABELS = songs()
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Ensemble:
-    return Ensemble().fit(LYRICS, LABELS)
+def fitted() -> LyricEnsemble:
+    return LyricEnsemble().fit(LYRICS, LABELS)
 
 
-def test_it_weighs_every_member_with_zero_or_more(fitted: Ensemble) -> None:
+def test_it_weighs_every_member_with_zero_or_more(fitted: LyricEnsemble) -> None:
     assert tuple(fitted.weights_) == MEMBERS
     assert all(weight >= 0 for weight in fitted.weights_.values())
     assert sum(fitted.weights_.values()) > 0
@@ -37,15 +37,15 @@ def test_it_weighs_every_member_with_zero_or_more(fitted: Ensemble) -> None:
     assert (fitted.predict(new) == np.array(truth)).mean() > 0.9
 
 
-def test_the_logits_are_the_weighed_sum_of_the_members(fitted: Ensemble) -> None:
-    views = fitted._views(fitted._read(LYRICS[:5]))
+def test_the_logits_are_the_weighed_sum_of_the_members(fitted: LyricEnsemble) -> None:
+    views = fitted._views(fitted._gather(LYRICS[:5]))
     total = fitted.offset_ + sum(fitted.weights_[name] * (views[name] @ fitted.coefs_[name]) for name in MEMBERS)
-    np.testing.assert_allclose(fitted.decision_function(LYRICS[:5]), total, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fitted._scores(LYRICS[:5]), total, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("text", [LYRICS[0], "", "unheard of", "THE River\n\n neon, wire!"])
-def test_the_shares_add_up_to_the_logit(text: str, fitted: Ensemble) -> None:
-    logits = fitted.decision_function([text])[0]
+def test_the_shares_add_up_to_the_logit(text: str, fitted: LyricEnsemble) -> None:
+    logits = fitted._scores([text])[0]
     for c, label in enumerate(fitted.classes_):
         found = fitted.contributions([text], label)
         assert set(found.other) == {"layout", "intercept"}
@@ -55,14 +55,14 @@ def test_the_shares_add_up_to_the_logit(text: str, fitted: Ensemble) -> None:
 
 def test_the_artist_is_one_of_the_shares() -> None:
     table = pl.DataFrame({"lyrics": LYRICS, "artist": [f"{label} & co" for label in LABELS]})
-    model = Ensemble(features="artist").fit(table, LABELS)
+    model = LyricEnsemble(features="artist").fit(table, LABELS)
     found = model.contributions(table[:1], "ann")
     assert found.other["artist"] > 0
-    logits = model.decision_function(table[:1])[0]
+    logits = model._scores(table[:1])[0]
     assert found.characters.sum() + sum(found.other.values()) == pytest.approx(logits[0] - logits.mean(), abs=1e-5)
 
 
-def test_the_weightiest_features_are_the_act_s_own(fitted: Ensemble) -> None:
+def test_the_weightiest_features_are_the_act_s_own(fitted: LyricEnsemble) -> None:
     for label, names, weights in fitted.feature_weights():
         assert len(names) == len(weights) == len(fitted.ratio_scale_)
         best = names[np.argsort(-weights)[:5]].tolist()
@@ -75,7 +75,7 @@ def test_without_a_prior_rare_classes_are_answered_more_often() -> None:
     lyrics, _ = songs(120, seed=3)
     labels = ["often" if rng.random() < 0.85 else "rare" for _ in lyrics]  # nothing to be learnt but the shares
     answers = [
-        np.mean(Ensemble(prior=prior, char_high=2).fit(lyrics, labels).predict_proba(lyrics)[:, 1])
+        np.mean(LyricEnsemble(prior=prior, char_high=2).fit(lyrics, labels).predict_proba(lyrics)[:, 1])
         for prior in (0.0, 1.0)
     ]
     assert answers[0] > answers[1]
@@ -85,6 +85,6 @@ def test_above_the_limit_all_members_are_scored_on_the_same_songs(monkeypatch: p
     for name in ("GRAM_LIMIT", "MANY_GRAM_LIMIT"):
         monkeypatch.setattr(f"lyrist.models.least_squares_svm.{name}", 50)
     lyrics, labels = songs(200)
-    model = Ensemble().fit(lyrics, labels)
+    model = LyricEnsemble().fit(lyrics, labels)
     new, truth = songs(40, seed=1)
     assert (model.predict(new) == np.array(truth)).mean() > 0.9

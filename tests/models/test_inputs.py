@@ -1,12 +1,14 @@
 """Texts and artists are read from every shape that people hold songs in."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from lyrist.errors import LyristError
-from lyrist.models.inputs import artists_of, is_table, labels_of, lyrics_of, songs
+from lyrist.models.inputs import artists_of, encoded, is_table, labels_of, lyrics_of, songs
 
 TEXTS = ["one\ntwo", "three", ""]
 
@@ -72,8 +74,35 @@ def test_artists_need_a_table_with_that_column() -> None:
         artists_of(pl.DataFrame({"lyrics": ["a"]}))
 
 
-def test_labels_become_strings_and_none_may_be_missing() -> None:
-    assert labels_of(np.array([1990, 2000])) == ["1990", "2000"]
-    assert labels_of(pl.Series(["b", "a"])) == ["b", "a"]
-    with pytest.raises(LyristError, match="song 2"):
-        labels_of(["a", None])
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        (np.array([1990, 2000]), np.int64),
+        ([True, False], np.bool_),
+        (["b", "a"], np.str_),
+        (np.array(["b", "a"], dtype=object), np.object_),
+        (pl.Series(["b", "a"]), np.str_),
+    ],
+)
+def test_labels_keep_their_type(y: Any, kind: type) -> None:
+    classes, index = encoded(y, 2)
+    assert labels_of(y).dtype.type is kind
+    assert classes[index].tolist() == list(y)
+
+
+@pytest.mark.parametrize(
+    ("y", "says"),
+    [
+        (["a", None], "song 2"),
+        ([1.0, float("nan")], "song 2"),
+        ([[0, 1], [1, 0]], "1d array"),
+        ([0.5, 1.25], "Unknown label type"),
+        (["a", "b", "c"], "2 songs and 3 labels"),
+        (np.array(["a", 1], dtype=object), "several types"),
+        (["a", "a"], "two classes"),
+        (None, "requires y"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(y: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        encoded(y, 2)

@@ -14,14 +14,20 @@ from lyrist.models.calibration import mix, sharpness, softmax
 from lyrist.models.least_squares_svm import (
     BIAS,
     by_gram,
-    class_weights,
     fit_and_score,
     fit_svm,
     folds,
     gram,
     signs,
     solve,
+    song_weights,
 )  # fmt: skip
+
+EQUAL = np.ones(200, dtype=np.float32)
+
+
+def balanced(index: Any) -> Any:
+    return song_weights(index, np.arange(index.max() + 1), 1.0, EQUAL[: len(index)])
 
 
 def data(n: int = 60, d: int = 300, k: int = 3, seed: int = 0) -> tuple[sp.csr_matrix, Any]:
@@ -48,7 +54,7 @@ def test_gram_is_the_table_of_inner_products(rows: int, monkeypatch: pytest.Monk
 
 def test_it_solves_what_it_says_and_leaves_out_what_it_says() -> None:
     X, index = data(30)
-    weights, Y = class_weights(index, 3, 1.0), signs(index, 3)
+    weights, Y = balanced(index), signs(index, 3)
     alpha, left_out = solve(gram(X), Y, weights, 2.5)
     A = (X @ X.T).toarray().astype(np.float64) + BIAS + np.diag(0.2 / weights)
     np.testing.assert_allclose(alpha, np.linalg.solve(A, Y), atol=1e-4)
@@ -63,7 +69,7 @@ def test_it_solves_what_it_says_and_leaves_out_what_it_says() -> None:
 
 def test_without_weights_it_is_ridge_regression_on_signs() -> None:
     X, index = data()
-    found = fit_svm(X, index, 3, C=2.5, balance=0.0, seed=0)
+    found = fit_svm(X, index, 3, weights=EQUAL[:60], C=2.5, seed=0)
     both = sp.hstack([X, np.ones((60, 1))]).tocsr()  # the bias is one more feature, regularised like the others
     ridge = RidgeClassifier(alpha=0.2, fit_intercept=False, solver="cholesky").fit(both.toarray(), index)
     np.testing.assert_allclose(found.coef, ridge.coef_[:, :-1].T, atol=1e-4)
@@ -74,21 +80,21 @@ def test_above_the_limit_it_is_liblinear_with_a_tenth_held_out(monkeypatch: pyte
     monkeypatch.setattr(svm, "GRAM_LIMIT", 50)
     monkeypatch.setattr(svm, "MANY_GRAM_LIMIT", 50)
     X, index = data(200)
-    found = fit_svm(X, index, 4, C=1.0, balance=0.0, seed=0)
+    found = fit_svm(X, index, 4, weights=EQUAL[:200], C=1.0, seed=0)
     for c in range(3):
         model = LinearSVC(C=1.0, random_state=0).fit(X, index == c)
         np.testing.assert_allclose(found.coef[:, c], model.coef_[0], atol=1e-4)
     assert not found.coef[:, 3].any()  # a class that no song has is refused always
     assert found.intercept[3] == -1
     assert len(found.rows) == 20
-    assert fit_svm(X, index, 4, C=1.0, balance=0.0, seed=0, calibrate=False).scores.shape == (0, 4)
+    assert fit_svm(X, index, 4, weights=EQUAL[:200], C=1.0, seed=0, calibrate=False).scores.shape == (0, 4)
 
 
 def test_both_ways_agree_on_what_is_easy(monkeypatch: pytest.MonkeyPatch) -> None:
     X, index = data(200)
-    by_matrix = fit_and_score(X[:150], index[:150], X[150:], 3, C=1.0, balance=1.0, seed=0)
+    by_matrix = fit_and_score(X[:150], index[:150], X[150:], 3, weights=balanced(index[:150]), C=1.0, seed=0)
     monkeypatch.setattr(svm, "GRAM_LIMIT", 50)
-    by_liblinear = fit_and_score(X[:150], index[:150], X[150:], 3, C=1.0, balance=1.0, seed=0)
+    by_liblinear = fit_and_score(X[:150], index[:150], X[150:], 3, weights=balanced(index[:150]), C=1.0, seed=0)
     assert (by_matrix.argmax(axis=1) == by_liblinear.argmax(axis=1)).mean() > 0.95
 
 
@@ -101,17 +107,28 @@ def test_many_classes_are_solved_by_the_matrix_for_longer() -> None:
 
 
 def test_weights_balance_the_classes() -> None:
-    index = np.array([0, 0, 0, 1])
-    assert class_weights(index, 2, 0.0).tolist() == [1, 1, 1, 1]
-    balanced = class_weights(index, 2, 1.0)
-    assert balanced[:3].sum() == pytest.approx(balanced[3])
-    assert balanced.mean() == pytest.approx(1)
+    index, ones, names = np.array([0, 0, 0, 1]), EQUAL[:4], np.array(["a", "b"])
+    assert song_weights(index, names, 0.0, ones).tolist() == [1, 1, 1, 1]
+    assert song_weights(index, names, None, ones).tolist() == [1, 1, 1, 1]
+    equal = song_weights(index, names, "balanced", ones)
+    assert equal[:3].sum() == pytest.approx(equal[3])
+    assert equal.mean() == pytest.approx(1)
+    assert song_weights(index, names, {"b": 3}, 2 * ones).tolist() == [2, 2, 2, 6]
+    repeated = song_weights(np.repeat(index, [2, 1, 1, 2]), names, 0.5, EQUAL[:6])
+    weighted = song_weights(index, names, 0.5, np.array([2, 1, 1, 2], dtype=np.float32))
+    assert weighted.tolist() == pytest.approx([2 * repeated[0], repeated[2], repeated[3], 2 * repeated[4]])
+
+
+@pytest.mark.parametrize("weight", [{"c": 1.0}, "auto", 2.0, -1])
+def test_class_weights_that_mean_nothing_are_refused(weight: Any) -> None:
+    with pytest.raises(LyristError, match="class_weight"):
+        song_weights(np.array([0, 1]), np.array(["a", "b"]), weight, EQUAL[:2])
 
 
 def test_a_cost_beyond_the_precision_of_numbers_is_reported() -> None:
     X = sp.csr_matrix(np.ones((9, 2), dtype=np.float32))
     with pytest.raises(LyristError, match="smaller --c"):
-        fit_svm(X, np.arange(9) % 2, 2, C=1e30, balance=0.0, seed=0)
+        fit_svm(X, np.arange(9) % 2, 2, weights=EQUAL[:9], C=1e30, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_baseline_is_the_logistic_regression_of_scikit_learn(acts: int) -> N
 
 
 def test_complement_naive_bayes_is_that_of_scikit_learn() -> None:
-    mine = ComplementNaiveBayes(smoothing=0.1).fit(LYRICS, LABELS)
+    mine = ComplementNaiveBayes(alpha=0.1).fit(LYRICS, LABELS)
     rows = mine.features_.counts(LYRICS).sign()
     theirs = ComplementNB(alpha=0.2).fit(rows, LABELS)  # ours is added for each of the two other classes
     expected = theirs.feature_log_prob_ - theirs.feature_log_prob_.mean(axis=0)

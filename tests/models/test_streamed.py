@@ -58,9 +58,9 @@ def test_songs_that_calibrate_are_not_learnt_from(monkeypatch: pytest.MonkeyPatc
     taught: list[int] = []
     step = streamed._Learner.step
 
-    def counted(self: Any, rows: Any, index: Any) -> None:
+    def counted(self: Any, rows: Any, index: Any, weights: Any) -> None:
         taught.append(len(index))
-        step(self, rows, index)
+        step(self, rows, index, weights)
 
     monkeypatch.setattr(streamed._Learner, "step", counted)
     StreamedLogistic(epochs=2).fit(lyrics, labels)
@@ -73,7 +73,7 @@ def test_a_step_goes_down_the_gradient() -> None:
 
     rows = sp.csr_matrix(rng.random((8, 5)).astype(np.float32) * (rng.random((8, 5)) < 0.5))
     index = rng.integers(0, 3, 8)
-    learner = streamed._Learner(5, 3, 0.1, np.ones(3, np.float32))
+    learner = streamed._Learner(5, 3, 0.1)
 
     def loss() -> float:
         logits = rows @ learner.coef + learner.intercept
@@ -84,7 +84,7 @@ def test_a_step_goes_down_the_gradient() -> None:
     wrong = np.full((8, 3), 1 / 3)
     wrong[np.arange(8), index] -= 1
     gradient = dense.T @ wrong / 8
-    learner.step(rows, index)
+    learner.step(rows, index, np.ones(8, np.float32))
     moved = learner.coef
     some = np.abs(gradient) > 1e-3
     np.testing.assert_allclose(moved[some], -0.1 * np.sign(gradient[some]), rtol=1e-2)
@@ -96,7 +96,7 @@ def test_several_steps_are_those_of_adagrad() -> None:
     import scipy.sparse as sp
 
     rng = np.random.default_rng(2)
-    learner = streamed._Learner(6, 3, 0.1, np.array([1, 2, 0.5], np.float32))
+    learner, weights = streamed._Learner(6, 3, 0.1), np.array([1, 2, 0.5], np.float32)
     coef, intercept = np.zeros((6, 3)), np.zeros(3)
     taught, taught_intercept = np.full((6, 3), 1e-8), np.full(3, 1e-8)
     for _ in range(4):
@@ -105,12 +105,12 @@ def test_several_steps_are_those_of_adagrad() -> None:
         logits = rows @ coef + intercept
         wrong = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         wrong[np.arange(8), index] -= 1
-        wrong *= np.array([1, 2, 0.5])[index, None] / 8
+        wrong *= weights[index, None] / 8
         taught += (rows.T @ wrong) ** 2
         taught_intercept += wrong.sum(axis=0) ** 2
         coef -= 0.1 * (rows.T @ wrong) / np.sqrt(taught)
         intercept -= 0.1 * wrong.sum(axis=0) / np.sqrt(taught_intercept)
-        learner.step(sp.csr_matrix(rows.astype(np.float32)), index)
+        learner.step(sp.csr_matrix(rows.astype(np.float32)), index, weights[index])
         np.testing.assert_allclose(learner.coef, coef, atol=1e-3)
         np.testing.assert_allclose(learner.intercept, intercept, atol=1e-3)
 
@@ -119,7 +119,7 @@ def test_balance_and_artists() -> None:
     lyrics, labels, artists = table(330)
     kept = [i for i in range(330) if labels[i] != "pop" or i < 60]
     lyrics, labels, artists = ([column[i] for i in kept] for column in (lyrics, labels, artists))
-    plain, balanced = (StreamedLogistic(balance=b).fit(lyrics, labels).intercept_ for b in (0.0, 1.0))
+    plain, balanced = (StreamedLogistic(class_weight=b).fit(lyrics, labels).intercept_ for b in (0.0, 1.0))
     pop = 1
     assert balanced[pop] - balanced.mean() > plain[pop] - plain.mean()
     model = StreamedLogistic(features="artist").fit(songs(lyrics, artists), labels)

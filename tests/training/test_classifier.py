@@ -32,7 +32,7 @@ def songs(n: int = 40, seed: int = 0) -> tuple[list[str], list[str]]:
 
 def test_it_follows_the_contract_of_scikit_learn() -> None:
     lyrics, labels = songs()
-    model = NeuralClassifier("lstm", {**QUICK, "steps": 40, "learning_rate": 0.02}, seed=1)
+    model = NeuralClassifier("lstm", {**QUICK, "steps": 40, "learning_rate": 0.02}, random_state=1)
     copy = clone(model)
     assert copy.get_params() == model.get_params()
     assert model.fit(lyrics, labels) is model
@@ -58,10 +58,10 @@ def test_batch_size_and_neighbours_never_change_a_score() -> None:
     lyrics, labels = songs()
     lyrics[3] = lyrics[3] * 20
     model = make_estimator("lstm", {**QUICK, "precision": "float32"}).fit(lyrics, labels)
-    whole = model.decision_function(lyrics)
+    whole = model.predict_proba(lyrics)
     for size in (1, 3, 40):
-        np.testing.assert_allclose(model.decision_function(lyrics, batch_size=size), whole, atol=1e-5)
-    np.testing.assert_allclose(model.decision_function(lyrics[:1]), whole[:1], atol=1e-5)
+        np.testing.assert_allclose(model.predict_proba(lyrics, batch_size=size), whole, atol=1e-5)
+    np.testing.assert_allclose(model.predict_proba(lyrics[:1]), whole[:1], atol=1e-5)
 
 
 def test_saved_and_opened_it_is_exact(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_what_is_held_out_has_every_class_but_never_all_of_one(count: int) -> No
 
 def test_what_cannot_be_learnt_is_told() -> None:
     lyrics, labels = songs(10)
-    with pytest.raises(LyristError, match="same label"):
+    with pytest.raises(LyristError, match="All 10 training songs have the label"):
         make_estimator("lstm", QUICK).fit(lyrics, ["ann"] * 10)
-    with pytest.raises(LyristError, match="10 songs but 9 labels"):
+    with pytest.raises(LyristError, match="10 songs and 9 labels"):
         make_estimator("lstm", QUICK).fit(lyrics, labels[:9])
     with pytest.raises(LyristError, match="no words"):
         make_estimator("lstm", QUICK).fit([""] * 10, labels)
@@ -185,5 +185,5 @@ def test_reading_after_the_padding_depends_on_the_batch() -> None:
     lyrics[0] += "\n" + "river moon " * 60
     options = {**QUICK, "as_reported": True, "pooling": "last", "bidirectional": False, "precision": "float32"}
     model = make_estimator("lstm", options).fit(lyrics, labels)
-    alone, together = model.decision_function(lyrics[1:2]), model.decision_function(lyrics[:2])[1:]
+    alone, together = model.predict_proba(lyrics[1:2]), model.predict_proba(lyrics[:2])[1:]
     assert np.abs(alone - together).max() > 1e-4

@@ -14,16 +14,14 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from lyrist import progress
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import classes_and_index
+from lyrist.models.least_squares_svm import Floats
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
-from lyrist.models.songclassifier import Features
+from lyrist.models.songclassifier import Features, ScoringClassifier
 from lyrist.models.weighting import SongFeatures
 
 SHOWN = 60_000
@@ -38,7 +36,7 @@ PASSES = 25
     family="linear",
     source="Joulin et al. (2016), Bag of tricks for efficient text classification",
 )
-class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BagOfEmbeddings(ScoringClassifier):
     """The fastText classifier: the mean of learnt word vectors, then a linear layer.
 
     Parameters
@@ -64,7 +62,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : array of str, shape (k,)
+    classes_ : array, shape (k,)
         The labels, sorted.
     features_ : SongFeatures
         The fitted n-gram counter.
@@ -102,9 +100,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return an estimate of the peak memory of a fit, in bytes."""
         return of_ngrams(size, self.max_features, words=True, vector=self.size)
 
-    def fit(self, X: Any, y: Any) -> BagOfEmbeddings:
-        """Fit the vectors and the layer on songs and their labels."""
-        self.classes_, index = classes_and_index(X, y)
+    def _learn(self, X: Any, index: NDArray[np.int64], sample_weight: Floats) -> None:
         grams = [NGrams("word", 1, self.word_high, min_df=2, max_features=self.max_features)]
         self.features_ = SongFeatures(grams, weighting="presence", artist=self.features == "artist")
         rows = self.features_.fit_transform(X)
@@ -116,12 +112,14 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sparse = torch.optim.SparseAdam([vectors], lr=self.learning_rate)
         dense = torch.optim.Adam([weights, bias], lr=self.learning_rate)
         target, passes = torch.from_numpy(index), self._passes(len(index))
+        of_songs = torch.from_numpy(sample_weight)
         total = passes * -(-len(index) // self.batch_size)
         with progress.task("learning", "steps") as advance:
             for step, places in enumerate(self._batches(len(index), passes, rng)):
                 ids, offsets = self._bags(rows[places], rng)
                 bags = functional.embedding_bag(ids, vectors, offsets, mode="mean", sparse=True)
-                loss = functional.cross_entropy(bags @ weights + bias, target[places])
+                nats = functional.cross_entropy(bags @ weights + bias, target[places], reduction="none")
+                loss = (nats * of_songs[places]).mean()
                 for optimizer in (sparse, dense):
                     optimizer.zero_grad()
                     for group in optimizer.param_groups:
@@ -132,8 +130,6 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 advance(step + 1, total)
         self.embedding_ = vectors.detach().numpy()
         self.coef_, self.intercept_ = weights.detach().numpy(), bias.detach().numpy()
-        self.n_features_in_ = 1
-        return self
 
     def _passes(self, songs: int) -> int:
         return self.epochs or min(max(SHOWN // max(songs, 1), 1), PASSES)
@@ -150,15 +146,7 @@ class BagOfEmbeddings(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         return torch.from_numpy(rows.indices[kept].astype(np.int64)), torch.from_numpy(offsets.astype(np.int64))
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class for each song, shape (n, k)."""
-        check_is_fitted(self, "embedding_")
+    def _scores(self, X: Any) -> NDArray[np.float64]:
         rows = self.features_.transform(X).sign()
         means = (rows @ self.embedding_) / np.maximum(np.diff(rows.indptr), 1)[:, None]
-        logits = torch.from_numpy(np.asarray(means @ self.coef_ + self.intercept_, dtype=np.float64))
-        return np.asarray(logits.softmax(dim=1).numpy(), dtype=np.float64)
-
-    def predict(self, X: Any) -> NDArray[np.str_]:
-        """Return the most probable label of each song."""
-        found: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return found
+        return np.asarray(means @ self.coef_ + self.intercept_, dtype=np.float64)

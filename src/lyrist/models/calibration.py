@@ -19,8 +19,8 @@ from scipy.special import logsumexp
 _PENALTY = 0.02
 
 
-def sharpness(scores: NDArray[np.float32], index: NDArray[np.int64]) -> float:
-    """Return the inverse temperature s that minimises the loss of ``softmax(s * scores)`` on held-out songs.
+def sharpness(scores: NDArray[np.float32], index: NDArray[np.int64], weights: NDArray[Any] | None = None) -> float:
+    """Return the inverse temperature s that minimises the (weighted) loss of ``softmax(s * scores)`` on held-out songs.
 
     Temperature scaling: Guo et al. 2017, On calibration of modern neural networks.
     """
@@ -31,7 +31,8 @@ def sharpness(scores: NDArray[np.float32], index: NDArray[np.int64]) -> float:
 
     def loss(log_factor: float) -> float:
         logits = np.exp(log_factor) / unit * Z
-        return float(np.mean(logsumexp(logits, axis=1) - logits[np.arange(len(index)), index]))
+        nats = logsumexp(logits, axis=1) - logits[np.arange(len(index)), index]
+        return float(np.average(nats, weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-7, 5), method="bounded").x) / unit)
 
@@ -52,7 +53,13 @@ class Mix:
     """Added to the logit of each class."""
 
 
-def mix(scores: Sequence[NDArray[Any]], index: NDArray[np.int64], shares: NDArray[np.float64], prior: float) -> Mix:
+def mix(
+    scores: Sequence[NDArray[Any]],
+    index: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    prior: float,
+    sample_weight: NDArray[Any] | None = None,
+) -> Mix:
     """Fit the weights of the members on out-of-sample scores.
 
     Parameters
@@ -66,6 +73,8 @@ def mix(scores: Sequence[NDArray[Any]], index: NDArray[np.int64], shares: NDArra
     prior
         Factor of the fitted exponent of the class frequencies: 1 has the best loss and accuracy, 0 the best macro F1, since
         members with balanced class weights then predict rare classes.
+    sample_weight
+        The weight of each song; None: all are equal.
     """
     if not len(index):
         return Mix(np.ones(len(scores)), np.zeros(len(shares)))
@@ -73,20 +82,21 @@ def mix(scores: Sequence[NDArray[Any]], index: NDArray[np.int64], shares: NDArra
     units = np.maximum(Z.std(axis=(1, 2)), 1e-12)
     Z /= units[:, None, None]
     logs = np.log(shares)
-    rows, m, penalty = np.arange(len(index)), len(Z), _PENALTY + 1 / len(index)
+    share = np.ones(len(index)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    rows, m, penalty, share = np.arange(len(index)), len(Z), _PENALTY + 1 / share.sum(), share / share.sum()
 
     def loss(v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logits = np.tensordot(v[:m], Z, 1) + v[m] * logs
         logits -= logsumexp(logits, axis=1, keepdims=True)
-        P = np.exp(logits)
-        gradient = (P * Z).sum(axis=(1, 2)) / len(index) - Z[:, rows, index].mean(axis=1) + 2 * penalty * v[:m]
-        power = (P @ logs).mean() - logs[index].mean()
-        return float(penalty * (v[:m] ** 2).sum() - logits[rows, index].mean()), np.append(gradient, power)
+        P = np.exp(logits) * share[:, None]
+        gradient = (P * Z).sum(axis=(1, 2)) - Z[:, rows, index] @ share + 2 * penalty * v[:m]
+        power = (P @ logs).sum() - logs[index] @ share
+        return float(penalty * (v[:m] ** 2).sum() - logits[rows, index] @ share), np.append(gradient, power)
 
     start = np.append(np.ones(m), 0.0)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * m + [(0, 2)]).x
     if not found[:m].any():
         found[:m] = 1.0
     offset = prior * found[m] * logs
-    factor = sharpness((np.tensordot(found[:m], Z, 1) + offset).astype(np.float32), index)
+    factor = sharpness((np.tensordot(found[:m], Z, 1) + offset).astype(np.float32), index, share)
     return Mix(factor * found[:m] / units, factor * offset)

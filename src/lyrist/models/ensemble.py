@@ -20,17 +20,25 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from lyrist.models.calibration import mix, softmax
+from lyrist.models.calibration import mix
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import class_shares, classes_and_index, lyrics_of
+from lyrist.models.inputs import class_shares, lyrics_of
 from lyrist.models.layoutkernel import LayoutKernel
-from lyrist.models.least_squares_svm import Floats, LinearFit, by_gram, fit_and_score, fit_svm, folds
+from lyrist.models.least_squares_svm import (
+    ClassWeight,
+    Floats,
+    LinearFit,
+    by_gram,
+    fit_and_score,
+    fit_svm,
+    folds,
+    song_weights,
+)
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
-from lyrist.models.songclassifier import Features
+from lyrist.models.songclassifier import Features, ScoringClassifier
 from lyrist.models.weighting import Contributions, SongFeatures, class_counts, log_count_ratios, unit_rows
 
 MEMBERS = ("ratios", "form", "bayes", "layout")
@@ -55,7 +63,7 @@ class _Songs:
     family="ensemble",
     source="Genest & Zidek (1986), Combining probability distributions",
 )
-class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LyricEnsemble(ScoringClassifier):
     """A weighted combination of four linear models of n-grams and layout.
 
     Parameters
@@ -68,9 +76,9 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Longest word n-gram; punctuation marks and line ends count as words.
     C
         Inverse of the regularisation strength of the member ``ratios``; the other members use a fixed multiple of it.
-    balance
-        Class weights: 0 gives every song the same weight, 1 every class.
-    smoothing
+    class_weight
+        Class weights: 0 (or None) gives every song the same weight, 1 (or ``balanced``) every class; or a dict.
+    alpha
         Additive smoothing of the log-count ratios; naive Bayes uses a tenth of it.
     prior
         Exponent of the class frequencies: 1 for the best loss and accuracy, 0 for the best macro F1.
@@ -85,7 +93,7 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : array of str, shape (k,)
+    classes_ : array, shape (k,)
     features_ : SongFeatures
         The fitted n-gram features.
     layout_ : LayoutKernel
@@ -107,8 +115,8 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         char_high: int = 4,
         word_high: int = 2,
         C: float = 2.5,
-        balance: float = 1.0,
-        smoothing: float = 1.0,
+        class_weight: ClassWeight = 1.0,
+        alpha: float = 1.0,
         prior: float = 0.5,
         min_df: int = 2,
         max_features: int = 100_000,
@@ -119,8 +127,8 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.char_high = char_high
         self.word_high = word_high
         self.C = C
-        self.balance = balance
-        self.smoothing = smoothing
+        self.class_weight = class_weight
+        self.alpha = alpha
         self.prior = prior
         self.min_df = min_df
         self.max_features = max_features
@@ -131,35 +139,31 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return an estimate of the peak memory of a fit, in bytes."""
         return of_ngrams(size, self.max_features, lengths=3, words=True, machines=True, weights=3, layout=True)
 
-    def fit(self, X: Any, y: Any) -> Ensemble:
-        """Fit on songs and their labels."""
-        self.classes_, index = classes_and_index(X, y)
+    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         k = len(self.classes_)
         self.features_ = SongFeatures(self._grams(), "log-tfidf", self.features == "artist")
         counts = self.features_.fit_counts(X)
         self.layout_ = LayoutKernel(random_state=self.random_state)
         songs = _Songs(counts, counts.sign(), sp.csr_matrix(self.layout_.fit_transform(X)), X)
-        held, scores = self._out_of_fold(songs, index, k)
-        self.ratio_scale_ = self._ratio_scale(songs.presence, index, k)
+        of_songs = song_weights(index, self.classes_, self.class_weight, weights)
+        held, scores = self._out_of_fold(songs, index, k, weights, of_songs)
+        self.ratio_scale_ = self._ratio_scale(songs.presence, index, k, weights)
         views = self._views(songs)
-        fitted = {"bayes": self._bayes(views["bayes"], index, k)}
+        fitted = {"bayes": self._bayes(views["bayes"], index, k, weights)}
         for name, cost in self._costs().items():
             exact = name not in scores  # leave-one-out scores by the formula of `solve`
             fitted[name] = fit_svm(
-                views[name], index, k, C=cost, balance=self.balance, seed=self.random_state, calibrate=exact
+                views[name], index, k, weights=of_songs, C=cost, seed=self.random_state, calibrate=exact
             )
             if exact:
                 scores[name] = fitted[name].scores[held]
-        found = mix([scores[name] for name in MEMBERS], index[held], class_shares(index, k), self.prior)
+        shares = class_shares(index, k, weights)
+        found = mix([scores[name] for name in MEMBERS], index[held], shares, self.prior, weights[held])
         self.weights_ = dict(zip(MEMBERS, found.weights.tolist(), strict=True))
         self.coefs_ = {name: fitted[name].coef for name in MEMBERS}
         self.offset_ = found.offset + sum(self.weights_[name] * fitted[name].intercept for name in MEMBERS)
-        self.n_features_in_ = 1
-        return self
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the logit of each class for each song, shape (n, k), also for two classes."""
-        check_is_fitted(self, "coefs_")
+    def _scores(self, X: Any) -> NDArray[np.float64]:
         d, a, weights, coefs = len(self.ratio_scale_), len(self.features_.artists_), self.weights_, self.coefs_
         of_layout = weights["form"] * _LAYOUT_PART * coefs["form"][d + a :] + weights["layout"] * coefs["layout"]
         logits = self.offset_ + self._text_logits(X) + self.layout_.product(X, of_layout)
@@ -168,15 +172,6 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             logits += self.features_.artist_columns(X) @ of_artist
         return np.asarray(logits)
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class for each song, shape (n, k)."""
-        return softmax(self.decision_function(X))
-
-    def predict(self, X: Any) -> NDArray[np.str_]:
-        """Return the most probable label of each song."""
-        labels: NDArray[np.str_] = self.classes_[self.decision_function(X).argmax(axis=1)]
-        return labels
-
     def contributions(self, X: Any, label: str) -> Contributions:
         """Return the contribution of each character of one song, its layout and its artist to the logit of ``label``.
 
@@ -184,7 +179,7 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "coefs_")
         c = int(np.flatnonzero(self.classes_ == label)[0])
-        views, share = self._views(self._read(X)), {}
+        views, share = self._views(self._gather(X)), {}
         for name in MEMBERS:
             coef = self.coefs_[name][:, c] - self.coefs_[name].mean(axis=1)
             share[name] = self.weights_[name] * np.asarray(views[name].toarray()).ravel() * coef
@@ -226,7 +221,7 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _characters(self) -> int:
         return len(self.features_.grams_[0].buckets_)
 
-    def _read(self, X: Any) -> _Songs:
+    def _gather(self, X: Any) -> _Songs:
         counts = self.features_.counts(X)
         return _Songs(counts, counts.sign(), sp.csr_matrix(self.layout_.transform(X)), X)
 
@@ -258,8 +253,8 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "layout": songs.layout,
         }
 
-    def _ratio_scale(self, presence: sp.csr_matrix, index: NDArray[np.int64], k: int) -> Floats:
-        ratios = log_count_ratios(presence, index, k, self.smoothing)
+    def _ratio_scale(self, presence: sp.csr_matrix, index: NDArray[np.int64], k: int, weights: Floats) -> Floats:
+        ratios = log_count_ratios(presence, index, k, self.alpha, weights)
         return np.asarray(self.features_.scale_ * ratios, dtype=np.float32)
 
     def _ratios(self, songs: _Songs, scale: Floats) -> sp.csr_matrix:
@@ -280,15 +275,15 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows.data /= np.repeat(np.maximum(found, 1), found).astype(np.float32)
         return rows
 
-    def _bayes(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int) -> LinearFit:
+    def _bayes(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int, weights: Floats) -> LinearFit:
         """Fit multinomial naive Bayes on binary words, without class priors: the combination has its own."""
-        counts = class_counts(rows.sign(), index, k).toarray() + np.float32(self.smoothing / 10)
+        counts = class_counts(rows.sign(), index, k, weights).toarray() + np.float32(self.alpha / 10)
         logs = np.log(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12))
         coef = np.ascontiguousarray((logs - logs.mean(axis=0)).T, dtype=np.float32)
         return LinearFit(coef, np.zeros(k, np.float32), np.zeros(0, np.int64), np.zeros((0, k), np.float32))
 
     def _out_of_fold(
-        self, songs: _Songs, index: NDArray[np.int64], k: int
+        self, songs: _Songs, index: NDArray[np.int64], k: int, weights: Floats, of_songs: Floats
     ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
         """Return held-out songs, and each member's scores of them by a fit without them."""
         splits = folds(len(index), self.random_state)
@@ -296,16 +291,16 @@ class Ensemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scores: dict[str, list[NDArray[Any]]] = {name: [] for name in (*machines, "bayes")}
         words = self._words(songs.presence)
         for inside, outside in splits:
-            scale = self._ratio_scale(songs.presence[inside], index[inside], k)
+            scale = self._ratio_scale(songs.presence[inside], index[inside], k, weights[inside])
             for name in machines:
                 rows = self._ratios(songs, scale) if name == "ratios" else self._views_of(name, songs)
                 settings: dict[str, Any] = {
+                    "weights": of_songs[inside],
                     "C": self._costs()[name],
-                    "balance": self.balance,
                     "seed": self.random_state,
                 }
                 scores[name].append(fit_and_score(rows[inside], index[inside], rows[outside], k, **settings))
-            scores["bayes"].append(words[outside] @ self._bayes(words[inside], index[inside], k).coef)
+            scores["bayes"].append(words[outside] @ self._bayes(words[inside], index[inside], k, weights[inside]).coef)
         held = np.concatenate([outside for _, outside in splits])
         return held, {name: np.concatenate(parts) for name, parts in scores.items()}
 

@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.errors import LyristError
-from lyrist.models.inputs import lyrics_of
+from lyrist.models.inputs import SongInput, lyrics_of
 
 Unit = Literal["char", "word"]
 
@@ -29,6 +29,7 @@ BITS = 22
 BLOCK = 1 << (32 - BITS)  # songs in one block: song and bucket together are a key of 32 bits
 CACHED = 128  # songs that `count` computes together: small arrays stay in the cache of the processor
 LONGEST_NAME = 40
+_FEW = 100_000  # n-grams that are counted without touching all buckets
 
 _BUCKET = np.uint32((1 << BITS) - 1)
 
@@ -59,7 +60,7 @@ class Symbols:
     """Whether the symbol is a blank (only with ``unit="char"``)."""
 
 
-class NGrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NGrams(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Counts of n-grams, as a sparse matrix of songs by n-grams.
 
     Text is converted to lower case and typographic apostrophes to plain ones. A run of blanks becomes one blank, or one line
@@ -136,7 +137,10 @@ class NGrams(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 start, end = symbols.start[first], symbols.end[first + n - 1]
                 place[key & _BUCKET] = ((start + offset) << 8) + np.minimum(end - start, 255)
             found, counts = _count(np.concatenate(keys))
-            df += np.bincount(found & _BUCKET, minlength=1 << BITS).astype(np.int32)
+            if len(found) < _FEW:
+                np.add.at(df, found & _BUCKET, 1)
+            else:
+                df += np.bincount(found & _BUCKET, minlength=1 << BITS).astype(np.int32)
             counted.append((len(block), found, counts))
             offset += sum(len(text) + 2 for text in block)
         self._choose(df)

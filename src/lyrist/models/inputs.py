@@ -7,16 +7,28 @@ tables all have ``column_names`` or ``columns``, and ``[name]``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
 
-from lyrist.errors import LyristError, nearest
+from lyrist.errors import InputError, nearest
 
 LYRICS = "lyrics"
 ARTIST = "artist"
+
+
+class SongInput:
+    """Mixin of the estimators that read texts: scikit-learn's tags of the input."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        return tags
 
 
 def is_table(X: Any) -> bool:
@@ -39,7 +51,7 @@ def lyrics_of(X: Any) -> list[str]:
 
     Raises
     ------
-    LyristError
+    InputError
         ``X`` is one string, has no such column, or contains something else than text.
     """
     return _texts(_column(X, LYRICS) if is_table(X) else X, LYRICS)
@@ -50,11 +62,11 @@ def artists_of(X: Any) -> list[str]:
 
     Raises
     ------
-    LyristError
+    InputError
         ``X`` is not a table, or has no column ``artist``.
     """
     if not is_table(X):
-        raise LyristError(
+        raise InputError(
             "This model needs the artist of each song, but the input is plain texts; "
             "pass a table with the columns 'lyrics' and 'artist', or choose a recipe that uses only the lyrics."
         )
@@ -71,45 +83,57 @@ def songs(lyrics: Sequence[str], artists: Sequence[str] | None = None) -> Any:
     return pl.DataFrame(columns, schema={LYRICS: pl.String, ARTIST: pl.String})
 
 
-def labels_of(y: Any) -> list[str]:
-    """Return the labels ``y``, any sequence, as a list of strings.
+def labels_of(y: Any) -> NDArray[Any]:
+    """Return the labels ``y``, any sequence, as an array of their own type, shape (n,).
 
     Raises
     ------
-    LyristError
-        A label is missing (None or NaN).
+    InputError
+        A label is missing (None or NaN), or ``y`` has several columns, or numbers that are no classes.
     """
-    values = y.tolist() if hasattr(y, "tolist") else list(y)
-    for place, value in enumerate(values):
-        if _missing(value):
-            raise LyristError(f"Training song {place + 1} has no label; remove songs without a label.")
-    return [str(value) for value in values]
+    if y is None:
+        raise InputError("A classifier requires y to be passed, but the target y is None.")
+    values = np.asarray(y)
+    if values.dtype.kind in "Of":
+        for place, value in enumerate(values.ravel().tolist()):
+            if _missing(value) or value in (math.inf, -math.inf):
+                raise InputError(
+                    f"Training song {place + 1} has no label (it is {value}, and NaN or infinity is no class); "
+                    "remove songs without a label."
+                )
+    labels: NDArray[Any] = column_or_1d(values, warn=True)
+    try:
+        check_classification_targets(labels)
+    except TypeError:
+        raise InputError("The labels are of several types, such as text and numbers; convert them to text.") from None
+    return labels
 
 
-def classes_and_index(X: Any, y: Any) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Return the sorted class names and the class of each song.
+def encoded(y: Any, n: int, least: int = 2) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the sorted classes, of the type of ``y``, and the class of each of the n songs.
 
     Raises
     ------
-    LyristError
-        There are no songs, not as many labels as songs, or only one class.
+    InputError
+        There are no songs, not as many labels as songs, or fewer classes than ``least``.
     """
-    labels, n = labels_of(y), len(lyrics_of(X))
+    labels = labels_of(y)
     if len(labels) != n:
-        raise LyristError(f"There are {n} songs and {len(labels)} labels; pass one label per song.")
+        raise InputError(f"There are {n} songs and {len(labels)} labels; pass one label per song.")
     if n == 0:
-        raise LyristError("There are no training songs.")
-    classes, index = np.unique(np.array(labels, dtype=np.str_), return_inverse=True)
-    if len(classes) < 2:
-        raise LyristError(
-            f"All {n} training songs have the label '{classes[0]}'; a classifier needs at least two labels."
+        raise InputError("There are no training songs.")
+    classes, index = np.unique(labels, return_inverse=True)
+    if len(classes) < least:
+        raise InputError(
+            f"All {n} training songs have the label '{classes[0]}', one class; a classifier needs at least two classes."
         )
     return classes, index.astype(np.int64)
 
 
-def class_shares(index: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+def class_shares(index: NDArray[np.int64], k: int, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
     """Return the class frequencies with additive smoothing of 0.5, shape (k,)."""
-    return np.asarray((np.bincount(index, minlength=k) + 0.5) / (len(index) + 0.5 * k), dtype=np.float64)
+    sizes = np.bincount(index, weights, minlength=k)
+    return np.asarray((sizes + 0.5) / (sizes.sum() + 0.5 * k), dtype=np.float64)
 
 
 def _encodable(text: str) -> str:
@@ -120,7 +144,7 @@ def _encodable(text: str) -> str:
 def _column(X: Any, name: str) -> Any:
     names = [str(c) for c in (X.column_names if hasattr(X, "column_names") else X.columns)]
     if name not in names:
-        raise LyristError(
+        raise InputError(
             f"The table has no column '{name}' (its columns: {', '.join(names[:20])}).{nearest(name, names)} "
             f"Rename the column, or prepare the table with 'lyrist prepare'."
         )
@@ -129,13 +153,13 @@ def _column(X: Any, name: str) -> Any:
 
 def _texts(values: Any, name: str) -> list[str]:
     if isinstance(values, str | bytes):
-        raise LyristError("The input is one text, but a list of texts is needed; put it in a list.")
+        raise InputError("The input is one text, but a list of texts is needed; put it in a list.")
     if hasattr(values, "to_pylist"):
         values = values.to_pylist()
     elif hasattr(values, "tolist"):
         values = values.tolist()
     if not isinstance(values, Iterable):
-        raise LyristError(f"A list of texts is needed for '{name}', not {type(values).__name__}.")
+        raise InputError(f"A list of texts is needed for '{name}', not {type(values).__name__}.")
     return [_text(value, place, name) for place, value in enumerate(values)]
 
 
@@ -146,7 +170,7 @@ def _text(value: Any, place: int, name: str) -> str:
         return ""
     if isinstance(value, list) and len(value) == 1:  # a numpy array of one column
         return _text(value[0], place, name)
-    raise LyristError(f"Row {place + 1} of '{name}' is {type(value).__name__}, not text.")
+    raise InputError(f"Row {place + 1} of '{name}' is {type(value).__name__}, not text.")
 
 
 def _missing(value: Any) -> bool:

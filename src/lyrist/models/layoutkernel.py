@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from lyrist.models.inputs import lyrics_of
+from lyrist.models.inputs import SongInput, lyrics_of
 from lyrist.models.layout import layout
 
 LANDMARKS = 1_000
@@ -23,7 +23,7 @@ KNOTS = 257
 Floats = NDArray[np.float32]
 
 
-class LayoutKernel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class LayoutKernel(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Nystroem features of a Gaussian kernel on the layout of songs.
 
     Parameters

@@ -14,8 +14,9 @@ on regularized least squares (the leave-one-out formula).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,7 +25,7 @@ from scipy.linalg import lapack
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.svm import LinearSVC
 
-from lyrist.errors import LyristError
+from lyrist.errors import InputError, LyristError
 
 GRAM_LIMIT = 6_000
 """Largest number of songs for the Gram matrix with few classes: 144 MB."""
@@ -117,11 +118,27 @@ def signs(index: NDArray[np.int64], k: int) -> Floats:
     return Y
 
 
-def class_weights(index: NDArray[np.int64], k: int, balance: float) -> Floats:
-    """Return a weight for each song: the size of its class to the power ``-balance``, scaled to mean 1, shape (n,)."""
-    sizes = np.maximum(np.bincount(index, minlength=k), 1).astype(np.float64)
-    weights = sizes[index] ** -balance
-    return np.asarray(weights / weights.mean(), dtype=np.float32)
+ClassWeight = float | Literal["balanced"] | dict[Any, float] | None
+"""None or 0: every song has the same weight; ``balanced`` or 1: every class; between: a power; or the weight of each class."""
+
+
+def class_weights(sizes: NDArray[Any], classes: Sequence[Any], weight: ClassWeight) -> Floats:
+    """Return the weight of each class, shape (k,); all songs together keep their weight unless the weights are given."""
+    if isinstance(weight, Mapping):
+        if unknown := [label for label in weight if label not in classes]:
+            raise InputError(f"class_weight names {unknown[:5]}, which are not among the classes; leave them out.")
+        return np.array([weight.get(label, 1.0) for label in classes], dtype=np.float32)
+    power = 1.0 if weight == "balanced" else weight or 0.0
+    if isinstance(power, str) or not 0 <= power <= 1:
+        raise InputError(f"class_weight is 'balanced', a number from 0 to 1, a dict or None, not {weight!r}.")
+    found = np.maximum(sizes, 1e-3).astype(np.float64) ** -power
+    return np.asarray(found * (np.sum(sizes) / max(float(np.sum(found * sizes)), 1e-12)), dtype=np.float32)
+
+
+def song_weights(index: NDArray[np.int64], classes: NDArray[Any], weight: ClassWeight, sample_weight: Floats) -> Floats:
+    """Return the weight of each song, shape (n,): its own times that of its class."""
+    sizes = np.bincount(index, sample_weight, minlength=len(classes))
+    return np.asarray(sample_weight * class_weights(sizes, classes.tolist(), weight)[index], dtype=np.float32)
 
 
 def solve(K: Floats, Y: Floats, weights: Floats, C: float, *, leave_out: bool = True) -> tuple[Floats, Floats | None]:
@@ -175,8 +192,8 @@ def fit_svm(
     index: NDArray[np.int64],
     k: int,
     *,
+    weights: Floats,
     C: float,
-    balance: float,
     seed: int,
     calibrate: bool = True,
 ) -> LinearFit:
@@ -188,16 +205,15 @@ def fit_svm(
         Songs by features, rows with a norm of about 1, shape (n, d).
     index
         The class of each song, 0 to k - 1; a class may have no song.
+    weights
+        The weight of each song, shape (n,), none 0.
     C
         As in `LinearSVC`.
-    balance
-        0: every song has the same weight; 1: every class has the same weight.
     seed
         Seed of the calibration split on large data sets.
     calibrate
         Whether to compute out-of-sample scores; without a Gram matrix this takes a second fit.
     """
-    weights = class_weights(index, k, balance)
     no_scores = np.zeros(0, dtype=np.int64), np.zeros((0, k), dtype=np.float32)
     if by_gram(X.shape[0], k):
         alpha, left_out = solve(gram(X), signs(index, k), weights, C, leave_out=calibrate)
@@ -208,15 +224,14 @@ def fit_svm(
     if not calibrate:
         return LinearFit(coef, intercept, *no_scores)
     ((first, held),) = folds(len(index), seed)
-    scores = fit_and_score(X[first], index[first], X[held], k, C=C, balance=balance, seed=seed)
+    scores = fit_and_score(X[first], index[first], X[held], k, weights=weights[first], C=C, seed=seed)
     return LinearFit(coef, intercept, held, scores)
 
 
 def fit_and_score(
-    X: sp.csr_matrix, index: NDArray[np.int64], Z: sp.csr_matrix, k: int, *, C: float, balance: float, seed: int
+    X: sp.csr_matrix, index: NDArray[np.int64], Z: sp.csr_matrix, k: int, *, weights: Floats, C: float, seed: int
 ) -> Floats:
     """Return the scores of the rows of ``Z`` by a model fitted on ``X``, shape (m, k)."""
-    weights = class_weights(index, k, balance)
     if by_gram(X.shape[0], k):
         alpha, _ = solve(gram(X), signs(index, k), weights, C, leave_out=False)
         return np.asarray(gram(X, Z) @ alpha + BIAS * alpha.sum(axis=0), dtype=np.float32)

@@ -16,7 +16,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from lyrist.models.features import NGrams
-from lyrist.models.least_squares_svm import Floats, LinearFit, fit_and_score, fit_svm, folds
+from lyrist.models.least_squares_svm import (
+    ClassWeight,
+    Floats,
+    LinearFit,
+    fit_and_score,
+    fit_svm,
+    folds,
+    song_weights,
+)
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, LinearSongs
@@ -42,8 +50,8 @@ class CharSVM(LinearSongs):
         Use no n-gram that spans a blank.
     C
         Inverse of the regularisation strength.
-    balance
-        Class weights: 0 gives every song the same weight, 1 every class.
+    class_weight
+        Class weights: 0 (or None) gives every song the same weight, 1 (or ``balanced``) every class; or a dict.
     min_df
         Ignore n-grams that occur in fewer training songs.
     max_features
@@ -60,7 +68,7 @@ class CharSVM(LinearSongs):
         high: int = 5,
         within_words: bool = False,
         C: float = 2.5,
-        balance: float = 1.0,
+        class_weight: ClassWeight = 1.0,
         min_df: int = 2,
         max_features: int = 200_000,
         features: Features = "none",
@@ -70,7 +78,7 @@ class CharSVM(LinearSongs):
         self.high = high
         self.within_words = within_words
         self.C = C
-        self.balance = balance
+        self.class_weight = class_weight
         self.min_df = min_df
         self.max_features = max_features
         self.features = features
@@ -84,10 +92,10 @@ class CharSVM(LinearSongs):
         grams = NGrams("char", self.low, self.high, self.within_words, False, self.min_df, self.max_features)
         return SongFeatures((grams,), "log-tfidf", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
-        rows = self.features_.weigh(counts, X)
-        k = len(self.classes_)
-        return fit_svm(rows, index, k, C=self.C, balance=self.balance, seed=self.random_state)
+    def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
+        rows, k = self.features_.weigh(counts, X), len(self.classes_)
+        weights = song_weights(index, self.classes_, self.class_weight, weights)
+        return fit_svm(rows, index, k, weights=weights, C=self.C, seed=self.random_state)
 
 
 @register(
@@ -110,14 +118,14 @@ class NBSVM(LinearSongs):
         Shortest character n-gram.
     char_high
         Longest character n-gram.
-    smoothing
+    alpha
         Additive smoothing of the log-count ratios.
     power
         Exponent of the log-count ratio in the scale of an n-gram: 0 ignores the labels, 1 uses the ratio unchanged.
     C
         Inverse of the regularisation strength.
-    balance
-        Class weights: 0 gives every song the same weight, 1 every class.
+    class_weight
+        Class weights: 0 (or None) gives every song the same weight, 1 (or ``balanced``) every class; or a dict.
     min_df
         Ignore n-grams that occur in fewer training songs.
     max_features
@@ -133,10 +141,10 @@ class NBSVM(LinearSongs):
         word_high: int = 2,
         char_low: int = 3,
         char_high: int = 5,
-        smoothing: float = 1.0,
+        alpha: float = 1.0,
         power: float = 0.5,
         C: float = 2.5,
-        balance: float = 1.0,
+        class_weight: ClassWeight = 1.0,
         min_df: int = 2,
         max_features: int = 200_000,
         features: Features = "none",
@@ -145,10 +153,10 @@ class NBSVM(LinearSongs):
         self.word_high = word_high
         self.char_low = char_low
         self.char_high = char_high
-        self.smoothing = smoothing
+        self.alpha = alpha
         self.power = power
         self.C = C
-        self.balance = balance
+        self.class_weight = class_weight
         self.min_df = min_df
         self.max_features = max_features
         self.features = features
@@ -164,17 +172,20 @@ class NBSVM(LinearSongs):
         words = NGrams("word", 1, self.word_high, marks=True, min_df=least, max_features=most)
         return SongFeatures((characters, words), "presence-idf", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
+    def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         presence, k, idf = counts.sign(), len(self.classes_), self.features_.scale_
-        settings: dict[str, Any] = {"C": self.C, "balance": self.balance, "seed": self.random_state}
+        settings: dict[str, Any] = {"C": self.C, "seed": self.random_state}
+        of_songs = song_weights(index, self.classes_, self.class_weight, weights)
         splits = folds(len(index), self.random_state)
         scores = []
         for inside, outside in splits:
-            ratios = log_count_ratios(presence[inside], index[inside], k, self.smoothing)
+            ratios = log_count_ratios(presence[inside], index[inside], k, self.alpha, weights[inside])
             rows = self.features_.weigh(counts, X, idf * ratios**self.power)
-            scores.append(fit_and_score(rows[inside], index[inside], rows[outside], k, **settings))
-        self.features_.scale_ = idf * log_count_ratios(presence, index, k, self.smoothing) ** self.power
-        found = fit_svm(self.features_.weigh(counts, X), index, k, calibrate=False, **settings)
+            part = {"weights": of_songs[inside], **settings}
+            scores.append(fit_and_score(rows[inside], index[inside], rows[outside], k, **part))
+        self.features_.scale_ = idf * log_count_ratios(presence, index, k, self.alpha, weights) ** self.power
+        rows = self.features_.weigh(counts, X)
+        found = fit_svm(rows, index, k, weights=of_songs, calibrate=False, **settings)
         held = np.concatenate([outside for _, outside in splits])
         return dataclasses.replace(found, rows=held, scores=np.concatenate(scores))
 
@@ -194,7 +205,7 @@ class ComplementNaiveBayes(LinearSongs):
     ----------
     word_high
         Longest word n-gram; punctuation marks and line ends count as words.
-    smoothing
+    alpha
         Additive smoothing of the counts.
     min_df
         Ignore n-grams that occur in fewer training songs.
@@ -209,14 +220,14 @@ class ComplementNaiveBayes(LinearSongs):
     def __init__(
         self,
         word_high: int = 2,
-        smoothing: float = 0.1,
+        alpha: float = 0.1,
         min_df: int = 2,
         max_features: int = 200_000,
         features: Features = "none",
         random_state: int = 0,
     ) -> None:
         self.word_high = word_high
-        self.smoothing = smoothing
+        self.alpha = alpha
         self.min_df = min_df
         self.max_features = max_features
         self.features = features
@@ -230,18 +241,19 @@ class ComplementNaiveBayes(LinearSongs):
         grams = NGrams("word", 1, self.word_high, marks=True, min_df=self.min_df, max_features=self.max_features)
         return SongFeatures((grams,), "presence", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
+    def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         k = len(self.classes_)
         rows = self.features_.weigh(counts, X)
         scores = np.zeros((len(index), k), dtype=np.float32)
-        splits = KFold(min(5, len(index)), shuffle=True, random_state=self.random_state)
+        splits = KFold(min(5, max(len(index), 2)), shuffle=True, random_state=self.random_state)
         for inside, outside in splits.split(index):
-            scores[outside] = rows[outside] @ self._weights(rows[inside], index[inside], k)
-        return LinearFit(self._weights(rows, index, k), np.zeros(k, dtype=np.float32), np.arange(len(index)), scores)
+            scores[outside] = rows[outside] @ self._weights(rows[inside], index[inside], k, weights[inside])
+        coef = self._weights(rows, index, k, weights)
+        return LinearFit(coef, np.zeros(k, dtype=np.float32), np.arange(len(index)), scores)
 
-    def _weights(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int) -> Floats:
-        inside = class_counts(rows.sign(), index, k)
-        outside = np.asarray(inside.sum(axis=0)) - inside.toarray() + np.float32(self.smoothing * (k - 1))
+    def _weights(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int, weights: Floats) -> Floats:
+        inside = class_counts(rows.sign(), index, k, weights)
+        outside = np.asarray(inside.sum(axis=0)) - inside.toarray() + np.float32(self.alpha * (k - 1))
         weights = np.log(outside.sum(axis=1, keepdims=True)) - np.log(outside)
         return np.ascontiguousarray((weights - weights.mean(axis=0)).T, dtype=np.float32)
 
@@ -297,10 +309,10 @@ class TfidfLogistic(LinearSongs):
         grams = NGrams("word", 1, self.word_high, min_df=self.min_df, max_features=self.max_features)
         return SongFeatures((grams,), "tfidf", self.features == "artist")
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
+    def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         # The default solver finds the same weights, but takes six times as long with many classes.
         model = LogisticRegression(C=self.C, max_iter=1000, solver="newton-cg", random_state=self.random_state)
-        model.fit(self.features_.weigh(counts, X), index)
+        model.fit(self.features_.weigh(counts, X), index, sample_weight=weights)
         coef, intercept = model.coef_.T, model.intercept_
         if len(self.classes_) == 2:
             coef, intercept = np.hstack([-coef / 2, coef / 2]), np.array([-intercept[0] / 2, intercept[0] / 2])

@@ -238,7 +238,12 @@ def is_pretrained(name: str) -> bool:
 
 
 OPTION_NAMES = {"C": "c", "random_state": "seed"}
-"""Options with another name than the parameter of scikit-learn."""
+"""Options with another name than the parameter of scikit-learn; an estimator class adds its own as ``option_names``."""
+
+
+def option_names(kind: type) -> dict[str, str]:
+    """Return the options of an estimator class that have another name than its parameter, by the parameter."""
+    return {**OPTION_NAMES, **getattr(kind, "option_names", {})}
 
 
 @cache
@@ -251,7 +256,8 @@ def parameters(kind: type[Any]) -> list[Option]:
         helps = _parameter_docs(kind)
         given = list(inspect.signature(kind).parameters.values())
         fields = [(each.name, each.default, helps.get(each.name, "")) for each in given]
-    return [Option(OPTION_NAMES.get(name, name), name, hints[name], default, text) for name, default, text in fields]
+    renamed = option_names(kind)
+    return [Option(renamed.get(name, name), name, hints[name], default, text) for name, default, text in fields]
 
 
 def _parameter_docs(kind: type) -> dict[str, str]:
@@ -369,7 +375,12 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None or value == "none":
             return None
-        return _convert(value, next(a for a in inner if a is not type(None)), where)
+        kinds = [each for each in inner if each is not type(None)]
+        if any(isinstance(value, str) and value in typing.get_args(each) for each in kinds):
+            return value
+        if isinstance(value, dict) and any(typing.get_origin(each) is dict for each in kinds):
+            return value
+        return _convert(value, kinds[0], where)
     if origin is typing.Literal:
         if value not in inner:
             close = difflib.get_close_matches(str(value), inner, n=1)

@@ -1,18 +1,19 @@
-"""Base class of the linear classifiers: n-gram features, linear scores, calibrated probabilities."""
+"""Base classes of Lyrist's classifiers: scikit-learn's contract for songs, and linear scores with calibrated probabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from lyrist.models.calibration import sharpness, softmax
-from lyrist.models.inputs import artists_of, classes_and_index, is_table, lyrics_of
+from lyrist.models.inputs import SongInput, artists_of, encoded, is_table, lyrics_of
 from lyrist.models.least_squares_svm import Floats, LinearFit
 from lyrist.models.weighting import Contributions, SongFeatures
 
@@ -20,51 +21,135 @@ Features = Literal["none", "artist"]
 """Inputs in addition to the lyrics."""
 
 
-class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Base class of the linear classifiers.
+class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Base class of the classifiers: labels of any type, weights of songs, the most probable class.
 
-    A recipe implements the choice of features (`_features`) and the fit of the weights (`_learn`).
+    A recipe implements `_learn`, which sets the fitted attributes, and `_probabilities`.
 
     Attributes
     ----------
-    classes_ : array of str, shape (k,)
-        The labels, sorted.
+    classes_ : array, shape (k,)
+        The labels, sorted, of the type of ``y``.
+    """
+
+    least_classes: ClassVar[int] = 2
+    option_names: ClassVar[dict[str, str]] = {"class_weight": "balance", "alpha": "smoothing"}
+    """Names of options on the command line; the parameters are named as scikit-learn names them."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit on songs and their labels.
+
+        Parameters
+        ----------
+        X
+            n texts, or a table with the column ``lyrics`` and, where the artist is an input, ``artist``.
+        y
+            n labels: texts, whole numbers or truth values.
+        sample_weight
+            The weight of each song, none negative; songs with weight 0 are left out. None: all are equal.
+
+        Raises
+        ------
+        InputError
+            Songs and labels do not match, a label is missing, or there is only one class.
+        """
+        X = self._read(X, fitting=True)
+        n = len(X) if is_table(X) else len(lyrics_of(X))
+        self.classes_, index = encoded(y, n, self.least_classes)
+        weights = np.ones(n, dtype=np.float32)
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, index, dtype=np.float32, ensure_non_negative=True)
+            if not weights.all():
+                kept = np.flatnonzero(weights)
+                self.classes_, index = encoded(self.classes_[index[kept]], len(kept), self.least_classes)
+                X, weights = _safe_indexing(X, kept), weights[kept]
+        self._learn(X, index, weights)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class for each song, shape (n, k)."""
+        check_is_fitted(self)
+        return self._probabilities(self._read(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable label of each song."""
+        place = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[place]
+        return labels
+
+    def _read(self, X: Any, fitting: bool = False) -> Any:
+        """Return the songs of ``X``, texts or a table, and note the number of columns when fitting."""
+        if fitting:
+            self.n_features_in_ = 1
+        return X
+
+    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
+        """Fit on songs, the class of each song, and the weight of each song."""
+        raise NotImplementedError
+
+    def _probabilities(self, X: Any) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+class ScoringClassifier(SongClassifier):
+    """Base class of the classifiers with a score for each class; a recipe implements `_learn` and `_scores`.
+
+    Probabilities are the softmax of the scores times ``sharpness_``, where a recipe has one.
+    """
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Return the score of each class for each song, shape (n, k); for two classes the second minus the first, (n,)."""
+        scores = self._checked_scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable label of each song."""
+        place = self._checked_scores(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[place]
+        return labels
+
+    def _checked_scores(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self)
+        return self._scores(self._read(X))
+
+    def _scores(self, X: Any) -> NDArray[Any]:
+        """Return the score of each class for each song, shape (n, k), also for two classes."""
+        raise NotImplementedError
+
+    def _probabilities(self, X: Any) -> NDArray[np.float64]:
+        return softmax(self._scores(X) * getattr(self, "sharpness_", 1.0))
+
+
+class LinearSongs(ScoringClassifier):
+    """Base class of the linear classifiers.
+
+    A recipe implements the choice of features (`_features`) and the fit of the weights (`_weigh`).
+
+    Attributes
+    ----------
+    classes_ : array, shape (k,)
+        The labels, sorted, of the type of ``y``.
     features_ : SongFeatures
         The fitted features.
     coef_ : array of float32, shape (d, k)
         The weight of each feature for each class.
     intercept_ : array of float32, shape (k,)
     sharpness_ : float
-        Probabilities are ``softmax(sharpness_ * decision_function)``.
+        Probabilities are the softmax of the scores times ``sharpness_``.
     """
 
     features: Features
     random_state: int
     parts: ClassVar[tuple[type, ...]] = (SongFeatures,)
 
-    def fit(self, X: Any, y: Any) -> LinearSongs:
-        """Fit on songs and their labels."""
-        self.classes_, index = classes_and_index(X, y)
+    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         self.features_ = self._features()
-        found = self._learn(self.features_.fit_counts(X), X, index)
+        found = self._weigh(self.features_.fit_counts(X), X, index, weights)
         self.coef_, self.intercept_ = found.coef, found.intercept
-        self.sharpness_ = sharpness(found.scores, index[found.rows])
-        self.n_features_in_ = 1
-        return self
+        self.sharpness_ = sharpness(found.scores, index[found.rows], weights[found.rows])
 
-    def decision_function(self, X: Any) -> Floats:
-        """Return the score of each class for each song, float32, shape (n, k), also for two classes."""
-        check_is_fitted(self, "coef_")
+    def _scores(self, X: Any) -> Floats:
         return np.asarray(self.features_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float32)
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class for each song, shape (n, k)."""
-        return softmax(self.decision_function(X) * self.sharpness_)
-
-    def predict(self, X: Any) -> NDArray[np.str_]:
-        """Return the most probable label of each song."""
-        labels: NDArray[np.str_] = self.classes_[self.decision_function(X).argmax(axis=1)]
-        return labels
 
     def contributions(self, X: Any, label: str) -> Contributions:
         """Return the contribution of each character of one song to the logit of ``label``, relative to the mean of classes.
@@ -76,7 +161,7 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         label
             One of `classes_`.
         """
-        check_is_fitted(self, "coef_")
+        check_is_fitted(self)
         c = int(np.flatnonzero(self.classes_ == label)[0])
         artist = artists_of(X)[0] if is_table(X) and self.features == "artist" else ""
         coef = (self.coef_[:, c] - self.coef_.mean(axis=1)) * self.sharpness_
@@ -90,7 +175,7 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A standardised weight is the weight times the standard deviation of the feature over the training songs, so that rare
         features with large weights do not come first.
         """
-        check_is_fitted(self, "coef_")
+        check_is_fitted(self)
         names, mean = self.features_.shown_names(), self.coef_.mean(axis=1)
         spread = self.features_.spread() * self.sharpness_
         for c, label in enumerate(self.classes_):
@@ -99,5 +184,6 @@ class LinearSongs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _features(self) -> SongFeatures:
         raise NotImplementedError
 
-    def _learn(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64]) -> LinearFit:
+    def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
+        """Return the weights of the features, from the counts of n-grams."""
         raise NotImplementedError

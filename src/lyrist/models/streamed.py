@@ -8,7 +8,7 @@ decays with its own gradients. The first songs of the stream are not used for tr
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,16 @@ from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.models.calibration import sharpness, softmax
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import artists_of, classes_and_index, is_table, lyrics_of, songs
-from lyrist.models.least_squares_svm import Floats
+from lyrist.models.inputs import artists_of, is_table, lyrics_of, songs
+from lyrist.models.least_squares_svm import ClassWeight, Floats, class_weights
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures
 
-Blocks = Callable[[], Iterator[tuple[Any, list[str]]]]
-"""Returns the songs (as read by `inputs`) and their labels in shuffled blocks, in the same order at each call."""
+Blocks = Callable[[], Iterator[tuple[Any, ...]]]
+"""Returns the songs (as read by `inputs`), their labels and, if they have any, their weights in shuffled blocks, in the same
+order at each call."""
 
 SAMPLE = 50_000
 """Number of songs for the selection of n-grams."""
@@ -56,8 +57,8 @@ class StreamedLogistic(LinearSongs):
         Initial learning rate of AdaGrad.
     batch_size
         Songs per update.
-    balance
-        Class weights: 0 gives every song the same weight, 1 every class.
+    class_weight
+        Class weights: 0 (or None) gives every song the same weight, 1 (or ``balanced``) every class; or a dict.
     min_df
         Ignore n-grams that occur in fewer songs of a sample of 50,000 songs.
     max_features
@@ -74,7 +75,7 @@ class StreamedLogistic(LinearSongs):
         epochs: int = 2,
         learning_rate: float = 0.2,
         batch_size: int = 64,
-        balance: float = 0.0,
+        class_weight: ClassWeight = 0.0,
         min_df: int = 2,
         max_features: int = 200_000,
         features: Features = "none",
@@ -84,7 +85,7 @@ class StreamedLogistic(LinearSongs):
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.batch_size = batch_size
-        self.balance = balance
+        self.class_weight = class_weight
         self.min_df = min_df
         self.max_features = max_features
         self.features = features
@@ -95,23 +96,23 @@ class StreamedLogistic(LinearSongs):
         sample = dataclasses.replace(size, songs=min(size.songs, SAMPLE))
         return of_ngrams(sample, self.max_features, words=True, weights=2) + _LISTED * size.songs
 
-    def fit(self, X: Any, y: Any) -> StreamedLogistic:
-        """Fit on songs that are in memory."""
-        classes, index = classes_and_index(X, y)
+    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
+        classes = self.classes_
         order = np.random.default_rng(self.random_state).permutation(len(index))
         lyrics = lyrics_of(X)
         artists = artists_of(X) if is_table(X) else None
 
-        def blocks() -> Iterator[tuple[Any, list[str]]]:
+        def blocks() -> Iterator[tuple[Any, ...]]:
             for start in range(0, len(order), _BLOCK):
                 part = order[start : start + _BLOCK]
                 names = None if artists is None else [artists[i] for i in part]
-                yield songs([lyrics[i] for i in part], names), classes[index[part]].tolist()
+                yield songs([lyrics[i] for i in part], names), classes[index[part]].tolist(), weights[part]
 
-        sizes = np.bincount(index)
-        return self.fit_blocks(blocks, dict(zip(classes.tolist(), sizes.tolist(), strict=True)))
+        sizes = np.bincount(index, weights)
+        self.fit_blocks(blocks, dict(zip(classes.tolist(), sizes.tolist(), strict=True)), len(index))
+        self.classes_ = classes  # of the type of the labels
 
-    def fit_blocks(self, blocks: Blocks, sizes: dict[str, int]) -> StreamedLogistic:
+    def fit_blocks(self, blocks: Blocks, sizes: Mapping[Any, float], count: int | None = None) -> StreamedLogistic:
         """Fit on songs that are read block by block.
 
         Parameters
@@ -119,7 +120,9 @@ class StreamedLogistic(LinearSongs):
         blocks
             Reads the songs again at each call.
         sizes
-            The number of songs of each label.
+            The number of songs of each label, or the sum of their weights.
+        count
+            The number of songs, if the sizes are weights.
 
         Raises
         ------
@@ -128,40 +131,44 @@ class StreamedLogistic(LinearSongs):
         """
         if len(sizes) < 2:
             raise LyristError("All training songs have one label; a classifier needs at least two labels.")
-        self.classes_ = np.array(sorted(sizes), dtype=np.str_)
-        self.n_features_in_ = 1
-        n, k = sum(sizes.values()), len(sizes)
+        self.classes_ = np.array(sorted(sizes))
+        self.n_features_in_ = getattr(self, "n_features_in_", 1)
+        n, k = count or int(sum(sizes.values())), len(sizes)
         self.features_ = self._chosen(blocks)
         d = len(self.features_.scale_) + len(self.features_.artists_)
-        weights = np.array([sizes[label] for label in self.classes_], dtype=np.float64) ** -self.balance
-        weights *= n / sum(weights[i] * sizes[label] for i, label in enumerate(self.classes_))
-        learner = _Learner(d, k, self.learning_rate, weights.astype(np.float32))
+        known = self.classes_.tolist()
+        of_classes = class_weights(np.array([sizes[label] for label in known]), known, self.class_weight)
+        learner = _Learner(d, k, self.learning_rate)
         held = min(HELD, int(HELD_SHARE * n))
-        kept: list[tuple[sp.csr_matrix, NDArray[np.int64]]] = []
+        kept: list[tuple[sp.csr_matrix, NDArray[np.int64], Floats]] = []
         with progress.task("learning") as advance:
             for epoch in range(self.epochs):
                 done = 0
-                for X, labels in blocks():
+                for X, labels, *given in blocks():
                     rows, index = self._rows(X, labels)
+                    own = given[0] if given else np.ones(len(index), np.float32)
+                    weights = of_classes[index] * own
                     aside = min(max(held - done, 0), len(index))
                     if aside and not epoch:
-                        kept.append((rows[:aside], index[:aside]))
+                        kept.append((rows[:aside], index[:aside], own[:aside]))
                     for start in range(aside, len(index), self.batch_size):
-                        learner.step(rows[start : start + self.batch_size], index[start : start + self.batch_size])
+                        batch = slice(start, start + self.batch_size)
+                        learner.step(rows[batch], index[batch], weights[batch])
                     done += len(index)
                     advance(epoch * n + done, self.epochs * n)
         self.coef_, self.intercept_ = learner.coef, learner.intercept
-        scores = [rows @ self.coef_ + self.intercept_ for rows, _ in kept]
+        scores = [rows @ self.coef_ + self.intercept_ for rows, _, _ in kept]
         self.sharpness_ = 1.0
         if kept:
-            self.sharpness_ = sharpness(np.concatenate(scores), np.concatenate([index for _, index in kept]))
+            index, own = (np.concatenate([part[i] for part in kept]) for i in (1, 2))
+            self.sharpness_ = sharpness(np.concatenate(scores), index, own)
         return self
 
     def _chosen(self, blocks: Blocks) -> SongFeatures:
         """Return the n-grams of the first songs of the stream, and the artists of all songs."""
         lyrics: list[str] = []
         artists: set[str] = set()
-        for X, _ in blocks():
+        for X, *_ in blocks():
             lyrics += lyrics_of(X)[: SAMPLE - len(lyrics)]
             if self.features == "artist":
                 artists.update(name for name in artists_of(X) if name)
@@ -181,14 +188,14 @@ class StreamedLogistic(LinearSongs):
 class _Learner:
     """The weights of k classes and the AdaGrad optimizer."""
 
-    def __init__(self, d: int, k: int, rate: float, weights: Floats) -> None:
+    def __init__(self, d: int, k: int, rate: float) -> None:
         self.coef = np.zeros((d, k), np.float32)
         self.intercept = np.zeros(k, np.float32)
         self._squares = np.full((d, k), 1e-8, np.float32)
         self._squares_intercept = np.full(k, 1e-8, np.float32)
-        self._rate, self._weights = np.float32(rate), weights
+        self._rate = np.float32(rate)
 
-    def step(self, rows: sp.csr_matrix, index: NDArray[np.int64]) -> None:
+    def step(self, rows: sp.csr_matrix, index: NDArray[np.int64], weights: Floats) -> None:
         """Update the weights on a batch; only those of its n-grams change."""
         # A batch has a few thousand of the columns: a small matrix of just these is cheaper.
         used, place = np.unique(rows.indices, return_inverse=True)
@@ -196,7 +203,7 @@ class _Learner:
         coef = self.coef[used]
         wrong = softmax(small @ coef + self.intercept).astype(np.float32)
         wrong[np.arange(len(index)), index] -= 1
-        wrong *= self._weights[index, None] / len(index)
+        wrong *= weights[:, None] / len(index)
         gradient = small.T @ wrong
         squares = self._squares[used] + gradient**2
         self._squares[used] = squares

@@ -7,17 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
-from sklearn.utils.validation import check_is_fitted
 
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import classes_and_index
+from lyrist.models.least_squares_svm import Floats
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
-from lyrist.models.songclassifier import Features
+from lyrist.models.songclassifier import Features, SongClassifier
 from lyrist.models.weighting import SongFeatures
 
 
@@ -27,7 +25,7 @@ from lyrist.models.weighting import SongFeatures
     family="tree",
     source="Breiman et al. (1984), Classification and regression trees",
 )
-class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TunedTree(SongClassifier):
     """A decision tree (Breiman et al. 1984) on TF-IDF of words, with depth and leaf size tuned by cross-validation.
 
     Parameters
@@ -43,7 +41,7 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : array of str, shape (k,)
+    classes_ : array, shape (k,)
         The labels, sorted.
     features_ : SongFeatures
         The fitted features.
@@ -67,9 +65,7 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return an estimate of the peak memory of a fit, in bytes."""
         return of_ngrams(size, self.max_features, words=True)
 
-    def fit(self, X: Any, y: Any) -> TunedTree:
-        """Tune and fit the tree."""
-        self.classes_, index = classes_and_index(X, y)
+    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         grams = [NGrams("word", 1, 1, min_df=2, max_features=self.max_features)]
         self.features_ = SongFeatures(grams, artist=self.features == "artist")
         rows = self.features_.fit_transform(X)
@@ -79,26 +75,18 @@ class TunedTree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
             if folds < 2:  # a class with one song cannot be cross-validated
                 self.chosen_ = {"max_depth": 20, "min_samples_leaf": 2}
-                self.tree_ = tree.set_params(**self.chosen_).fit(rows, index)
+                self.tree_ = tree.set_params(**self.chosen_).fit(rows, index, sample_weight=weights)
             else:
                 grid = {"max_depth": [5, 10, 20, 40], "min_samples_leaf": [1, 3, 10]}
                 split = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
-                search = GridSearchCV(tree, grid, scoring="accuracy", cv=split).fit(rows, index)
+                search = GridSearchCV(tree, grid, scoring="accuracy", cv=split).fit(rows, index, sample_weight=weights)
                 self.tree_, self.chosen_ = search.best_estimator_, dict(search.best_params_)
-        self.n_features_in_ = 1
-        return self
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def _probabilities(self, X: Any) -> NDArray[np.float64]:
         """Return the smoothed class frequencies in the leaf of each song, shape (n, k)."""
-        check_is_fitted(self, "tree_")
         rows = self.features_.transform(X)
         if not rows.shape[0]:  # scikit-learn's tree raises an error for no songs
             return np.zeros((0, len(self.classes_)))
         songs = self.tree_.tree_.n_node_samples[self.tree_.apply(rows)][:, None]
         counts = self.tree_.predict_proba(rows) * songs + 1 / len(self.classes_)
         return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
-
-    def predict(self, X: Any) -> NDArray[np.str_]:
-        """Return the most probable label of each song."""
-        found: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return found

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from lyrist.errors import LyristError
 from lyrist.models.features import NGrams, count
-from lyrist.models.inputs import artists_of, lyrics_of, songs
+from lyrist.models.inputs import SongInput, artists_of, lyrics_of, songs
 
 _MARKS, _BREAKS = str.maketrans({" ": "·", "\n": "↵"}), str.maketrans({"\n": " "})
 
@@ -36,7 +36,7 @@ class Contributions:
     """Contributions of everything else: ``artist``, ``layout`` and ``intercept``."""
 
 
-class SongFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Weighted n-grams of songs, and their artists.
 
     Parameters
@@ -184,7 +184,7 @@ def unit_rows(X: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def log_count_ratios(
-    presence: sp.csr_matrix, index: NDArray[np.int64], k: int, smoothing: float
+    presence: sp.csr_matrix, index: NDArray[np.int64], k: int, smoothing: float, weights: NDArray[Any] | None = None
 ) -> NDArray[np.float32]:
     """Return the largest absolute naive Bayes log-count ratio of each n-gram over the classes, shape (d,).
 
@@ -192,7 +192,7 @@ def log_count_ratios(
     outside it, and so a feature matrix per class. The largest absolute ratio over the classes is one scale for all: one Gram
     matrix, k times less work, and the same accuracy (docs/log.md).
     """
-    inside = class_counts(presence, index, k)
+    inside = class_counts(presence, index, k, weights)
     total = np.asarray(inside.sum(axis=0)).ravel() + 2 * smoothing
     scale = np.zeros(presence.shape[1], dtype=np.float32)
     for c in range(k):  # one class at a time, so that no dense matrix of classes by n-grams is needed
@@ -202,9 +202,12 @@ def log_count_ratios(
     return scale
 
 
-def class_counts(rows: sp.csr_matrix, index: NDArray[np.int64], k: int) -> sp.csr_matrix:
-    """Return the sum of the rows of each class, shape (k, d)."""
-    member = sp.csr_matrix((np.ones(len(index), np.float32), (index, np.arange(len(index)))), shape=(k, len(index)))
+def class_counts(
+    rows: sp.csr_matrix, index: NDArray[np.int64], k: int, weights: NDArray[Any] | None = None
+) -> sp.csr_matrix:
+    """Return the sum of the rows of each class, each times its weight, shape (k, d)."""
+    share = np.ones(len(index), np.float32) if weights is None else weights.astype(np.float32)
+    member = sp.csr_matrix((share, (index, np.arange(len(index)))), shape=(k, len(index)))
     return sp.csr_matrix(member @ rows)
 
 

@@ -9,21 +9,20 @@ from typing import Any
 
 def card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """Return the model card of a text classifier in Markdown, with the metadata header of the Hugging Face Hub."""
-    test = results["test"]
-    accuracy, majority = test["accuracy"], results["majority"]["accuracy"]["value"]
     library = "transformers" if info.get("precision") else "scikit-learn"
     opening = (
         "AutoModelForSequenceClassification.from_pretrained(FOLDER), after import lyrist.models.auto"
         if library == "transformers"
-        else "lyrist.training.runs.load_model(FOLDER)"
+        else "lyrist.estimators.load(RUN)"
     )
-    available = info.get("songs_available")
-    sampled = f" (a stratified random sample of {available:,})" if available else ""
-    rows = [
-        f"| test | {accuracy['value']:.3f} | {accuracy['low']:.3f} to {accuracy['high']:.3f} | {test['n']:,} "
-        f"| {test['macro_f1']:.3f} | {test['loss']:.3f} |",
-        f"| majority baseline | {majority:.3f} | | {test['n']:,} | | |",
-    ]
+    labels = ", ".join(_plain(str(label)) for label in info["classes"][:20])
+    more = f" and {len(info['classes']) - 20:,} more" if len(info["classes"]) > 20 else ""
+    languages = ", ".join(info.get("languages") or ["not recorded"])
+    needs = (
+        "With transformers alone the classes of Lyrist are unknown: `import lyrist.models.auto` registers them."
+        if library == "transformers"
+        else "The files are JSON and safetensors; opening them needs `import lyrist`."
+    )
     return f"""---
 library_name: {library}
 pipeline_tag: text-classification
@@ -32,24 +31,47 @@ tags: [lyrics, lyrist]
 
 # {info["recipe"]}: {_plain(info["target"])} from lyrics
 
-Predicts the {_plain(info["target"])} of a song from its lyrics, among {len(info["classes"]):,} classes. Fitted by Lyrist
-{info["lyrist"]} on {info["songs"]["train"]:,} songs{sampled} of a corpus with the fingerprint `{info["fingerprint"]}`,
-split by {info["split_by"]}.
+Predicts the {_plain(info["target"])} of a song from its lyrics, among {len(info["classes"]):,} classes: {labels}{more}.
 
-| | accuracy | 95% interval | n | macro F1 | loss (nats) |
-|---|---|---|---|---|---|
-{rows[0]}
-{rows[1]}
+{_scores_of(info, results)}
 
-The model was selected on validation songs; the test songs were used once. They are from the same table as the training songs:
-expect a lower accuracy on other songs. Do not use it for authorship attribution.
+## Intended use and limits
 
-Open it with `{opening}`, or with `lyrist classify`.
+For labels of song lyrics in the languages of the training songs: {languages}. Other texts get a label as well; `lyrist label`
+flags songs in another language and songs that are unlike the training songs. Songs of artists that are not in the training set
+are labelled less accurately than the table says. Do not use it for authorship attribution. The lyrics belong to their owners.
+
+## How to open it
+
+`{opening}`, or `lyrist classify` and `lyrist label`. {needs}
 
 ```json
 {json.dumps(info["config"], indent=2, ensure_ascii=True)}
 ```
 """
+
+
+def _scores_of(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """Return where the model comes from, and its scores if there are any."""
+    if not results:
+        return f"Fitted outside a corpus and saved by Lyrist {info['lyrist']}; it was not scored."
+    test, majority = results["test"], results["majority"]["accuracy"]["value"]
+    accuracy, available = test["accuracy"], info.get("songs_available")
+    sampled = f" (a stratified random sample of {available:,})" if available else ""
+    row = (
+        f"| test | {accuracy['value']:.3f} | {accuracy['low']:.3f} to {accuracy['high']:.3f} | {test['n']:,} "
+        f"| {test['macro_f1']:.3f} | {test['loss']:.3f} |"
+    )
+    return f"""Fitted by Lyrist {info["lyrist"]} on {info["songs"]["train"]:,} songs{sampled} of a corpus with the fingerprint
+`{info["fingerprint"]}`, split by {info["split_by"]}.
+
+| | accuracy | 95% interval | n | macro F1 | loss (nats) |
+|---|---|---|---|---|---|
+{row}
+| majority baseline | {majority:.3f} | | {test["n"]:,} | | |
+
+The model was selected on validation songs; the test songs were used once. They are from the same table as the training songs:
+expect a lower accuracy on other songs."""
 
 
 def writer_card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:

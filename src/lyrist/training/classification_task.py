@@ -117,6 +117,7 @@ class ClassificationTask(Task):
             **runs.describe(model),
             **({"songs_available": songs.available} if songs.available else {}),
             "corpus": str(songs.corpus.path.resolve()),
+            "languages": list(songs.corpus.info["counts"]["languages"])[:20],
             "cleaning": songs.corpus.info["settings"]["cleaning"],
         }
 

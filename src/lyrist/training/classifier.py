@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from lyrist.errors import LyristError
 from lyrist.models import auto, embeddings, registry, transformer
+from lyrist.models.calibration import softmax
 from lyrist.models.hub import open_network, open_tokenizer
-from lyrist.models.inputs import artists_of, labels_of, lyrics_of
+from lyrist.models.inputs import artists_of, encoded, labels_of, lyrics_of
 from lyrist.models.network import hushed
 from lyrist.models.registry import Shape
+from lyrist.models.songclassifier import ScoringClassifier
 from lyrist.training import tokens
 from lyrist.training.batches import TokenExamples, in_order_of_length
 from lyrist.training.estimators import configure
@@ -35,7 +36,7 @@ HELD_OUT = 0.1
 """Share of the training songs that is held out to select the best step if there is no validation set."""
 
 
-class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NeuralClassifier(ScoringClassifier):
     """A neural recipe as a scikit-learn classifier of lyrics.
 
     Parameters
@@ -44,7 +45,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The name of a neural recipe.
     options
         Options of the recipe and of the `Schedule`, by name; strings are converted as on the command line.
-    seed
+    random_state
         Seed of the initial weights, the order of the songs, dropout and the held-out songs.
     folder
         The folder for ``metrics.jsonl`` and checkpoints during the fit; None: none are written.
@@ -53,8 +54,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : (k,) array of str
-        The labels, sorted.
+    classes_ : (k,) array
+        The labels, sorted, of the type of ``y``; texts after `load`.
     model_ : PreTrainedModel
         The fitted network.
     tokenizer_ : PreTrainedTokenizerFast
@@ -69,13 +70,13 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         recipe: str = "lstm",
         options: Mapping[str, Any] | None = None,
-        seed: int = 0,
+        random_state: int = 0,
         folder: Path | None = None,
         resume: bool = False,
     ) -> None:
         self.recipe = recipe
         self.options = options
-        self.seed = seed
+        self.random_state = random_state
         self.folder = folder
         self.resume = resume
 
@@ -99,19 +100,14 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         LyristError
             There is only one label, or there are no words, or a file of vectors is damaged.
         """
-        recipe, options, schedule = configure(self.recipe, self.options or {}, self.seed)
-        songs, labels = self._read(X, options), labels_of(y)
-        if len(songs) != len(labels):
-            raise LyristError(f"There are {len(songs)} songs but {len(labels)} labels; pass one label per song.")
-        self.classes_ = np.array(sorted(set(labels)), dtype=object)
-        if len(self.classes_) < 2:
-            raise LyristError(f"All {len(labels)} songs have the same label; a classifier needs at least two.")
-        number = {label: place for place, label in enumerate(self.classes_)}
-        target = np.array([number[label] for label in labels], dtype=np.int64)
+        recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
+        songs = _Songs.of(self._read(X, fitting=True), options)
+        self.classes_, target = encoded(y, len(songs))
+        number = {label: place for place, label in enumerate(self.classes_.tolist())}
         if validation is None:
-            kept, held = hold_out(target, self.seed)
+            kept, held = hold_out(target, self.random_state)
         else:
-            held_songs, held_labels = self._read(validation[0], options), labels_of(validation[1])
+            held_songs, held_labels = _Songs.of(validation[0], options), labels_of(validation[1]).tolist()
             known = [place for place, label in enumerate(held_labels) if label in number]
             held = np.array(known, dtype=np.int64) + len(songs)
             kept = np.arange(len(songs))
@@ -163,22 +159,18 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config.artists = self.artists_ if artists else None
 
     def predict_proba(self, X: Any, batch_size: int = 64) -> NDArray[np.float64]:
-        """Return the probabilities, (n, k), of the classes in the order of `classes_`; rows sum to 1."""
-        logits = torch.from_numpy(self.decision_function(X, batch_size)).double()
-        probabilities: NDArray[np.float64] = logits.softmax(dim=-1).numpy()
-        return probabilities
+        """Return the probabilities, (n, k), of the classes in the order of `classes_`; rows sum to 1.
 
-    def predict(self, X: Any, batch_size: int = 64) -> NDArray[Any]:
-        """Return the most probable label of each song, (n,)."""
-        labels: NDArray[Any] = self.classes_[self.decision_function(X, batch_size).argmax(axis=1)]
-        return labels
+        They depend on ``batch_size`` only by rounding.
+        """
+        check_is_fitted(self)
+        return softmax(self._scores(self._read(X), batch_size))
 
-    def decision_function(self, X: Any, batch_size: int = 64, device: str = "auto") -> NDArray[np.float32]:
-        """Return the logits, float32 (n, k); they depend on ``batch_size`` only by rounding."""
-        check_is_fitted(self, "model_")
-        examples = self._examples(self._read(X, self.model_.config), None)
+    def _scores(self, X: Any, batch_size: int = 64) -> NDArray[np.float32]:
+        """Return the logits, float32 (n, k)."""
+        examples = self._examples(_Songs.of(X, self.model_.config), None)
         logits = np.zeros((len(examples), len(self.classes_)), dtype=np.float32)
-        where = device_for(device)
+        where = device_for("auto")
         model = self.model_.to(where).eval()  # type: ignore[arg-type]
         with torch.inference_mode(), threads(self.model_):
             for rows in in_order_of_length(examples, batch_size):
@@ -227,10 +219,6 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "model_")
         return sum(weights.numel() for weights in self.model_.parameters())
 
-    def _read(self, X: Any, options: Any) -> _Songs:
-        """Return the lyrics and, if the artist is an input, the artists of ``X``."""
-        return _Songs(lyrics_of(X), artists_of(X) if getattr(options, "features", "none") == "artist" else None)
-
     def _examples(self, songs: _Songs, target: NDArray[np.int64] | None) -> TokenExamples:
         numbers, pairs = None, None
         if songs.artists is not None and self.artists_:
@@ -248,6 +236,11 @@ class _Songs:
 
     lyrics: list[str]
     artists: list[str] | None
+
+    @classmethod
+    def of(cls, X: Any, options: Any) -> _Songs:
+        """Return the lyrics and, if the artist is an input, the artists of ``X``."""
+        return cls(lyrics_of(X), artists_of(X) if getattr(options, "features", "none") == "artist" else None)
 
     def __len__(self) -> int:
         return len(self.lyrics)

@@ -100,6 +100,7 @@ class Parts:
     def named_by_skops(self, name: str) -> type:
         """Return the class with this name in any module: modules were renamed after version 0.1."""
         own = {kind.__name__: kind for kind in self._classes.values()}
+        name = {"Ensemble": "LyricEnsemble"}.get(name, name)
         return own[name] if name in own else self.named(name)
 
     def holds(self, kind: type) -> bool:
@@ -348,6 +349,9 @@ class _Builder:
         self.parts = parts
 
     def object(self, kind: type, state: dict[str, Any]) -> Any:
+        for new, old in registry.option_names(kind).items():  # of version 0.1, before parameters were renamed
+            if old in state and new not in state and new in inspect.signature(kind).parameters:
+                state[new] = state.pop(old)
         _check_object(self.parts, kind, state)
         for name, value in state.items():
             if name_of(type(value)) == TREE and state.get("n_features_in_") != value.n_features:
