@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Annotated, Any, TypeVar
 
 from lyrist import text as texts
@@ -149,6 +149,12 @@ class GenerationConfig(SamplingOptions):
     rhyme: str | None = option(None, "Rhyme scheme of a stanza, such as AABB or ABAB, or free.")
     syllables: int | None = option(None, "Syllables of each line.", ge=1, le=40)
     hook: str | None = option(None, "The first line of the chorus.")
+    title: str | None = option(None, "Title of the song; the first line of the chorus contains it.")
+    about: str | None = option(None, "Topic of the song, such as childhood.")
+    mood: str | None = option(None, "Mood of the song, such as hopeful.")
+    use: str | None = option(None, "Words that the song should contain, with commas between them.")
+    avoid: str | None = option(None, "Words that the song must not contain, with commas between them.")
+    near_rhymes: bool = option(False, "Accept near rhymes, such as time and mine.")
     original: int | None = option(
         None, "Maximum words of a run copied from a training song; lines with a longer one are sampled again.", ge=3, le=1_000
     )  # fmt: skip
@@ -177,7 +183,13 @@ class GenerationConfig(SamplingOptions):
     @property
     def shaped(self) -> bool:
         """Whether a form, a rhyme scheme or a number of syllables is given."""
-        return bool(self.form or self.syllables or forms.rhyme_scheme(self.rhyme))
+        return bool(self.form or self.syllables or forms.rhyme_scheme(self.rhyme) or self.use or self.avoid)
+
+    def song(self) -> dict[str, str]:
+        """Return what a pretrained model reads about the song in its prompt."""
+        known = {"title": self.title, "about": self.about, "mood": self.mood, "use": self.use}
+        known |= {"syllables": str(self.syllables or ""), "rhyme": self.rhyme}
+        return {name: value for name, value in known.items() if value}
 
     def settings(self) -> dict[str, Any]:
         """Return the options as they are stored with songs; the number of songs has the key ``songs``."""
@@ -201,7 +213,17 @@ class GenerationConfig(SamplingOptions):
             return None
         sections = forms.parse(self.form or forms.DEFAULT) if self.shaped else ()
         hook = " ".join(self.hook.split()) if self.hook else ""
-        return forms.SongPlan(sections, scheme, self.syllables, hook, self.original)
+        return self._with_words(forms.SongPlan(sections, scheme, self.syllables, self.original, _hooked(sections, hook)))
+
+    def _with_words(self, plan: forms.SongPlan) -> forms.SongPlan:
+        """Return the plan with title, topic and words."""
+        use, avoid = (frozenset(word for part in (given or "").split(",") for word in texts.words(part)) for given in (self.use, self.avoid))
+        if use & avoid:
+            raise UsageError(f"--use and --avoid both have '{min(use & avoid)}'; remove it from one of them.")
+        subject = " ".join(filter(None, (self.title, self.about)))
+        return replace(
+            plan, title=" ".join((self.title or "").split()), subject=subject, use=use, avoid=avoid, near=self.near_rhymes
+        )  # fmt: skip
 
     def _plan_for_sheet(self, scheme: str) -> forms.SongPlan:
         """Return the plan of a song in which some lines are kept."""
@@ -218,4 +240,12 @@ class GenerationConfig(SamplingOptions):
             if [section.lines for section in sections] != [len(stanza) for stanza in stanzas]:
                 raise UsageError(f"The sections of the sheet do not have the lengths of the form '{self.form}'.")
         rejected = frozenset(map(texts.key, self.rejected))
-        return forms.SongPlan(sections, scheme, self.syllables, "", self.original, lines, rejected)
+        return self._with_words(forms.SongPlan(sections, scheme, self.syllables, self.original, lines, rejected))
+
+
+def _hooked(sections: tuple[forms.FormSection, ...], hook: str) -> tuple[str | None, ...]:
+    """Return a sheet in which the first line of each chorus is given; empty without a hook."""
+    if not hook:
+        return ()
+    first = [place == 0 and each.name in forms.REPEATED for each in sections for place in range(each.lines)]
+    return tuple(hook if here else None for here in first)

@@ -1,7 +1,8 @@
 """The form of a song: sections, lines, rhyme scheme, and how many constraints were met.
 
 A form is written ``verse,chorus,verse,chorus``, or with lengths ``verse:8,chorus:4``. A later section of the same name gets new
-lines, except a chorus (or hook, refrain), which is repeated word for word.
+lines, except a chorus (or hook, refrain), which is repeated word for word. A section can have its own rhyme scheme and syllables:
+``verse:8 ABAB 8, chorus:4 AABB 6``.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ SHORT = {"intro": 2, "outro": 2, "pre-chorus": 2, "post-chorus": 2, "interlude":
 LINES = 4
 """Default lines of a section that is not in `SHORT`."""
 MOST = 32
+MOST_SYLLABLES = 40
 LONGEST = 400
 """Maximum lines of a sheet."""
 DEFAULT = "verse,verse,verse,verse"
 """The form of songs with a rhyme scheme or a number of syllables but without a form."""
 
-_ENTRY = re.compile(r"([a-z-]+)(?::([0-9]+))?")
+_ENTRY = re.compile(r"([a-z-]+)(?: *: *([0-9]+))?(?: +([a-z]{2,16}))?(?: +([0-9]+))?")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class FormSection:
     lines: int
     repeats: int | None = None
     """Index of the earlier section that this one repeats word for word."""
+    scheme: str | None = None
+    """Its own rhyme scheme; None: that of the song."""
+    syllables: int | None = None
+    """Its own syllables of a line; None: those of the song."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,29 @@ class SongPlan:
     """Empty: the writer decides where sections and the song end."""
     scheme: str = ""
     syllables: int | None = None
-    hook: str = ""
-    """First line of the chorus."""
     max_copied: int | None = None
     """Maximum words of a run copied from a training song."""
     sheet: tuple[str | None, ...] = ()
     """Lines of all sections of an existing song: text is kept, None is written."""
     rejected: frozenset[str] = frozenset()
     """Lines that must not be written again, as keys of `lyrist.text.key`."""
+    title: str = ""
+    """Words for the first line of the chorus."""
+    subject: str = ""
+    """Title and topic."""
+    near: bool = False
+    """Whether near rhymes count as met."""
+    use: frozenset[str] = frozenset()
+    avoid: frozenset[str] = frozenset()
+    language: str = "en"
+
+    def scheme_of(self, section: FormSection) -> str:
+        """Return the rhyme scheme of a section."""
+        return self.scheme if section.scheme is None else section.scheme
+
+    def syllables_of(self, section: FormSection) -> int | None:
+        """Return the syllables of the lines of a section."""
+        return self.syllables if section.syllables is None else section.syllables
 
 
 @dataclass(frozen=True)
@@ -75,11 +96,13 @@ class SongLine:
     """Part of a repeated section; not counted again."""
     copied: int | None = None
     """Words of the longest run from a training song that this line is part of; None if copies were not looked up."""
+    near: bool = False
+    """Whether a near rhyme is sufficient."""
 
     @property
     def rhyme_met(self) -> bool | None:
-        """Whether it rhymes (near or better); None without a rhyme constraint."""
-        return None if self.rhyme is None else self.rhyme >= Rhyme.NEAR
+        """Whether it rhymes as well as required; None without a rhyme constraint."""
+        return None if self.rhyme is None else self.rhyme >= (Rhyme.NEAR if self.near else Rhyme.PERFECT)
 
     @property
     def syllables_met(self) -> bool | None:
@@ -120,17 +143,23 @@ def parse(form: str) -> tuple[FormSection, ...]:
                 f"--form has '{part.strip()}', which is not a section; write a form such as verse,chorus,verse:8,chorus with "
                 f"{', '.join(SECTIONS)}."
             )
-        name = match[1]
+        name, scheme, syllables = match[1], match[3] and rhyme_scheme(match[3]), match[4] and int(match[4])
         same = found[first[name]] if name in first else None
         lines = int(match[2]) if match[2] else same.lines if same else SHORT.get(name, LINES)
         if not 1 <= lines <= MOST:
             raise UsageError(f"--form has '{part.strip()}'; a section must have 1 to {MOST} lines.")
+        if syllables is not None and not 1 <= syllables <= MOST_SYLLABLES:
+            raise UsageError(f"--form has '{part.strip()}'; a line must have 1 to {MOST_SYLLABLES} syllables.")
         repeats = first[name] if same and name in REPEATED else None
         if repeats is not None and lines != found[repeats].lines:
             raise UsageError(
                 f"--form has '{part.strip()}' after one of {found[repeats].lines} lines; a repeated {name} keeps its length."
             )
-        found.append(FormSection(name, lines, repeats))
+        if same and scheme is None:
+            scheme = same.scheme
+        if same and syllables is None:
+            syllables = same.syllables
+        found.append(FormSection(name, lines, repeats, scheme, syllables))
         first.setdefault(name, number)
     return tuple(found)
 
@@ -196,16 +225,17 @@ def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rhymes``: {"wanted", "met", "perfect"}; ``syllables``: {"wanted", "met" (within one), "exact"}.
+        ``rhymes``: {"wanted", "met" (as well as required), "perfect", "near"}; ``syllables``: {"wanted", "met" (within one), "exact"}.
     """
     fresh = [line for line in lines if not line.repeated and not line.given]
-    rhyming = [line.rhyme for line in fresh if line.rhyme is not None]
+    rhyming = [line for line in fresh if line.rhyme is not None]
     counted = [line for line in fresh if line.wanted_syllables is not None]
     return {
         "rhymes": {
             "wanted": len(rhyming),
-            "met": sum(rhyme >= Rhyme.NEAR for rhyme in rhyming),
-            "perfect": sum(rhyme == Rhyme.PERFECT for rhyme in rhyming),
+            "met": sum(bool(line.rhyme_met) for line in rhyming),
+            "perfect": sum(line.rhyme == Rhyme.PERFECT for line in rhyming),
+            "near": sum(line.rhyme == Rhyme.NEAR for line in rhyming),
         },
         "syllables": {
             "wanted": len(counted),

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
-from lyrist.errors import UsageError
-from lyrist.text.rhyme import Rhyme, rhymes, syllables
+from lyrist.errors import LyristError, UsageError
+from lyrist.training import vocabularies
 
 ENDLESS = sys.maxsize
 """Context of a model without a limit."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_PUNCTUATION = frozenset([",", ".", "!", "?", ";", ":", "...", "…"])
 _MARKS = ("Ġ", "▁")  # how byte-level and SentencePiece tokenizers write the space before a word
 
 
@@ -113,6 +114,77 @@ def _cleaned(prompt: str) -> str:
     return text + "\n" * min(len(prompt) - len(prompt.rstrip("\n")), 2)
 
 
+def song_request(given: Mapping[str, str]) -> str:
+    """Return the request for a song in plain English, as a chat model reads it.
+
+    Parameters
+    ----------
+    given
+        What is known of the song: title, about, mood, genre, artist, use (words), language, syllables and rhyme; all optional.
+    """
+    song = "song" if not given.get("genre") else f"{given['genre']} song"
+    parts = [f"Write a {song}"]
+    parts += [f'called "{given["title"]}"'] if given.get("title") else []
+    parts += [f"about {given['about']}"] if given.get("about") else []
+    parts += [f"in the style of {given['artist']}"] if given.get("artist") else []
+    request = " ".join(parts) + "."
+    request += f" The mood is {given['mood']}." if given.get("mood") else ""
+    request += f" Use the words {given['use']}." if given.get("use") else ""
+    request += f" Write in {given['language']}." if given.get("language") else ""
+    lines = f"Short lines of {given['syllables']} syllables" if given.get("syllables") else "Short lines"
+    return f"{request} {lines}{' that rhyme' if given.get('rhyme') else ''}. Write only the lyrics."
+
+
+class PretrainedWriter:
+    """A pretrained causal model as a writer: what is known of the song is part of its prompt.
+
+    A chat model gets a request in its own chat template. A base model gets a page that starts with the title.
+    """
+
+    seq2seq = False
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        """Create the writer of an opened model and its tokenizer."""
+        self.model, self.tokenizer = model, tokenizer
+        self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.Linear) and layer.weight.dtype == torch.float32 and layer.weight.is_cpu:
+                # The same weights with columns in sequence: products with a dozen rows take half the time.
+                layer.weight.data = layer.weight.data.t().contiguous().t()
+
+    def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
+        """Return the tokens of the prompt."""
+        given = {column: value for column, value in (given or {}).items() if value}
+        if self.tokenizer.chat_template:
+            chat = [
+                {"role": "system", "content": "You are a songwriter."},
+                {"role": "user", "content": song_request(given)},
+            ]
+            return self.encode_prompt(
+                self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+            )
+        page = "".join(f"{column.title()}: {given[column]}\n" for column in ("artist", "title", "genre") if column in given)
+        bos = self.tokenizer.bos_token_id
+        return [*([] if bos is None else [int(bos)]), *self.encode(f"{page}Lyrics:\n")]
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the tokens of a prompt in which special tokens are meant as such."""
+        found: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return found
+
+    def style_bias(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
+        """Return None: a pretrained model has no logit bias."""
+        return None
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of lyrics; special tokens in them are encoded as plain text."""
+        return vocabularies.encode(self.tokenizer, [text])[0]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens without special tokens."""
+        return vocabularies.decode(self.tokenizer, ids)
+
+
 class Vocabulary:
     """Classes of tokens: line ends, whole words, continuations, and tokens that are never written."""
 
@@ -129,7 +201,6 @@ class Vocabulary:
         self.line_ends = torch.tensor(ends, dtype=torch.long)
         """Tokens that contain a line end."""
         self._names = names
-        self._rhyming: dict[str, Tensor] = {}
 
     @cached_property
     def spared(self) -> Tensor:
@@ -142,10 +213,18 @@ class Vocabulary:
         return frozenset(self.spared.tolist())
 
     @cached_property
-    def continuing(self) -> Tensor:
-        """Tokens that continue the word before them."""
-        found = [i for i, name in enumerate(self._names) if name[:1].isalpha() and name[:1] not in (*_MARKS, "Ċ")]
-        return torch.tensor(found, dtype=torch.long)
+    def closing(self) -> Tensor:
+        """Tokens that can follow the last word of a line: line ends, the end token and punctuation marks."""
+        marks = [i for i, name in enumerate(self._names) if name in _PUNCTUATION]
+        return torch.tensor([*self.spared.tolist(), *marks], dtype=torch.long)
+
+    def check_line_end(self) -> None:
+        """Raise an error if no token has a line end."""
+        if not len(self.line_ends):
+            raise LyristError(
+                "The tokenizer of this writer has no line end, so it cannot write line by line; "
+                "leave --form, --rhyme, --syllables, --hook and --original out."
+            )
 
     @cached_property
     def words(self) -> dict[int, str]:
@@ -153,20 +232,10 @@ class Vocabulary:
         found = {}
         for number, name in enumerate(self._names):
             if name[:1] in _MARKS:
-                word = name[1:].lower()
-                if _WORD.fullmatch(word) and (len(word) > 1 or word == "i") and word.isascii():
-                    found[number] = word
+                word = name[1:] if name.isascii() or name[1:].isascii() else self.writer.decode([number]).strip()
+                if word == "I" or (len(word) > 1 and word.islower() and _WORD.fullmatch(word)):
+                    found[number] = word.lower()
         return found
-
-    def rhyming(self, word: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the words that rhyme with ``word``: token ids, grades (`Rhyme`) and syllables, (n,) each."""
-        if word not in self._rhyming:
-            found = [(number, rhymes(word, other), syllables(other) or 0) for number, other in self.words.items()]
-            self._rhyming[word] = torch.tensor([e for e in found if e[1] >= Rhyme.NEAR], dtype=torch.long).reshape(
-                -1, 3
-            )
-        table = self._rhyming[word]
-        return table[:, 0], table[:, 1], table[:, 2]
 
     def ids(self, text: str) -> list[int]:
         """Return the tokens of a text."""

@@ -17,6 +17,7 @@ from lyrist.generation.config import MAX_TOKENS, GenerationConfig, cli_alias, wi
 
 if TYPE_CHECKING:
     from lyrist.evaluation.originality import Copied, Index
+    from lyrist.generation.composer import LineWriter
     from lyrist.generation.prompts import SongStart, Vocabulary, WriterProtocol
     from lyrist.training.runs import Run
 
@@ -132,7 +133,8 @@ def write(
     Parameters
     ----------
     run
-        Run directory of a recipe that writes.
+        Run directory of a recipe that writes, or a pretrained causal model: a known name such as smollm2, a directory, or a name
+        on the Hugging Face hub.
     genre
         Genre of the songs, for a writer trained with --condition genre.
     artist
@@ -154,16 +156,42 @@ def write(
     config = GenerationConfig(**options)
     path = Path(out) if out is not None else None
     kind = output.kind(path, format) if path is not None else None
-    opened = open_writer(run)
     given = {name: value for name, value in (("genre", genre), ("artist", artist)) if value is not None}
-    index = index_of(opened) if config.original is not None else None
+    index: Index | None = None
+    if is_run(run):
+        opened = open_writer(run)
+        writer, recipe = opened.writer, opened.info["recipe"]
+        index = index_of(opened) if config.original is not None else None
+    else:
+        writer, recipe = open_pretrained(run), "pretrained"
     began = time.perf_counter()
-    songs = compose(opened.writer, given=given, prompt=prompt, config=config, index=index)
-    settings = {"run": str(run), "recipe": opened.info["recipe"], **given, "prompt": prompt, **config.settings()}
+    songs = compose(writer, given=given, prompt=prompt, config=config, index=index)
+    settings = {"run": str(run), "recipe": recipe, **given, "prompt": prompt, **config.settings()}
     written = WriteResult(songs, settings, config, time.perf_counter() - began, path, output.listening())
     if path is not None and kind is not None:
         output.write_songs(path, kind, [song.figures() for song in songs], settings)
     return written
+
+
+def is_run(name: str | Path) -> bool:
+    """Return whether a name is that of a run directory rather than of a pretrained model."""
+    path = Path(name)
+    return (path / "run.json").exists() or not ((path / "config.json").exists() or not path.exists())
+
+
+def open_pretrained(name: str | Path) -> WriterProtocol:
+    """Return a pretrained causal model as a writer.
+
+    Raises
+    ------
+    LyristError
+        There is no such model, or it cannot be opened.
+    """
+    from lyrist.generation.prompts import PretrainedWriter
+    from lyrist.models import hub
+
+    model, tokenizer, _ = hub.pretrained_causal(str(name))
+    return PretrainedWriter(model, tokenizer)
 
 
 def open_writer(run: str | Path) -> Run:
@@ -233,7 +261,7 @@ def compose(
         final. By default the text is shown if `output.shown` is active.
     """
     from lyrist.generation.batching import sample
-    from lyrist.generation.prompts import Vocabulary, start
+    from lyrist.generation.prompts import PretrainedWriter, Vocabulary, start
 
     config = config or GenerationConfig()
     if config.sheet and prompt is not None:
@@ -243,7 +271,8 @@ def compose(
     if on_text is None and output.listening():
         on_text = output.Stage(config.n).update
     writer.model.eval()
-    begin, vocabulary, plan = start(writer, given or {}, prompt), Vocabulary(writer), config.plan()
+    given = {**(given or {}), **(config.song() if isinstance(writer, PretrainedWriter) else {})}
+    begin, vocabulary, plan = start(writer, given, prompt), Vocabulary(writer), config.plan()
     if plan is not None:
         songs = _write_by_line(begin, vocabulary, config, plan, index, on_text)
     else:
@@ -255,6 +284,22 @@ def compose(
     return tuple(song if index is None else replace(song, copied=index.copied(song.text)) for song in songs)
 
 
+def line_writer(
+    begin: SongStart, vocabulary: Vocabulary, config: GenerationConfig, index: Index | None = None
+) -> LineWriter:
+    """Return what writes single lines: the model from its start, and the same model without title and topic."""
+    from lyrist.generation.composer import LineWriter
+    from lyrist.generation.language_model import LocalModel
+    from lyrist.generation.prompts import PretrainedWriter, start
+
+    model, generic = LocalModel(begin, vocabulary, config.sampling), None
+    if isinstance(begin.writer, PretrainedWriter) and (config.title or config.about):
+        generic = LocalModel(start(begin.writer, {}, None), vocabulary, config.sampling)
+    candidates = config.candidates if config.shaped or config.sheet else min(config.candidates, UNSHAPED_CANDIDATES)
+    runs = None if index is None else index.extends_all
+    return LineWriter(model, config.sampling, candidates=candidates, runs=runs, generic=generic)
+
+
 def _write_by_line(
     begin: SongStart,
     vocabulary: Vocabulary,
@@ -263,17 +308,11 @@ def _write_by_line(
     index: Index | None,
     on_text: OnText | None,
 ) -> list[WrittenSong]:
-    import torch
+    from lyrist.generation.composer import Composer
 
-    from lyrist.generation.constrained import Composer, LineWriter
-
-    runs = None if index is None else index.extends_all
-    shaped = config.form or plan.scheme or plan.syllables
-    candidates = config.candidates if shaped else min(config.candidates, UNSHAPED_CANDIDATES)
-    lines = LineWriter(vocabulary, config.sampling, candidates=candidates, runs=runs, bias=begin.bias)
     limit = config.max_tokens or (10**9 if plan.sections else MAX_TOKENS)
-    composer, found = Composer(begin, vocabulary, lines, plan, limit), []
-    with _progress() as advance, torch.no_grad():
+    composer, found = Composer(line_writer(begin, vocabulary, config, index), plan, limit, begin.prompt), []
+    with _progress() as advance:
         for number in range(config.n):
             update = None if on_text is None else (lambda text, song=number: on_text(song, text, False))
             song = composer.write(number, config.seed, update)

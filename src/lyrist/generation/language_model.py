@@ -1,0 +1,302 @@
+"""The language model of the composer: three calls, and their implementation for models of `transformers` and n-grams.
+
+`lines` samples continuations, `score` returns the log-probability of given ones, and `next_words` that of single words. Every call
+starts from a prefix: the text of the song so far. The model itself adds what precedes the song (conditions, or the prompt of a
+chat model). `LocalModel` keeps the states of the last prefixes, so a song is read once, and the distributions after each token of
+the last sampled lines, so `next_words` after one of their beginnings costs a look-up. `lyrist.generation.endpoint` implements the
+same calls for servers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lyrist.generation.batching import DecodingState
+from lyrist.generation.config import SamplingOptions
+from lyrist.generation.output import whole
+from lyrist.generation.prompts import SongStart, Vocabulary
+from lyrist.generation.sampling import TokenSampler, add_style_bias
+
+LONGEST = 40
+"""Maximum tokens of a line."""
+REMEMBERED = 3
+"""Prefixes whose states are kept, besides the empty one."""
+LARGE = 8192
+"""Tokens of a vocabulary in which most common words are one token."""
+FRESH = {True: 3, False: 5}
+"""Tokens of a run that is not sampled again in a song with a form, for large vocabularies and for small ones."""
+IMPOSSIBLE = -1e4
+"""Logit of an excluded token: finite, so that it can still be sampled if nothing else is left."""
+
+_END = re.compile(r"[\s,.;:!?…-]*\n")
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A sampled continuation of a prefix, without the stop string."""
+
+    text: str
+    logprob: float
+    """Of the text and of its end."""
+    tokens: tuple[tuple[str, float], ...] = ()
+    """Text and log-probability of each token, without the end."""
+    ended: str = "line"
+    """``line``: at the stop string; ``song``: the model ended the song; ``cut``: neither, the text is a beginning."""
+
+
+class LanguageModel(Protocol):
+    """What the composer needs of a language model."""
+
+    vocabulary: frozenset[str] | None
+    """Words that `next_words` scores without a further call of the model; None: no list is known."""
+    headers: frozenset[str]
+    """Section names that the model reads as headers."""
+    scores: bool
+    """Whether `score` and `next_words` are available."""
+
+    def lines(
+        self,
+        prefix: str,
+        n: int,
+        *,
+        stop: str = "\n",
+        temperature: float,
+        seed: int,
+        keep: Callable[[str], bool] | None = None,
+        empty: bool = False,
+    ) -> list[Continuation]:
+        """Sample continuations up to ``stop``.
+
+        Parameters
+        ----------
+        prefix
+            Text of the song so far.
+        n
+            Number of continuations.
+        stop
+            The string at which they end.
+        temperature
+            Sampling temperature; 0 is greedy.
+        seed
+            Random seed.
+        keep
+            A beginning (of whole words) for which this is False is not continued and returned as ``cut``.
+        empty
+            Whether a continuation may be empty or end the song.
+        """
+
+    def score(self, prefix: str, continuations: Sequence[str]) -> list[float]:
+        """Return the log-probability of each continuation in nats."""
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+
+    def next_words(self, prefix: str, words: Sequence[str]) -> list[float]:
+        """Return the log-probability of each word, with a space before it, directly after ``prefix``."""
+
+
+class LocalModel:
+    """A writer of `lyrist.training.writer`, or a pretrained model of `transformers`, on this machine."""
+
+    scores = True
+
+    def __init__(self, start: SongStart, vocabulary: Vocabulary, sampling: SamplingOptions | None = None) -> None:
+        """Create the model; the prompt of ``start`` is not read, it is part of the prefixes.
+
+        Raises
+        ------
+        LyristError
+            The tokenizer has no line end.
+        """
+        self.start, self.tokens = replace(start, prompt="", ids=()), vocabulary
+        self.tokens.check_line_end()
+        self.sampling = sampling or SamplingOptions()
+        self.vocabulary: frozenset[str] | None = frozenset(vocabulary.words.values())
+        added = start.writer.tokenizer.get_added_vocab()
+        self.headers = frozenset(name[1:-1] for name in added if re.fullmatch(r"\[[a-z-]+\]", name))
+        self._ids = {word: number for number, word in reversed(vocabulary.words.items())}
+        self._fresh = FRESH[vocabulary.size >= LARGE]
+        self._states: dict[str, DecodingState] = {}
+        self._after: dict[str, Tensor] = {}
+        self._sampler = lru_cache(maxsize=16)(self._make_sampler)
+        self._word_ids = lru_cache(maxsize=64)(self._find_words)
+
+    # Sampling.
+
+    @torch.inference_mode()
+    def lines(
+        self,
+        prefix: str,
+        n: int,
+        *,
+        stop: str = "\n",
+        temperature: float,
+        seed: int,
+        keep: Callable[[str], bool] | None = None,
+        empty: bool = False,
+    ) -> list[Continuation]:
+        """Sample continuations; see `LanguageModel.lines`. Lines end at any token with a line end."""
+        song = self._read(prefix)
+        rng, sampler, reading = np.random.default_rng(seed), self._sampler(temperature), song.fork(n)
+        overused = {} if empty else self._runs(song.ids[0].tolist())
+        rows: list[list[tuple[int, float]]] = [[] for _ in range(n)]
+        going, found = list(range(n)), []
+        begun = prefix and not prefix.endswith("\n")
+        self._after = {}
+        for step in range(LONGEST):
+            places = torch.tensor(rng.random(n)[going])
+            biased = add_style_bias(reading.logits, self.start.bias, self.sampling.style)
+            scores = biased.float().log_softmax(dim=-1)
+            texts = [self._text(song, rows[row]) for row in going]
+            self._after |= {prefix + text: scores[place] for place, text in enumerate(texts)}
+            excluded = None if empty else self._eos if step or begun else self.tokens.spared
+            tokens = sampler.draw(self._without(biased, reading.ids, overused), reading.ids, places, excluded)
+            staying = []
+            for place, token in enumerate(tokens.tolist()):
+                row, logprob = rows[going[place]], float(scores[place, token])
+                if token in self.tokens.stops:
+                    ended = "song" if token == self.tokens.eos else "line"
+                    found.append(self._continuation(song, row, logprob, ended))
+                elif keep is not None and not keep(whole(texts[place])):
+                    found.append(self._continuation(song, row, 0.0, "cut"))
+                else:
+                    row.append((token, logprob))
+                    staying.append(place)
+            if not staying:
+                return found
+            kept = torch.tensor(staying)
+            if len(staying) < len(going):
+                reading.keep(kept)
+                going = [going[place] for place in staying]
+            reading.feed(tokens[kept][:, None])
+        return found + [self._continuation(song, rows[row], 0.0, "cut") for row in going]
+
+    def _continuation(
+        self, song: DecodingState, row: list[tuple[int, float]], end: float, ended: str
+    ) -> Continuation:
+        """Return a sampled row; a cut one ends after its last whole word."""
+        texts = [self._text(song, row[:length]) for length in range(len(row) + 1)]
+        pieces = [(after[len(before) :], each[1]) for before, after, each in zip(texts, texts[1:], row, strict=False)]
+        if ended == "cut":
+            while pieces and not pieces[-1][0].startswith((" ", "\t")):
+                pieces.pop()
+            pieces = pieces[:-1]
+        return Continuation(
+            "".join(text for text, _ in pieces), sum(each for _, each in pieces) + end, tuple(pieces), ended
+        )
+
+    def _make_sampler(self, temperature: float) -> TokenSampler:
+        return TokenSampler(replace(self.sampling, temperature=temperature), self.tokens.banned, self.tokens.spared)
+
+    @property
+    def _eos(self) -> Tensor:
+        return torch.tensor([self.tokens.eos])
+
+    def _runs(self, ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
+        """Return the tokens that followed each run of tokens, one shorter than `FRESH`."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for end in range(self._fresh - 1, len(ids)):
+            if ids[end] not in self.tokens.stops:
+                found.setdefault(tuple(ids[end - self._fresh + 1 : end]), []).append(ids[end])
+        return found
+
+    def _without(self, logits: Tensor, ids: Tensor, overused: dict[tuple[int, ...], list[int]]) -> Tensor:
+        """Return logits that exclude runs of tokens already in the song."""
+        if not overused:
+            return logits
+        logits = logits.clone()
+        for row, last in enumerate(ids[:, 1 - self._fresh :].tolist()):
+            logits[row, overused.get(tuple(last), [])] = IMPOSSIBLE
+        return logits
+
+    # Scoring.
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+        return len(self.tokens.ids(text))
+
+    @torch.inference_mode()
+    def score(self, prefix: str, continuations: Sequence[str]) -> list[float]:
+        """Return log-probabilities; a line end at the end stands for every token that ends a line, or punctuation."""
+        if not continuations:
+            return []
+        song = self._read(prefix)
+        ends = [bool(_END.search(text)) for text in continuations]
+        ids = [self.tokens.ids(_END.sub("", text) if end else text) for text, end in zip(continuations, ends, strict=True)]
+        length = max(1, *map(len, ids))
+        padded = torch.tensor([[*row, *[row[-1] if row else self.tokens.eos] * (length - len(row))] for row in ids])
+        first = song.logits[:1].expand(len(ids), -1)[:, None]
+        # Causal attention ignores the padding on the right.
+        logits = torch.cat([first, song.fork(len(ids)).feed(padded)], dim=1)
+        scores = add_style_bias(logits, self.start.bias, self.sampling.style).float().log_softmax(dim=-1)
+        found = []
+        for row, (tokens, end) in enumerate(zip(ids, ends, strict=True)):
+            total = scores[row, torch.arange(len(tokens)), torch.tensor(tokens, dtype=torch.long)].sum()
+            if end:
+                total = total + scores[row, len(tokens), self.tokens.closing].logsumexp(dim=-1)
+            found.append(float(total))
+        return found
+
+    @torch.inference_mode()
+    def next_words(self, prefix: str, words: Sequence[str]) -> list[float]:
+        """Return log-probabilities of words: a look-up for words of one token, `score` for the others."""
+        after = self._after.get(prefix)
+        if after is None:
+            logits = add_style_bias(self._read(prefix).logits[0], self.start.bias, self.sampling.style)
+            after = logits.float().log_softmax(dim=-1)
+        places, ids, others = self._word_ids(tuple(words))
+        if not others:
+            found: list[float] = after[ids].tolist()
+            return found
+        values = np.zeros(len(words))
+        values[places] = after[ids].numpy()
+        values[list(others)] = self.score(prefix, [f" {words[place]}" for place in others])
+        return list(map(float, values))
+
+    def _find_words(self, words: tuple[str, ...]) -> tuple[list[int], Tensor, list[int]]:
+        """Return the places of words of one token, their tokens, and the places of the other words."""
+        places = [place for place, word in enumerate(words) if word in self._ids]
+        ids = torch.tensor([self._ids[words[place]] for place in places], dtype=torch.long)
+        return places, ids, [place for place, word in enumerate(words) if word not in self._ids]
+
+    # Reading.
+
+    def _read(self, prefix: str) -> DecodingState:
+        """Return the state after ``prefix``, from the longest prefix that was read before."""
+        if "" not in self._states:
+            self._states[""] = DecodingState.of(self.start)
+        known = max((text for text in self._states if prefix.startswith(text)), key=len)
+        state = self._states.pop(known)
+        self._states[known] = state  # the last is the latest
+        if known == prefix:
+            return state
+        state = state.fork(1)
+        state.feed(torch.tensor([self.tokens.ids(prefix[len(known) :])]))
+        self._states[prefix] = state
+        for text in [text for text in self._states if text][:-REMEMBERED]:
+            del self._states[text]
+        return state
+
+    def _text(self, song: DecodingState, row: Sequence[tuple[int, float]]) -> str:
+        """Return the text of tokens after the song; tokenizers that mark word starts need the tokens before."""
+        before = song.ids[0, -2:].tolist()
+        decode = self.start.writer.decode
+        return decode([*before, *(token for token, _ in row)])[len(decode(before)) :]
+
+
+def opened(model: Any, config: SamplingOptions | None = None) -> LanguageModel:
+    """Return a language model for ``model``: one already, or a writer without conditions."""
+    from lyrist.generation.prompts import start
+
+    if hasattr(model, "next_words"):
+        found: LanguageModel = model
+        return found
+    return LocalModel(start(model, {}, None), Vocabulary(model), config)
