@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -30,7 +30,7 @@ from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes, rhyming,
 
 REDRAWS = 6
 """Attempts for a line whose candidates all copy, each at a higher temperature."""
-RETRIES = 2
+RETRIES = 1
 """Attempts for a line whose candidates all miss a constraint."""
 HOTTER = 1.25
 TRIED = 3
@@ -42,7 +42,10 @@ RERANKED = 4
 NOISE = 0.5
 """Scale of the Gumbel noise of the selection, in nats, which varies the choice between equal candidates."""
 HEADED = 3
-"""Share of candidates of the hook line that start with the title: one of this many."""
+"""One of this many candidates starts with the title in the hook line, or like the line that it should resemble."""
+
+RETRIED = -7.0
+"""Sum of the scores of missed constraints at which a line is sampled again."""
 
 # Scores in nats.
 MISSED = -15.0
@@ -53,7 +56,7 @@ FURTHER_OFF = -4.0
 SAME_LINE = -8.0
 SAME_END = -6.0
 USED_END = -1.5
-WEAK_END = -6.0
+WEAK_END = -8.0
 HARD_TO_RHYME = -6.0
 UNTIDY = -4.0
 REPEATED_WORDS = -4.0
@@ -65,6 +68,8 @@ EMPTY = -2.0
 """Fewer than two content words."""
 USED_WORD = 5.0
 TITLE = 8.0
+LIKE = 2.0
+"""For each content word of a line that it should resemble, up to three."""
 INTERNAL = 4.0
 STRESS_OFF = -1.5
 COPIED = -100.0
@@ -113,6 +118,8 @@ class LineSpec:
     """Lines so far."""
     rejected: frozenset[str] = frozenset()
     """Further lines that must not be written, as keys of `lyrist.text.key`."""
+    like: tuple[str, ...] = ()
+    """Lines that it should resemble."""
     next: str = ""
     """The following line, if it is given."""
     words: str = ""
@@ -188,7 +195,7 @@ class LineWriter:
         best = self.rank(prefix, rng, spec, head)[0]
         for attempt in range(1, REDRAWS):
             copies = best.copied is not None and spec.max_copied is not None and best.copied > spec.max_copied
-            if not copies and not (best.missed and attempt <= RETRIES) or self.sampling.greedy and not copies:
+            if not copies and (self.sampling.greedy or not best.missed or attempt > RETRIES):
                 break
             other = self.rank(prefix, rng, spec, head, attempt)[0]
             best = max(best, other, key=lambda each: each.value)
@@ -200,10 +207,11 @@ class LineWriter:
         """Return the candidates of one attempt, the best first."""
         temperature = (self.sampling.temperature or 0.8) * HOTTER**attempt if attempt else self.sampling.temperature
         heads = [(head, self.candidates)]
-        if spec.title and not head:
+        likely = spec.title or " ".join(" ".join(spec.like).split()[:2])
+        if likely and not head:
             headed = max(1, self.candidates // HEADED)
-            heads = [("", self.candidates - headed), (spec.title, headed)]
-        songs = frozenset().union(*map(three_grams, spec.lines)) if spec.lines else frozenset()
+            heads = [("", self.candidates - headed), (likely, headed)]
+        songs = frozenset(run for line in spec.lines for run in three_grams(line))
         drawn = [
             (start, line)
             for start, count in heads
@@ -213,7 +221,7 @@ class LineWriter:
                 count,
                 temperature=temperature,
                 seed=int(rng.integers(2**31)),
-                keep=None if spec.any_end else lambda begun, start=start: self._promising(start + begun, spec, songs),
+                keep=None if spec.any_end else partial(self._promising, spec, songs, start),
                 empty=spec.any_end,
             )
         ]
@@ -233,28 +241,27 @@ class LineWriter:
             judged = [replace(each, value=each.value + more) for each, more in zip(judged, noise.tolist(), strict=True)]
         return sorted(judged, key=lambda each: -each.value)
 
-    def _promising(self, begun: str, spec: LineSpec, songs: frozenset[tuple[str, ...]]) -> bool:
+    def _promising(self, spec: LineSpec, songs: frozenset[tuple[str, ...]], start: str, begun: str) -> bool:
         """Return whether a beginning of whole words is worth continuing.
 
         Lines end with inserted words where the model can score them, so a line that lacks one syllable is not continued.
         """
+        begun = start + begun
         if spec.syllables is not None:
-            most = spec.syllables - 2 if self.model.scores and len(self._ends(spec)[0]) else spec.syllables + 1
-            if _length(begun, spec.language) > most:
+            most = spec.syllables - 2 if self.model.scores and len(self.ends(spec)[0]) else spec.syllables + 1
+            if length(begun, spec.language) > most:
                 return False
         return not (three_grams(begun) & songs) and not (spec.avoid and spec.avoid & set(texts.words(begun)))
 
     # Completing.
 
-    def _completed(
-        self, prefix: str, drawn: Sequence[tuple[str, Continuation]], spec: LineSpec
-    ) -> list[LineCandidate]:
+    def _completed(self, prefix: str, drawn: Sequence[tuple[str, Continuation]], spec: LineSpec) -> list[LineCandidate]:
         """Return beginnings of the sampled lines, each with an end that the model finds likely there."""
         begun: dict[str, float] = {}
         for start, line in drawn:
             for text, logprob in _beginnings(start, line):
                 begun.setdefault(text, logprob)
-        lengths = {text: _length(text, spec.language) for text in begun}
+        lengths = {text: length(text, spec.language) for text in begun}
         pairs = self._with_title(begun, lengths, spec) + self._with_words(prefix, begun, lengths, spec)
         lines = [f"{text} {end}" for text, end in pairs]
         totals = self.model.score(prefix, [line + "\n" for line in lines])
@@ -267,7 +274,7 @@ class LineWriter:
         self, prefix: str, begun: dict[str, float], lengths: dict[str, int], spec: LineSpec
     ) -> list[tuple[str, str]]:
         """Return the most promising pairs of a beginning and a word that ends the line."""
-        ends, grades, beats = self._ends(spec)
+        ends, grades, beats = self.ends(spec)
         if not ends or not begun:
             return []
         known = {word for line in spec.lines for word in texts.words(line)} | spec.taken | spec.avoid
@@ -288,21 +295,25 @@ class LineWriter:
         found.sort(key=lambda each: -each[0])
         return [(text, word) for _, text, word in found[:COMPLETED]]
 
-    def _with_title(
-        self, begun: dict[str, float], lengths: dict[str, int], spec: LineSpec
-    ) -> list[tuple[str, str]]:
+    def _with_title(self, begun: dict[str, float], lengths: dict[str, int], spec: LineSpec) -> list[tuple[str, str]]:
         """Return beginnings that the title can complete, if it may end the line."""
         end = last_word(spec.title)
-        if not end or weak(end, spec.language) or (spec.rhyme and rhymes(end, spec.rhyme, spec.language) < _least(spec)):
+        if (
+            not end
+            or weak(end, spec.language)
+            or (spec.rhyme and rhymes(end, spec.rhyme, spec.language) < _least(spec))
+        ):
             return []
         if spec.opens and end not in end_words(self.model.vocabulary, spec.language):
             return []
-        beats = _length(spec.title, spec.language)
+        beats = length(spec.title, spec.language)
         off = {text: float(_off(np.array(lengths[text] + beats), spec)) for text in begun}
-        fitting = sorted((text for text in begun if off[text] > SYLLABLE_OFF[-1] and lengths[text]), key=lambda t: -off[t])
+        fitting = sorted(
+            (text for text in begun if off[text] > SYLLABLE_OFF[-1] and lengths[text]), key=lambda t: -off[t]
+        )
         return [(text, spec.title) for text in fitting[: COMPLETED // 2]]
 
-    def _ends(self, spec: LineSpec) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
+    def ends(self, spec: LineSpec) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
         """Return the words that may end the line, their grades as rhymes and their syllables."""
         if spec.rhyme:
             return self._rhyming(spec.rhyme, spec.language, _least(spec))
@@ -347,7 +358,7 @@ class LineWriter:
         if spec.rhyme:
             grade = Rhyme.NONE if end in spec.taken else rhymes(end, spec.rhyme, spec.language)
             hard += 0.0 if grade >= _least(spec) else NEAR if grade == Rhyme.NEAR else MISSED
-        off = float(_off(np.array(_length(text, spec.language)), spec))
+        off = float(_off(np.array(length(text, spec.language)), spec))
         hard += MISSED if three_grams(text) & songs else 0.0
         hard += MISSED if spec.avoid & set(words) else 0.0
         hard += WEAK_END if weak(end, spec.language) and (spec.rhyme or spec.opens) else 0.0
@@ -365,7 +376,10 @@ class LineWriter:
         value += USED_WORD * len(spec.use & set(words))
         value += TITLE if spec.title and texts.key(spec.title) in key else 0.0
         value += 0.0 if weak(end, spec.language) else 1.0
-        return replace(line, value=value + hard + off, missed=hard + off <= WEAK_END)
+        value += LIKE * min(
+            3, len({word for each in spec.like for word in content_words(each, spec.language)} & set(content))
+        )
+        return replace(line, value=value + hard + off, missed=hard + off <= RETRIED)
 
     def _without_copies(self, found: list[LineCandidate], spec: LineSpec) -> list[LineCandidate]:
         """Return the candidates with the length of copied runs; those above the maximum lose."""
@@ -396,12 +410,12 @@ def _least(spec: LineSpec) -> Rhyme:
     return Rhyme.NEAR if spec.near else Rhyme.PERFECT
 
 
-def _length(text: str, language: str) -> int:
+def length(text: str, language: str) -> int:
     """Return the syllables of a text; 0 if they are not measured."""
     return line_syllables(text, language) or 0
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """Return a line without the punctuation at its end, except ! and ?, and without the spaces around it."""
     return re.sub(r"[\s,.;:…-]+$", "", text.strip())
 
@@ -429,8 +443,8 @@ def _off(beats: NDArray[np.int64], spec: LineSpec) -> NDArray[np.float64]:
         found: NDArray[np.float64] = near + FURTHER_OFF * np.maximum(off - len(SYLLABLE_OFF) + 1, 0)
         return found
     if spec.about is not None:  # up to a third shorter or longer than the rhyming line is free
-        return -1.0 * np.maximum(np.abs(beats - spec.about) - max(2, spec.about // 3), 0)
-    return -2.0 * np.maximum(3 - beats, 0) - 1.0 * np.maximum(beats - 16, 0)
+        return np.asarray(-1.0 * np.maximum(np.abs(beats - spec.about) - max(2, spec.about // 3), 0))
+    return np.asarray(-2.0 * np.maximum(3 - beats, 0) - 1.0 * np.maximum(beats - 16, 0))
 
 
 _HEADER = re.compile(KEPT)
@@ -505,7 +519,7 @@ class _Song:
             else:
                 spec = self._spec(section, first, place, partner, with_whom)
                 line = self.composer.writer.write(self.prefix, self.rng, spec, head)
-                self._add(_tidy(line.text), number, partner, end, line)
+                self._add(tidy(line.text), number, partner, end, line)
                 head = ""
         return given, head
 
@@ -525,7 +539,7 @@ class _Song:
             rhyme="" if other is None else last_word(other),
             opens=any(with_whom[i] == place for i in range(place + 1, len(with_whom)) if i not in locked),
             syllables=plan.syllables_of(section),
-            about=None if other is None else _length(other, plan.language),
+            about=None if other is None else length(other, plan.language),
             near=plan.near,
             language=plan.language,
             title=plan.title if opening else "",
@@ -540,17 +554,16 @@ class _Song:
             max_copied=plan.max_copied,
         )
 
-    def _add(
-        self, text: str, section: int, partner: int | None, end: str, line: LineCandidate | None = None
-    ) -> None:
+    def _add(self, text: str, section: int, partner: int | None, end: str, line: LineCandidate | None = None) -> None:
         """Add a line to the song; without a candidate, a given one."""
         text = text.strip()
         other = None if partner is None else last_word(self.lines[partner].text)
         rhyme = None if other is None else rhymes(last_word(text), other, self.plan.language)
         self.lines.append(
             SongLine(
-                text, section, _length(text, self.plan.language), self.plan.syllables_of(self.plan.sections[section]), partner, rhyme,
-                given=line is None, copied=line.copied if line else None, near=self.plan.near,
+                text, section, length(text, self.plan.language),
+                self.plan.syllables_of(self.plan.sections[section]), partner, rhyme, given=line is None,
+                copied=line.copied if line else None, near=self.plan.near,
             )
         )  # fmt: skip
         self.tokens += self.composer.writer.model.count(text) + 1 if line else 0
@@ -574,7 +587,7 @@ class _Song:
         while self.tokens < self.composer.max_tokens:
             spec = LineSpec(any_end=True, words=self._words(), max_copied=self.plan.max_copied)
             line = self.composer.writer.write(self.prefix, self.rng, spec, head)
-            self.lines.append(SongLine(line.text, 0, _length(line.text, self.plan.language), copied=line.copied))
+            self.lines.append(SongLine(line.text, 0, length(line.text, self.plan.language), copied=line.copied))
             self.tokens += self.composer.writer.model.count(line.text) + 1
             if line.ended == "song":
                 self._show(line.text)

@@ -213,16 +213,19 @@ class GenerationConfig(SamplingOptions):
             return None
         sections = forms.parse(self.form or forms.DEFAULT) if self.shaped else ()
         hook = " ".join(self.hook.split()) if self.hook else ""
-        return self._with_words(forms.SongPlan(sections, scheme, self.syllables, self.original, _hooked(sections, hook)))
+        return self._with_words(
+            forms.SongPlan(sections, scheme, self.syllables, self.original, _hooked(sections, hook))
+        )
 
     def _with_words(self, plan: forms.SongPlan) -> forms.SongPlan:
         """Return the plan with title, topic and words."""
-        use, avoid = (frozenset(word for part in (given or "").split(",") for word in texts.words(part)) for given in (self.use, self.avoid))
+        use, avoid = (frozenset(texts.words(given or "")) for given in (self.use, self.avoid))
         if use & avoid:
             raise UsageError(f"--use and --avoid both have '{min(use & avoid)}'; remove it from one of them.")
         subject = " ".join(filter(None, (self.title, self.about)))
         return replace(
-            plan, title=" ".join((self.title or "").split()), subject=subject, use=use, avoid=avoid, near=self.near_rhymes
+            plan, language=check_language(self.language or "en"), title=" ".join((self.title or "").split()),
+            subject=subject, use=use, avoid=avoid, near=self.near_rhymes,
         )  # fmt: skip
 
     def _plan_for_sheet(self, scheme: str) -> forms.SongPlan:

@@ -143,7 +143,8 @@ def parse(form: str) -> tuple[FormSection, ...]:
                 f"--form has '{part.strip()}', which is not a section; write a form such as verse,chorus,verse:8,chorus with "
                 f"{', '.join(SECTIONS)}."
             )
-        name, scheme, syllables = match[1], match[3] and rhyme_scheme(match[3]), match[4] and int(match[4])
+        name, scheme = match[1], rhyme_scheme(match[3]) if match[3] else None
+        syllables = int(match[4]) if match[4] else None
         same = found[first[name]] if name in first else None
         lines = int(match[2]) if match[2] else same.lines if same else SHORT.get(name, LINES)
         if not 1 <= lines <= MOST:
@@ -225,7 +226,8 @@ def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rhymes``: {"wanted", "met" (as well as required), "perfect", "near"}; ``syllables``: {"wanted", "met" (within one), "exact"}.
+        ``rhymes``: {"wanted", "met" (as well as required), "perfect", "near"};
+        ``syllables``: {"wanted", "met" (within one), "exact"}.
     """
     fresh = [line for line in lines if not line.repeated and not line.given]
     rhyming = [line for line in fresh if line.rhyme is not None]

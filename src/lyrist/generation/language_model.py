@@ -1,6 +1,6 @@
 """The language model of the composer: three calls, and their implementation for models of `transformers` and n-grams.
 
-`lines` samples continuations, `score` returns the log-probability of given ones, and `next_words` that of single words. Every call
+`lines` samples continuations, `score` returns the log-probability of given ones, `next_words` that of single words. Every call
 starts from a prefix: the text of the song so far. The model itself adds what precedes the song (conditions, or the prompt of a
 chat model). `LocalModel` keeps the states of the last prefixes, so a song is read once, and the distributions after each token of
 the last sampled lines, so `next_words` after one of their beginnings costs a look-up. `lyrist.generation.endpoint` implements the
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -179,9 +179,7 @@ class LocalModel:
             reading.feed(tokens[kept][:, None])
         return found + [self._continuation(song, rows[row], 0.0, "cut") for row in going]
 
-    def _continuation(
-        self, song: DecodingState, row: list[tuple[int, float]], end: float, ended: str
-    ) -> Continuation:
+    def _continuation(self, song: DecodingState, row: list[tuple[int, float]], end: float, ended: str) -> Continuation:
         """Return a sampled row; a cut one ends after its last whole word."""
         texts = [self._text(song, row[:length]) for length in range(len(row) + 1)]
         pieces = [(after[len(before) :], each[1]) for before, after, each in zip(texts, texts[1:], row, strict=False)]
@@ -230,7 +228,9 @@ class LocalModel:
             return []
         song = self._read(prefix)
         ends = [bool(_END.search(text)) for text in continuations]
-        ids = [self.tokens.ids(_END.sub("", text) if end else text) for text, end in zip(continuations, ends, strict=True)]
+        ids = [
+            self.tokens.ids(_END.sub("", text) if end else text) for text, end in zip(continuations, ends, strict=True)
+        ]
         length = max(1, *map(len, ids))
         padded = torch.tensor([[*row, *[row[-1] if row else self.tokens.eos] * (length - len(row))] for row in ids])
         first = song.logits[:1].expand(len(ids), -1)[:, None]
@@ -290,13 +290,3 @@ class LocalModel:
         before = song.ids[0, -2:].tolist()
         decode = self.start.writer.decode
         return decode([*before, *(token for token, _ in row)])[len(decode(before)) :]
-
-
-def opened(model: Any, config: SamplingOptions | None = None) -> LanguageModel:
-    """Return a language model for ``model``: one already, or a writer without conditions."""
-    from lyrist.generation.prompts import start
-
-    if hasattr(model, "next_words"):
-        found: LanguageModel = model
-        return found
-    return LocalModel(start(model, {}, None), Vocabulary(model), config)

@@ -88,7 +88,7 @@ def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) 
     UsageError
         The prompt is empty or longer than the context, or a condition is unknown.
     """
-    text = "" if prompt is None else _cleaned(prompt)
+    text = "" if prompt is None else cleaned(prompt)
     prefix, ids = writer.prefix(given), writer.encode(text) if text else []
     context = writer.context or ENDLESS
     room = 2 * context if writer.seq2seq else context - len(prefix) - 1
@@ -105,7 +105,7 @@ def start(writer: WriterProtocol, given: Mapping[str, str], prompt: str | None) 
     return SongStart(writer, (first,), text, tuple(ids), encoding, bias)
 
 
-def _cleaned(prompt: str) -> str:
+def cleaned(prompt: str) -> str:
     """Return a prompt cleaned like a corpus, keeping a final line end."""
     prompt = prompt.replace("\\n", "\n")
     text = clean(prompt, Cleaning(sections="keep"))
@@ -163,7 +163,9 @@ class PretrainedWriter:
             return self.encode_prompt(
                 self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
             )
-        page = "".join(f"{column.title()}: {given[column]}\n" for column in ("artist", "title", "genre") if column in given)
+        page = "".join(
+            f"{column.title()}: {given[column]}\n" for column in ("artist", "title", "genre") if column in given
+        )
         bos = self.tokenizer.bos_token_id
         return [*([] if bos is None else [int(bos)]), *self.encode(f"{page}Lyrics:\n")]
 

@@ -100,8 +100,11 @@ def known_words(vocabulary: frozenset[str] | None, language: str) -> tuple[str, 
 
 @lru_cache(maxsize=32)
 def end_words(vocabulary: frozenset[str] | None, language: str) -> tuple[str, ...]:
-    """Return the known words that have at least `FEW` perfect rhymes among them."""
+    """Return the known words that have at least `FEW` perfect rhymes among them, or one where there are no such words."""
     words = known_words(vocabulary, language)
     keys = {word: rhyme_key(word, language) for word in words}
     counts = Counter(keys.values())
-    return tuple(word for word in words if keys[word] and counts[keys[word]] > FEW)
+    for least in (FEW, 1):
+        if found := tuple(word for word in words if keys[word] and counts[keys[word]] > least):
+            return found
+    return words

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any  # noqa: F401 - the options' annotations are evaluated here
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, cast  # noqa: F401 - the options' annotations are evaluated here
 
 from lyrist import progress
 from lyrist.errors import LyristError, UsageError
@@ -18,7 +18,8 @@ from lyrist.generation.config import MAX_TOKENS, GenerationConfig, cli_alias, wi
 if TYPE_CHECKING:
     from lyrist.evaluation.originality import Copied, Index
     from lyrist.generation.composer import LineWriter
-    from lyrist.generation.prompts import SongStart, Vocabulary, WriterProtocol
+    from lyrist.generation.language_model import LanguageModel
+    from lyrist.generation.prompts import WriterProtocol
     from lyrist.training.runs import Run
 
 UNSHAPED_CANDIDATES = 8
@@ -158,6 +159,7 @@ def write(
     kind = output.kind(path, format) if path is not None else None
     given = {name: value for name, value in (("genre", genre), ("artist", artist)) if value is not None}
     index: Index | None = None
+    writer: WriterProtocol
     if is_run(run):
         opened = open_writer(run)
         writer, recipe = opened.writer, opened.info["recipe"]
@@ -175,8 +177,13 @@ def write(
 
 def is_run(name: str | Path) -> bool:
     """Return whether a name is that of a run directory rather than of a pretrained model."""
+    from lyrist.models.fetch import KNOWN
+
     path = Path(name)
-    return (path / "run.json").exists() or not ((path / "config.json").exists() or not path.exists())
+    if path.is_dir():
+        return (path / "run.json").exists() or not (path / "config.json").exists()
+    on_hub = str(name).count("/") == 1 and not path.parent.exists()
+    return not (str(name) in KNOWN or path.suffix == ".gguf" or on_hub)
 
 
 def open_pretrained(name: str | Path) -> WriterProtocol:
@@ -192,6 +199,14 @@ def open_pretrained(name: str | Path) -> WriterProtocol:
 
     model, tokenizer, _ = hub.pretrained_causal(str(name))
     return PretrainedWriter(model, tokenizer)
+
+
+def open_model(model: Any) -> WriterProtocol | LanguageModel:
+    """Return a writer or language model: ``model`` itself, or the run or pretrained model that it names."""
+    if not isinstance(model, str | Path):
+        found: WriterProtocol | LanguageModel = model
+        return found
+    return open_writer(model).writer if is_run(model) else open_pretrained(model)
 
 
 def open_writer(run: str | Path) -> Run:
@@ -234,7 +249,7 @@ def index_of(opened: Run) -> Index:
 
 
 def compose(
-    writer: WriterProtocol,
+    writer: WriterProtocol | LanguageModel,
     *,
     given: Mapping[str, str] | None = None,
     prompt: str | None = None,
@@ -247,7 +262,7 @@ def compose(
     Parameters
     ----------
     writer
-        A `lyrist.training.writer.Writer`.
+        A `lyrist.training.writer.Writer`, a `lyrist.generation.prompts.PretrainedWriter`, or a language model.
     given
         Its conditions: column to value.
     prompt
@@ -270,48 +285,69 @@ def compose(
         raise UsageError("original needs the phrase index of the training songs; pass index.")
     if on_text is None and output.listening():
         on_text = output.Stage(config.n).update
+    plan = config.plan()
+    if plan is not None or not is_local(writer):
+        songs = _write_by_line(writer, given or {}, prompt, config, plan or forms.SongPlan(), index, on_text)
+        return tuple(song if index is None else replace(song, copied=index.copied(song.text)) for song in songs)
     writer.model.eval()
-    given = {**(given or {}), **(config.song() if isinstance(writer, PretrainedWriter) else {})}
-    begin, vocabulary, plan = start(writer, given, prompt), Vocabulary(writer), config.plan()
-    if plan is not None:
-        songs = _write_by_line(begin, vocabulary, config, plan, index, on_text)
-    else:
-        limit, sampling = config.max_tokens or MAX_TOKENS, config.sampling
-        with _progress() as advance:
-            drafts = sample(begin, vocabulary, sampling, config.n, max_tokens=limit, seed=config.seed, on_text=on_text)
-            advance(config.n, config.n)
-        songs = [WrittenSong(draft.text, draft.tokens, draft.ended) for draft in drafts]
-    return tuple(song if index is None else replace(song, copied=index.copied(song.text)) for song in songs)
+    if isinstance(writer, PretrainedWriter):
+        given = {**(given or {}), **config.song()}
+    limit, sampling, begin = config.max_tokens or MAX_TOKENS, config.sampling, start(writer, given or {}, prompt)
+    with _progress() as advance:
+        drafts = sample(
+            begin, Vocabulary(writer), sampling, config.n, max_tokens=limit, seed=config.seed, on_text=on_text
+        )
+        advance(config.n, config.n)
+    return tuple(WrittenSong(draft.text, draft.tokens, draft.ended) for draft in drafts)
+
+
+def is_local(model: WriterProtocol | LanguageModel) -> TypeGuard[WriterProtocol]:
+    """Return whether a model is a writer on this machine; else it is called through `LanguageModel`."""
+    return not hasattr(model, "next_words")
 
 
 def line_writer(
-    begin: SongStart, vocabulary: Vocabulary, config: GenerationConfig, index: Index | None = None
+    model: WriterProtocol | LanguageModel,
+    config: GenerationConfig,
+    given: Mapping[str, str] | None = None,
+    index: Index | None = None,
 ) -> LineWriter:
-    """Return what writes single lines: the model from its start, and the same model without title and topic."""
+    """Return what writes single lines: a language model, and for a pretrained one also the same model without a topic."""
     from lyrist.generation.composer import LineWriter
     from lyrist.generation.language_model import LocalModel
-    from lyrist.generation.prompts import PretrainedWriter, start
+    from lyrist.generation.prompts import PretrainedWriter, Vocabulary, start
 
-    model, generic = LocalModel(begin, vocabulary, config.sampling), None
-    if isinstance(begin.writer, PretrainedWriter) and (config.title or config.about):
-        generic = LocalModel(start(begin.writer, {}, None), vocabulary, config.sampling)
     candidates = config.candidates if config.shaped or config.sheet else min(config.candidates, UNSHAPED_CANDIDATES)
     runs = None if index is None else index.extends_all
-    return LineWriter(model, config.sampling, candidates=candidates, runs=runs, generic=generic)
+    if not is_local(model):
+        return LineWriter(cast("LanguageModel", model), config.sampling, candidates=candidates, runs=runs)
+    model.model.eval()
+    vocabulary, generic = Vocabulary(model), None
+    if isinstance(model, PretrainedWriter):
+        given = {**(given or {}), **config.song()}
+        if config.title or config.about:
+            generic = LocalModel(start(model, {}, None), vocabulary, config.sampling)
+    own = LocalModel(start(model, given or {}, None), vocabulary, config.sampling)
+    return LineWriter(own, config.sampling, candidates=candidates, runs=runs, generic=generic)
 
 
 def _write_by_line(
-    begin: SongStart,
-    vocabulary: Vocabulary,
+    writer: WriterProtocol | LanguageModel,
+    given: Mapping[str, str],
+    prompt: str | None,
     config: GenerationConfig,
     plan: forms.SongPlan,
     index: Index | None,
     on_text: OnText | None,
 ) -> list[WrittenSong]:
     from lyrist.generation.composer import Composer
+    from lyrist.generation.prompts import cleaned, start
 
+    text = "" if prompt is None else cleaned(prompt)
+    if is_local(writer):
+        start(writer, given, prompt)  # checks the length of the prompt and the conditions
     limit = config.max_tokens or (10**9 if plan.sections else MAX_TOKENS)
-    composer, found = Composer(line_writer(begin, vocabulary, config, index), plan, limit, begin.prompt), []
+    composer, found = Composer(line_writer(writer, config, given, index), plan, limit, text), []
     with _progress() as advance:
         for number in range(config.n):
             update = None if on_text is None else (lambda text, song=number: on_text(song, text, False))

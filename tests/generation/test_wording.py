@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyrist.generation.constrained import faults
+from lyrist.generation.wording import faults
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""The three calls of a language model, for models on this machine."""
+
+import math
+
+import pytest
+import torch
+from tinywriter import LINES, TinyWriter
+
+from lyrist.generation.language_model import LocalModel
+from lyrist.generation.prompts import Vocabulary, start
+
+
+@pytest.fixture
+def model(writer: TinyWriter) -> LocalModel:
+    return LocalModel(start(writer, {}, None), Vocabulary(writer))
+
+
+def direct(writer: TinyWriter, prefix: str, text: str) -> float:
+    """Return the log-probability of a text from one pass over all tokens."""
+    before, after = [*writer.prefix(), *writer.encode(prefix)], writer.encode(text)
+    with torch.inference_mode():
+        scores = writer.model(input_ids=torch.tensor([before + after])).logits[0].float().log_softmax(-1)
+    return float(sum(scores[len(before) + place - 1, token] for place, token in enumerate(after)))
+
+
+def test_sampled_lines_have_the_log_probability_of_their_text(model: LocalModel, writer: TinyWriter) -> None:
+    prefix = LINES[0] + "\n"
+    lines = model.lines(prefix, 4, temperature=1.0, seed=3)
+    assert lines == model.lines(prefix, 4, temperature=1.0, seed=3)
+    assert lines != model.lines(prefix, 4, temperature=1.0, seed=4)
+    for line in lines:
+        assert line.ended in ("line", "cut")
+        assert "".join(text for text, _ in line.tokens) == line.text
+        if writer.encode(line.text) == [i for text, _ in line.tokens for i in writer.encode(text)]:
+            assert sum(each for _, each in line.tokens) == pytest.approx(direct(writer, prefix, line.text), abs=1e-3)
+
+
+def test_scores_and_next_words_agree_with_one_pass(model: LocalModel, writer: TinyWriter) -> None:
+    prefix = LINES[0] + "\nthe river"
+    texts = [" runs away from us tonight", " runs", " is singing in the tree"]
+    assert model.score(prefix, texts) == pytest.approx([direct(writer, prefix, each) for each in texts], abs=1e-3)
+    words = ["silver", "tree", "lanterns"]
+    expected = [direct(writer, prefix, f" {word}") for word in words]
+    assert model.next_words(prefix, words) == pytest.approx(expected, abs=1e-3)
+    model.lines(LINES[0] + "\n", 8, temperature=0.7, seed=1)
+    assert model.next_words(prefix, words) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_end_of_a_line_is_any_token_that_closes_it(model: LocalModel) -> None:
+    open_end, closed = model.score(LINES[0] + "\n", [LINES[1], LINES[1] + "\n"])
+    assert closed < open_end
+    assert math.isfinite(closed)
+
+
+def test_beginnings_that_are_not_kept_are_cut_at_a_whole_word(model: LocalModel) -> None:
+    lines = model.lines(LINES[0] + "\n", 6, temperature=1.0, seed=0, keep=lambda begun: len(begun.split()) < 3)
+    cut = [line for line in lines if line.ended == "cut"]
+    assert cut
+    assert all(len(line.text.split()) <= 3 for line in cut)
