@@ -20,6 +20,7 @@ from lyrist.corpus.cleaning import (
     clean_series,
     is_instrumental,
     is_placeholder,
+    non_songs,
     word_count,
 )
 from lyrist.corpus.cleaning.rules import either, repair
@@ -159,7 +160,7 @@ CHANGED = {
             "[Verse]", "[Verse 1]", "[Verse 1: Ann & Bob]", "[VERSE ONE]", "[Chorus x2]", "[Chorus: x2]", "[2x Chorus]",
             "[Hook x2: Ann]", "[Chorus: Repeat till fade]", "[Pre-Chorus]", "[Post-Chorus 2]", "[Bridge]:", "[1st Verse]",
             "[Intro: Ann]", "[CHORUS:", "Chorus:", "chorus:", "CHORUS", "Chorus", "(Chorus)", "(chorus:)", "(Chorus x2)",
-            "(Verse 1 - Ann)", "VERSE 2", "Verse 2:", "Verse One:", "Verse 1: Ann Nobody", "Pre-chorus:", "Bridge", "*Chorus*",
+            "(Verse 1 - Ann)", "VERSE 2", "Verse 2:", "Verse One:", "Verse 1: Ann Nobody", "Pre-chorus:", "*Chorus*",
             "--Chorus--", "**Verse 1**", "{Chorus}", "Chorus (2x)", "Chorus x2", "Chorus (repeat)", "Last chorus", "1.", "2:",
             "[Refrão]", "REFRÃO", "[Estribillo]", "[Couplet 1]", "[Strophe]", "[Refrain]", "[Hook]", "[Pont]", "[Ponte]",
             "[Puente]", "[Strofa 2]", "[Ritornello]", "[Pré-Refrão]", "[Pre-Estribillo]", "[Zwrotka 1]", "[Припев]",
@@ -169,6 +170,9 @@ CHANGED = {
         ("a road\nChorus: and so we go\na river", "a road\n\nand so we go\na river"),
         ("a road [Chorus] a river", "a road\n\na river"),
         ("a road[chorus]", "a road"),
+        ("BRIDGE\na road\n\nBRIDGE\na river", "a road\n\na river"),
+        ("Verse 1\na road\n\nBridge\na river", "a road\n\na river"),
+        ("a road\n\nBridge\na river", "a road\n\nBridge\na river"),
     ],
     "repeats": [
         ("a road (x2)\na river", "a road\na river"),
@@ -395,6 +399,10 @@ def test_nested_debris_comes_to_an_end() -> None:
         "а",
         "‘a ",
         "lyrics",
+        "\nWritten by " + "A-" * 90,
+        "\nMusic by " + "A e " * 40,
+        "\nWritten by A" + " A" * 90 + "!",
+        "Written by A A, ",
     ],
 )
 def test_hostile_texts_take_linear_time(part: str) -> None:
@@ -583,6 +591,47 @@ def test_songs_are_not_instrumental_nor_excuses() -> None:
 )  # fmt: skip
 def test_excuses_are_seen(text: str) -> None:
     assert is_placeholder(pl.Series([text, text + SONG * 20])).to_list() == [True, False]
+
+
+LISTS = {
+    "a list of dates": [
+        ("\n".join(f"{month} {day}, 2011 - A Hall, Some Town" for month in ("May", "June") for day in (3, 9, 21)), "Spring"),
+        ("\n".join(f"Fri {day}.11. Club {day}, Town" for day in range(1, 8)), ""),
+        ("Dates:\nMarch 3 - One Town\nMarch 5 - Two Town\nMarch 9 - Three Town\nSee you there", "Tour Dates 2004"),
+    ],
+    "a list of years": [
+        ("\n".join(f"Album of the {name} ({year})" for name, year in zip("abcdefg", range(1990, 1997), strict=True)), "X"),
+        ("1990: First\n1994: Second\n1999: Third\nand more to come", "Discography"),
+    ],
+    "a numbered list": [
+        ("\n".join(f"{n}. Some Song" for n in range(1, 12)), "The Album"),
+        ("1) One\n2) Two\n3) Three\nbonus", "Album [Tracklist]"),
+    ],
+    "a translation": [(SONG * 2, "Low Tide (English Translation)"), (SONG * 2, "Marea (Traducción al Español)"),
+                      (SONG * 2, "Low Tide [Romanized]")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text", "title"), [(kind, *case) for kind, cases in LISTS.items() for case in cases])
+def test_lists_and_translations_are_no_songs(kind: str, text: str, title: str) -> None:
+    assert non_songs(pl.Series([title]), pl.Series(["Ann"]), pl.Series([text])).to_list() == [kind]
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (SONG, "Lost in Translation"),
+        (SONG, "Tour Dates"),
+        (SONG, "Tracks"),
+        (f"May 5, I saw you\n{SONG}\nJune 7, you left\n{SONG}", "Calendar"),
+        ("1. You leave\n2. I stay\nand the rain comes down\nover every town\nall day", "Numbers"),
+        ("One for the road\nTwo for the sea\n3 little birds\n4 in the morning", "Counting"),
+        ("In nineteen ninety nine\nit was 1999\nwe danced\nall night", "1999"),
+        ("", ""),
+    ],
+)
+def test_songs_with_dates_and_numbers_are_songs(text: str, title: str) -> None:
+    assert non_songs(pl.Series([title]), pl.Series([None]), pl.Series([text])).to_list() == [None]
 
 
 @settings(max_examples=200, deadline=None)

@@ -30,6 +30,8 @@ def table(**columns: Any) -> pl.DataFrame:
     ("lyrics", "filters", "reason"),
     [
         (SONG, Filters(), None),
+        ("\n".join(f"{day}/05 the hall of town {day}" for day in range(10, 22)), Filters(), "non-song"),
+        ("\n".join(f"{day}/05 the hall of town {day}" for day in range(10, 22)), Filters(non_songs=True), None),
         ("", Filters(), "empty"),
         ("[Instrumental]", Filters(), "instrumental"),
         ("la la la", Filters(), "too-short"),

@@ -20,6 +20,7 @@ REASONS = {
     "stray-line": "a line of a song, and nothing says of which, or where in it",
     "empty": "there are no lyrics, or only a note that there are none",
     "instrumental": "the lyrics only say that the piece is instrumental",
+    "non-song": "a list of dates, albums or tracks, or a translation, by its title and its lines",
     "too-short": "fewer words than --min-words",
     "too-long": "more words than --max-words",
     "other-language": "the language is not one of --languages",

@@ -117,6 +117,7 @@ def prepare(
     languages: str = "all",
     genres: str = "",
     min_words: int = 10,
+    non_songs: Literal["drop", "keep"] = "drop",
     max_words: int = 5_000,
     sections: Literal["drop", "keep"] = "drop",
     parentheses: Literal["drop", "keep"] = "keep",
@@ -172,6 +173,8 @@ def prepare(
         Codes such as en,es: songs in other languages are dropped; all keeps every one.
     genres
         Genres such as rap,pop: the others are dropped; empty keeps every one.
+    non_songs
+        ``drop`` lists of dates, albums or tracks and translations credited to the artist, or ``keep`` them.
     min_words
         Songs with fewer words are dropped.
     max_words
@@ -235,6 +238,7 @@ def prepare(
             languages=() if languages == "all" else tuple(check_languages(_listed(languages))),
             genres=tuple(name.lower() for name in _listed(genres)),
             min_words=min_words,
+            non_songs=non_songs == "keep",
             max_words=max_words,
             labelled=_needed(balance, genres, split_by),
         ),

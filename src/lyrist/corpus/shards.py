@@ -23,7 +23,16 @@ import pyarrow.parquet as pq
 
 from lyrist import progress
 from lyrist.corpus.arrays import Ints, hashed
-from lyrist.corpus.cleaning import Cleaning, bits, clean_names, clean_rows, is_instrumental, is_placeholder, word_count
+from lyrist.corpus.cleaning import (
+    Cleaning,
+    bits,
+    clean_names,
+    clean_rows,
+    is_instrumental,
+    is_placeholder,
+    non_songs,
+    word_count,
+)
 from lyrist.corpus.corpus import SPLITS
 from lyrist.corpus.duplicates import sketched
 from lyrist.corpus.languages import detect
@@ -55,6 +64,8 @@ class Filters:
     """A song of more words is too long: whole books are in some tables."""
     labelled: tuple[str, ...] = ()
     """Columns that must not be empty."""
+    non_songs: bool = False
+    """Whether lists (tour dates, discographies, tracks) and translations are kept."""
 
 
 def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -136,9 +147,13 @@ def judge(songs: pl.DataFrame, filters: Filters, clock: _Clock | None = None) ->
     count = _deciding_count(lyrics, filters)
     everything = pl.repeat(value=True, n=len(songs), dtype=pl.Boolean, eager=True)
     genre = songs["genre"].str.to_lowercase().fill_null("")
+    listed = pl.Series([None] * len(songs), dtype=pl.String)
+    if not filters.non_songs:
+        listed = non_songs(songs["title"], songs["artist"], lyrics)
     tests = {
         "instrumental": is_instrumental(lyrics),
         "empty": (count == 0) | is_placeholder(lyrics),
+        "non-song": listed.is_not_null(),
         "too-short": count < filters.min_words,
         "too-long": count > filters.max_words,
         "unlabelled": ~songs.select(
@@ -151,6 +166,7 @@ def judge(songs: pl.DataFrame, filters: Filters, clock: _Clock | None = None) ->
         reason = reason.set(fails, name)
     short = reason.is_in(["too-short", "too-long"]).fill_null(value=False)
     detail = detail.zip_with(~short, pl.select(pl.format("{} words", count)).to_series())
+    detail = detail.zip_with((reason != "non-song").fill_null(value=True), listed)
     detail = detail.zip_with((reason != "unwanted-genre").fill_null(value=True), songs["genre"])
     if clock:
         clock.step("filter")

@@ -4,7 +4,7 @@
 """
 
 from lyrist.corpus.cleaning.cleaner import Cleaning, bits, clean, clean_names, clean_rows, clean_series
-from lyrist.corpus.cleaning.rules import KINDS, RULES, Rule, is_instrumental, is_placeholder, word_count
+from lyrist.corpus.cleaning.rules import KINDS, RULES, Rule, is_instrumental, is_placeholder, non_songs, word_count
 
 __all__ = [
     "KINDS",
@@ -18,5 +18,6 @@ __all__ = [
     "clean_series",
     "is_instrumental",
     "is_placeholder",
+    "non_songs",
     "word_count",
 ]

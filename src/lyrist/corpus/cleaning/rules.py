@@ -175,6 +175,53 @@ def _short(lyrics: pl.Series, characters: int, pattern: str) -> pl.Series:
     )
 
 
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*\.?"
+_DATE = (
+    rf"(?:(?:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun)[a-z]*\.?,? )?(?:[0-9]{{1,2}}[./-][0-9]{{1,2}}(?:[./-][0-9]{{2,4}})?\.?"
+    rf"|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?|[0-9]{{1,2}}(?:st|nd|rd|th)? {_MONTH}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})"
+)
+_LISTED = {
+    "a list of dates": rf"(?im)^{_DATE}(?: [^\n]*|[,:–-][^\n]*)$",
+    "a list of years": r"(?m)^(?:(?:19|20)[0-9]{2}(?: ?[:–-]| )[^\n]+|[^\n]+[ ,]\(?(?:19|20)[0-9]{2}\)?)$",
+    "a numbered list": r"(?m)^[0-9]{1,2}[.)] [^\n]+$",
+}
+"""Lines of lists that stand where lyrics should be: tour dates, discographies, track lists."""
+_LIST_TITLE = (
+    r"(?i)\b(?:tour ?dates|live dates|concert dates|discograph[a-z]*|discografia|discografía|track ?list(?:ing)?s?|set ?list"
+    r"|tracks|albums|album credits|liner notes|booklet)\b"
+)
+_TRANSLATED_TITLE = (
+    r"(?i)[(\[](?:[\p{L}-]+ )?(?:translation|romani[sz]ation|romani[sz]ed|transliteration|traducci[óo]n|tradu[çc][ãa]o"
+    r"|traduction|traduzione|übersetzung|перевод|çeviri)(?: [^()\[\]]*)?[)\]]"
+)
+_TRANSLATED_BY = (
+    r"(?i)^genius\b.*\b(?:translations?|romani[sz]ations?|traducciones|traduções|traductions|übersetzungen)"
+)
+
+
+def non_songs(titles: pl.Series, artists: pl.Series, lyrics: pl.Series) -> pl.Series:
+    """Return for each text what it is if it is no song of its artist: a list, or a translation; else null.
+
+    A text is a list if three lines in five or more, and at least five, are dates, years or numbered; with a title such as
+    "Tour Dates" or "Discography", three lines in ten, and at least three. A translation is recognised by its title, as in
+    "Low Tide (English Translation)", or by an artist such as "Genius English Translations".
+    """
+    titles, artists = (each.cast(pl.String).fill_null("") for each in (titles, artists))
+    texts = lyrics.cast(pl.String).fill_null("")
+    named = titles.str.contains(_LIST_TITLE)
+    # Lists have numbers on neighbouring lines; few songs do, and only those are counted.
+    looked = (named | texts.str.contains(r"[0-9][^\n]*\n[^\n]*[0-9]")).arg_true()
+    some = texts.gather(looked)
+    lines, by_title = some.str.count_matches(r"(?m)^[^\n]+$"), named.gather(looked)
+    found = pl.Series([None] * len(texts), dtype=pl.String)
+    for kind, pattern in _LISTED.items():
+        hits = some.str.count_matches(pattern)
+        fits = ((hits >= 5) & (hits >= 0.6 * lines)) | (by_title & (hits >= 3) & (hits >= 0.3 * lines))
+        found = found.scatter(looked.filter(fits), kind)
+    translated = titles.str.contains(_TRANSLATED_TITLE) | artists.str.contains(_TRANSLATED_BY)
+    return found.set(found.is_null() & translated, "a translation")
+
+
 _WIDE = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # spaces beyond ASCII; Genius marks its copies with U+2005 and U+205F
 _ENDS = r"\r\x0b\x0c\u2028\u2029"
 
@@ -454,9 +501,7 @@ _HEAD = (
     rf"{_FEW} Lyrics$\n\n",
 )
 _TITLE_BEFORE_HEADER = rf"\A{_FEW} Lyrics ?\n?\["
-_TAIL = (
-    r"(?:(?:[0-9]+(?:\.[0-9]+)?[KM]|[0-9]{1,3})?(?:Embed ?)?(?:Share ?U[Rr][Ll]:? ?Copy ?Embed:? ?Copy|Embed)[ \n]*)+\z"
-)
+_TAIL = r"(?:(?:[0-9]+(?:\.[0-9]+)?[KM]|[0-9]{1,4})?(?:Embed ?)?(?:Share ?U[Rr][Ll](?::? ?Copy ?Embed:? ?Copy)?|Embed)[ \n]*)+\z"
 
 _LIKE = "You might also like"
 _TICKETS = r"\n?(?:See [^\n]*? Live ?\n?)?Get tickets as low as \$ ?[0-9][0-9.,]*\n?"
@@ -470,7 +515,7 @@ _NOTICES = (
     r"(?i:submit corrections?)(?: ?Thanks to [^\n]*)?",
     rf"Thanks to {_FEW} for (?:adding|correcting|posting|providing|sending|submitting|transcribing|these|the) [^\n]*lyrics?\.?",
     r"\([0-9]{12,}\)",
-    r"(?i:all lyrics (?:are|is) (?:the )?(?:property|provided|copyright)[^\n]*)",
+    r"(?i:all lyrics (?:(?:are|is) )?(?:the )?(?:property|provided|copyright)[^\n]*)",
     r"(?i:(?:add|correct|edit|print|rate|report|save|send|share|submit|view) (?:these |this |the )?lyrics?)",
     rf"(?i:add to (?:favou?rites|playlist)|more lyrics (?:by|from) {_FEW})",
     r"(?i:report (?:a )?problem|rate this song|lyrics submitted|advertisements?|sponsored links)",
@@ -478,6 +523,7 @@ _NOTICES = (
     r"[(*-]* ?peak Billboard position # ?[0-9][^\n]*",
     r"(?i:become a better singer in only 30 days[^\n]*)",
     rf"(?i:if you (?:can|find|found|see)(?-u:\b){_FEW} corrections?(?-u:\b){_FEW})",
+    r"(?i:if you (?:find|found|see) (?:some|any|an) errors? in [^\n]* lyrics[^\n]*)",
 )
 _NOT_FOR_SALE = r"(?:\.{3}\n+)?\*{3,} ?This Lyrics is NOT for Commercial use ?\*{3,}(?:[ \n]*\([0-9]+\))?"
 _NOTICE = rf"(?m)^(?:{'|'.join((_NOT_FOR_SALE, *_NOTICES))})$\n?"
@@ -505,12 +551,13 @@ RULES.append(
         ),
         either(
             r"\A[0-9]+ Contributor|\ATranslations[^ \n]|\A[^\n]* Lyrics(?: ?\n?\[|\n\n)",
-            r"(?:Embed|Copy)\n?\z",
+            r"(?:Embed|Copy|U[Rr][Ll])\n?\z",
             rf"{_LIKE}|Get tickets as low as \$|Read More|This Lyrics is NOT for|\([0-9]{{12}}",
             rf"peak Billboard position|{_ORNAMENT}",
             r"(?m)^(?:See [^\n]* Live$|Loading ?[.…]|Save ?Cancel|Thanks to |Send [“\"”])",
             r"(?im)^(?:submit|correct|all lyrics|(?:add|edit|print|rate|report|save|send|share|view|more) |lyrics submitted"
-            r"|advertisement|sponsored links|become a better singer|if you (?:can|find|found|see)(?-u:\b)[^\n]* correction)",
+            r"|advertisement|sponsored links|become a better singer"
+            r"|if you (?:can|find|found|see)(?-u:\b)[^\n]* (?:correction|error))",
         ),
     )
 )
@@ -518,21 +565,28 @@ RULES.append(
 _MAKES = "words|lyrics|music"
 _ROLES = (
     r"(?:song)?writers|songwriter|(?:song)?writer\(s\)|lyricists?|lyricist\(s\)|composers?|composer\(s\)|publishers?"
-    r"|publisher\(s\)|arrangers?|(?:written|composed|published|produced|arranged|recorded|performed|sung)(?: and [a-z]+)?(?: by)"
-    rf"|(?:{_MAKES})(?: (?:and|&) (?:{_MAKES}))? by|composi[çc][ãa]o|compositor(?:es)?|autor(?:es)?|paroliers?|compositeurs?"
+    r"|publisher\(s\)|publishing|arrangers?"
+    r"|(?:written|composed|published|produced|arranged|recorded|performed|sung)(?: and [a-z]+)?(?: by)"
+    rf"|(?:{_MAKES})(?: (?:and|&) (?:{_MAKES}))? by|composi[çc][ãa]o|compositor(?:es)?|autor(?:es)?|auteurs?|paroliers?"
+    r"|compositeurs?|letra (?:y|e) m[úu]sica|paroles et musique|testo e musica|text (?:und|&) musik|musik (?:und|&) text"
+    r"|автор[а-я]*(?: [а-я]+)?|слова и музыка|музыка и слова"
 )
 _MAKERS = (
     r"(?:Writer|(?:Words|Music|Lyrics)(?: ?(?:&|and|/) ?(?:[Ww]ords|[Mm]usic|[Ll]yrics))?|Paroles|Musique|Letra|Música"
-    r"|Testo|Musica|Musik|Text)"
+    r"|Testo|Musica|Musik|Text|Слова|Музыка)"
+)
+_MADE = (
+    r"(?:(?:[Ww]ritten|[Cc]omposed|[Pp]roduced|[Aa]rranged|[Rr]ecorded|[Pp]erformed|[Pp]ublished|[Cc]orrected"
+    r"|[Pp]osted|[Ee]dited)(?: and [a-z]+)?"
+    r"|(?:Words|Lyrics|Music)(?: (?:and|&) (?:[Ww]ords|[Ll]yrics|[Mm]usic))?) [Bb]y"
 )
 _TYPED = r"(?:lyrics |text )?(?:transcribed|submitted|typed(?: up)?|tabbed|transliterated)"
 _CREDITS = (
     rf"(?i:[(\[]?(?:{_ROLES}) ?:[^\n]*)",
-    rf"{_MAKERS} ?: ?\p{{Lu}}{_FEW}",
-    rf"(?:Words|Lyrics|Music)(?: (?:and|&) (?:words|lyrics|music))? by \p{{Lu}}{_FEW}",
     rf"(?i:\((?:{_MAKES}|text|m|l|t|written)(?: ?(?:&|and|/|\+|,) ?(?:{_MAKES}|m|l))? ?(?::| by )[^()\n]*\))",
     rf"(?i:[(\[]?{_TYPED} by(?-u:\b){_FEW})",
     rf"(?i:(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:{_FEW})",
+    r"(?i:used by permission(?: of [^\n]*)?\.?)",
     r"Lyrics (?:(?:powered|provided|submitted|corrected|added) by|courtesy of|licensed|copyright|©|™)[^\n]*",
     r"(?i:powered by (?:lyricfind|musixmatch|genius|gracenote)[^\n]*)",
     r"(?i:copyrights? ?(?::|©|\(c\)|by [0-9]|(?:19|20)[0-9][0-9])[^\n]*)|Copyrights? by \p{Lu}[^\n]*",
@@ -553,7 +607,7 @@ _CREDIT = rf"(?m)^(?:{'|'.join((*_CREDITS, _PRODUCER))})$\n?"
 _RIGHTS = r"©|℗|\([cCpP]\)|(?i)rights reserved"
 _RESERVED = (
     rf"(?m)^{_FEW}(?:(?:©|℗|\([cCpP]\)) ?(?:[Cc]opyright )?(?:by )?(?:[0-9]{{4}}|\p{{Lu}})[^\n]*"
-    rf"|(?i: ?all rights reserved(?-u:\b){_FEW}))$\n?"
+    rf"|(?i: ?all rights reserved(?:[.,;!)]{_FEW}| (?:by|used|international|worldwide)(?-u:\b){_FEW})?))$\n?"
 )
 _LABEL = (
     r"(?i:artist|band|singer|performer|performed by|album|title|song(?: (?:title|name))?|track|year|genre|label"
@@ -568,12 +622,38 @@ _OPENING = (
 )
 _CLOSING = rf"(?:\n+(?:Artist|Album|Title|Song|Year|Track|Label) ?: {_FEW})+\z"
 
-_lines_of_credit = replacing((rf"\A(?:{'|'.join(_OPENING)})+", ""), (_CLOSING, ""), (_CREDIT, ""))
+_LOWER = (
+    r"(?!(?:The|A|An|My|Your|His|Her|Our|Their|This|That|These|Those|It|I|I'm|You|We|He|She|They|No|All|One|In|On)\b)"
+)
+_PERSON_NAME = rf"[\"“(]?{_LOWER}[^\W\d_a-z][\w.'’-]*[\"”)]?"
+_NAMES_OF = rf"{_PERSON_NAME}(?:(?: (?:de|da|van|von|del|la))? {_PERSON_NAME})"
+_COMPANY = r"(?:,? (?:[Ii]nc|[Ll]td|[Ll]lc|LLC)\.?)?"
+_BETWEEN = r"(?: ?[,/;&+] ?(?:and )?| [-–] | (?:and|und|et|y|e|и) )"
+_AND_MORE = r"[.,;]? ?(?:[Ww]ords|[Mm]usic|[Ll]yrics|[Aa]ir|[Tt]une|[Tt]heme|[Aa]rranged|[Mm]elody)\b[^\n]*"
+_MADE_BY = re.compile(
+    rf"^(?=[^\n]{{1,200}}$)(?:[(\[]?{_MADE} {_NAMES_OF}{{0,5}}{_AND_MORE}"
+    rf"|[(\[]?(?:{_MADE}|{_MAKERS} ?:) ?{_NAMES_OF}{{1,5}}{_COMPANY}(?:{_BETWEEN}{_NAMES_OF}{{0,5}}{_COMPANY})*[)\]]?\.?)$\n?",
+    re.MULTILINE,
+)
+"""A line that names people: "Music by Ben Lamp", but neither "Music by Moonlight" nor "Written by The Wind"."""
+_INITIAL = r"\p{Lu}\. ?\p{Lu}[\p{L}'’-]+"
+_NAMES_ALONE = (
+    rf"(?m)\n+^\((?:{_INITIAL}(?: ?[-–/,&] ?{_INITIAL})+|\p{{Lu}}\p{{Ll}}+(?: ?/ ?\p{{Lu}}\p{{Ll}}+)+)\)\n*\z"
+)
+"""The writers in parentheses at the end of a song: "(A. Finch - B. Lamp)", "(Finch/Lamp)"."""
+
+
+def _made_by(text: str) -> str:
+    return _MADE_BY.sub("", text)
+
+
+_lines_of_credit = replacing((_NAMES_ALONE, ""), (rf"\A(?:{'|'.join(_OPENING)})+", ""), (_CLOSING, ""), (_CREDIT, ""))
 _FEATURED = rf"(?-u:\b)(?:{_GUEST}|Ft\.?) ?:? ?\p{{Lu}}"
 
 
 def _credits(texts: pl.Series) -> pl.Series:
-    guests = where(_lines_of_credit(texts), _FEATURED, replacing(*_GUESTS))
+    made = where(_lines_of_credit(texts), rf"(?m)^[(\[]?(?:{_MADE}|{_MAKERS} ?:)", one_by_one(_made_by))
+    guests = where(made, _FEATURED, replacing(*_GUESTS))
     return where(guests, _RIGHTS, replacing((_RESERVED, "")))
 
 
@@ -585,9 +665,10 @@ RULES.append(
         "The harbour sleeps",
         _credits,
         either(
-            rf"(?im)^[(\[]?(?:{_ROLES}|{_MAKERS}|m|l|t) ?(?:[:&/+,]|and |by )",
+            rf"(?im)^[(\[]?(?:{_ROLES}|{_MAKERS}|m|l|t) ?(?:[:&/+,]|and |by )|^[(\[]?(?:{_MADE}|used by permission)",
             rf"(?im)^[(\[]?{_TYPED} by|^(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:",
             r"(?im)\((?:c|p)\) ?(?:copyright |by )*[0-9a-z]|^copyright|all rights reserved|powered by (?:[lmg])",
+            r"(?m)^\(\p{Lu}[\p{L}.]+ ?[\p{L}'’-]*(?: ?[-–/,&] ?\p{Lu}[^()\n]*)\)\n*\z",
             rf"(?m)^[(\[*-]*(?:[A-Z]?[a-z]+ )?(?:[Cc]o-?)?[Pp]rod(?:uced)?(?:\.| by| ?:)|{_FEATURED}",
             rf"(?m)^Lyrics |\A(?:Lyrics ?:?\n|Paroles de|[^\n]* Lyrics by|{_LABEL} ?:)|{_CLOSING}",
         ),
@@ -716,13 +797,15 @@ KEPT = rf"\[(?:{'|'.join(KINDS)})\]"
 _FREE, _BOLD, _SHY = ("|".join(filter(None, column)) for column in zip(*WORDS.values(), strict=True))
 _SECTION_WORD = f"{_FREE}|{_BOLD}|{_SHY}"
 _CASED = "|".join(word for plain in _BOLD.split("|") for word in (plain.capitalize(), plain.upper()))
+_UPPER = "|".join(word.upper() for word in _BOLD.split("|"))
 _DASHED = "|".join(
     word.capitalize() for word in ("chorus", "verse", "hook", "bridge", "intro", "outro", "interlude", "refrain")
 )
 
 _FIGURE = r"[0-9]{1,2}"
 _SPELT = "[ivx]{1,4}|[a-d]|one|two|three|four|five|six|seven|eight|nine|ten|un|deux|trois|uno|dos|tres|due|tre|um|dois"
-_NUMBER = rf"(?:[ .#º°-]*(?:{_FIGURE}|{_SPELT})(?:st|nd|rd|th|º|ª)?)?"
+_NUMBERED = rf"(?:[ .#º°-]*(?:{_FIGURE}|{_SPELT})(?:st|nd|rd|th|º|ª)?)"
+_NUMBER = f"{_NUMBERED}?"
 _NTH = rf"{_FIGURE}(?:st|nd|rd|th|º|ª|°|er|ère|e|ème|\.)?"
 _ORDINAL = (
     r"(?:(?:final|last|first|second|third|fourth|half|alternate|alt\.|main|opening|closing|rap"
@@ -731,10 +814,11 @@ _ORDINAL = (
 _FADE = r"(?:,? ?(?:and|till?|until|'til|to|then)? ?fad(?:es?|ing)(?: out)?)"
 _MARK = rf"(?:[x×*] ?{_FIGURE}|{_FIGURE} ?[x×])"
 _TIMES = rf"(?:{_MARK}|{_FIGURE} ?times|twice|bis)"
-_MORE = (
+_MARKED = (
     rf"(?:[ ,:;-]*[(\[]? ?(?:{_TIMES}|repeat(?:ed|s)?(?: {_TIMES})?{_FADE}?|cont(?:inue[sd]?|\.|'d)|again|[x×]{{2,3}})"
-    r" ?[)\]]?)*"
+    r" ?[)\]]?)"
 )
+_MORE = f"{_MARKED}*"
 
 _IN_BRACKETS = (
     rf"[\[【] ?{_ORDINAL}({_SECTION_WORD})"
@@ -744,8 +828,8 @@ _REST = rf"{_NUMBER}{_MORE}"
 _LINE = "|".join(
     (
         rf"[(\[*_~=#:|.>{{<–—-]+ ?{_ORDINAL}({_SECTION_WORD}){_REST}(?: ?[:,/&+*|.–—-][^()<>\n]*[)>])? ?[)*_~=#:|.>}}–—-]*$",
-        rf"{_ORDINAL}(?:({_FREE}){_REST}[.*~–— -]*$|({_SECTION_WORD}){_REST} ?:(?: +|[:.*~ -]*$))",
-        rf"(?:((?-i:{_CASED})){_REST}[.*~–— -]*|({_BOLD}) ?{_FIGURE})$",
+        rf"{_ORDINAL}(?:({_FREE}){_REST}[.*~–— -]*$|({_SECTION_WORD}){_REST}\.? ?:(?: +|[:.*~ -]*$))",
+        rf"(?:((?-i:{_CASED}))(?:{_NUMBERED}{_MORE}|{_MARKED}+)[.*~–— -]*|({_BOLD}) ?{_FIGURE})$",
     )
 )
 _NAME = r"(?-i:[A-Z][^ \n,?!]*)"
@@ -772,6 +856,13 @@ def _name_kinds(text: str) -> str:
     return _KEPT_WORD.sub(lambda match: f"[{KINDS[(match.lastindex or 1) - 1]}]", text)
 
 
+_CERTAIN_HEADER = rf"(?im){_IN_BRACKETS}|^(?:{_LINE})|^\[(?:{'|'.join(WORDS)})\]$"
+_BARE = rf"(?m)(?:\A|\n\n+)((?-i:{_CASED}))[.*~–— -]*$\n*"
+"""A word that is also sung ("Hook", "Breakdown"): a header at the head of a stanza, if the song has another header."""
+_LOUD = rf"(?m)(?:\A|\n\n+)((?-i:{_UPPER}))[.*~–— -]*$\n*"
+"""The same in capitals is a header at the head of a stanza without another one."""
+
+
 def _sections(kept: bool) -> Change:
     verse = "\n\n[verse]\n" if kept else "\n\n"
     drop = replacing(
@@ -780,7 +871,13 @@ def _sections(kept: bool) -> Change:
         (rf"(?im)\n*^(?:{_LINE})\n*", "\n\n[$1$2$3$4$5]\n" if kept else "\n\n"),
         (r"(?m)\n*^[0-9]{1,2} ?[.):]$\n*", verse),
     )
-    return (lambda texts: one_by_one(_name_kinds)(drop(texts))) if kept else drop
+    bare, loud = (replacing((pattern, "\n\n[$1]\n" if kept else "\n\n")) for pattern in (_BARE, _LOUD))
+
+    def change(texts: pl.Series) -> pl.Series:
+        dropped = drop(loud(where(texts, _CERTAIN_HEADER, bare)))
+        return one_by_one(_name_kinds)(dropped) if kept else dropped
+
+    return change
 
 
 RULES.append(
@@ -801,7 +898,7 @@ _THING = (
     rf"|end|the|a|from|of|to|and|then|till?|until|times|again|out|fade[sd]?|fading|[0-9]+[a-z]{{0,2}}|x[0-9]+|one|two|three)"
 )
 _REPEAT = rf"(?:repeat(?:s|ed|ing)?|rpt\.?|(?:back|go) to (?:the )?{_PART})(?:[ :,.&-]+{_THING})*[.:… ]*"
-_AGAIN = rf"(?:{_TIMES}|[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?)|[x×] ?[0-9]+ times|{_REPEAT})"
+_AGAIN = rf"(?:{_TIMES}|ter|[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?)|[x×] ?[0-9]+ times|{_REPEAT})"
 _ORDER = (
     rf"(?:repeat|rpt\.?)(?: {_MARK}|{_FADE}| [0-9]{{1,2}}{_FADE}?| ?\({_PART}\)"
     rf"|[ :]+(?:the |from |first |last |[0-9]+[a-z]* )*{_PART}(?:[ :,.&-]+{_THING})*)"
@@ -816,25 +913,28 @@ RULES.append(
         replacing(
             (rf"(?im)^[(\[{{*]+ ?{_AGAIN} ?[)\]}}*]+[.:]*$\n?", ""),
             (rf"(?im) ?[(\[{{] ?{_AGAIN}(?: ?[)\]}}]|$)", ""),
-            (rf"(?im)^[(*-]*(?:{_ORDER}|{_MARK})[.:)*-]*$\n?", ""),
+            (rf"(?im)^[(*-]*(?:{_ORDER}|{_MARK}|bis)[.:)*-]*$\n?", ""),
             (r"(?m)([^ \n])(?:[ ,]+(?:[x×] ?[1-9][0-9]?|[2-9]x)\.?)+([).]*)$", "$1$2"),
             (r"(?m)([,.!?)\]\"]) ?X ?[1-9]$", "$1"),
         ),
-        r"(?im)[(\[{*] ?(?:x|×|[0-9]|repeat|rpt|bis(?-u:\b)|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]]*$| [2-9]x[).]*$"
-        r"|^[(*\[{-]*(?:repeat|rpt|[0-9][0-9]? ?x)",
+        r"(?im)[(\[{*] ?(?:x|×|[0-9]|repeat|rpt|bis(?-u:\b)|ter\)|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]]*$| [2-9]x[).]*$"
+        r"|^[(*\[{-]*(?:repeat|rpt|[0-9][0-9]? ?x|bis[.:)*-]*$)",
     )
 )
 
 
 _PLAYED = (
     r"(?:(?:guitar|piano|sax|saxophone|drums?|bass|keyboards?|harmonica|organ|violin|fiddle|flute|trumpet|horn|banjo|synth"
-    r"|instrumental|musical|orchestral) (?:solos?|break|interlude|intro|outro|bridge|section|part)|instrumental)"
+    r"|instrumental|musical|orchestral) (?:solos?|break|interlude|intro|outro|bridge|section|part)|instrumental"
+    r"|solos? (?:de|di) (?:guitarra|guitare|chitarra|piano|pianoforte|bater[ií]a|batterie|sax[a-zó]*|viol[ií]no?|arm[oó]nica)"
+    r"|(?:gitarren|klavier|saxophon|schlagzeug)solo|assolo (?:di [a-z]+)?)"
 )
+_SPOKEN = "hablado|falado|parl[ée]|parlato|gesprochen"
 _DIRECTION = (
-    rf"(?:{_PLAYED}|spoken(?: word)?|whispered|laughs|laughter|fade(?:s|d)? out|fades|applause|cheering|inaudible"
+    rf"(?:{_PLAYED}|{_SPOKEN}|spoken(?: word)?|whispered|laughs|laughter|fade(?:s|d)? out|fades|applause|cheering|inaudible"
     r"|unintelligible|incomprehensible|indistinct|ad[ -]?libs?|scatting|whistling|(?:background|backing) vocals?)"
 )
-_SPEAKING = "(?:spoken(?: word)?|speaking|talking|whispered|rapped)"
+_SPEAKING = rf"(?:spoken(?: word)?|speaking|talking|whispered|rapped|{_SPOKEN})"
 _HELD = r"(?:\[[^\[\]\n]*\]|【[^【】\n]*】)"
 _REMARK = re.compile(r"\[([^\[\]\n:\"“”]+)\]")
 _BRACKETS = re.compile(r"\[[^\[\]\n]*\]")
@@ -877,7 +977,7 @@ _drop = replacing(
     (rf"(?im)^\( ?{_DIRECTION} ?:?\)[.: ]*$\n?", ""),
     (rf"(?i) ?\( ?{_DIRECTION} ?:?\) ?:?", " "),
     (rf"(?im)^[*~-]* ?{_PLAYED} ?[*~:.-]*$\n?", ""),
-    (rf"(?im)^\(?{_SPEAKING}\)? ?:$\n?", ""),
+    (rf"(?im)^\(?(?:{_SPEAKING}|solos?)\)? ?:$\n?", ""),
     (rf"(?im)^(\(?){_SPEAKING} ?: ", "$1"),
 )
 
@@ -903,7 +1003,7 @@ RULES.append(
         "[Guitar solo]\nRain on the [?] river (spoken)\n[Ann:] Hush",
         "Rain on the river\nHush",
         _remarks(kept=False),
-        rf"(?im)[\[【{{]|\( ?(?:{_DIRECTION}|\))|^[*~-]* ?{_PLAYED} ?[*~:.-]*$|^\(?{_SPEAKING}\)? ?:",
+        rf"(?im)[\[【{{]|\( ?(?:{_DIRECTION}|\))|^[*~-]* ?{_PLAYED} ?[*~:.-]*$|^\(?(?:{_SPEAKING}|solos?)\)? ?:",
         keeping=_remarks(kept=True),
     )
 )
