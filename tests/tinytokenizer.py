@@ -16,3 +16,10 @@ def byte_tokenizer(texts: list[str], size: int = 290, special: tuple[str, ...] =
     )
     made.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=made, bos_token=special[0], eos_token=special[-1])
+
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ bos_token + message['role'] + '\n' + message['content'] + eos_token + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ bos_token + 'assistant\n' }}{% endif %}"
+)
+"""A template like that of SmolLM2."""

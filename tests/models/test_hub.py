@@ -23,7 +23,7 @@ from transformers import (
 
 from lyrist import progress
 from lyrist.errors import LyristError
-from lyrist.models import auto, hub
+from lyrist.models import adapter, auto, hub
 from lyrist.models.network import hushed
 from lyrist.training.classifier import NeuralClassifier
 from lyrist.training.estimators import make_estimator
@@ -252,7 +252,7 @@ def test_weights_in_parts_stay_in_their_folder(shard: str, bert: Path, tmp_path:
 
 def test_an_adapter_does_not_lead_to_another_model(bert: Path, tmp_path: Path) -> None:
     said = {"base_model_name_or_path": str(bert), "peft_type": "LORA", "task_type": "SEQ_CLS"}
-    folder = changed(bert, tmp_path / "model", hub.ADAPTER, **said)
+    folder = changed(bert, tmp_path / "model", adapter.CONFIG, **said)
     for use in (opened, tuned):
         with pytest.raises(LyristError, match="adapter"):
             use(folder)

@@ -4,7 +4,8 @@ What is opened may come from a stranger, so nothing of it is run (a test over th
 
 - ``trust_remote_code`` is False, and the configuration is read here, without the keys that name code or other files;
 - weights are safetensors or GGUF; older formats are pickles, which run code;
-- a run's tokenizer is ``tokenizer.json`` with a few settings, not a class that ``tokenizer_config.json`` names;
+- a run's tokenizer is ``tokenizer.json`` with a few settings and its chat template, not a class that
+  ``tokenizer_config.json`` names;
 - a run of one of Lyrist's own networks opens as that and as nothing else.
 """
 
@@ -36,11 +37,11 @@ from transformers import (
 
 from lyrist import files
 from lyrist.errors import LyristError, needed_by
-from lyrist.models import fetch
+from lyrist.models import adapter, fetch
 from lyrist.models.network import fast_bf16, hushed
 
-CONFIG, TOKENIZER = "config.json", "tokenizer.json"
-WEIGHTS, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_config.json"
+CONFIG, TOKENIZER, CHAT = "config.json", "tokenizer.json", "chat_template.jinja"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 """Endings of weights that are pickles."""
@@ -114,6 +115,9 @@ def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         tokens = {key: value["content"] for key, value in kept.items() if isinstance(value, dict)}
         if isinstance(kept.get("model_max_length"), int):
             kept["model_max_length"] = min(kept["model_max_length"], LARGEST)
+        template = folder / CHAT
+        if template.is_file():  # transformers renders it in a sandbox
+            kept["chat_template"] = template.read_text(encoding="utf-8")
         backend = Tokenizer.from_file(str(folder / TOKENIZER))
         return PreTrainedTokenizerFast(tokenizer_object=backend, **kept | tokens)  # type: ignore[no-untyped-call]
 
@@ -121,7 +125,7 @@ def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def pretrained_network(
-    kind: Any, name: str, config: Mapping[str, Any] | None = None, **settings: Any
+    kind: Any, name: str, config: Mapping[str, Any] | None = None, *, download: bool = True, **settings: Any
 ) -> PreTrainedModel:
     """Return the pretrained network that a user names: a folder, a file ``*.gguf``, or a name on the Hugging Face hub.
 
@@ -133,6 +137,8 @@ def pretrained_network(
         What the user gave as ``--model``.
     config
         What to change in its configuration.
+    download
+        Whether a name on the hub may be downloaded.
     settings
         Other arguments of ``from_pretrained``.
 
@@ -154,7 +160,7 @@ def pretrained_network(
         known = _known(kind, _config(_described(place, where), config or {}))
         return _network(kind, place, known, **where, **settings)  # type: ignore[no-any-return]
 
-    return _named(name, read)  # type: ignore[no-any-return]
+    return _named(name, read, download)  # type: ignore[no-any-return]
 
 
 def pretrained_tokenizer(name: str) -> Any:
@@ -170,6 +176,9 @@ def pretrained_tokenizer(name: str) -> Any:
         known = {} if "gguf_file" in where else {"config": _config(_described(place, where))}
         return AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False, **known, **where)
 
+    folder = Path(located(name))
+    if (folder / adapter.CONFIG).is_file():
+        return open_tokenizer(folder) if (folder / TOKENIZER).is_file() else pretrained_tokenizer(base_name(name))
     return _named(name, read)
 
 
@@ -193,11 +202,38 @@ def pretrained_causal(name: str, device: str = "cpu") -> tuple[PreTrainedModel, 
     LyristError
         It is not there, or cannot be opened; the message says what to do.
     """
-    dtype = torch.bfloat16 if fast_bf16(torch.device(device)) else torch.float32
-    model: Any = pretrained_network(AutoModelForCausalLM, name, dtype=dtype)
-    card = Path(located(name)) / fetch.CARD
-    about = files.read_json(card, "a model in the cache") if card.is_file() else {"name": name}
-    return model.eval().to(device), pretrained_tokenizer(name), about
+    folder = Path(located(name))
+    card = files.read_json(folder / fetch.CARD, "a model in the cache") if (folder / fetch.CARD).is_file() else {}
+    return causal_network(name, device), pretrained_tokenizer(name), {"name": name, **card}
+
+
+def causal_network(name: str, device: str = "cpu") -> PreTrainedModel:
+    """Return the network of `pretrained_causal`; an adapter is merged into the weights of its pretrained model."""
+    folder = Path(located(name))
+    if (folder / adapter.CONFIG).is_file():
+        additions = adapter.Adapter.load(folder)
+        base = adapted_network(additions)
+        model = _damaged(folder, lambda: additions.added_to(base).merge_and_unload())
+    else:
+        model = pretrained_network(AutoModelForCausalLM, name, dtype=writing_dtype(device))
+    return model.to(device, writing_dtype(device)).eval()  # type: ignore[no-any-return]
+
+
+def adapted_network(additions: adapter.Adapter) -> PreTrainedModel:
+    """Return the pretrained model that an adapter belongs to; nothing is downloaded."""
+    name = additions.config.base_model_name_or_path
+    return pretrained_network(AutoModelForCausalLM, name, download=False, dtype=torch.float32)
+
+
+def base_name(name: str) -> str:
+    """Return the name of a pretrained model; of an adapter, that of the model that it belongs to."""
+    folder = Path(located(name))
+    return adapter.base_of(folder) if (folder / adapter.CONFIG).is_file() else name
+
+
+def writing_dtype(device: str) -> torch.dtype:
+    """Return the type of weights in which a pretrained model is scored and written with."""
+    return torch.bfloat16 if fast_bf16(torch.device(device)) else torch.float32
 
 
 def new_network(kind: Any, described: Mapping[str, Any]) -> PreTrainedModel:
@@ -260,8 +296,10 @@ def _check_weights(folder: Path) -> None:
     ValueError
         The message says what to do.
     """
-    if (folder / ADAPTER).exists():
-        raise ValueError(f"it is an adapter ({ADAPTER}) of another model; merge the two (peft: merge_and_unload) first")
+    if (folder / adapter.CONFIG).exists():
+        raise ValueError(
+            f"it is an adapter ({adapter.CONFIG}) of another model; merge the two (peft: merge_and_unload) first"
+        )
     if (folder / WEIGHTS).exists():
         return
     if (folder / INDEX).exists():
@@ -329,27 +367,29 @@ def located(name: str) -> str:
     return name
 
 
-def _named(name: str, read: Callable[[Path | str, Mapping[str, Any]], Any]) -> Any:
+def _named(name: str, read: Callable[[Path | str, Mapping[str, Any]], Any], download: bool = True) -> Any:
     """Read a folder, a GGUF file, or what was downloaded before; else download it, where the hub answers at all."""
     name = located(name)
+    if name.endswith(".gguf"):
+        with needed_by(f"The model {name}"):
+            importlib.import_module("gguf")
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")  # it would ask a service to convert pickles
     with hushed():
         try:
             if name.endswith(PICKLES):
                 raise ValueError(_no_pickle(name))
             if name.endswith(".gguf"):
-                with needed_by(f"The model {name}"):
-                    importlib.import_module("gguf")
                 return read(Path(name).parent, {"gguf_file": Path(name).name, "local_files_only": True})
             try:
                 return read(name, {"local_files_only": True})
             except (OSError, ValueError):
                 if Path(name).exists():
                     raise
-            if not hub_answers():
-                raise OSError("it was not downloaded before, and the Hugging Face hub cannot be reached")
+            if not download or not hub_answers():
+                reason = "the Hugging Face hub cannot be reached" if download else "an adapter downloads nothing"
+                raise OSError(f"it was not downloaded before, and {reason}")
             return read(name, {"local_files_only": False})
-        except (KeyboardInterrupt, SystemExit, LyristError):
+        except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # the libraries raise anything, and tokenizers something that is no Exception
             raise LyristError(

@@ -50,7 +50,7 @@ class MixtureOptions(WriterOptions):
     @property
     def schedule(self) -> Any:  # type: ignore[override]
         """Return the defaults of the training schedule of the network's recipe."""
-        return getattr(_recipe(self.network).options, "schedule", {})
+        return getattr(_recipe(self.network).options(), "schedule", {})
 
 
 class MixtureWriter(NgramWriter):

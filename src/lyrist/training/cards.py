@@ -99,12 +99,31 @@ split by {info["split_by"]}. {conditions}
 The model was selected on validation songs; the test songs were used once. Generated lyrics can repeat training songs,
 which belong to their owners: `lyrist write --original` rejects lines that do.
 
-Open it with `AutoModelFor{kind}.from_pretrained(FOLDER)`, after `import lyrist.models.auto`, or with `lyrist write`.
+{_opening(info, kind)}
 
 ```json
 {json.dumps(info["config"], indent=2, ensure_ascii=True)}
 ```
 """
+
+
+def _opening(info: Mapping[str, Any], kind: str) -> str:
+    """Return how a language model is opened; with a prompt, how a song is requested."""
+    prompt = info.get("prompt") or {"format": ""}
+    if prompt["format"] != "chat":
+        call = f"AutoModelFor{kind}.from_pretrained(FOLDER)"
+        return f"Open it with `{call}`, after `import lyrist.models.auto`, or with `lyrist write`."
+    adapter = f"It is a LoRA adapter of `{prompt['base']}`, in the files of peft. " if prompt["base"] else ""
+    return f"""{adapter}Use it with `lyrist write`, or with transformers; the request has the details that are known:
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer, model = AutoTokenizer.from_pretrained(FOLDER), AutoModelForCausalLM.from_pretrained(FOLDER)
+messages = {json.dumps(prompt["messages"], ensure_ascii=True)}
+ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+print(tokenizer.decode(model.generate(**ids)[0]))
+```"""
 
 
 def picture_card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:

@@ -11,12 +11,15 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -30,6 +33,7 @@ from torch.nn import functional
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, unknown
+from lyrist.models import instructions
 from lyrist.models.hub import open_tokenizer
 from lyrist.models.language_model import IGNORED, SLICE
 from lyrist.models.network import hushed
@@ -73,6 +77,10 @@ class SongTokens:
     """By split: songs read, kept, and dropped by reason."""
     lyrics: int
     """Ids from this one on are conditions."""
+    prompt: str = ""
+    """How conditions are passed: by added tokens (empty), or in a ``chat`` (see `lyrist.models.instructions`)."""
+    titles: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    """With a prompt, the title of each song by split."""
     path: Path | None = None
     _temporary: Any = field(default=None, repr=False)
 
@@ -86,7 +94,9 @@ class SongTokens:
         ]
 
     def sequences(self, split: str, bos: int, eos: int) -> Sequences:
-        """Return the sequences ``[BOS] [conditions] lyrics [EOS]`` of a split."""
+        """Return the sequences ``[BOS] [conditions] lyrics [EOS]`` of a split, or those with a prompt."""
+        if self.prompt:
+            return PromptedSequences(self, split, eos)
         return Sequences(self.splits[split], self.condition_ids, bos, eos)
 
 
@@ -111,16 +121,81 @@ class Sequences(Sequence[NDArray[np.int32]]):
         prefix, lyrics = self.prefix(place), self.lyrics(place)
         return np.concatenate([prefix, lyrics, np.array([self.eos], dtype=np.int32)])
 
-    def prefix(self, place: int) -> NDArray[np.int32]:
-        """Return BOS and the conditions of a song."""
+    @property
+    def longest_prefix(self) -> int:
+        """The largest number of tokens before the lyrics."""
+        return 1 + len(self._conditions)
+
+    def prefix(self, place: int, hidden: float = 0.0) -> NDArray[np.int32]:
+        """Return BOS and the conditions of a song, each of which is hidden with a probability."""
         codes = self.split.conditions[place]
         found = [ids[code] for ids, code in zip(self._conditions, codes, strict=True) if code >= 0]
-        return np.array([self.bos, *found], dtype=np.int32)
+        prefix = np.array([self.bos, *found], dtype=np.int32)
+        if hidden and found:
+            prefix = prefix[np.append(True, torch.rand(len(found)).numpy() >= hidden)]
+        return prefix
 
     def lyrics(self, place: int) -> NDArray[np.int32]:
         """Return the tokens of a song's lyrics."""
         start, end = self.split.starts[place], self.split.starts[place + 1]
         return np.asarray(self.split.ids[start:end], dtype=np.int32)
+
+
+class PromptedSequences(Sequences):
+    """The sequences of a split with the prompt of a chat model before the lyrics.
+
+    In training a prompt also has, at random, the title and a topic: frequent words of the song that are rare in others.
+    """
+
+    TITLED, TOPICAL = 0.7, 0.5
+    """Shares of the training prompts with a title and with a topic."""
+    TOPIC = 3
+    """Largest number of words of a topic."""
+    SAMPLE = 500
+    """Songs in which the frequency of words is counted."""
+
+    def __init__(self, tokens: SongTokens, split: str, eos: int) -> None:
+        super().__init__(tokens.splits[split], [], eos, eos)
+        self._tokenizer, self._known, self._titles = tokens.tokenizer, tokens.conditions, tokens.titles[split]
+
+    @property
+    def longest_prefix(self) -> int:
+        """The largest number of tokens before the lyrics."""
+        return instructions.PROMPT
+
+    def prefix(self, place: int, hidden: float = 0.0) -> NDArray[np.int32]:
+        """Return the prompt of a song; with ``hidden``, that of a training song."""
+        codes = zip(self._known.items(), self.split.conditions[place], strict=True)
+        given = {column: values[code] for (column, values), code in codes if code >= 0}
+        if hidden:
+            chances = torch.rand(len(given) + 2).tolist()
+            given = {
+                name: value
+                for (name, value), chance in zip(given.items(), chances[2:], strict=True)
+                if chance >= hidden
+            }
+            given |= {"title": self._titles[place]} if chances[0] < self.TITLED else {}
+            given |= {"about": self.topic(place)} if chances[1] < self.TOPICAL else {}
+        while len(ids := instructions.prompt_ids(self._tokenizer, given)) > instructions.PROMPT and given:
+            given.popitem()
+        return np.array(ids[-instructions.PROMPT :], dtype=np.int32)
+
+    def topic(self, place: int) -> str:
+        """Return the most typical words of a song, with commas between them."""
+        counts = Counter(self._words(place))
+        value = {word: count * math.log(self.SAMPLE / (1 + self._spread[word])) for word, count in counts.items()}
+        typical = sorted(value, key=lambda word: (-value[word], word))
+        return ", ".join(word for word in typical[: self.TOPIC] if value[word] > 0)
+
+    @cached_property
+    def _spread(self) -> Counter[str]:
+        """Of a sample of songs, the number with each word."""
+        drawn = chosen(len(self), self.SAMPLE)
+        return Counter(word for place in drawn for word in set(self._words(int(place))))
+
+    def _words(self, place: int) -> list[str]:
+        text = vocabularies.decode(self._tokenizer, self.lyrics(place).tolist())
+        return [word for word in text.lower().replace("’", "'").split() if len(word) > 3 and word.isalpha()]
 
 
 def tokenise(corpus: Corpus, options: Any, condition: Sequence[str] = ()) -> SongTokens:
@@ -147,15 +222,26 @@ def tokenise(corpus: Corpus, options: Any, condition: Sequence[str] = ()) -> Son
     name = "".join(c if c.isalnum() or c in "-." else "-" for c in str(settings["tokenizer"]))[-40:].strip("-.")
     place = corpus.path / FOLDER / f"{name}-{digest}"
     if (place / MARKER).is_file():
-        return _open(place)
+        return _titled(_open(place), corpus)
     try:
         with _built(place) as building:
             _make(corpus, options, condition, settings, building)
     except PermissionError:
         temporary = tempfile.TemporaryDirectory(prefix="lyrist-tokens-")
         _make(corpus, options, condition, settings, Path(temporary.name))
-        return _open(Path(temporary.name), temporary)
-    return _open(place)
+        return _titled(_open(Path(temporary.name), temporary), corpus)
+    return _titled(_open(place), corpus)
+
+
+def _titled(tokens: SongTokens, corpus: Corpus) -> SongTokens:
+    """Return the tokens with the titles of the songs, if they are prompted."""
+    if not tokens.prompt:
+        return tokens
+    titles = {}
+    for split, songs in tokens.splits.items():
+        known = dict(corpus.songs(split, ["id", "title"]).iter_rows())
+        titles[split] = [known.get(number) or "" for number in songs.songs.tolist()]
+    return replace(tokens, titles=titles)
 
 
 @contextlib.contextmanager
@@ -201,7 +287,9 @@ def _check(corpus: Corpus, condition: Sequence[str]) -> None:
 def _settings(corpus: Corpus, options: Any, condition: Sequence[str]) -> dict[str, Any]:
     """Return the settings that determine the tokens."""
     pretrained = hasattr(options, "tokenizer")
+    prompt = options.prompt(options.tokenizer()) if pretrained else ""
     return {
+        **({"prompt": prompt} if prompt else {}),
         "format": FORMAT,
         "corpus": corpus.fingerprint,
         "tokenizer": _identity(options) if pretrained else f"bpe-{options.vocabulary}",
@@ -227,8 +315,10 @@ def _make(corpus: Corpus, options: Any, condition: Sequence[str], settings: Any,
             texts = (text for texts in _texts(corpus, "train", "learning tokens") for text in texts)
             tokenizer = vocabularies.learn(texts, options.vocabulary, options.sections)
         lyrics = len(tokenizer)
-        if not getattr(options, "seq2seq", False):  # an encoder reads its conditions as words
-            vocabularies.add_conditions(tokenizer, known)
+        if not settings.get("prompt") and not getattr(
+            options, "seq2seq", False
+        ):  # others read their conditions as words
+            lyrics = vocabularies.add_conditions(tokenizer, known)
     ledger = {}
     for split in SPLITS:
         ledger[split] = _write_split(corpus, split, tokenizer, known, options, folder)
@@ -338,7 +428,10 @@ def _open(folder: Path, temporary: Any = None) -> SongTokens:
     except (OSError, ValueError, EOFError) as error:
         raise LyristError(f"{folder} is damaged ({error}); delete it, and it will be built again.") from error
     known = {column: tuple(values) for column, values in info["conditions"].items()}
-    return SongTokens(splits, tokenizer, known, info["ledger"], info["lyrics"], folder, temporary)
+    prompt = info.get("prompt", "")
+    return SongTokens(
+        splits, tokenizer, known, info["ledger"], info["lyrics"], prompt, path=folder, _temporary=temporary
+    )
 
 
 _PARTS = ("ids", "starts", "songs", "conditions")
@@ -409,7 +502,7 @@ class SongExamples:
         self._sequences, self._padding, self._hidden, self._fixed = sequences, padding, hidden, fixed
         self.bucketed = not fixed
         lyrics = sequences.split.lengths + 1
-        self._before = 1 + sequences.split.conditions.shape[1]
+        self._before = sequences.longest_prefix
         size = (fixed or context or int(lyrics.max(initial=0)) + self._before) - self._before
         found = _all_windows(np.minimum(lyrics, size) if fixed else lyrics, size)
         if most:
@@ -423,9 +516,7 @@ class SongExamples:
     def row(self, number: int) -> tuple[NDArray[np.int32], int]:
         """Return the tokens of a row and the position of the first scored token."""
         song, start, scored, end = (int(value) for value in self._windows[number])
-        prefix = self._sequences.prefix(song)
-        if self._hidden and len(prefix) > 1:
-            prefix = prefix[np.append(True, torch.rand(len(prefix) - 1).numpy() >= self._hidden)]
+        prefix = self._sequences.prefix(song, self._hidden)
         body = np.append(self._sequences.lyrics(song), np.int32(self._sequences.eos))[start:end]
         return np.concatenate([prefix, body]), len(prefix) + scored - start
 

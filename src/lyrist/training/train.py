@@ -156,6 +156,8 @@ class Fitted:
     """A recipe that was fitted, scored and saved."""
 
     run: runs.Run
+    before: bool = False
+    """Whether it was finished before, so that there was nothing to resume."""
 
     @property
     def task(self) -> type[Task]:
@@ -168,13 +170,14 @@ class Fitted:
         lines = [*task.headline(run), *(f"  {split:<11} {task.scored(run.results[split])}" for split in HELD)]
         if note := Room(run.info.get("memory_estimate"), run.info.get("memory_available", 0)).note:
             lines.append(f"  it {note}")
+        lines += ["it was finished before: there was nothing to resume"] if self.before else []
         return "\n".join([*lines, *task.remarks(run), f"run: {run.path}"])
 
     def figures(self) -> dict[str, Any]:
         """Return the content of ``results.json``, with the path and the cost of the run."""
         keys = ("recipe", "parameters", "seconds", "pictures_per_second")
         cost = {key: self.run.info[key] for key in keys if key in self.run.info}
-        return {"run": str(self.run.path), **cost, **self.run.results}
+        return {"run": str(self.run.path), **cost, **({"resumed": False} if self.before else {}), **self.run.results}
 
     def predicted(self, split: str) -> Predictions:
         """Return the predictions of a classifier on ``validation`` or ``test``."""
@@ -228,7 +231,7 @@ def train(
     seed
         Seed of everything that is random.
     resume
-        Continue an interrupted run.
+        Continue an interrupted run; a finished one is returned as it is.
     options
         Any option of the recipe; ``lyrist train RECIPE --help`` lists them.
 
@@ -326,7 +329,7 @@ def fitted_before(out: Path, identity: Mapping[str, Any]) -> Fitted | None:
     if not (out / runs.MARKER).is_file():
         return None
     run = runs.open_run(out)
-    return Fitted(run) if all(run.info.get(key) == value for key, value in identity.items()) else None
+    return Fitted(run, before=True) if all(run.info.get(key) == value for key, value in identity.items()) else None
 
 
 def json_ready(value: Any) -> Any:

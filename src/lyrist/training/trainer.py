@@ -86,7 +86,7 @@ class Loop(Resumable):
         else:
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if self.best[2]:
-            self.network.load_state_dict(self.best[2])
+            self.network.load_state_dict(self.best[2], strict=False)  # without frozen weights
         elif self.averaged:
             self.network.load_state_dict(self.averaged.weights)
 
@@ -241,8 +241,11 @@ class Loop(Resumable):
 
     def _select(self, loss: float) -> None:
         if self.best[1] is None or loss < self.best[1]:
+            frozen = {name for name, value in self.network.named_parameters() if not value.requires_grad}
             weights = {
-                name: value.detach().cpu().clone().contiguous() for name, value in self.network.state_dict().items()
+                name: value.detach().cpu().clone().contiguous()
+                for name, value in self.network.state_dict().items()
+                if name not in frozen
             }
             self.best, self.stale = (self.state.global_step, loss, weights), 0
         else:

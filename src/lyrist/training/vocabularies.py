@@ -6,6 +6,7 @@ exactly. A condition is one token that no text of a song is encoded to, even if 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ PIECES = (
     r"|[^\S\n]"
 )
 """Pre-tokenization: no token crosses these pieces. A space belongs to the word after it."""
+
+
+_CONDITION = re.compile(r"<\|[^|]+:[^|]+\|>")
 
 
 def learn(texts: Iterable[str], size: int, sections: bool = False) -> PreTrainedTokenizerFast:
@@ -82,8 +86,15 @@ def condition_token(column: str, value: str) -> str:
     return f"<|{column}:{value}|>"
 
 
-def add_conditions(tokenizer: PreTrainedTokenizerFast, known: Mapping[str, Sequence[str]]) -> None:
+def add_conditions(tokenizer: PreTrainedTokenizerFast, known: Mapping[str, Sequence[str]]) -> int:
     """Add a token for each value of each column, and check that they are single, distinct tokens.
+
+    The tokenizer of a model that was tuned before may have some of them already.
+
+    Returns
+    -------
+    int
+        The first id of a condition: ids from this one on are never written.
 
     Raises
     ------
@@ -91,17 +102,19 @@ def add_conditions(tokenizer: PreTrainedTokenizerFast, known: Mapping[str, Seque
         Two values have the same token, or one is equal to an existing token.
     """
     names = [condition_token(column, value) for column, values in known.items() for value in values]
+    earlier = [number for name, number in tokenizer.get_added_vocab().items() if _CONDITION.fullmatch(name)]
+    first = min([len(tokenizer), *earlier])
     # transformers strips added tokens, so two values may get the same id.
-    before = len(tokenizer)
     backend = tokenizer.backend_tokenizer
     backend.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
     ids = [backend.token_to_id(name) or 0 for name in names]
-    if len(set(ids)) < len(names) or min(ids, default=before) < before:
-        twice = next(name for place, name in enumerate(names) if ids.index(ids[place]) < place or ids[place] < before)
+    if len(set(ids)) < len(names) or min(ids, default=first) < first:
+        twice = next(name for place, name in enumerate(names) if ids.index(ids[place]) < place or ids[place] < first)
         raise LyristError(f"The condition {twice} is equal to another token; rename that value in the table.")
     for name, number in zip(names, ids, strict=True):
         if backend.encode(name, add_special_tokens=False).ids != [number]:
             raise LyristError(f"The condition {name} is not a single token; rename that value in the table.")
+    return first
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:

@@ -20,11 +20,18 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from lyrist import files
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, unknown
-from lyrist.models import auto, registry
-from lyrist.models.hub import LARGEST, open_network, open_tokenizer
+from lyrist.models import adapter, auto, instructions, registry
+from lyrist.models.hub import (
+    LARGEST,
+    base_name,
+    causal_network,
+    open_network,
+    open_tokenizer,
+    pretrained_causal,
+    writing_dtype,
+)
 from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
-from lyrist.models.pretrained import instruction
 from lyrist.training import logit_bias, scoring, song_tokens, vocabularies
 from lyrist.training.logit_bias import Style
 from lyrist.training.loop import seeded, train
@@ -51,6 +58,10 @@ class Writer:
     """Whether it is an encoder-decoder, with an instruction as input."""
     trained: bool = True
     """Whether the embeddings of tokens added to a pretrained model were trained."""
+    prompt: str = ""
+    """How conditions are passed: by added tokens (empty), in a ``chat``, or on a ``page``; see `lyrist.models.instructions`."""
+    adapter: adapter.Adapter | None = field(default=None, repr=False)
+    """Low-rank additions, which are merged into ``model``; on disk there are only these."""
     outcome: Outcome | None = field(default=None, repr=False)
     """Figures of the training; None for n-gram models and after `load`."""
     style: Style = field(default_factory=Style, repr=False)
@@ -61,7 +72,7 @@ class Writer:
     # Reading.
 
     def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
-        """Return the prefix of the lyrics: BOS and a token for each condition.
+        """Return the prefix of the lyrics: BOS and a token for each condition, or the prompt of a pretrained model.
 
         For an encoder-decoder it is the instruction without EOS; `source` returns the whole input of the encoder.
 
@@ -77,17 +88,38 @@ class Writer:
         """
         values = self.checked(given)
         if self.seq2seq:
-            return self.encode(instruction(values))
+            return self.encode(instructions.continuation(values))
+        if self.prompt:
+            return instructions.prompt_ids(self.tokenizer, values)
         names = [vocabularies.condition_token(column, value) for column, value in values.items()]
         return [self.bos, *self.tokenizer.convert_tokens_to_ids(names)]
+
+    def described_prompt(self) -> dict[str, Any]:
+        """Return how a song is requested, for ``run.json``: the format, an example of each message, and the model."""
+        example = {name: f"<{name}>" for name in dict.fromkeys([*self.conditions, "title", "about"])}
+        about: dict[str, Any] = {
+            "format": self.prompt,
+            "base": self.adapter.config.base_model_name_or_path if self.adapter else "",
+        }
+        if self.prompt == "chat":
+            return {**about, "messages": instructions.messages(example)}
+        return {**about, "text": instructions.page(example)}
 
     def source(self, given: Mapping[str, str] | None, snippet: Sequence[int] = ()) -> list[int]:
         """Return the encoder input of an encoder-decoder: the instruction, the song so far, and EOS."""
         return [*self.prefix(given), *snippet, self.eos]
 
     def checked(self, given: Mapping[str, str] | None) -> dict[str, str]:
-        """Return the conditions in the order of `conditions`, after checking that they are known."""
+        """Return the conditions in the order of `conditions`, after checking that they are known.
+
+        A prompt can have any value, and details of the song (`lyrist.models.instructions.FIELDS`).
+        """
         given = {column: value for column, value in (given or {}).items() if value}
+        if self.prompt:
+            known = dict.fromkeys([*instructions.FIELDS, *self.conditions])
+            if other := [column for column in given if column not in known]:
+                raise unknown("condition of this model called", other[0], known)
+            return {column: given[column] for column in known if column in given}
         for column, value in given.items():
             if column not in self.conditions:
                 if not self.conditions:
@@ -175,11 +207,14 @@ class Writer:
         """Write the model, its tokenizer and ``writer.json`` into ``folder``, a Hugging Face directory."""
         folder.mkdir(parents=True, exist_ok=True)
         with hushed(), files.explained(folder):
-            self.model.to("cpu").save_pretrained(folder)
+            if self.adapter is None:
+                self.model.to("cpu").save_pretrained(folder)
+            else:
+                self.adapter.save(folder)
             self.tokenizer.save_pretrained(str(folder))
         about = {
             "format": FORMAT, "recipe": self.recipe, "conditions": self.conditions, "context": self.context,
-            "seq2seq": self.seq2seq, "trained": self.trained,
+            "seq2seq": self.seq2seq, "trained": self.trained, "prompt": self.prompt,
         }  # fmt: skip
         self.style.save(folder)
         files.write_json(folder / MARKER, about)
@@ -213,13 +248,21 @@ class Writer:
                 )
         if recipe not in (None, name):
             raise LyristError(f"{folder / MARKER} is of the recipe '{name}', but run.json says '{recipe}'.")
+        prompt = about.get("prompt", "")
+        if prompt not in ("", "chat", "page"):
+            raise LyristError(f"{folder / MARKER} is damaged: its prompt is '{prompt}'; train the writer again.")
         auto.register()
-        kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-        model = open_network(kind, folder, own=recipe is not None and not registry.is_pretrained(recipe))
+        if additions := (folder / adapter.CONFIG).is_file():
+            model = causal_network(str(folder))
+        else:
+            kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+            model = open_network(kind, folder, own=recipe is not None and not registry.is_pretrained(recipe))
         if context < 0 or 0 < context < 16 or context > LARGEST or getattr(model.config, "context", context) != context:
             raise LyristError(f"{folder / MARKER} is damaged: its context is {context} tokens; train the writer again.")
         style = Style.load(folder)
-        writer = cls(model, open_tokenizer(folder), known, name, context, seq2seq, trained, style=style)
+        writer = cls(model, open_tokenizer(folder), known, name, context, seq2seq, trained, prompt, style=style)
+        if additions:
+            writer.adapter = adapter.Adapter.load(folder)
         writer.check_tokenizer(str(folder))
         try:
             if trained:
@@ -242,11 +285,28 @@ class Writer:
             )
         for column, values in self.conditions.items():
             for value in values:
-                if not self.seq2seq and vocabularies.condition_token(column, value) not in known:
+                if not self.seq2seq and not self.prompt and vocabularies.condition_token(column, value) not in known:
                     raise LyristError(
                         f"The tokenizer in {where} does not match its model: the token of the {column} '{value}' is missing; "
                         "restore the tokenizer that was saved with the model, or train the model again."
                     )
+
+    @classmethod
+    def pretrained(cls, name: str) -> Writer:
+        """Open a pretrained causal model that was not tuned on songs: a known name, a directory, or a name on the hub.
+
+        Raises
+        ------
+        LyristError
+            It is not there, or cannot be opened; the message says what to do.
+        """
+        with hushed():
+            model, tokenizer, _ = pretrained_causal(name)
+        context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
+        writer = cls(model, tokenizer, {}, "pretrained", context, prompt=instructions.format_of(tokenizer))
+        writer.check_tokenizer(name)
+        _describe(writer)
+        return writer
 
     def parameters(self) -> int:
         """Return the number of parameters, or of n-grams, of the model."""
@@ -324,7 +384,7 @@ def fit_writer(
         shape = _shape(tokens, settings)
         model = found.build(settings, shape)
     writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, _context(model, shape), ledger=tokens.ledger)
-    writer.seq2seq = bool(model.config.is_encoder_decoder)
+    writer.seq2seq, writer.prompt = bool(model.config.is_encoder_decoder), tokens.prompt
     if found.trained_in_steps:
         network = model if found.family == "neural" else model.network
         shape = dataclasses.replace(shape, context=_context(network, shape))
@@ -332,8 +392,13 @@ def fit_writer(
     if found.family != "neural":
         model.learn(*(tokens.sequences(split, shape.bos, shape.eos) for split in ("train", "validation")))
     if hasattr(model, "merge_and_unload"):  # low-rank additions become part of the weights
+        if len(tokens.tokenizer) == tokens.lyrics:  # no added tokens: the additions are all that was trained
+            writer.adapter = adapter.Adapter.of(model, base_name(settings.model))
         writer.model = model.merge_and_unload()
-    writer.style = logit_bias.learn(tokens)
+    if tokens.prompt:
+        writer.model = writer.model.to(writing_dtype("cpu"))
+    else:
+        writer.style = logit_bias.learn(tokens)
     writer.model.eval()
     _describe(writer)
     return writer
@@ -350,6 +415,7 @@ def untuned(recipe: str, options: Mapping[str, Any] | None = None) -> Writer:
         shape = _shape(tokens, settings)
         model = found.build(dataclasses.replace(settings, lora=False), shape).eval()
     writer = Writer(model, tokenizer, {}, recipe, _context(model, shape), bool(model.config.is_encoder_decoder))
+    writer.prompt = settings.prompt(tokenizer)
     _describe(writer)
     writer.trained = "\n" not in tokenizer.get_added_vocab()  # the line end is the only token that may be added here
     return writer

@@ -189,7 +189,9 @@ class WritingTask(Task):
     def describe(self, model: Writer) -> dict[str, Any]:
         """Return the keys of ``run.json`` that describe the writer and its songs."""
         trained = model.outcome.summary() if model.outcome else {"device": "cpu", "steps": 0}
+        prompt = {"prompt": model.described_prompt()} if model.prompt else {}
         return {
+            **prompt,
             "parameters": model.parameters(),
             **trained,
             "vocabulary": len(model.tokenizer),

@@ -1,0 +1,229 @@
+"""Tuning chat models by LoRA: the adapter is a file of peft, the prompt is the model's own, and tuning can go on."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from lyrist import progress
+from lyrist.corpus.corpus import Corpus
+from lyrist.errors import LyristError, UsageError
+from lyrist.models import adapter, fetch, hub, instructions
+from lyrist.models.adapter import Adapter
+from lyrist.models.network import hushed
+from lyrist.training.train import Fitted, train
+from lyrist.training.writer import Writer, fit_writer, untuned
+from tinytokenizer import CHAT_TEMPLATE, byte_tokenizer
+
+TUNING = {
+    "steps": 6, "batch_size": 4, "evaluate_every": 3, "learning_rate": 0.01, "precision": "float32", "context": 400,
+    "lora": True, "lora_rank": 2,
+}  # fmt: skip
+GIVEN = {"genre": "rap", "title": "Lantern"}
+
+
+@pytest.fixture(autouse=True)
+def _calm() -> None:
+    progress.quiet()
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def corpus(make_corpus: Any) -> Corpus:
+    words = {"rap": "money on my mind", "pop": "love in the rain"}
+    genres = ["rap" if n % 2 else "pop" for n in range(40)]
+    songs = ["".join(f"{words[g]} {k}\nlantern{'x' * n}\n" for k in range(2 + n % 6)) for n, g in enumerate(genres)]
+    return make_corpus(pl.DataFrame({"lyrics": songs, "genre": genres, "title": [f"Song {n}" for n in range(40)]}))
+
+
+@pytest.fixture(scope="module")
+def chat(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny chat model."""
+    folder = tmp_path_factory.mktemp("chat")
+    texts = [*corpus.songs("train")["lyrics"], instructions.request({}), instructions.SYSTEM] * 4
+    tokenizer = byte_tokenizer(texts, 400, special=("<|begin|>", "<|stop|>"))
+    tokenizer.chat_template = CHAT_TEMPLATE
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=512, tie_word_embeddings=True,
+    )  # fmt: skip
+    with hushed():
+        tokenizer.save_pretrained(str(folder))
+        LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Corpus, chat: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    progress.quiet()
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    given = {name: str(value) for name, value in TUNING.items() if name not in ("steps", "batch_size")}
+    steps = {"steps": 6, "batch_size": 4, "device": "cpu"}
+    train("causal", str(corpus.path), out=str(folder), condition="genre", **steps, **given, model=str(chat))  # type: ignore[arg-type]
+    return folder
+
+
+def losses(writer: Writer, corpus: Corpus) -> float:
+    songs = corpus.songs("test")
+    return float(sum(map(np.sum, writer.losses(songs["lyrics"].to_list(), songs.select("genre").to_dicts()))))
+
+
+def test_a_chat_model_is_tuned_on_its_own_prompts(corpus: Corpus, chat: Path, run: Path) -> None:
+    tuned, before = Writer.load(run / "model"), untuned("causal", {"model": str(chat), "context": 400})
+    assert (tuned.prompt, before.prompt) == ("chat", "chat")
+    assert losses(tuned, corpus) < losses(before, corpus)
+    assert len(tuned.tokenizer) == len(before.tokenizer)  # no token is added
+    assert tuned.prefix(GIVEN) == instructions.prompt_ids(tuned.tokenizer, GIVEN)
+    assert tuned.prefix({"genre": "a genre of my own"})
+    with pytest.raises(UsageError, match="Did you mean 'genre'"):
+        tuned.prefix({"gnere": "rap"})
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft's own
+def test_the_adapter_is_one_of_peft(chat: Path, run: Path) -> None:
+    folder, tuned = run / "model", Writer.load(run / "model")
+    assert {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json"} <= {p.name for p in folder.iterdir()}
+    assert not (folder / "model.safetensors").exists()
+    base = AutoModelForCausalLM.from_pretrained(chat)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer.apply_chat_template(
+        instructions.messages(GIVEN), add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )["input_ids"]
+    assert ids[0].tolist() == tuned.prefix(GIVEN)
+    with torch.no_grad():
+        wanted = PeftModel.from_pretrained(base, str(folder)).eval()(input_ids=ids).logits
+        found = tuned.model.float()(input_ids=ids).logits
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_prompt_is_recorded(chat: Path, run: Path) -> None:
+    prompt = json.loads((run / "run.json").read_text())["prompt"]
+    assert prompt["base"] == str(chat)
+    assert prompt["messages"] == instructions.messages({"genre": "<genre>", "title": "<title>", "about": "<about>"})
+    card = (run / "model" / "README.md").read_text()
+    assert "apply_chat_template" in card
+    assert "Write a <genre> song called" in card
+
+
+def test_a_tuned_model_is_tuned_further(corpus: Corpus, run: Path, tmp_path: Path) -> None:
+    before = Writer.load(run / "model")
+    given = {**TUNING, "model": str(run)}
+    further = fit_writer(corpus, "causal", given, ["genre"], seed=1)
+    assert losses(further, corpus) < losses(before, corpus)
+    further.save(tmp_path)
+    again = Writer.load(tmp_path)
+    assert losses(again, corpus) == pytest.approx(losses(further, corpus), rel=1e-5)
+    assert adapter.base_of(tmp_path) == adapter.base_of(run / "model")
+    whole = fit_writer(corpus, "causal", {**given, "lora": False, "learning_rate": 1e-3}, ["genre"])
+    assert whole.adapter is None
+    assert losses(whole, corpus) < losses(before, corpus)
+
+
+def test_a_model_with_tokens_of_conditions_is_tuned_further(corpus: Corpus, chat: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):  # no chat template
+        (tmp_path / name).write_bytes((chat / name).read_bytes())
+    given = {**TUNING, "lora": False, "model": str(tmp_path)}
+    first = fit_writer(corpus, "causal", given, ["genre"])
+    assert first.prompt == ""
+    first.save(tmp_path / "first")
+    second = fit_writer(
+        corpus, "causal", {**given, "model": str(tmp_path / "first"), "steps": 1, "learning_rate": 1e-9}, ["genre"]
+    )
+    assert second.prefix({"genre": "rap"}) == first.prefix({"genre": "rap"})
+    assert len(second.tokenizer) == len(first.tokenizer)
+    assert losses(second, corpus) == pytest.approx(losses(first, corpus), rel=1e-5)  # the rows keep their values
+
+
+def test_a_finished_run_has_nothing_to_resume(corpus: Corpus, chat: Path, run: Path) -> None:
+    given: dict[str, Any] = {name: str(value) for name, value in TUNING.items() if name not in ("steps", "batch_size")}
+    again = train(
+        "causal", str(corpus.path), out=str(run), condition="genre", steps=6, batch_size=4, device="cpu", resume=True,
+        **given, model=str(chat),
+    )  # fmt: skip
+    assert isinstance(again, Fitted)
+    assert "it was finished before: there was nothing to resume" in again.summary()
+    assert again.figures()["resumed"] is False
+
+
+def test_training_prompts_have_titles_and_topics_at_random(corpus: Corpus, chat: Path) -> None:
+    from lyrist.models.pretrained import CausalOptions
+    from lyrist.training.song_tokens import tokenise
+
+    sequences = tokenise(corpus, CausalOptions(model=str(chat), context=400), ("genre",)).sequences("train", 0, 1)
+    decode = sequences._tokenizer.decode  # type: ignore[attr-defined]
+    assert decode(sequences.prefix(3)).count("Write a rap song. Short lines.") == 1  # in scoring: conditions alone
+    torch.manual_seed(0)
+    drawn = [decode(sequences.prefix(3, hidden=0.1)) for _ in range(40)]
+    shares = [
+        np.mean([text in prompt for prompt in drawn]) for text in ('called "Song 3"', " about lantern", "rap song")
+    ]
+    assert all(0.3 < share < 1 for share in shares)
+    assert not {"mind", "money"} & set(sequences.topic(3).split(", ")[:1])  # type: ignore[attr-defined]
+
+
+DAMAGE: dict[str, tuple[dict[str, Any], str]] = {
+    "another kind": ({"peft_type": "IA3"}, "its type is IA3"),
+    "other additions": ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+    "a rank beyond bounds": ({"r": 10**9}, "its rank"),
+    "modules as a pattern": ({"target_modules": "(a+)+$"}, "damaged"),
+    "another rank": ({"r": 3}, "damaged"),
+    "no base": ({"base_model_name_or_path": None}, "names no pretrained model"),
+    "a base on another machine": ({"base_model_name_or_path": "//server/share/model"}, "names no pretrained model"),
+    "a base that is not here": ({"base_model_name_or_path": fetch.KNOWN["gpt2"].hub}, "lyrist models fetch gpt2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", DAMAGE)
+def test_a_damaged_adapter_is_one_sentence(
+    fault: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LYRIST_CACHE", str(tmp_path / "cache"))
+    values, message = DAMAGE[fault]
+    for path in (run / "model").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    stored = json.loads((tmp_path / adapter.CONFIG).read_text())
+    (tmp_path / adapter.CONFIG).write_text(json.dumps({**stored, **values}))
+    with pytest.raises(LyristError, match=message):
+        Writer.load(tmp_path)
+
+
+def test_an_adapter_of_a_stranger_downloads_nothing_and_reads_no_other_folder(
+    chat: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "hub_answers", lambda: pytest.fail("it used the network"))
+    shutil.copytree(run / "model", tmp_path / "model")
+    shutil.copytree(chat, tmp_path / "chat")
+    stored = json.loads((tmp_path / "model" / adapter.CONFIG).read_text())
+
+    def names(base: str) -> None:
+        changed = {**stored, "base_model_name_or_path": base}
+        (tmp_path / "model" / adapter.CONFIG).write_text(json.dumps(changed))
+
+    names(str(tmp_path / "chat"))
+    assert Writer.load(tmp_path / "model").prompt == "chat"  # the same weights elsewhere
+    weights = load_file(tmp_path / "chat" / "model.safetensors")
+    changed = {name: value + 1 for name, value in weights.items()}
+    save_file(changed, tmp_path / "chat" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(LyristError, match="other weights"):
+        Writer.load(tmp_path / "model")
+    names("owner/elsewhere")
+    with pytest.raises(LyristError, match="lyrist models fetch owner/elsewhere"):
+        Writer.load(tmp_path / "model")
+
+
+def test_weights_of_another_adapter_are_refused(run: Path, tmp_path: Path) -> None:
+    for path in (run / "model").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = {f"{name}.other": value for name, value in load_file(tmp_path / adapter.WEIGHTS).items()}
+    save_file(weights, tmp_path / adapter.WEIGHTS, metadata={adapter.BASE: Adapter.load(run / "model").base})
+    with pytest.raises(LyristError, match="does not belong to this model"):
+        hub.causal_network(str(tmp_path))
