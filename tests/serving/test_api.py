@@ -1,8 +1,11 @@
 """The API as programs use it: the published client of OpenAI, unchanged, and plain HTTP for the rest."""
 
 import base64
+import copy
+import dataclasses
 import io
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,11 @@ from servekit import LINES, Running, serving, slowed, soon
 from lyrist.evaluation.label import label
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
+from lyrist.metrics.language_modelling import figures, song_losses
 from lyrist.serving.access import ServerSettings
 from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.serving.songworker import GenerationRequest
+from lyrist.training.writer import Writer
 
 TOKEN = "a-token-of-some-length"
 
@@ -76,6 +81,237 @@ def test_a_list_of_prompts_echo_stop_and_logprobs(client: openai.OpenAI) -> None
     assert max(told.token_logprobs) <= 0
 
 
+@pytest.mark.parametrize("more", [{}, {"stop": ["e"]}, {"stop": ["er", "\n"]}, {"max_tokens": 3}, {"temperature": 9.0}])
+@pytest.mark.parametrize("model", ["ngram", "gpt"])
+def test_tokens_are_cut_where_the_text_is_cut(client: openai.OpenAI, model: str, more: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "model": model,
+        "prompt": ["the river", "Ça "],
+        "max_tokens": 20,
+        "seed": 5,
+        "logprobs": 3,
+        **more,
+    }
+    whole = client.completions.create(**given)
+    for choice, prompt in zip(whole.choices, ("the river", "Ça"), strict=True):
+        if choice.logprobs is None:
+            assert choice.text == ""
+            continue
+        assert "".join(choice.logprobs.tokens or []) == choice.text
+        assert (choice.logprobs.text_offset or [])[0] == len(prompt)
+        for token, value, top in zip(*_columns(choice), strict=True):
+            assert len(top) <= 3
+            assert value <= max(top.values()) + 1e-6, token
+    streamed: dict[int, list[Any]] = {}
+    for chunk in client.completions.create(**given, stream=True):
+        [choice] = chunk.choices
+        streamed.setdefault(choice.index, []).append(choice)
+    for index, pieces in streamed.items():
+        text = "".join(piece.text for piece in pieces)
+        assert text == whole.choices[index].text
+        for piece in pieces:
+            assert "".join(piece.logprobs.tokens if piece.logprobs else []) == piece.text
+        tokens = [token for piece in pieces if piece.logprobs for token in piece.logprobs.tokens]
+        expected = whole.choices[index].logprobs
+        assert tokens == (expected.tokens if expected else [])
+
+
+def _columns(choice: Any) -> tuple[Any, Any, Any]:
+    return choice.logprobs.tokens, choice.logprobs.token_logprobs, choice.logprobs.top_logprobs
+
+
+# Scores of prompts, as lm-eval requests them.
+
+
+def lm_eval_rolling(client: openai.OpenAI, model: str, songs: list[list[int]], bos: int) -> list[float]:
+    """The requests of lm-eval 0.4 (`local-completions`, a batch of token lists) and what it reads of the answers."""
+    answer = client.completions.create(
+        model=model,
+        prompt=[[bos, *ids] for ids in songs],
+        temperature=0,
+        max_tokens=1,
+        logprobs=1,
+        seed=1234,
+        echo=True,
+    )
+    found = []
+    for choice in sorted(answer.choices, key=lambda each: each.index):
+        _, logprobs, top = _columns(choice)
+        assert len(logprobs[1:-1]) == len(top[1:-1])
+        assert all(
+            value <= max(likely.values()) + 1e-6 for value, likely in zip(logprobs[1:-1], top[1:-1], strict=True)
+        )
+        found.append(sum(logprobs[1:-1]))
+    return found
+
+
+@pytest.mark.parametrize("model", ["ngram", "gpt"])
+def test_lm_eval_finds_the_bits_per_byte_of_evaluate(client: openai.OpenAI, models: ModelRegistry, model: str) -> None:
+    writer: Writer = models.items[model].model
+    texts = ["\n".join(LINES[:2]), LINES[4], "I hold the lantern"]
+    losses = writer.losses(texts, device="cpu")
+    ids = [writer.encode(text) for text in texts]
+    found = lm_eval_rolling(client, model, ids, writer.bos)
+    assert found == pytest.approx([-each[:-1].sum() for each in losses], rel=1e-4)
+    # with the end token of each song it is the figure of `lyrist evaluate`
+    found = lm_eval_rolling(client, model, [[*each, writer.eos] for each in ids], writer.bos)
+    frame = pl.DataFrame({"lyrics": texts})
+    bits = -sum(found) / math.log(2) / sum(len(text.encode()) for text in texts)
+    assert bits == pytest.approx(figures(song_losses(writer, frame))["bits_per_byte"]["value"], rel=1e-4)
+
+
+def test_a_prompt_alone_is_scored_and_echoed(client: openai.OpenAI, models: ModelRegistry) -> None:
+    writer: Writer = models.items["gpt"].model
+    ids = writer.encode("the river runs")
+    alone = client.completions.create(
+        model="gpt", prompt="the river runs", max_tokens=0, echo=True, logprobs=0
+    ).choices[0]
+    assert alone.text == "the river runs"
+    assert alone.finish_reason == "length"
+    assert alone.logprobs is not None
+    assert "".join(alone.logprobs.tokens or []) == alone.text
+    assert alone.logprobs.token_logprobs == pytest.approx(
+        (-writer.losses([alone.text], device="cpu")[0][:-1]).tolist(), rel=1e-4
+    )
+    for prompt, before in ((ids, 0), ([writer.bos, *ids], 1)):
+        same = client.completions.create(model="gpt", prompt=prompt, max_tokens=0, echo=True, logprobs=0).choices[0]
+        assert same.logprobs is not None
+        assert (same.logprobs.token_logprobs or [])[before:] == pytest.approx(alone.logprobs.token_logprobs)
+        assert (same.logprobs.token_logprobs or [])[:before] == [None] * before
+    conditioned = client.completions.create(
+        model="gpt", prompt=ids, max_tokens=0, echo=True, logprobs=0, extra_body={"genre": "folk"}
+    )
+    expected = -writer.losses([alone.text], [{"genre": "folk"}], device="cpu")[0][:-1]
+    assert conditioned.choices[0].logprobs is not None
+    assert conditioned.choices[0].logprobs.token_logprobs == pytest.approx(expected.tolist(), rel=1e-4)
+    nothing = client.completions.create(model="gpt", prompt="the river", max_tokens=0)
+    assert nothing.choices[0].text == ""
+    assert nothing.usage is not None
+    assert nothing.usage.completion_tokens == 0
+    assert nothing.usage.prompt_tokens > 1
+
+
+def test_a_prompt_longer_than_the_context_is_scored_in_windows(client: openai.OpenAI, models: ModelRegistry) -> None:
+    writer: Writer = models.items["gpt"].model
+    text = "\n".join(LINES * 3)
+    assert len(writer.encode(text)) > writer.context
+    found = client.completions.create(model="gpt", prompt=text, max_tokens=0, echo=True, logprobs=0).choices[0].logprobs
+    assert found is not None
+    assert sum(found.token_logprobs or []) == pytest.approx(
+        -writer.losses([text], device="cpu")[0][:-1].sum(), rel=1e-4
+    )
+
+
+def test_tokens_as_a_prompt_write_what_their_text_writes(client: openai.OpenAI, models: ModelRegistry) -> None:
+    writer: Writer = models.items["ngram"].model
+    given: dict[str, Any] = {"model": "ngram", "seed": 3, "extra_body": {"max_completion_tokens": 12}}
+    text = client.completions.create(prompt="the river", **given).choices[0].text
+    ids = writer.encode("the river")
+    for prompt in (ids, [ids], [writer.bos, *ids]):
+        assert client.completions.create(prompt=prompt, **given).choices[0].text == text
+    for prompt in ([10**6], [-1], [[10**6]]):
+        with pytest.raises(openai.BadRequestError, match="token"):
+            client.completions.create(prompt=prompt, **given)
+
+
+# Conversations.
+
+
+def test_a_conversation_is_the_song_so_far(client: openai.OpenAI) -> None:
+    given: dict[str, Any] = {"model": "ngram", "seed": 2, "max_tokens": 15}
+    answer = client.chat.completions.create(messages=[{"role": "user", "content": "the river runs"}], **given)
+    assert answer.object == "chat.completion"
+    text = client.completions.create(prompt="the river runs\n", **given).choices[0].text
+    assert answer.choices[0].message.content == text
+    assert answer.usage is not None
+    assert answer.usage.total_tokens > answer.usage.completion_tokens > 0
+    more = client.chat.completions.create(
+        messages=[
+            {"role": "system", "content": "You are a songwriter."}, {"role": "user", "content": "the river runs"},
+            {"role": "assistant", "content": text}, {"role": "user", "content": [{"type": "text", "text": "I hold"}]},
+        ],
+        **given,
+    )  # fmt: skip
+    expected = client.completions.create(prompt="the river runs\n" + text.strip("\n") + "\nI hold\n", **given)
+    assert more.choices[0].message.content == expected.choices[0].text
+
+
+@pytest.mark.parametrize("more", [{}, {"n": 2}, {"logprobs": True, "top_logprobs": 2}])
+def test_a_streamed_answer_is_the_answer(client: openai.OpenAI, more: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "model": "gpt", "seed": 2, "max_completion_tokens": 25, "messages": [{"role": "user", "content": "the river"}], **more,
+    }  # fmt: skip
+    whole = client.chat.completions.create(**given)
+    texts: dict[int, str] = {}
+    tokens: dict[int, list[str]] = {}
+    usage, roles = None, []
+    for chunk in client.chat.completions.create(**given, stream=True, stream_options={"include_usage": True}):
+        assert chunk.object == "chat.completion.chunk"
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            texts[choice.index] = texts.get(choice.index, "") + (choice.delta.content or "")
+            roles += [choice.delta.role] if choice.delta.role else []
+            tokens.setdefault(choice.index, []).extend(
+                each.token for each in (choice.logprobs.content or [] if choice.logprobs else [])
+            )
+    assert texts == {choice.index: choice.message.content for choice in whole.choices}
+    assert roles == ["assistant"] * len(texts)
+    assert usage == whole.usage
+    if "logprobs" in more:
+        assert whole.choices[0].logprobs is not None
+        content = whole.choices[0].logprobs.content or []
+        assert [each.token for each in content] == tokens[0]
+        assert "".join(tokens[0]) == texts[0]
+        assert all(bytes(each.bytes or []).decode() == each.token for each in content)
+        assert {len(each.top_logprobs) for each in content} <= {1, 2}
+
+
+@pytest.mark.parametrize(
+    "plan", ["form: verse\nRhyme: AABB\nsyllables: 8", '{"form": "verse", "rhyme": "AABB", "syllables": 8}']
+)
+def test_a_system_message_may_hold_the_plan(client: openai.OpenAI, plan: str) -> None:
+    messages: Any = [{"role": "system", "content": plan}, {"role": "user", "content": "I hold the lantern"}]
+    answer = client.chat.completions.create(model="ngram", messages=messages, seed=1)
+    assert len(answer.choices[0].lines) == 4  # type: ignore[attr-defined]
+    with pytest.raises(openai.BadRequestError, match="syllables"):
+        client.chat.completions.create(
+            model="ngram", messages=[{"role": "system", "content": "form: verse\nsyllables: many"}], seed=1
+        )
+
+
+def test_a_model_with_a_chat_template_reads_the_messages_by_it(models: ModelRegistry) -> None:
+    served = models.items["gpt"]
+    writer = copy.copy(served.model)
+    writer.tokenizer = copy.deepcopy(writer.tokenizer)
+    writer.tokenizer.chat_template = "{% for m in messages %}{{ m.role }} {{ m.content }}\n{% endfor %}the river"
+    chatting = dataclasses.replace(served, model=writer)
+    with serving(ModelRegistry({"gpt": chatting})) as running:
+        body: dict[str, Any] = {"model": "gpt", "seed": 3, "max_tokens": 9}
+        messages = [{"role": "system", "content": "You sing"}, {"role": "user", "content": "I hold"}]
+        found = running.http.post("/v1/chat/completions", json={**body, "messages": messages}).json()
+        ids = writer.encode("system You sing\nuser I hold\nthe river")
+        assert found["usage"]["prompt_tokens"] == len(ids)
+        assert found["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"messages": []}, {"messages": [{"role": "tool", "content": "x"}]}, {"messages": [{"role": "user", "content": 5}]},
+        {"tools": [{"type": "function"}]}, {"response_format": {"type": "json_object"}}, {"top_logprobs": 2},
+        {"max_tokens": 5, "max_completion_tokens": 5}, {"logit_bias": {"5": 1}}, {"colour": 1}, {"stream_options": {}},
+        {"messages": [{"role": "user", "content": "x" * 20_001}]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+    ],
+)  # fmt: skip
+def test_conversations_that_are_not_possible_are_refused(server: Running, more: dict[str, Any]) -> None:
+    body = {"model": "ngram", "messages": [{"role": "user", "content": "I"}], **more}
+    answer = server.http.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["message"]
+    assert server.engine.inside == 0
+
+
 @pytest.mark.parametrize("more", [{}, {"n": 3}, {"stop": ["the"]}, {"echo": True}])
 def test_a_stream_is_the_completion_in_pieces(client: openai.OpenAI, more: dict[str, Any]) -> None:
     asked = {"model": "ngram", "prompt": ["the river", "I"], "max_tokens": 40, "seed": 3, **more}
@@ -123,10 +359,10 @@ def test_errors_have_the_classes_of_the_client(client: openai.OpenAI) -> None:
     assert "labels lyrics" in error.value.message
     more: dict[str, Any]
     for more in (
-        {"n": 0}, {"n": 1000}, {"temperature": -1}, {"max_tokens": 10**9}, {"prompt": [1, 2]}, {"prompt": []},
+        {"n": 0}, {"n": 1000}, {"temperature": -1}, {"max_tokens": 10**9}, {"prompt": [10**9]}, {"prompt": []},
         {"prompt": "\x00"}, {"logit_bias": {"5": 1}}, {"best_of": 3}, {"frequency_penalty": 1.0},
         {"stop": ["x"] * 17}, {"extra_body": {"rhyme": "AB"}}, {"extra_body": {"wild": 1}}, {"seed": 2**70},
-        {"extra_body": {"genre": "polka"}}, {"extra_body": {"original": 2}}, {"logprobs": 2, "stream": True},
+        {"extra_body": {"genre": "polka"}}, {"extra_body": {"original": 2}}, {"logprobs": 2, "stream": True, "echo": True},
     ):  # fmt: skip
         with pytest.raises(openai.BadRequestError) as error:
             client.completions.create(**{"model": "ngram", "prompt": "x", **more})  # type: ignore[call-overload]
@@ -343,7 +579,8 @@ def test_health_and_figures_are_told(server: Running) -> None:
 def test_the_description_asks_nothing_of_the_network_and_names_every_path(server: Running) -> None:
     described = server.http.get("/openapi.json").json()
     assert set(described["paths"]) == {
-        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/classify", "/v1/label", "/v1/score", "/v1/analyse",
+        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/chat/completions", "/v1/classify", "/v1/label",
+        "/v1/score", "/v1/analyse",
         "/v1/words", "/v1/rhymes", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons", "/healthz",
         "/metrics",
     }  # fmt: skip

@@ -25,9 +25,11 @@ BOUNDED = settings(
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 MODELS = {
-    "/v1/completions": "ngram", "/v1/classify": "genres", "/v1/score": "ngram", "/v1/analyse": "ngram", "/v1/words": "ngram",
-    "/v1/rhymes": "ngram",
-}  # fmt: skip
+    **dict.fromkeys(
+        ("/v1/completions", "/v1/chat/completions", "/v1/score", "/v1/analyse", "/v1/words", "/v1/rhymes"), "ngram"
+    ),
+    "/v1/classify": "genres",
+}
 READ = (
     "/v1/models", "/v1/models/{name}", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons",
     "/healthz", "/metrics",
@@ -77,5 +79,11 @@ def _reasonable(body: dict[str, Any], model: str) -> None:
         body |= {"language": None, "rhyme": None, "text": "the river", "sections": None}
     if "word" in body and len(str(body)) % 3:
         body |= {"language": None, "word": "light"} if "grade" in body or "language" in body else {"word": "light"}
-    if model == "ngram" and isinstance(body.get("max_tokens"), int | type(None)) and "prompt" in body:
+    if "messages" in body and len(str(body)) % 2:
+        body["messages"] = [{"role": "user", "content": "the river"}]
+    if (
+        model == "ngram"
+        and isinstance(body.get("max_tokens"), int | type(None))
+        and ("prompt" in body or "messages" in body)
+    ):
         body["max_tokens"] = 5

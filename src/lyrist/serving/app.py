@@ -21,7 +21,7 @@ from lyrist._version import __version__
 from lyrist.errors import LyristError
 from lyrist.serving import schemas
 from lyrist.serving.access import AccessControl, ServerSettings
-from lyrist.serving.completions import complete
+from lyrist.serving.completions import chat, complete
 from lyrist.serving.inferenceengine import CONTENT_TYPE, InferenceEngine
 from lyrist.serving.labelling import add_labelling
 from lyrist.serving.lookups import add_lookups
@@ -116,6 +116,16 @@ def _add_api(app: FastAPI, engine: InferenceEngine) -> None:
         """Write songs, with or without constraints; with `stream` as server-sent events."""
         known(engine.models.items, body.model)
         return await complete(engine, request, body)
+
+    @app.post(
+        "/v1/chat/completions", operation_id="createChatCompletion", tags=["writing"],
+        response_model=schemas.ChatCompletion,
+        responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}},
+    )  # fmt: skip
+    async def chat_completions(body: schemas.ChatRequest, request: Request) -> Any:
+        """Continue a conversation, or the song in it; with `stream` as server-sent events."""
+        known(engine.models.items, body.model)
+        return await chat(engine, request, body)
 
 
 def _add_operations(app: FastAPI, engine: InferenceEngine) -> None:

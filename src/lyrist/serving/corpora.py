@@ -132,6 +132,8 @@ def corpora(runs: Mapping[str, Run]) -> dict[str, ServedCorpus]:
     shared: dict[tuple[str, str], ServedCorpus] = {}
     found = {}
     for name, run in runs.items():
+        if not run.info.get("corpus") or not run.info.get("fingerprint"):
+            continue
         corpus = shared.setdefault((str(run.info["corpus"]), str(run.info["fingerprint"])), ServedCorpus(run))
         corpus.runs.append(name)
         found[name] = corpus

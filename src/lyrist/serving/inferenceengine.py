@@ -29,7 +29,14 @@ from lyrist.serving.requests import (
     check_count,
     check_text,
 )
-from lyrist.serving.songworker import GenerationRequest, GenerationWorker, ServedSong, own_tokenizer, write_constrained
+from lyrist.serving.songworker import (
+    GenerationRequest,
+    GenerationWorker,
+    ScoredPrompt,
+    ServedSong,
+    own_tokenizer,
+    write_constrained,
+)
 from lyrist.serving.workers import BatchJob, BatchWorker, TextScore
 
 Answer = TypeVar("Answer")
@@ -118,6 +125,15 @@ class InferenceEngine:
             self._generators[name].put(pending, request)
         return pending
 
+    def submit_prompt_score(self, name: str, request: GenerationRequest) -> PendingRequest[ScoredPrompt]:
+        """Submit a prompt whose tokens are scored; its answer has the prompt as the model reads it."""
+        served = self.models.get(name, "write")
+        self._check_write(request)
+        served.model.checked(request.conditions)
+        pending: PendingRequest[ScoredPrompt] = self._admit(name, "score", None)
+        self._workers[name, "prompt"].put(BatchJob(pending, request))
+        return pending
+
     def _check_write(self, request: GenerationRequest) -> None:
         config, limits = request.config, self.limits
         check_count("n", config.n, limits.songs)
@@ -125,6 +141,8 @@ class InferenceEngine:
         check_count("candidates", config.candidates, CANDIDATES)
         for name, text in [("prompt", request.prompt), ("hook", config.hook), ("form", config.form)]:
             check_text(name, text or "", limits.characters)
+        check_count("tokens of the prompt", len(request.ids or (0,)), limits.characters)
+        check_text("messages", "\n".join(each["content"] for each in request.messages), limits.characters)
         for text in [*request.stops, *request.conditions.values()]:
             check_text("stop or condition", text, 1_000)
         plan = config.plan()
@@ -336,6 +354,7 @@ class InferenceEngine:
         else:
             self._generators[name] = GenerationWorker(f"write {name}", model, limit, threads, on_batch("write"))
             index = lambda: self.index(name)  # noqa: E731
+            add("prompt", workers.prompt_work(own_tokenizer(model), on_batch("prompt")))
             add("score", workers.score_work(own_tokenizer(model), cleaning, index, on_batch("score")))
             add("compose", self._compose_work(name, own_tokenizer(model)), 1)
 

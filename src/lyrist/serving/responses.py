@@ -44,6 +44,8 @@ TYPES = {
 }
 """Type and code of an error by its status."""
 
+_UNION = re.compile(r"body|query|path|str|int|list\[.*\]")
+"""Parts of the place of a validation error that name no field."""
 _OPTION = re.compile(r"(?<!\w)--?([a-z][a-z-]*)")
 
 
@@ -97,7 +99,7 @@ def as_api_error(error: BaseException) -> ApiError:
 def _validation_error(error: RequestValidationError) -> ApiError:
     """Return the first validation error of a body."""
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "str", "list[str]")]
+    place = [str(part) for part in first["loc"] if not _UNION.fullmatch(str(part))]
     param = ".".join(place).encode("utf-8", "replace").decode() or None
     reason = str(first["msg"]).removeprefix("Value error, ")
     message = f"{param}: {reason}" if param else reason

@@ -38,35 +38,51 @@ def _generation_options() -> Any:
     return create_model("GenerationOptions", __base__=Strict, **found)
 
 
-class CompletionRequest(_generation_options()):  # type: ignore[misc]
-    """Songs to write: OpenAI's completions with the options of writing.
-
-    `user`, `metadata`, `store`, `service_tier` and `include_obfuscation` have no effect. `best_of` (other than `n`), `suffix`,
-    `logit_bias` and the two additive penalties are not supported, and refused where they would change the result.
-    """
+class Sampled(_generation_options()):  # type: ignore[misc]
+    """What requests for songs have in common."""
 
     model: str = Field(description="A model of `/v1/models` that writes.")
-    prompt: str | list[str] | None = Field(None, description="The first words of a song; a list for several songs.")
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     seed: int | None = Field(
         None, ge=-SEED, lt=SEED, description="The same seed writes the same songs. Default: random."
     )
     stop: str | list[str] | None = Field(None, description="Up to 16 strings; a song ends before the first of them.")
-    logprobs: int | None = Field(None, ge=0, le=5)
-    echo: bool | None = False
+    max_completion_tokens: int | None = Field(None, ge=1, le=INT_MAX, description="Another name of max_tokens.")
     genre: str | None = None
     artist: str | None = None
     conditions: dict[str, str] | None = Field(None, description="Other conditions: column to value.")
-    best_of: int | None = Field(None, ge=1, le=INT_MAX)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, float] | None = None
-    suffix: str | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None
     service_tier: str | None = None
+
+
+class CompletionRequest(Sampled):
+    """Songs to write: OpenAI's completions with the options of writing.
+
+    `user`, `metadata`, `store`, `service_tier` and `include_obfuscation` have no effect. `best_of` (other than `n`), `suffix`,
+    `logit_bias` and the two additive penalties are not supported, and refused where they would change the result.
+    """
+
+    prompt: str | list[str] | list[int] | list[list[int]] | None = Field(
+        None,
+        description="The first words of a song, as text or tokens; a list for several songs. Tokens that begin with the start "
+        "token are complete; others get it, and the conditions, before them.",
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=0,
+        le=INT_MAX,
+        description="Maximum tokens of a song; 0: only the prompt is read, for echo and logprobs.",
+    )
+    logprobs: int | None = Field(None, ge=0, le=5)
+    echo: bool | None = False
+    best_of: int | None = Field(None, ge=1, le=INT_MAX)
+    suffix: str | None = None
 
 
 class Usage(BaseModel):
@@ -81,8 +97,8 @@ class Logprobs(BaseModel):
     """Log-probabilities of each token, before any sampling option is applied."""
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]] | None
+    token_logprobs: list[float | None] = Field(description="None for tokens before the song, such as the start token.")
+    top_logprobs: list[dict[str, float] | None] | None
     text_offset: list[int]
 
 
@@ -106,6 +122,104 @@ class Completion(BaseModel):
     created: int
     model: str
     choices: list[Choice]
+    usage: Usage | None = None
+
+
+class ChatPart(Strict):
+    """A part of a message."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(Strict):
+    """A message of a conversation."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[ChatPart] | None = None
+    name: str | None = None
+    refusal: str | None = None
+
+    def text(self) -> str:
+        """Return its text."""
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content)
+        return self.content or ""
+
+
+class ChatRequest(Sampled):
+    """A conversation: OpenAI's chat completions with the options of writing.
+
+    A model with a chat template reads the messages by it. For other models, the texts of user and assistant, each with a line
+    end, are the song so far. A system message of `key: value` lines (or a JSON object) with options of writing is a plan.
+    """
+
+    messages: list[ChatMessage]
+    logprobs: bool | None = False
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+
+
+class Plan(_generation_options()):  # type: ignore[misc]
+    """The options that a system message may hold."""
+
+    genre: str | None = None
+    artist: str | None = None
+
+
+class ChatAnswer(BaseModel):
+    """The message of the model."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class ChatAlternative(BaseModel):
+    """A likely token."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class ChatToken(ChatAlternative):
+    """A generated token."""
+
+    top_logprobs: list[ChatAlternative]
+
+
+class ChatLogprobs(BaseModel):
+    """Log-probabilities of each token, before any sampling option is applied."""
+
+    content: list[ChatToken]
+    refusal: None = None
+
+
+class ChatChoice(BaseModel):
+    """An answer of the model."""
+
+    index: int
+    message: ChatAnswer
+    finish_reason: Literal["stop", "length"]
+    logprobs: ChatLogprobs | None = None
+    lines: list[dict[str, Any]] | None = Field(
+        default=None, description="Constraints met line by line, for a song with constraints."
+    )
+
+
+class ChatCompletion(BaseModel):
+    """Answers of the model."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[ChatChoice]
     usage: Usage | None = None
 
 

@@ -30,6 +30,7 @@ from lyrist.evaluation.originality import Copied, Index
 from lyrist.images.decoding import UndecodableError, careful, decode
 from lyrist.models.inputs import songs
 from lyrist.serving.requests import PendingRequest
+from lyrist.serving.songworker import GenerationRequest, score_prompts
 from lyrist.training.runs import Run
 
 Payload = TypeVar("Payload")
@@ -302,6 +303,20 @@ def _check_header(data: bytes) -> None:
         raise
     except Exception:  # a damaged header can fail in any way
         raise UndecodableError(f"it is none of {', '.join(FORMATS)}, or damaged") from None
+
+
+# Prompts are scored.
+
+
+def prompt_work(writer: Any, on_batch: Callable[[int], object]) -> Any:
+    """Return the work that scores the tokens of prompts."""
+
+    def work(jobs: list[BatchJob[GenerationRequest]]) -> None:
+        on_batch(len(jobs))
+        for job, scored in zip(jobs, score_prompts(writer, [job.payload for job in jobs]), strict=True):
+            job.pending.answer(scored)
+
+    return work
 
 
 # Lyrics are scored.

@@ -7,6 +7,7 @@ window that contains it, so no token is skipped and each has at least half a win
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,68 @@ from lyrist.training.song_tokens import REREAD, windows
 
 PLACES = 2**15
 """Largest number of tokens per batch, padding included."""
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """Log-probabilities of the n tokens of a sequence."""
+
+    logprobs: NDArray[np.float64]
+    """(n,); NaN for a token without one before it."""
+    top: NDArray[np.int64]
+    """(n, k): the most likely tokens at each position, the most likely first."""
+    top_logprobs: NDArray[np.float64]
+    """(n, k)"""
+
+
+def token_scores(
+    writer: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], top: int = 0, batch_size: int = 16
+) -> list[TokenScores]:
+    """Return the log-probabilities of tokens, with the windows of `losses` for long sequences.
+
+    Parameters
+    ----------
+    writer
+        A causal language model.
+    sequences
+        For each sequence the tokens that the model reads first (conditions), and the tokens that are scored.
+    top
+        Number of most likely tokens.
+    batch_size
+        Largest number of windows per batch.
+    """
+    model, parts = writer.model.eval(), []
+    vocabulary = int(model.config.vocab_size)
+    found = [
+        TokenScores(np.full(len(ids), np.nan), np.zeros((len(ids), top), np.int64), np.zeros((len(ids), top)))
+        for _, ids in sequences
+    ]
+    for number, (prefix, ids) in enumerate(sequences):
+        before = [*prefix] or [*ids[:1]]
+        skipped = len(before) - len(prefix)  # a first token that nothing precedes
+        end_token = int(writer.tokenizer.eos_token_id)
+        whole = (
+            [*ids] if ids and ids[-1] == end_token else [*ids, end_token]
+        )  # so that the windows are those of `losses`
+        size = (writer.context or len(before) + len(whole)) - len(before)
+        for start, first, end in windows(len(whole) - skipped, size, REREAD):
+            window = [*before, *whole[skipped + start : skipped + end]]
+            parts.append((window, number, start + skipped, first + skipped, end + skipped))
+    parts.sort(key=lambda part: (-len(part[0]), part[1], part[3]))
+    with torch.inference_mode(), threads(model):
+        for batch in _batches(parts, min(batch_size, max(1, SLICE // vocabulary))):
+            rows, mask = _padded([part[0] for part in batch], writer.tokenizer.pad_token_id or 0, torch.device("cpu"))
+            logits = model(input_ids=rows, attention_mask=mask).logits
+            for row, (window, number, start, first, end) in enumerate(batch):
+                behind = len(window) - (end - start)
+                end = min(end, len(sequences[number][1]))
+                places = slice(behind + first - start - 1, behind + end - start - 1)
+                shares = logits[row, places].float().log_softmax(dim=-1)
+                own, scores = rows[row, places.start + 1 : places.stop + 1, None], found[number]
+                scores.logprobs[first:end] = shares.gather(1, own)[:, 0].double().numpy()
+                values, likely = shares.topk(min(top, shares.shape[1])) if top else (shares[:, :0], own[:, :0])
+                scores.top[first:end], scores.top_logprobs[first:end] = likely.numpy(), values.double().numpy()
+    return found
 
 
 def losses(
@@ -77,15 +140,20 @@ def _batches(parts: Sequence[Part], size: int) -> list[Sequence[Part]]:
 
 def _nats(model: Any, rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> NDArray[np.float64]:
     """Return the nats of all tokens but the first, (rows, longest - 1)."""
+    ids, mask = _padded(rows, padding, device)
+    scored = model.token_losses(ids, mask) if hasattr(model, "token_losses") else from_logits(model, ids, mask)
+    found: NDArray[np.float64] = scored.double().cpu().numpy()
+    return found
+
+
+def _padded(rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return rows of tokens padded on the right, and their mask, (rows, longest)."""
     ids = torch.full((len(rows), max(map(len, rows))), padding, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
         mask[place, : len(row)] = 1
-    ids, mask = ids.to(device), mask.to(device)
-    scored = model.token_losses(ids, mask) if hasattr(model, "token_losses") else from_logits(model, ids, mask)
-    found: NDArray[np.float64] = scored.double().cpu().numpy()
-    return found
+    return ids.to(device), mask.to(device)
 
 
 def from_logits(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
