@@ -13,7 +13,6 @@ HEAVY = (
     "accelerate",
     "daft",
     "fastapi",
-    "gradio",
     "matplotlib",
     "PIL",
     "pyarrow",

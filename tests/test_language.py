@@ -96,18 +96,8 @@ LEFT: dict[str, int] = {
     "src/lyrist/corpus/cleaning/rules.py": 2,
     "src/lyrist/corpus/profile.py": 1,
     "src/lyrist/evaluation/evaluate_writer.py": 1,
-    "src/lyrist/serving/studio/classify.py": 3,
-    "src/lyrist/serving/studio/compare.py": 3,
-    "src/lyrist/serving/studio/controls.py": 2,
-    "src/lyrist/serving/studio/corpus.py": 5,
-    "src/lyrist/serving/studio/drafting.py": 3,
-    "src/lyrist/serving/studio/fence.py": 1,
-    "src/lyrist/serving/studio/sheet.py": 6,
-    "src/lyrist/serving/studio/shown.py": 2,
-    "src/lyrist/serving/studio/write.py": 8,
     "src/lyrist/text/pronunciation.py": 1,
     "docs/scoring.md": 1,
-    "docs/serve.md": 7,
     "docs/study.md": 1,
 }
 

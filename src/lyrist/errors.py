@@ -38,9 +38,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
 
 PARTS = {
     "accelerate": ("accelerate", "neural"),
+    "docx": ("python-docx", "serve"),
     "fastapi": ("FastAPI", "serve"),
     "gguf": ("gguf", "smol"),
-    "gradio": ("Gradio", "serve"),
     "huggingface_hub": ("huggingface_hub", "hf"),
     "peft": ("PEFT", "lora"),
     "prometheus_client": ("prometheus_client", "serve"),

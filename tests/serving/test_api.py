@@ -580,7 +580,7 @@ def test_the_description_asks_nothing_of_the_network_and_names_every_path(server
     described = server.http.get("/openapi.json").json()
     assert set(described["paths"]) == {
         "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/chat/completions", "/v1/classify", "/v1/label",
-        "/v1/score", "/v1/analyse",
+        "/v1/score", "/v1/analyse", "/v1/export",
         "/v1/words", "/v1/rhymes", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons", "/healthz",
         "/metrics",
     }  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -22,6 +20,7 @@ from lyrist.errors import LyristError
 from lyrist.serving import schemas
 from lyrist.serving.access import AccessControl, ServerSettings
 from lyrist.serving.completions import chat, complete
+from lyrist.serving.export import add_export
 from lyrist.serving.inferenceengine import CONTENT_TYPE, InferenceEngine
 from lyrist.serving.labelling import add_labelling
 from lyrist.serving.lookups import add_lookups
@@ -31,8 +30,8 @@ from lyrist.serving.responses import ApiError, as_api_error, known, loads, phras
 from lyrist.serving.schemas import (
     Model,
 )
+from lyrist.serving.studio import mount
 
-STUDIO = "lyrist.serving.studio"
 LARGE = 2**16
 """Bytes of a body that is parsed in a thread, so that it does not block the event loop."""
 
@@ -70,6 +69,7 @@ def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> Fa
     _add_api(app, engine)
     add_labelling(app, engine)
     add_lookups(app, engine)
+    add_export(app)
     if settings.projects is not None:
         add_projects(app, Projects.open(settings.projects))
     _add_operations(app, engine)
@@ -77,8 +77,8 @@ def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> Fa
         app.add_exception_handler(kind, _answered)
     _fence(app)
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
-    if settings.studio and find_spec(STUDIO) is not None:
-        app = getattr(import_module(STUDIO), "mount", lambda app, *_: app)(app, engine, settings) or app
+    if settings.studio:
+        mount(app, engine)
     limits = engine.limits
     app.add_middleware(
         AccessControl, settings=settings, most=limits.body, seconds=limits.seconds, responded=engine.metrics.responded

@@ -84,8 +84,8 @@ def visits(chromium: Any, running: Running) -> Iterator[Callable[..., Visit]]:
     """Return a function that opens the studio as one more person."""
     opened: list[Visit] = []
 
-    def visit(**how: Any) -> Visit:
-        opened.append(Visit(chromium, running.url, **how))
+    def visit(path: str = "", **how: Any) -> Visit:
+        opened.append(Visit(chromium, running.url, path, **how))
         return opened[-1]
 
     yield visit

@@ -1,0 +1,175 @@
+// The page Classify: paste lyrics or drop files; labels with probabilities, the words that decided, and a labelled table.
+
+import { bdi, download, empty, h, note, visible } from './dom.js';
+import { file, models, post } from './api.js';
+import { t } from './texts.js';
+
+const SHOWN = 8; // labels with a bar
+const SIDE = 1024; // pixels of a picture that is made smaller
+const TABLE = /\.(csv|tsv|jsonl|json|parquet)(\.gz)?$/i;
+const PICTURE = /^image\//;
+
+export async function page(main) {
+  const all = (await models()).filter(model => ['classify', 'picture'].includes(model.task));
+  if (!all.length) {
+    main.replaceChildren(h('div', { class: 'page' }, h('h1', {}, t('nav.classify')), empty(t('classify.none'), t('classify.noneHow'))));
+    return;
+  }
+  new Classify(main, all);
+}
+
+class Classify {
+  constructor(main, all) {
+    this.all = all;
+    this.model = h('select', { onchange: () => this.switch() }, all.map(model => h('option', { value: model.id }, visible(model.id))));
+    this.text = h('textarea', { rows: 14, placeholder: t('classify.hint'), dir: 'auto', onkeydown: event => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.run(); } });
+    this.artist = h('input', { maxlength: 200, placeholder: t('classify.artistHint') });
+    this.picker = h('input', { type: 'file', multiple: true, class: 'unseen', onchange: () => { this.take([...this.picker.files]); this.picker.value = ''; } });
+    this.image = h('img', { alt: t('classify.picture'), hidden: true });
+    this.dropText = h('span', {});
+    this.drop = h('label', { class: 'drop' }, this.picker, this.image, this.dropText);
+    this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.run() }, t('classify.go'));
+    this.answer = h('section', { class: 'answer', 'aria-label': t('classify.answer'), 'aria-live': 'polite' });
+    this.words = h('div', { class: 'stack' }, h('label', { class: 'field' }, t('classify.lyrics'), this.text), this.artistBox = h('label', { class: 'field' }, t('classify.artist'), this.artist), this.go);
+    main.replaceChildren(h('div', { class: 'page two' }, h('div', { class: 'stack' }, h('h1', {}, t('nav.classify')), h('label', { class: 'field' }, t('classify.model'), this.model), this.words, this.drop), this.answer));
+    for (const name of ['dragover', 'dragleave', 'drop']) {
+      main.firstChild.addEventListener(name, event => {
+        event.preventDefault();
+        this.drop.classList.toggle('over', name === 'dragover');
+        if (name === 'drop') this.take([...event.dataTransfer.files]);
+      });
+    }
+    this.switch();
+  }
+
+  get chosen() { return this.all.find(model => model.id === this.model.value); }
+
+  switch() {
+    const picture = this.chosen.task === 'picture';
+    this.words.hidden = picture;
+    this.artistBox.hidden = !this.chosen.artist;
+    this.image.hidden = true;
+    this.picker.accept = picture ? 'image/*' : '.txt,.csv,.tsv,.jsonl,.json,.parquet,text/plain';
+    this.dropText.textContent = t(picture ? 'classify.dropPicture' : 'classify.dropFile');
+    this.answer.replaceChildren(empty(t('classify.nothing'), t(picture ? 'classify.nothingPicture' : 'classify.nothingYet')));
+  }
+
+  async run() {
+    const text = this.text.value;
+    if (!text.trim()) { this.say(note(t('classify.noWords'), 'error')); return; }
+    await this.asking(async () => {
+      const artist = this.chosen.artist && this.artist.value.trim() ? this.artist.value.trim() : undefined;
+      const { data: [found] } = await post('/v1/classify', { model: this.model.value, texts: [text], artist, explain: true });
+      this.show(found, text, found.set);
+    });
+  }
+
+  async asking(act) {
+    this.say(note(t('classify.busy'), 'busy'));
+    this.go.disabled = true;
+    try { await act(); } catch (error) { this.say(note(error.message, 'error')); }
+    this.go.disabled = false;
+  }
+
+  say(...content) { this.answer.replaceChildren(...content.flat(Infinity).filter(Boolean)); }
+
+  /** Show labels with bars, the prediction set, and the text with the words that decided. */
+  show(found, text, set) {
+    const words = found.words ?? [];
+    this.say(
+      h('h2', { class: 'first' }, bdi(found.label)), bars(found.probabilities),
+      set?.length ? h('p', { class: 'hint' }, t('classify.set', { labels: set.map(visible).join(', ') })) : '',
+      words.length ? [h('h3', {}, t('classify.decided')), h('ul', { class: 'weights' }, words.map(([word, weight]) => h('li', { class: weight > 0 ? 'for' : 'against' }, bdi(word), h('small', {}, (weight > 0 ? '+' : '−') + Math.abs(weight).toFixed(2)))))] : '',
+      text ? h('div', { class: 'marked', dir: 'auto', tabIndex: 0, role: 'region', 'aria-label': t('classify.marked') }, marked(text, words)) : '',
+      found.method ? h('p', { class: 'hint' }, t('classify.method', { method: visible(found.method) })) : '');
+  }
+
+  async take(files) {
+    if (!files.length) return;
+    if (this.chosen.task === 'picture') { await this.takePicture(files[0]); return; }
+    if (files.length === 1 && !TABLE.test(files[0].name)) {
+      this.text.value = await files[0].text();
+      await this.run();
+    } else if (files.length === 1) await this.takeTable(files[0]);
+    else await this.takeTexts(files);
+  }
+
+  /** Label a table on the server and offer it with its labels. */
+  async takeTable(given) {
+    await this.asking(async () => {
+      const form = new FormData();
+      form.append('model', this.model.value);
+      form.append('file', given);
+      const format = /\.parquet$/i.test(given.name) ? 'parquet' : /\.jsonl?(\.gz)?$/i.test(given.name) ? 'jsonl' : 'csv';
+      const found = await file(`/v1/label?format=${format}`, form);
+      this.say(h('h2', { class: 'first' }, t('classify.table')), h('p', {}, t('classify.tableReady', { name: visible(given.name) })),
+        h('div', { class: 'go' }, h('button', { type: 'button', class: 'primary', onclick: () => download(given.name.replace(/(\.\w+)+$/, '') + `-labelled.${format}`, found) }, t('classify.download'))));
+    });
+  }
+
+  /** Label several text files, and offer the table. */
+  async takeTexts(files) {
+    await this.asking(async () => {
+      const rows = [];
+      for (let start = 0; start < files.length; start += 32) {
+        const part = files.slice(start, start + 32), texts = await Promise.all(part.map(each => each.text()));
+        const { data } = await post('/v1/classify', { model: this.model.value, texts, top: 3 });
+        data.forEach(({ label, probabilities }, n) => rows.push([part[n].name, label, probabilities[label]]));
+      }
+      const quoted = text => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
+      const csv = ['file,label,probability', ...rows.map(([name, label, p]) => [quoted(name), quoted(label), p.toFixed(4)].join(','))].join('\r\n');
+      this.say(h('h2', { class: 'first' }, t('classify.files', { n: rows.length })), h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': t('classify.table') }, h('table', {}, h('thead', {}, h('tr', {}, ['file', 'label', 'probability'].map(name => h('th', { scope: 'col' }, t(`classify.column.${name}`))))),
+        h('tbody', {}, rows.map(([name, label, p]) => h('tr', {}, h('td', {}, bdi(name)), h('td', {}, bdi(label)), h('td', { class: 'number' }, percent(p))))))),
+      h('div', { class: 'go' }, h('button', { type: 'button', class: 'primary', onclick: () => download('labels.csv', csv, 'text/csv') }, t('classify.download'))));
+    });
+  }
+
+  async takePicture(given) {
+    this.image.hidden = true;
+    await this.asking(async () => {
+      const small = await shrunk(given, 2 ** 21);
+      this.image.src = URL.createObjectURL(small);
+      this.image.onload = () => { this.image.hidden = false; URL.revokeObjectURL(this.image.src); };
+      this.dropText.textContent = visible(given.name) + (small === given ? '' : ` (${t('classify.smaller')})`);
+      const { data: [found] } = await post('/v1/classify', { model: this.model.value, pictures: [await base64(small)] });
+      this.show(found, '', null);
+    });
+  }
+}
+
+const percent = share => new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 }).format(share);
+
+function bars(probabilities) {
+  const all = Object.entries(probabilities), rest = all.slice(SHOWN);
+  const rows = all.slice(0, SHOWN).map(([label, share]) => h('li', {}, h('span', {}, bdi(label)), h('span', { class: 'number' }, percent(share)), h('meter', { value: share, min: 0, max: 1, 'aria-label': visible(label) })));
+  return h('div', {}, h('ol', { class: 'bars' }, rows), rest.length ? h('p', { class: 'hint' }, t('classify.rest', { n: rest.length, share: percent(rest.reduce((sum, [, share]) => sum + share, 0)) })) : '');
+}
+
+/** Return a text with the weighted words marked. */
+function marked(text, words) {
+  const weights = new Map(words.map(([word, weight]) => [word.trim().toLowerCase(), weight]).filter(([word]) => word));
+  if (!weights.size) return visible(text);
+  const any = [...weights.keys()].sort((a, b) => b.length - a.length).map(word => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
+  const pieces = text.split(new RegExp(`(?<![\\p{L}\\p{N}_])(${any})(?![\\p{L}\\p{N}_])`, 'giu'));
+  return pieces.map((piece, n) => n % 2 ? h('mark', { class: weights.get(piece.toLowerCase()) > 0 ? 'for' : 'against' }, visible(piece)) : visible(piece));
+}
+
+async function shrunk(given, most) {
+  if (given.size <= most) return given;
+  let bitmap;
+  try { bitmap = await createImageBitmap(given); } catch { throw new Error(t('classify.noPicture')); }
+  const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
+  const canvas = h('canvas', {});
+  [canvas.width, canvas.height] = [bitmap.width * scale, bitmap.height * scale];
+  canvas.getContext('2d').drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return new Promise(done => canvas.toBlob(done, 'image/jpeg', 0.95));
+}
+
+function base64(blob) {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(String(reader.result).split(',')[1] ?? '');
+    reader.onerror = () => failed(new Error(t('classify.noPicture')));
+    reader.readAsDataURL(blob);
+  });
+}

@@ -1,0 +1,65 @@
+// The plan beside the sheet: what the song is about, its template, and rhyme, syllables and metre of each section.
+
+import { announce, h, visible } from './dom.js';
+import * as ops from './song.js';
+import { t } from './texts.js';
+
+const LANGUAGES = ['en', 'es', 'pt', 'fr', 'it', 'de'];
+const METRES = ['', 'iambic', 'trochaic', 'anapaestic', 'dactylic'];
+
+class SongPlan extends HTMLElement {
+  connect(session) {
+    this.session = session;
+    this.fields = Object.fromEntries(['topic', 'mood', 'use', 'avoid'].map(name => [name, h('input', {
+      type: 'text', maxlength: 500, autocomplete: 'off', placeholder: t(`plan.${name}Hint`), oninput: event => session.set({ [name]: event.target.value }),
+    })]));
+    const field = name => h('label', { class: 'field' }, t(`plan.${name}`), this.fields[name]);
+    this.language = h('select', { onchange: () => session.set({ language: this.language.value }) },
+      h('option', { value: '' }, t('plan.anyLanguage')), LANGUAGES.map(code => h('option', { value: code }, t(`language.${code}`))));
+    this.template = h('select', { 'aria-label': t('plan.template') }, h('option', { value: '' }, t('plan.template')), Object.keys(ops.TEMPLATES).map(name => h('option', { value: name }, t(`template.${name}`))));
+    this.replaceChildren(
+      h('section', {}, h('h2', {}, t('plan.intent')), field('topic'), field('mood'), field('use'), this.used = h('p', { class: 'met' }), field('avoid'), h('label', { class: 'field' }, t('plan.language'), this.language)),
+      h('section', {}, h('h2', {}, t('plan.form')),
+        h('div', { class: 'go' }, this.template, h('button', { type: 'button', onclick: () => this.apply() }, t('plan.apply'))),
+        this.table = h('div', { class: 'plan-sections' })));
+    session.addEventListener('change', () => this.show());
+    this.show();
+  }
+
+  apply() {
+    if (!this.template.value) return;
+    this.session.edit('template', song => {
+      song.sections = ops.fromTemplate(this.template.value, song.sections);
+      return { id: song.sections[0].lines[0].id, offset: 0 };
+    });
+    announce(t('plan.applied'));
+  }
+
+  show() {
+    const { song } = this.session;
+    for (const [name, input] of Object.entries(this.fields)) if (input.value !== song[name]) input.value = song[name];
+    this.language.value = song.language;
+    const text = ops.toText(song).toLowerCase(), has = word => new RegExp(`(?<![\\p{L}\\p{N}])${word.toLowerCase().replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'u').test(text.slice(song.title.length));
+    this.used.replaceChildren(
+      ...ops.words(song.use).map(word => h('span', { class: `tag ${has(word) ? 'good' : ''}` }, t(has(word) ? 'plan.used' : 'plan.unused', { word: visible(word) }))),
+      ...ops.words(song.avoid).filter(has).map(word => h('span', { class: 'tag bad' }, t('plan.present', { word: visible(word) }))));
+    if (this.table.contains(document.activeElement) && this.table.children.length === song.sections.length) return;
+    this.table.replaceChildren(...song.sections.map(section => this.row(section)));
+  }
+
+  row({ id, name, rhyme, syllables, metre }) {
+    const set = (key, value) => this.session.edit(`set ${key} ${id}`, song => { song.sections.find(section => section.id === id)[key] = value; });
+    const label = visible(name) || t('sheet.unnamed');
+    const numbers = text => {
+      const found = (text.match(/\d+/g) ?? []).map(Number).filter(n => n > 0 && n <= 40);
+      return found.length > 1 ? found : found[0] ?? null;
+    };
+    return h('div', { class: 'plan-row', role: 'group', 'aria-label': label },
+      h('span', { class: 'plan-name' }, h('bdi', {}, label)),
+      h('label', {}, h('span', {}, t('plan.rhyme')), h('input', { value: rhyme, maxlength: 16, placeholder: 'AABB', spellcheck: 'false', oninput: event => set('rhyme', event.target.value.toUpperCase().replace(/[^A-Z]/g, '')) })),
+      h('label', {}, h('span', {}, t('plan.syllables')), h('input', { value: [syllables ?? ''].flat().join(' '), maxlength: 80, placeholder: '8', inputmode: 'numeric', oninput: event => set('syllables', numbers(event.target.value)) })),
+      h('label', {}, h('span', {}, t('plan.metre')), h('select', { value: metre, onchange: event => set('metre', event.target.value) }, METRES.map(each => h('option', { value: each }, t(`metre.${each || 'free'}`))))));
+  }
+}
+
+customElements.define('song-plan', SongPlan);

@@ -1,0 +1,122 @@
+// Songs and their versions in the browser's database; songs also on the server where it keeps projects.
+
+import { get, put, remove } from './api.js';
+import { toText, uid } from './song.js';
+
+const VERSIONS = 200; // kept for each song
+const memory = { songs: new Map(), versions: new Map() };
+let opened;
+
+/** Return the database; null where the browser allows none (songs are then kept in memory only). */
+function database() {
+  opened ??= new Promise(resolve => {
+    let request;
+    try { request = indexedDB.open('lyrist', 1); } catch { resolve(null); return; }
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore('songs', { keyPath: 'id' });
+      request.result.createObjectStore('versions', { keyPath: 'key' }).createIndex('song', 'song');
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => resolve(null);
+  });
+  return opened;
+}
+
+async function run(name, mode, act, otherwise) {
+  const db = await database();
+  if (!db) return otherwise(memory[name]);
+  return new Promise((resolve, reject) => {
+    const transaction = db.transaction(name, mode);
+    const request = act(transaction.objectStore(name));
+    transaction.oncomplete = () => resolve(request?.result);
+    transaction.onerror = transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+/** Whether songs outlive the page. */
+export const persistent = async () => (await database()) !== null;
+
+const local = {
+  all: () => run('songs', 'readonly', s => s.getAll(), m => [...m.values()]),
+  get: id => run('songs', 'readonly', s => s.get(id), m => m.get(id)),
+  put: song => run('songs', 'readwrite', s => s.put(song), m => m.set(song.id, song)),
+  delete: id => run('songs', 'readwrite', s => s.delete(id), m => m.delete(id)),
+};
+
+// Server projects.
+
+let offered;
+
+/** Return whether the server keeps projects (`lyrist serve --projects DIR`). */
+export function onServer() {
+  offered ??= get('/healthz').then(health => health.projects === true, () => false);
+  return offered;
+}
+
+const pending = new Map();
+
+/** Send a song to the server a second after its last change. */
+async function send(song) {
+  if (!(await onServer())) return;
+  clearTimeout(pending.get(song.id));
+  pending.set(song.id, setTimeout(() => put(`/v1/projects/${song.id}`, song).catch(() => {}), 1000));
+}
+
+/** Take songs from the server that are newer than the ones here; what they replace is kept as a version. */
+async function receive() {
+  if (!(await onServer())) return;
+  const found = await get('/v1/projects').catch(() => ({ data: [] }));
+  for (const { id, updated } of found.data ?? []) {
+    const mine = await local.get(id);
+    if (mine && mine.updated >= updated) continue;
+    const song = await get(`/v1/projects/${encodeURIComponent(id)}`).catch(() => null);
+    if (!song?.sections) continue;
+    if (mine) await saveVersion(mine, 'replaced');
+    await local.put({ ...song, id });
+  }
+}
+
+/** Return all songs, the last changed first. */
+export async function songs() {
+  await receive();
+  return (await local.all()).sort((a, b) => b.updated - a.updated);
+}
+
+export const load = id => local.get(id);
+
+export async function save(song) {
+  await local.put(song);
+  channel?.postMessage({ id: song.id, updated: song.updated });
+  send(song);
+}
+
+export async function erase(id) {
+  await local.delete(id);
+  for (const version of await versions(id)) await run('versions', 'readwrite', s => s.delete(version.key), m => m.delete(version.key));
+  if (await onServer()) await remove(`/v1/projects/${encodeURIComponent(id)}`).catch(() => {});
+}
+
+const channel = 'BroadcastChannel' in window ? new BroadcastChannel('lyrist-songs') : null;
+
+/** Call `act` with the id of a song that another tab has changed. */
+export function onChangedElsewhere(act) {
+  channel?.addEventListener('message', event => act(event.data));
+}
+
+// Versions.
+
+/** Return the versions of a song, the newest first. */
+export async function versions(id) {
+  const found = await run('versions', 'readonly', s => s.index('song').getAll(id), m => [...m.values()].filter(v => v.song === id));
+  return found.sort((a, b) => b.time - a.time);
+}
+
+/** Keep a song as it is now; returns whether it differs from the last version. */
+export async function saveVersion(song, why = 'saved') {
+  const known = await versions(song.id);
+  if (known[0] && toText(known[0].state) === toText(song) && known[0].state.title === song.title) return false;
+  const version = { key: uid(), song: song.id, time: Date.now(), why, state: structuredClone(song) };
+  await run('versions', 'readwrite', s => s.put(version), m => m.set(version.key, version));
+  for (const old of known.slice(VERSIONS - 1)) await run('versions', 'readwrite', s => s.delete(old.key), m => m.delete(old.key));
+  return true;
+}

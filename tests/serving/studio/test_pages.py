@@ -1,0 +1,212 @@
+"""The pages beside the sheet in real Chromium, and what holds for all: accessibility, phones, colours, hostile names, a token."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from servekit import LINES, serving
+from studiokit import HOSTILE, KIND, SONG, Visit
+
+from lyrist.serving.access import ServerSettings
+from lyrist.serving.modelregistry import ModelRegistry
+from lyrist.text import printable
+
+READABLE = printable(HOSTILE)
+PAGES = ("Write", "Classify", "Compare", "Corpus", "Models")
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def test_words_are_labelled_and_those_that_decided_are_marked(visit: Visit) -> None:
+    page = visit.open("Classify")
+    page.get_by_role("button", name="Classify").click()
+    page.locator(".say.error").wait_for()
+    page.get_by_label("Model").select_option("<i>singers")
+    page.get_by_label("Lyrics").fill("\n".join([*LINES[4:8], "oh <u onclick=window.hit=1>u</u> a < b"]))
+    page.keyboard.press("Control+Enter")
+    page.locator(".weights li").first.wait_for()
+    labels = page.locator(".bars bdi").all_inner_texts()
+    assert set(labels) > {"Anna Reed", "The Stone Kites"}
+    assert any(READABLE[:20] in label for label in labels)
+    assert page.locator(".marked mark").count() > 3
+    assert "a < b" in page.locator(".marked").inner_text()
+    assert page.locator(".bars .number").first.inner_text().endswith("%")
+
+
+def test_dropped_files_are_labelled_and_the_table_is_downloaded(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open("Classify")
+    page.get_by_label("Model").select_option("<i>singers")
+    files = [tmp_path / "=one.txt", tmp_path / "two.txt"]
+    for path, line in zip(files, LINES, strict=False):
+        path.write_text(line)
+    page.locator(".drop input").set_input_files(files)
+    page.locator("table tbody tr").nth(1).wait_for()
+    with page.expect_download() as got:
+        page.get_by_role("button", name="Download the labelled table").click()
+    rows = Path(got.value.path()).read_bytes().decode().split("\r\n")
+    assert rows[0] == "file,label,probability"
+    assert rows[1].startswith('"\'=one.txt",')
+    page.locator(".drop input").set_input_files(files[1])
+    page.locator(".weights li").first.wait_for()
+    assert page.get_by_label("Lyrics").input_value() == LINES[1]
+
+
+def test_a_picture_is_labelled_when_it_is_dropped(visit: Visit, drawings: Path, tmp_path: Path) -> None:
+    page = visit.open("Classify")
+    page.get_by_label("Model").select_option("colours")
+    page.locator(".drop input").set_input_files(drawings / "red" / "3.png")
+    page.locator(".bars li").first.wait_for()
+    assert set(page.locator(".bars bdi").all_inner_texts()) == {"red", "blue", "green", "white"}
+    assert page.locator(".drop img").is_visible()
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1100, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png", compress_level=1)
+    assert (tmp_path / "large.png").stat().st_size > 3_500_000
+    page.locator(".drop input").set_input_files(tmp_path / "large.png")
+    page.get_by_text("made smaller").wait_for()
+    page.locator(".bars li").first.wait_for()
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n nothing")
+    page.locator(".drop input").set_input_files(tmp_path / "broken.png")
+    page.locator(".say.error").wait_for()
+    assert "cannot be read" in page.locator(".say.error").inner_text()
+    assert len(visit.wrong) == 2
+    assert all("400" in said for said in visit.wrong)
+    visit.wrong.clear()
+
+
+def test_runs_are_sorted_filtered_and_one_is_looked_at_closely(visit: Visit) -> None:
+    page = visit.open("Compare")
+    names = lambda: page.locator("table.runs td:first-child").all_inner_texts()  # noqa: E731
+    page.locator("table.runs").first.wait_for()
+    assert set(names()) >= {"poet", "<i>singers", "genres", "colours"}
+    assert "different targets" in page.locator(".notes").all_inner_texts()[0] + page.locator("main").inner_text()
+    assert page.locator("svg.interval title").count() >= 4
+    table = page.locator("table.runs", has_text="genres")
+    table.locator("th button").first.click()
+    assert table.locator("td:first-child").all_inner_texts() == ["<i>singers", "genres"]
+    table.locator("th button").first.click()
+    assert table.locator("td:first-child").all_inner_texts() == ["genres", "<i>singers"]
+    assert table.locator("th").first.get_attribute("aria-sort") == "descending"
+    page.get_by_label("Filter the runs").fill("SING")
+    assert names() == ["<i>singers"]
+    page.locator("label.narrow select").select_option("genres")
+    frames = page.locator(".closely iframe")
+    assert [frame.get_attribute("sandbox") for frame in frames.all()] == ["", ""]
+    page.frame_locator(".closely iframe >> nth=0").get_by_text("Confusion on test").first.wait_for()
+    frames.nth(1).scroll_into_view_if_needed()
+    page.frame_locator(".closely iframe >> nth=1").get_by_text("What the study found").wait_for()
+    visit.wrong = [said for said in visit.wrong if "Blocked script execution" not in said]  # nothing in a report runs
+
+
+def test_songs_are_searched_and_read(visit: Visit) -> None:
+    page = visit.open("Corpus")
+    page.get_by_text("Songs 1 to 25").wait_for()
+    page.get_by_role("button", name="More songs").click()
+    page.get_by_text("Songs 26 to 50").wait_for()
+    page.get_by_label("Search").fill("  window.HIT=1")
+    page.get_by_text("Songs 1 to 12").wait_for()
+    page.locator(".rows button").first.click()
+    page.locator(".read").wait_for()
+    song = page.locator(".read").inner_text()
+    assert READABLE.strip() in song
+    assert "\u202e" not in song
+    assert page.locator(".lyrics mark").count() == 3
+    page.get_by_label("Search").fill("window.hit=1 nowhere")
+    page.get_by_text("No song has this").wait_for()
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Genre").fill("rock")
+    page.get_by_text("Songs 1 to 25").wait_for()
+    visit.until("() => [...document.querySelectorAll('.rows .more')].every(e => e.innerText.startsWith('rock'))")
+    page.get_by_text("The whole corpus").click()
+    page.frame_locator(".whole iframe").get_by_text("72 songs").first.wait_for()
+
+
+def test_models_are_described(visit: Visit) -> None:
+    page = visit.open("Models")
+    page.locator(".card").nth(4).wait_for()
+    told = page.locator("main").inner_text()
+    assert all(name in told for name in ("poet", "<i>singers", "genres", "colours", KIND, "nb-svm", "writes lyrics"))
+    page.locator(".card", has_text="genres").get_by_role("link", name="Results").click()
+    page.get_by_role("heading", level=1, name="Compare").wait_for()
+    visit.until("() => document.querySelector('main select')?.value === 'genres'")
+    visit.wrong = [said for said in visit.wrong if "Blocked script execution" not in said]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(visits: Callable[..., Visit], scheme: str) -> None:
+    visit, rules = visits(color_scheme=scheme), WCAG if scheme == "light" else ["color-contrast"]
+    visit.paste("\n".join([*SONG, "", *SONG[:2]]))
+    visit.page.locator(".letter.perfect").first.wait_for()
+    for name in PAGES:
+        if name != "Write":
+            visit.open(name)
+            visit.until("() => !document.querySelector('.say.busy')")
+        problems(visit.page, name, rules)
+    visit.page.goto(f"{visit.url}/#/write")
+    visit.page.locator("song-sheet").wait_for()
+    for panel in ("Words", "Plan", "Versions"):
+        visit.page.get_by_role("tab", name=panel).click()
+        problems(visit.page, panel, rules)
+    visit.page.keyboard.press("F1")
+    problems(visit.page, "help", rules)
+    visit.wrong = [said for said in visit.wrong if "Blocked script execution" not in said]
+
+
+def problems(page: Any, where: str, rules: list[str]) -> None:
+    found = Axe().run(page, options={"runOnly": rules, "iframes": False})
+    told = [
+        (each["id"], each["help"], [node["html"][:160] for node in each["nodes"][:3]])
+        for each in found.response["violations"]
+    ]
+    assert not told, f"{where}: {told}"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440, 2560])
+def test_every_page_fits_and_on_a_phone_the_song_comes_first(visits: Callable[..., Visit], width: int) -> None:
+    visit = visits(viewport={"width": width, "height": 844}, has_touch=width < 800, is_mobile=width < 800)
+    page = visit.page
+    page.locator(".text").first.click()
+    visit.type(*SONG[:2])
+    for name in PAGES:
+        if name != "Write":
+            visit.open(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        link = page.get_by_role("link", name=name, exact=True).first.bounding_box()
+        assert link["x"] >= 0
+        assert link["x"] + link["width"] <= width
+    if width < 800:
+        page.get_by_role("link", name="Write", exact=True).first.click()
+        page.locator("song-sheet").wait_for()
+        sheet, tools = page.locator("song-sheet").bounding_box(), page.get_by_role("tab", name="Takes").bounding_box()
+        assert sheet["y"] < tools["y"]
+        assert tools["y"] + tools["height"] <= 844
+        page.get_by_role("tab", name="Plan").click()
+        assert page.get_by_label("Topic").is_visible()
+        page.get_by_role("tab", name="Plan").click()
+        assert not page.get_by_label("Topic").is_visible(), "the same tab closes the panel"
+    visit.wrong = [said for said in visit.wrong if "Blocked script execution" not in said]
+
+
+def test_colours_follow_the_system_or_the_choice(visits: Callable[..., Visit]) -> None:
+    visit = visits(color_scheme="dark")
+    page = visit.page
+    paper = lambda: page.evaluate("getComputedStyle(document.body).backgroundColor")  # noqa: E731
+    assert paper() == "rgb(21, 23, 27)"
+    page.get_by_label("Colours: as the system").click()
+    assert paper() == "rgb(252, 251, 248)"
+    page.reload()
+    page.get_by_label("Colours: light").wait_for()
+    assert paper() == "rgb(252, 251, 248)"
+
+
+def test_with_a_token_the_browser_asks_for_it(chromium: Any, served: ModelRegistry) -> None:
+    only = ModelRegistry({"poet": served.items["poet"]})
+    with serving(only, ServerSettings(token="a-secret-token")) as running:
+        assert running.http.get("/", headers={"Authorization": ""}).status_code == 401
+        visit = Visit(chromium, running.url, http_credentials={"username": "me", "password": "a-secret-token"})
+        visit.type(*SONG[:2])
+        visit.page.locator(".letter.perfect").first.wait_for()
+        visit.wrong = [told for told in visit.wrong if "401" not in told]  # the browser asks first without it
+        visit.leave()
