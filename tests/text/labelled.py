@@ -1,7 +1,4 @@
-"""Labelled words of five languages: words of one line rhyme perfectly with each other and with no other line.
-
-The number after a word is that of its syllables (a final e muet of French is not counted). The words were labelled by hand.
-"""
+"""Labelled words: syllables and rhymes of five languages, and pairs of English words with the grade of their rhyme."""
 
 WORDS = {
     "es": """
@@ -262,3 +259,93 @@ WORDS = {
         garten2 warten2 karten2
     """,
 }
+"""Words of one line rhyme perfectly with each other and with no other line. The number after a word is that of its syllables;
+a final e muet of French is not counted. The words were labelled by hand."""
+
+PAIRS = {
+    "perfect": """
+        night/light tonight/bright sight/alright love/above glove/of day/away way/stay rain/pain name/flame game/same
+        time/rhyme climb/dime mine/shine line/wine heart/start apart/art eyes/skies lies/wise fire/desire higher/wire
+        tears/years fears/cheers door/floor more/before shore/pour home/roam foam/dome alone/stone phone/known
+        bone/blown hand/land stand/sand mind/find behind/kind blind/signed true/blue through/new you/knew shoe/grew
+        cold/hold gold/told sea/me free/tree be/key moon/soon tune/june june/noon road/load toad/code street/feet
+        sweet/heat beat/meet song/long strong/wrong dance/chance glance/france place/face grace/space chase/race
+        side/ride hide/tide inside/wide dream/seem stream/team sleep/deep keep/weep fall/call wall/tall town/down
+        around/sound ground/found goodbye/cry sky/high fly/why said/bed head/red dead/instead breath/death friend/end
+        send/bend blood/mud flood/bud good/wood should/could stood/hood book/look took/shook put/foot full/pull
+        wool/bull wish/fish kiss/miss this/bliss sick/quick brick/trick luck/stuck truck/duck sing/ring king/bring
+        thing/spring drink/think pink/sink long/belong young/tongue sung/hung run/sun one/done fun/gun come/some
+        drum/numb mother/brother another/other sister/mister better/letter weather/feather together/leather never/ever
+        forever/clever river/shiver over/rover lover/cover money/honey funny/sunny story/glory baby/maybe lady/shady
+        crazy/lazy easy/breezy city/pretty pity/witty happy/snappy worry/hurry motion/ocean devotion/emotion
+        nation/station celebration/vacation passion/fashion attention/mention vision/decision walking/talking
+        singing/bringing crying/flying burning/turning morning/warning feeling/ceiling walked/talked loved/shoved
+        hoped/roped wanted/haunted started/parted faded/traded needed/pleaded roses/noses places/faces pages/cages
+        kisses/misses follow/hollow tomorrow/sorrow yellow/fellow pillow/willow heaven/seven given/driven
+        broken/spoken open/hopin people/steeple double/trouble bubble/rubble table/able simple/dimple little/brittle
+        middle/fiddle candle/handle battle/rattle bottle/throttle beautiful/dutiful believe/leave grieve/receive
+        alive/five drive/arrive move/prove groove/improve lose/choose blues/shoes news/cruise cause/laws is/his
+        quiz/fizz has/jazz us/bus yes/dress less/mess guess/success best/chest rest/west first/burst worst/thirst
+        past/fast last/cast lost/cost most/ghost toast/coast just/trust dust/must fist/list kissed/missed west/guest
+        strange/change range/arrange large/charge edge/ledge bridge/fridge judge/grudge age/stage rage/cage
+        strength/length earth/birth worth/mirth mouth/south truth/youth breathe/seethe world/curled girl/pearl
+        curl/whirl work/jerk word/bird heard/third hurt/dirt shirt/flirt her/sir stir/prefer car/star far/bar
+        guitar/scar air/care there/where hair/bear wear/square near/fear here/clear sure/pure cure/endure our/flower
+        power/shower hour/tower sour/hour boy/joy toy/enjoy voice/choice rejoice/choice coin/join point/anoint
+        boil/soil spoil/oil house/mouse louder/prouder cloud/proud crowd/loud how/now allow/cow vow/wow go/know
+        slow/snow below/though show/ago throat/boat note/wrote coat/goat hope/rope slope/cope nose/rose close/those
+        froze/goes soul/control whole/goal hole/roll hate/late wait/fate great/state straight/gate paid/made
+        shade/afraid blade/parade cake/break make/awake shake/mistake pale/sail trail/tale male/fail gave/save
+        brave/wave days/praise ways/phase maze/gaze days/haze life/knife wife/strife ice/twice nice/price advice/dice
+        like/bike strike/hike pipe/stripe hurricane/rain midnight/fight hideaway/play runaway/day paradise/twice
+        goodnight/light lullaby/sky understand/hand yesterday/okay satellite/night serenade/shade holiday/say
+        lawn/gone
+    """,
+    "near": """
+        time/mine time/line name/rain home/stone home/alone moon/room soon/bloom sun/come done/drum fun/sum
+        dream/clean team/queen same/plane flame/train game/pain ten/them pen/stem line/climb wine/rhyme phone/foam
+        tune/gloom night/like light/strike bike/right hope/smoke rope/choke soap/oak boat/hope coat/rope note/smoke
+        cake/late shake/hate make/wait take/tape keep/feet deep/street sleep/heat cup/luck luck/cut truck/up lip/kick
+        trip/sick stop/rock top/clock shop/lock lap/back map/black cat/cap head/leg bed/beg mud/rub breathe/leave
+        wife/ice life/twice laugh/glass leaf/peace grief/piece truth/roof youth/proof breath/mess death/chess ice/eyes
+        nice/lies price/rise peace/please bus/buzz loose/lose face/days grace/praise place/blaze race/haze dress/says
+        house/cows life/drive safe/wave leaf/leave roof/move wrote/road coat/load boat/code heat/need street/freed
+        feet/lead night/ride light/side sight/hide late/paid wait/made gate/shade pet/dead set/red back/bag duck/hug
+        cap/cab rope/globe rich/ridge batch/badge line/lines star/stars day/days go/goes tree/trees sky/skies
+        road/roads heart/hearts fire/fires dream/dreams name/named rain/rained song/songs mile/miles stone/stones
+        mind/minds hand/hands door/doors free/freed play/played show/showed cry/cried loan/don't own/don't can/can't
+        run/hunt wall/walls fine/find sign/signed call/called turn/burned miss/missed pass/past kiss/list guess/guest
+        me/baby be/lady sea/easy tree/memory free/city go/tomorrow know/window below/shadow so/follow her/lover
+        sir/never stir/over dawn/don feel/fill seal/hill heel/still pool/pull fool/full food/good mood/wood poor/more
+        sure/door tour/floor cure/door feet/fit seat/sit sheep/ship beach/rich talk/rock saw/ma brother/cover
+        other/lover never/feather singing/swimming swinging/spinning burning/turnin learning/yearnin walking/talkin
+        kisses/wishes places/phases ladder/batter matter/sadder metal/pedal world/curl given/even people/ripple
+    """,
+    "none": """
+        it/book sick/luck big/good kiss/bush floor/depart he/the bus/his moon/love stone/gone me/the day/the sea/a
+        go/a night/and bad/bed man/men cat/cut hat/hut pin/pan hot/hat rock/rack luck/lock cup/cap run/rain gun/gone
+        come/home some/dome one/bone done/lone love/move glove/grove above/stove give/five have/save said/paid
+        says/days put/cut full/dull bull/skull wolf/golf food/blood mood/flood good/god book/buck shook/shake cow/low
+        how/show now/know town/own crown/flown brown/grown word/lord work/fork worm/storm war/car warm/harm want/pant
+        what/hat watch/catch wash/cash swan/man great/threat break/speak steak/leak wear/dear tear/tar heart/hear
+        head/bead friend/fiend pretty/petty many/zany women/omen son/on ton/don front/font month/moth other/bother
+        mother/moth nothing/clothing honey/bony worry/sorry busy/fussy rough/bough cough/though tough/dough
+        enough/through laughter/daughter slaughter/after tomb/bomb comb/bomb womb/thumb fire/fear desire/deer
+        night/nit light/lit time/team wine/win mine/mean line/lean side/sad ride/rude road/rod load/loud boat/boot
+        coat/cut home/ham name/numb rain/run train/turn pain/pen game/gum face/fuss place/plus race/rose chance/change
+        hand/wind stand/wind land/lend sand/send bend/band mind/mend find/fund gold/gild cold/called hold/held
+        song/sang long/lung ring/rang king/kong think/thank drink/drunk sink/sunk spring/sprung burn/born turn/torn
+        star/stir far/fur bar/bore car/care door/dear floor/flare more/mere shore/share tears/tours years/yours
+        hour/hair flower/floor sky/ski cry/crew fly/flow high/how day/die say/so way/why stay/sty true/try blue/blow
+        you/yo see/saw free/fray tree/tray key/cow baby/ruby lady/body happy/hippie city/party water/winter
+        summer/simmer winter/hunter mother/weather father/feather sister/master never/lover ever/over heaven/oven
+        open/happen motion/mission nation/notion passion/patience vision/fashion walking/working singing/songs
+        crying/playing table/trouble people/purple apple/ripple little/battle middle/muddle candle/kindle window/widow
+        follow/fellow yellow/hollow pillow/shallow shadow/window kitten/cotton button/bitten rabbit/robot orange/door
+        month/mouth purple/apple wolf/wool chimney/money is/us was/his his/has this/us these/this those/this them/him
+        from/him for/far of/off in/on at/it we/way be/by she/shy they/though my/me your/year were/where there/here
+        when/one then/than will/well if/of just/jest not/net but/bit out/at up/at down/dawn over/ever under/wander
+        about/bought again/ago away/awry
+    """,
+}
+"""English pairs with the grade of their rhyme, labelled by hand."""

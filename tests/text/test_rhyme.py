@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled import PAIRS
 
 from lyrist import text
 from lyrist.text import pronunciation as spelling
@@ -70,6 +71,75 @@ def test_how_well_words_rhyme(source: str, a: str, b: str, grade: Rhyme) -> None
     assert rhyme.source() == source
     assert rhyme.rhymes(a, b) == grade
     assert rhyme.rhymes(b, a) == grade
+
+
+def test_grades_of_labelled_pairs(source: str) -> None:
+    pairs = [(grade, *pair.split("/")) for grade, listed in PAIRS.items() for pair in listed.split()]
+    assert len(pairs) >= 500
+    found = [(grade, _name(rhyme.rhymes(a, b))) for grade, a, b in pairs]
+    for grade, least in (("perfect", 0.99), ("near", 0.95)):
+        predicted = [truth == grade for truth, given in found if given == grade]
+        actual = [given == grade for truth, given in found if truth == grade]
+        assert sum(predicted) / len(predicted) >= least, f"precision of {grade}"
+        assert sum(actual) / len(actual) >= 0.95, f"recall of {grade}"
+
+
+def _name(grade: Rhyme) -> str:
+    return grade.name.lower() if grade >= Rhyme.NEAR else "none"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "it/book",
+        "sick/luck",
+        "big/good",
+        "kiss/bush",
+        "floor/depart",
+        "he/the",
+        "a/day",
+        "bus/his",
+        "loan/don't",
+        "own/don't",
+        "was/us",
+        "heart/shore",
+    ],
+)
+def test_stressed_vowels_are_never_merged_and_articles_do_not_rhyme(source: str, pair: str) -> None:
+    a, b = pair.split("/")
+    assert rhyme.rhymes(a, b) <= (Rhyme.NEAR if b == "don't" else Rhyme.ASSONANCE)
+
+
+def test_words_that_rhyme_are_found(source: str) -> None:
+    found = rhyme.rhyming("night")
+    assert {"light", "tonight", "bright", "midnight"} <= set(found)
+    assert not {"night", "time", "the"} & set(found)
+    assert all(rhyme.rhymes("night", word) == Rhyme.PERFECT for word in found)
+    near = rhyme.rhyming("night", at_least=Rhyme.NEAR)
+    assert near[: len(found)] == found
+    assert "ride" in near
+    assert rhyme.rhyming("amor", "es", vocabulary=["flor", "luna", "calor"]) == ["flor", "calor"]
+    assert rhyme.rhyming("amor", "es") == rhyme.rhyming("☃") == rhyme.rhyming("the") == []
+
+
+def test_multi_syllable_rhymes(source: str) -> None:
+    assert rhyme.agreeing_syllables("education", "celebration") == 4
+    assert rhyme.agreeing_syllables("rotation", "celebration") == 2
+    assert rhyme.agreeing_syllables("palm trees", "bomb these") == 2
+    assert rhyme.agreeing_syllables("night", "light") == 1
+    assert rhyme.agreeing_syllables("night", "night") == rhyme.agreeing_syllables("moon", "love") == 0
+    multi = rhyme.rhyming("elevation", at_least=Rhyme.NEAR, syllables=4)
+    assert "celebration" in multi
+    assert "nation" not in multi
+
+
+def test_internal_rhymes(source: str) -> None:
+    lines = ["The bright light of the city", "turned the night into a pretty fight"]
+    found = rhyme.internal_rhymes(lines, at_least=Rhyme.PERFECT)
+    assert ((0, 1), (0, 2), Rhyme.PERFECT) in found, "bright and light"
+    assert ((0, 5), (1, 5), Rhyme.PERFECT) in found, "city and pretty"
+    assert ((0, 2), (1, 2), Rhyme.PERFECT) in found, "light and night"
+    assert not rhyme.internal_rhymes(["the light", "the night"]), "both at the end"
 
 
 def test_keys_are_the_sounds_from_the_stress_on(source: str) -> None:

@@ -31,7 +31,11 @@ _SUNG = """
     mama M AA1 M AH0|mamma M AA1 M AH0|papa P AA1 P AH0|momma M AA1 M AH0|ok OW2 K EY1|okay OW2 K EY1|alright AO2 L R AY1 T
     hallelujah HH AE2 L AH0 L UW1 Y AH0|goodbye G UH2 D B AY1|bye B AY1|lonesome L OW1 N S AH0 M|heartache HH AA1 R T EY2 K
     thee DH IY1|thou DH AW1|thy DH AY1|thine DH AY1 N|hath HH AE1 TH|doth D AH1 TH|ere EH1 R|o'er AO1 R|e'er EH1 R|ne'er N EH1 R
-    the DH AH0|a AH0|an AH0 N
+    the DH AH0|a AH0|an AH0 N|lovin L AH1 V IH0 N|y'all Y AO1 L|ya'll Y AO1 L|ma M AA1|pa P AA1|alleluia AA2 L AH0 L UW1 Y AH0
+    lullaby L AH1 L AH0 B AY2|jealousy JH EH1 L AH0 S IY0|ecstasy EH1 K S T AH0 S IY0|loneliness L OW1 N L IY0 N AH0 S
+    lollipop L AA1 L IY0 P AA2 P|whiskey W IH1 S K IY0|o'clock AH0 K L AA1 K
+    b B IY1|c S IY1|d D IY1|e IY1|f EH1 F|g JH IY1|h EY1 CH|j JH EY1|k K EY1|l EH1 L|m EH1 M|n EH1 N|p P IY1|q K Y UW1|r AA1 R
+    s EH1 S|t T IY1|u Y UW1|v V IY1|w D AH1 B AH0 L Y UW0|x EH1 K S|y W AY1|z Z IY1
 """
 
 SUNG: dict[str, tuple[Sounds, ...]] = {
@@ -46,7 +50,7 @@ SUNG: dict[str, tuple[Sounds, ...]] = {
 def common() -> dict[str, tuple[Sounds, ...]]:
     """Return common English words in order of frequency, with their pronunciations.
 
-    These are 20,000 words of the CMU Pronouncing Dictionary (``english.txt``, made by `benchmarks/vocabulary.py`) and words of
+    These are 30,000 words of the CMU Pronouncing Dictionary (``english.txt``, made by `benchmarks/vocabulary.py`) and words of
     songs.
     """
     found = {}
@@ -84,7 +88,8 @@ ange(?=$|d$|s$|r) EY N JH|a(?=ste$|stes$) EY|(?<=[wq])a(?=[nst]) AA|(?<=qu)a(?=[
 a(?=[bcdfgklmnprstvz](?:y|ys|ies|er|ers|in)$) EY|a(?=ble$|dle$|ple$|tle$) EY|^a(?=[bcdfglmnprtw][aeiouwhlr]) AH|a$ AH
 ae EY|a AE
 bb B|mb$ M B|b(?=t$) -|b B|tch CH|ch(?=r) K|ch CH|ck K|cc K|ci(?=al|an|ous) SH|c(?=[eiy]) S|c K|dge JH|dg JH|dd D|d D
-eau OW|ear(?=[nlt][a-z]|[nlt]h|l$|n$|d) ER|ear IH R|eer IH R|ere$ IH R|eigh EY|eir EH R|ei IY|eu Y UW|ew UW|ey EY
+eau OW|ear(?=[nlt][a-z]|[nlt]h|l$|n$|d) ER|ear IH R|eer IH R|ere$ IH R|eigh EY|eir EH R|ei IY|eu Y UW|ew UW|(?<=[a-z]{{3}})ey$ IY
+(?<=[a-z]{{3}})eys$ IY Z|ey EY
 ea(?=d$|ds$|dy$|lth|th$|ther|sure|ven) EH|ea IY|ee IY
 err EH R|er(?=[iy]) EH R|er ER|e(?=ly$|less$|ful$|ment$) -|e$ -|es$ Z|e{_MAGIC} IY|^e(?=[bcdfglmnpstv][aeiouy]) IH
 e EH
@@ -124,7 +129,13 @@ def _compiled() -> dict[str, list[tuple[re.Pattern[str], Sounds]]]:
 _TABLE = _compiled()
 _CRIES = [
     (re.compile(pattern), (sound,))
-    for pattern, sound in (("o+h+", "OW"), ("a+h+", "AA"), ("o{2,}h*", "UW"), ("whoa+h*", "OW"), ("[hn]?a+", "AA"))
+    for pattern, sound in (
+        ("o{2,}h*", "UW"),
+        ("o+h+", "OW"),
+        ("[bdhlnswy]?a+h*", "AA"),
+        ("[hd]?u+h+", "AH"),
+        ("whoa+h*", "OW"),
+    )
 ]
 _STRESS_LAST = re.compile(
     r"^(?:a|be|de|re|un|en|ex|con|com|per|pre|pro|for|sur|dis|mis|in|im|to|ap|at|ac|al|as|up|under)(?=.*)"
@@ -165,10 +176,26 @@ def _whole(word: str) -> Sounds:
             stem = _whole(word[: -len(ending)])
             return (*stem, *(sounded.split() or [_s(stem) if ending == "'s" else "D"]))
     word = word.replace("'", "")
+    if len(word) < 4 and not set("aeiouy") & set(word) and not re.fullmatch("h?m+|[psh]+|b+r+|s+h+", word):
+        return tuple(sound for letter in word for sound in SUNG[letter][0])  # tv, dj
     two = _COMPOUND.match(word)
     if two and (two[2] not in _SECOND_WEAK or two[1] in common() or two[1] in _FIRST):
         return (*_whole(two[1]), *_whole(two[2]))
-    return _inflected(word) or _reduced(_stressed(word, _by_rule(word)))
+    return _inflected(word) or _put_together(word) or _reduced(_stressed(word, _by_rule(word)))
+
+
+def _put_together(word: str) -> Sounds:
+    """Return the pronunciation of a prefix and a common word (*undone*), or of two common words (*moonlit*); empty for others."""
+    known = common()
+    prefix = re.match("a|un|re|be|dis|mis|out|over|under|fore|to", word)
+    if prefix and len(word) > prefix.end() + 2 and word[prefix.end() :] in known:
+        start = [sound.replace("1", "0") for sound in _whole(prefix[0])] if prefix[0] != "be" else ["B", "IH0"]
+        return (*start, *known[word[prefix.end() :]][0])
+    for cut in range(3, len(word) - 2):
+        if word[:cut] in known and word[cut:] in known:
+            second = tuple(sound.replace("1", "2") for sound in known[word[cut:]][0])
+            return (*known[word[:cut]][0], *second)
+    return ()
 
 
 _FIRST = {"any", "every", "some", "under", "high", "super", "rain", "hall", "free", "run", "day", "through", "no"}
@@ -196,12 +223,18 @@ def _inflected(word: str) -> Sounds:
         ("ers", "ER0 Z"),
         ("ly", "L IY0"),
         ("less", "L AH0 S"),
+        ("ness", "N AH0 S"),
     ):
         if word.endswith(ending):
             stem = word[: -len(ending)]
-            for whole in (stem, stem + "e", stem[:-1] if stem[-2:-1] == stem[-1:] else ""):
+            mute = [stem + "e"] if re.search("[^aeiou][aeiou][^aeiouwxy]$", stem) else []  # hoping, but sleeping
+            doubled = stem[:-1] if stem[-2:-1] == stem[-1:] else ""
+            for whole in (*mute, stem, stem + "e", doubled, re.sub("i$", "y", stem)):
                 if whole in common() and len(stem) > 2:
-                    return (*common()[whole][0], *sounded.split())
+                    said = common()[whole][0]
+                    return (*(said[:-1] if ending == "ly" and said[-1] == "L" else said), *sounded.split())
+    if word.endswith(("ss", "us", "is")):
+        return ()
     for whole in (word[:-1], word[:-2]):
         if whole in common() and len(whole) > 2 and word[len(whole) :] in ("s", "es", "d", "ed"):
             stem_sounds = common()[whole][0]

@@ -101,9 +101,10 @@ def _pronunciations(word: str, language: str) -> tuple[Sounds, ...]:
     found = look(word) if look else []
     if not found and look and word.endswith("in"):  # gettin': the dictionary has most of these with a g only
         found = [said[:-3] + " N" for said in look(word + "g") if said.endswith(" NG")]
-    if word.endswith("n't"):  # the dictionary also has don't without its t
-        found = [said for said in found if said.endswith(" T")]
-    return tuple(tuple(said.split()) for said in found) or pronunciation.sound(word)
+    sounds = tuple(tuple(said.split()) for said in found) or pronunciation.sound(word)
+    return tuple(
+        said for said in sounds if not word.endswith("n't") or said[-1] == "T"
+    )  # the dictionary has don't without its t
 
 
 def _voiced(said: Sounds) -> Sounds:
@@ -147,7 +148,7 @@ def _merged(sounds: list[str]) -> Sounds:
     for i, pair in enumerate(pairwise(sounds)):
         if i and pair[0] == "IH" and pair[1] in _AFTER_WEAK:
             sounds[i] = "AH"
-    same = {("IY", "R"): "IH", ("ER", "AY"): "R", ("ER", "AW"): "R"}
+    same = {("IY", "R"): "IH", ("UW", "R"): "UH", ("ER", "AY"): "R", ("ER", "AW"): "R"}
     with_next = [same.get(pair, pair[0]) for pair in pairwise([*sounds, ""])]
     return tuple(same.get((sound, before), sound) for before, sound in pairwise(["", *with_next]))
 
