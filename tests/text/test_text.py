@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyrist.text import key, lines, printable, repetition, syllables, words
+from lyrist.text import WORD, WORD_PATTERN, key, lines, printable, repetition, syllables, words
 
 
 def test_words_and_lines() -> None:
@@ -53,3 +53,40 @@ def test_what_is_printed_cannot_move_the_cursor(text: str) -> None:
 def test_the_key_does_not_depend_on_case_and_punctuation(text: str) -> None:
     assert key(key(text)) == key(text)
     assert key(text + " !!") == key(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("我把灯放在窗边", "我 把 灯 放 在 窗 边"),
+        ("窓辺にランプを置いた", "窓 辺 に ランプ を 置 い た"),
+        ("종이배는 빗속에서", "종이배 는 빗속에 서"),
+        ("เรานับรถไฟ", "เรานับ รถไฟ"),
+        ("ខ្ញុំស្រលាញ់អ្នក", "ខ្ញុំស្រលា ញ់អ្នក"),
+        ("हिन्दी का गीत", "हिन्दी का गीत"),
+        ("love東京 cafe\u0301 don’t", "love 東 京 cafe\u0301 don't"),
+        ("שִׁיר של ערב", "שִׁיר של ערב"),
+    ],
+)
+def test_words_of_scripts_without_spaces_are_cut_by_rule(line: str, found: str) -> None:
+    assert words(line) == found.split()
+    assert len("".join(found.split())) == len(line.replace(" ", "")), "nothing is lost"
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=40))
+def test_columns_have_as_many_words_as_texts(text: str) -> None:
+    import polars as pl
+
+    letters = "".join(c for c in text if not c.isalnum() or unicodedata.category(c)[0] in "LN")
+    column = pl.Series([letters]).str.count_matches(WORD_PATTERN)
+    same = all(
+        c.isalnum() == (unicodedata.category(c)[0] in "LN") and c != "_"
+        for c in letters
+        if c.isalpha() or c.isnumeric()
+    )
+    assert not same or column[0] == len(WORD.findall(letters))
+
+
+def test_ascii_text_has_the_same_words_as_other_text() -> None:
+    line = "Rock'n'roll in '99, don't_stop 'til 5"
+    assert words(line) == words(line + " —")

@@ -26,6 +26,7 @@ from lyrist.corpus.duplicates import covers
 from lyrist.corpus.ledger import REASONS
 from lyrist.corpus.names import artist_key, mentions
 from lyrist.corpus.splits import Split, leak
+from lyrist.text import WORD_PATTERN
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -38,8 +39,6 @@ WINDOW = 50
 """Words in the window on which lexical diversity is measured."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*"
-"""`lyrist.text.WORD` in the syntax of columns."""
 HEADER = rf"(?m)^{KEPT}$"
 """A section header, as ``--sections keep`` leaves it."""
 
@@ -120,7 +119,11 @@ def tokens(column: str = "lyrics", *, headers: bool = False) -> pl.Expr:
     text = pl.col(column)
     if headers:
         text = text.str.replace_all(HEADER, "")
-    return text.str.to_lowercase().str.extract_all(WORD).list.eval(pl.element().str.replace_all("’", "'", literal=True))
+    return (
+        text.str.to_lowercase()
+        .str.extract_all(WORD_PATTERN)
+        .list.eval(pl.element().str.replace_all("’", "'", literal=True))
+    )
 
 
 def _measured(songs: pl.DataFrame, headers: bool) -> pl.DataFrame:

@@ -17,7 +17,7 @@ import polars as pl
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
-from lyrist.text import key, words
+from lyrist.text import WORD_PATTERN, key, words
 
 PAGE = 25
 """Default number of songs on a page of results."""
@@ -32,7 +32,6 @@ WINDOW = 5
 """Words of a line that count as neighbours on each side."""
 LEAST = 3
 """Occurrences below which a word has no related words."""
-_WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*"
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class RelatedWords:
         )
         split = lines.with_row_index("song").with_columns(pl.col("lyrics").str.to_lowercase().str.split("\n"))
         split = split.explode("lyrics", empty_as_null=True).unique(["song", "lyrics"], maintain_order=True)
-        tokens = split.select(word=pl.col("lyrics").str.extract_all(_WORD)).with_row_index("line")
+        tokens = split.select(word=pl.col("lyrics").str.extract_all(WORD_PATTERN)).with_row_index("line")
         tokens = (
             tokens.explode("word", empty_as_null=True)
             .drop_nulls()

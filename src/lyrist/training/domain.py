@@ -16,6 +16,7 @@ import polars as pl
 from lyrist import files
 from lyrist.corpus.languages import UNKNOWN, detect
 from lyrist.errors import LyristError
+from lyrist.text import WORD_PATTERN
 from lyrist.training.dataset import LYRICS, View
 
 FILE = "domain.json"
@@ -32,7 +33,6 @@ RARE_LANGUAGE = 0.002
 QUANTILE = 0.01
 """The share of validation songs with less familiar words than the threshold."""
 
-WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*"
 
 NO_WORDS = "no words"
 OTHER_LANGUAGE = "other language"
@@ -124,6 +124,6 @@ def _distinct(texts: pl.Series) -> pl.DataFrame:
     """Return the distinct words of each text: ``place`` of the text and ``word``."""
     return (
         texts.fill_null("").to_frame("text").with_row_index("place")
-        .select("place", word=pl.col("text").str.to_lowercase().str.replace_all("’", "'").str.extract_all(WORD))
+        .select("place", word=pl.col("text").str.to_lowercase().str.replace_all("’", "'").str.extract_all(WORD_PATTERN))
         .explode("word").drop_nulls("word").unique()
     )  # fmt: skip

@@ -24,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lyrist.text import WORD_PATTERN
+
 Change = Callable[[pl.Series], pl.Series]
 """A function from texts to cleaned texts, row by row."""
 
@@ -144,12 +146,10 @@ _EXCUSES = (
 _PLACEHOLDER = rf"(?i)(?:{'|'.join(_EXCUSES)})"
 _NOTHING = r"(?i)\A\W*(?:n/?a|tb[ad]|none|null|nan|unknown|lyrics|no lyrics|coming soon|to be announced)\W*\z"
 
-_WORD_PATTERN = r"[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*"
-
 
 def word_count(lyrics: pl.Series) -> pl.Series:
     """Return the number of words of each text (uint32), words as in `lyrist.text.WORD`; 0 for nulls."""
-    return lyrics.cast(pl.String).fill_null("").str.count_matches(_WORD_PATTERN)
+    return lyrics.cast(pl.String).fill_null("").str.count_matches(WORD_PATTERN)
 
 
 def is_instrumental(lyrics: pl.Series) -> pl.Series:
