@@ -642,3 +642,4 @@ def test_words_are_counted_as_elsewhere(text: str) -> None:
 
 def test_empty_texts_have_no_words() -> None:
     assert word_count(pl.Series(["", None, "don't stop", "it’s 2 late"])).to_list() == [0, 0, 2, 3]
+    assert word_count(pl.Series(["我把灯放在窗边", "창가에 등불을"])).to_list() == [7, 2]
