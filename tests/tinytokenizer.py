@@ -1,7 +1,12 @@
-"""A byte-level tokenizer for tiny pretrained models."""
+"""A byte-level tokenizer for tiny pretrained models, and a tiny chat model."""
 
+from pathlib import Path
+
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from lyrist.models.network import hushed
 
 END = "<|endoftext|>"
 
@@ -23,3 +28,18 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ bos_token + 'assistant\n' }}{% endif %}"
 )
 """A template like that of SmolLM2."""
+
+
+def chat_model(folder: Path, texts: list[str]) -> Path:
+    """Write a chat model with random weights and a tokenizer of ``texts`` into ``folder``."""
+    tokenizer = byte_tokenizer(texts, 400, special=("<|begin|>", "<|stop|>"))
+    tokenizer.chat_template = CHAT_TEMPLATE
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=512, tie_word_embeddings=True,
+    )  # fmt: skip
+    with hushed():
+        tokenizer.save_pretrained(str(folder))
+        LlamaForCausalLM(config).save_pretrained(folder)
+    return folder

@@ -97,6 +97,13 @@ def test_what_is_banned_stands_there_often_enough(history: list[int], times: int
         assert (token in banned) == (len(run) == 6 and count >= times)
 
 
+def test_a_frequency_penalty_counts_three_times_and_spares_line_ends() -> None:
+    sampler = TokenSampler(SamplingOptions(**PLAIN, frequency_penalty=0.5), NONE, torch.tensor([0]))
+    history = torch.tensor([[0, 0, 1, 2, 2, 3, 3, 3, 3, 3]])
+    found = sampler.scores(torch.zeros(1, 5), history)
+    assert found[0].tolist() == [0, -0.5, -1.0, -1.5, 0]
+
+
 def test_a_repetition_penalty_spares_line_ends() -> None:
     history = torch.tensor([[0, 1]])
     drawer = TokenSampler(SamplingOptions(**PLAIN, repetition_penalty=2.0), NONE, torch.tensor([0]))

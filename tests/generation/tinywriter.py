@@ -36,6 +36,7 @@ class TinyWriter:
     tokenizer: Any
     context: int = 64
     seq2seq: bool = False
+    prompt: str = ""
     usual: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     """How usual each token is, by genre."""
 

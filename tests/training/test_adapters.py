@@ -11,17 +11,16 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.models import adapter, fetch, hub, instructions
 from lyrist.models.adapter import Adapter
-from lyrist.models.network import hushed
 from lyrist.training.train import Fitted, train
 from lyrist.training.writer import Writer, fit_writer, untuned
-from tinytokenizer import CHAT_TEMPLATE, byte_tokenizer
+from tinytokenizer import chat_model
 
 TUNING = {
     "steps": 6, "batch_size": 4, "evaluate_every": 3, "learning_rate": 0.01, "precision": "float32", "context": 400,
@@ -49,17 +48,7 @@ def chat(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny chat model."""
     folder = tmp_path_factory.mktemp("chat")
     texts = [*corpus.songs("train")["lyrics"], instructions.request({}), instructions.SYSTEM] * 4
-    tokenizer = byte_tokenizer(texts, 400, special=("<|begin|>", "<|stop|>"))
-    tokenizer.chat_template = CHAT_TEMPLATE
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=512, tie_word_embeddings=True,
-    )  # fmt: skip
-    with hushed():
-        tokenizer.save_pretrained(str(folder))
-        LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return chat_model(folder, texts)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ MAX_TOKENS = 300
 """Default length limit of a song without a form."""
 RUN = 6
 """Tokens of a run that `SamplingOptions.max_repeats` counts."""
+COUNTED = 3
+"""Occurrences of a token that `SamplingOptions.frequency_penalty` counts."""
 INT_MAX = 2**31 - 1
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
@@ -107,6 +109,8 @@ class SamplingOptions:
     max_repeats: int = option(
         3, f"A run of {RUN} tokens occurs at most this many times in a song; 0: no limit.", ge=0, le=INT_MAX
     )
+    frequency_penalty: float = 0.0
+    """Lower the logit of a token by this for each time it occurs in the song, at most `COUNTED` times; line ends are exempt."""
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -129,6 +133,7 @@ class SamplingOptions:
         parts += [f"repetition penalty {self.repetition_penalty:g}"] if self.repetition_penalty > 1 else []
         parts += [f"at most {self.max_repeats} repeats"] if self.max_repeats else []
         parts += [f"no {self.no_repeat_ngram}-gram twice"] if self.no_repeat_ngram else []
+        parts += [f"frequency penalty {self.frequency_penalty:g}"] if self.frequency_penalty else []
         return ", ".join(parts)
 
 
@@ -184,6 +189,12 @@ class GenerationConfig(SamplingOptions):
     def shaped(self) -> bool:
         """Whether a form, a rhyme scheme or a number of syllables is given."""
         return bool(self.form or self.syllables or forms.rhyme_scheme(self.rhyme) or self.use or self.avoid)
+
+    def without_loops(self) -> GenerationConfig:
+        """Return the options with which a pretrained model writes freely without a loop of short lines."""
+        return replace(
+            self, no_repeat_ngram=self.no_repeat_ngram or 4, frequency_penalty=self.frequency_penalty or 0.25
+        )
 
     def song(self) -> dict[str, str]:
         """Return what a pretrained model reads about the song in its prompt."""

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.errors import LyristError, UsageError
-from lyrist.training import vocabularies
 
 ENDLESS = sys.maxsize
 """Context of a model without a limit."""
@@ -36,6 +35,8 @@ class WriterProtocol(Protocol):
     tokenizer: Any
     context: int
     seq2seq: bool
+    prompt: str
+    """How conditions are passed; not empty if the model reads a request, with details of the song."""
 
     def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
         """Return the tokens before the lyrics."""
@@ -112,79 +113,6 @@ def cleaned(prompt: str) -> str:
     if not text.strip():
         raise UsageError("The prompt is empty; give some words, or leave --prompt out.")
     return text + "\n" * min(len(prompt) - len(prompt.rstrip("\n")), 2)
-
-
-def song_request(given: Mapping[str, str]) -> str:
-    """Return the request for a song in plain English, as a chat model reads it.
-
-    Parameters
-    ----------
-    given
-        What is known of the song: title, about, mood, genre, artist, use (words), language, syllables and rhyme; all optional.
-    """
-    song = "song" if not given.get("genre") else f"{given['genre']} song"
-    parts = [f"Write a {song}"]
-    parts += [f'called "{given["title"]}"'] if given.get("title") else []
-    parts += [f"about {given['about']}"] if given.get("about") else []
-    parts += [f"in the style of {given['artist']}"] if given.get("artist") else []
-    request = " ".join(parts) + "."
-    request += f" The mood is {given['mood']}." if given.get("mood") else ""
-    request += f" Use the words {given['use']}." if given.get("use") else ""
-    request += f" Write in {given['language']}." if given.get("language") else ""
-    lines = f"Short lines of {given['syllables']} syllables" if given.get("syllables") else "Short lines"
-    return f"{request} {lines}{' that rhyme' if given.get('rhyme') else ''}. Write only the lyrics."
-
-
-class PretrainedWriter:
-    """A pretrained causal model as a writer: what is known of the song is part of its prompt.
-
-    A chat model gets a request in its own chat template. A base model gets a page that starts with the title.
-    """
-
-    seq2seq = False
-
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        """Create the writer of an opened model and its tokenizer."""
-        self.model, self.tokenizer = model, tokenizer
-        self.context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
-        for layer in model.modules():
-            if isinstance(layer, torch.nn.Linear) and layer.weight.dtype == torch.float32 and layer.weight.is_cpu:
-                # The same weights with columns in sequence: products with a dozen rows take half the time.
-                layer.weight.data = layer.weight.data.t().contiguous().t()
-
-    def prefix(self, given: Mapping[str, str] | None = None) -> list[int]:
-        """Return the tokens of the prompt."""
-        given = {column: value for column, value in (given or {}).items() if value}
-        if self.tokenizer.chat_template:
-            chat = [
-                {"role": "system", "content": "You are a songwriter."},
-                {"role": "user", "content": song_request(given)},
-            ]
-            return self.encode_prompt(
-                self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            )
-        page = "".join(
-            f"{column.title()}: {given[column]}\n" for column in ("artist", "title", "genre") if column in given
-        )
-        bos = self.tokenizer.bos_token_id
-        return [*([] if bos is None else [int(bos)]), *self.encode(f"{page}Lyrics:\n")]
-
-    def encode_prompt(self, text: str) -> list[int]:
-        """Return the tokens of a prompt in which special tokens are meant as such."""
-        found: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
-        return found
-
-    def style_bias(self, given: Mapping[str, str] | None = None) -> NDArray[np.float32] | None:
-        """Return None: a pretrained model has no logit bias."""
-        return None
-
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of lyrics; special tokens in them are encoded as plain text."""
-        return vocabularies.encode(self.tokenizer, [text])[0]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of tokens without special tokens."""
-        return vocabularies.decode(self.tokenizer, ids)
 
 
 class Vocabulary:

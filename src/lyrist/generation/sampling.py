@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 from transformers.generation import logits_process as warpers
 
-from lyrist.generation.config import RUN, SamplingOptions
+from lyrist.generation.config import COUNTED, RUN, SamplingOptions
 
 
 def overused(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[int, int]]:
@@ -53,6 +53,19 @@ class MinP(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return the scores, ``-inf`` for excluded tokens."""
         return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + self.least, -torch.inf)
+
+
+class FrequencyPenalty(LogitsProcessor):
+    """Lowers the logits of tokens in proportion to their number in the song, at most `COUNTED`."""
+
+    def __init__(self, penalty: float) -> None:
+        """Lower logits by ``penalty`` for each occurrence."""
+        self.penalty = penalty
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Return the scores, lowered for tokens in ``input_ids``."""
+        counts = torch.zeros_like(scores).scatter_add_(1, input_ids, torch.ones_like(input_ids, dtype=scores.dtype))
+        return scores - self.penalty * counts.clamp(max=COUNTED)
 
 
 def add_style_bias(logits: Tensor, bias: Tensor | None, style: float) -> Tensor:
@@ -102,6 +115,8 @@ class TokenSampler:
         self._history: list[LogitsProcessor] = []
         if sampling.repetition_penalty > 1:
             self._history.append(warpers.RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty)))
+        if sampling.frequency_penalty:
+            self._history.append(FrequencyPenalty(sampling.frequency_penalty))
         if sampling.no_repeat_ngram:
             self._history.append(warpers.NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram))
         self._warpers: list[LogitsProcessor] = []

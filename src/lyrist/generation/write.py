@@ -194,11 +194,9 @@ def open_pretrained(name: str | Path) -> WriterProtocol:
     LyristError
         There is no such model, or it cannot be opened.
     """
-    from lyrist.generation.prompts import PretrainedWriter
-    from lyrist.models import hub
+    from lyrist.training.writer import Writer
 
-    model, tokenizer, _ = hub.pretrained_causal(str(name))
-    return PretrainedWriter(model, tokenizer)
+    return Writer.pretrained(str(name))
 
 
 def open_model(model: Any) -> WriterProtocol | LanguageModel:
@@ -262,7 +260,7 @@ def compose(
     Parameters
     ----------
     writer
-        A `lyrist.training.writer.Writer`, a `lyrist.generation.prompts.PretrainedWriter`, or a language model.
+        A `lyrist.training.writer.Writer`, or a language model.
     given
         Its conditions: column to value.
     prompt
@@ -276,7 +274,7 @@ def compose(
         final. By default the text is shown if `output.shown` is active.
     """
     from lyrist.generation.batching import sample
-    from lyrist.generation.prompts import PretrainedWriter, Vocabulary, start
+    from lyrist.generation.prompts import Vocabulary, start
 
     config = config or GenerationConfig()
     if config.sheet and prompt is not None:
@@ -290,8 +288,8 @@ def compose(
         songs = _write_by_line(writer, given or {}, prompt, config, plan or forms.SongPlan(), index, on_text)
         return tuple(song if index is None else replace(song, copied=index.copied(song.text)) for song in songs)
     writer.model.eval()
-    if isinstance(writer, PretrainedWriter):
-        given = {**(given or {}), **config.song()}
+    if writer.prompt:
+        given, config = {**(given or {}), **config.song()}, config.without_loops()
     limit, sampling, begin = config.max_tokens or MAX_TOKENS, config.sampling, start(writer, given or {}, prompt)
     with _progress() as advance:
         drafts = sample(
@@ -315,7 +313,7 @@ def line_writer(
     """Return what writes single lines: a language model, and for a pretrained one also the same model without a topic."""
     from lyrist.generation.composer import LineWriter
     from lyrist.generation.language_model import LocalModel
-    from lyrist.generation.prompts import PretrainedWriter, Vocabulary, start
+    from lyrist.generation.prompts import Vocabulary, start
 
     candidates = config.candidates if config.shaped or config.sheet else min(config.candidates, UNSHAPED_CANDIDATES)
     runs = None if index is None else index.extends_all
@@ -323,7 +321,7 @@ def line_writer(
         return LineWriter(cast("LanguageModel", model), config.sampling, candidates=candidates, runs=runs)
     model.model.eval()
     vocabulary, generic = Vocabulary(model), None
-    if isinstance(model, PretrainedWriter):
+    if model.prompt:
         given = {**(given or {}), **config.song()}
         if config.title or config.about:
             generic = LocalModel(start(model, {}, None), vocabulary, config.sampling)

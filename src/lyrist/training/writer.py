@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
@@ -254,6 +255,7 @@ class Writer:
         auto.register()
         if additions := (folder / adapter.CONFIG).is_file():
             model = causal_network(str(folder))
+            _columns_in_sequence(model)
         else:
             kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
             model = open_network(kind, folder, own=recipe is not None and not registry.is_pretrained(recipe))
@@ -303,6 +305,7 @@ class Writer:
         with hushed():
             model, tokenizer, _ = pretrained_causal(name)
         context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
+        _columns_in_sequence(model)
         writer = cls(model, tokenizer, {}, "pretrained", context, prompt=instructions.format_of(tokenizer))
         writer.check_tokenizer(name)
         _describe(writer)
@@ -473,6 +476,13 @@ def _train(
             )
     finally:
         network.loss_only = False
+
+
+def _columns_in_sequence(model: Any) -> None:
+    """Store the columns of weights in sequence: products of float32 matrices with a dozen rows then take half the time."""
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear) and layer.weight.dtype == torch.float32 and layer.weight.is_cpu:
+            layer.weight.data = layer.weight.data.t().contiguous().t()
 
 
 def _describe(writer: Writer) -> None:
