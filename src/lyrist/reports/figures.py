@@ -31,7 +31,7 @@ from lyrist.reports.clouds import cloud
 from lyrist.reports.heatmaps import confusion
 from lyrist.reports.labels import shorten
 from lyrist.reports.lines import calibration, curves, scatter
-from lyrist.reports.svg import Label, Words, draw, save
+from lyrist.reports.svg import Label, Words, draw, hover, save
 
 __all__ = [
     "bars",
@@ -82,7 +82,9 @@ def bars(
 
     def paint(axes: Axes, label: Label) -> None:
         colours = [palette.SERIES[1 if name in highlight else 0] for name, _ in rows]
-        axes.barh(range(len(rows)), [value for _, value in rows], height=0.66, color=colours)
+        drawn = axes.barh(range(len(rows)), [value for _, value in rows], height=0.66, color=colours)
+        for mark, (name, value) in zip(drawn, rows, strict=True):
+            hover(mark, f"{name}: {exact(value, spec)}")
         for place, (_, value) in enumerate(rows):
             write_value(axes, label, value, place, format(value, spec))
         name_rows(axes, label, [name for name, _ in rows])
@@ -130,12 +132,14 @@ def stacked(
             look: dict[str, Any] = {"color": palette.series(number), "label": label(shorten(part))}
             if side_by_side:
                 places = [row + (number - (len(table) - 1) / 2) * thick for row in range(len(names))]
-                axes.barh(places, values, height=thick * 0.92, **look)
+                drawn = axes.barh(places, values, height=thick * 0.92, **look)
                 for place, value in zip(places, values, strict=True):
                     write_value(axes, label, value, place, format(value, spec))
             else:
-                axes.barh(range(len(names)), values, height=thick, left=left, **look)
+                drawn = axes.barh(range(len(names)), values, height=thick, left=left, **look)
                 left = [a + b for a, b in zip(left, values, strict=True)]
+            for mark, name, value in zip(drawn, names, values, strict=True):
+                hover(mark, f"{name}, {part}: {exact(value, spec)}")
         if not side_by_side:
             for row, value in enumerate(left):
                 write_value(axes, label, value, row, format(value, spec))
@@ -241,7 +245,8 @@ def intervals(
             colour = palette.SERIES[1 if what in highlight else 0]
             if low is not None and high is not None and is_number(low) and is_number(high):
                 axes.plot([low, high], [place, place], color=colour, linewidth=2.4, alpha=0.55, solid_capstyle="round")
-            axes.plot([value], [place], marker="o", markersize=7, color=colour, linestyle="")
+            (mark,) = axes.plot([value], [place], marker="o", markersize=7, color=colour, linestyle="")
+            hover(mark, f"{what}: {exact(value, spec)} ({_span(low, high, spec)})")
             write_at_right(axes, label, place, format(value, spec))
         _finish_rows(axes, label, [row[0] for row in shown], xlabel, reference, percent)
 
@@ -277,17 +282,26 @@ def spreads(
 
     def paint(axes: Axes, label: Label) -> None:
         colour = palette.SERIES[0]
-        for place, (_, (low, first, middle, third, high)) in enumerate(shown):
+        for place, (what, (low, first, middle, third, high)) in enumerate(shown):
             axes.plot([low, high], [place, place], color=colour, linewidth=1.4, alpha=0.6)
             axes.plot([first, third], [place, place], color=colour, linewidth=7, alpha=0.55, solid_capstyle="butt")
-            axes.plot([middle], [place], marker="o", markersize=6, color=colour, linestyle="")
+            (mark,) = axes.plot([middle], [place], marker="o", markersize=6, color=colour, linestyle="")
+            hover(
+                mark,
+                f"{what}: median {exact(middle, spec)}, half {_span(first, third, spec)}, 90% {_span(low, high, spec)}",
+            )
             write_at_right(axes, label, place, format(middle, spec))
-        _finish_rows(axes, label, [what for what, _ in shown], xlabel, reference, percent)
+        _finish_rows(axes, label, [row[0] for row in shown], xlabel, reference, percent)
 
     description = "; ".join(f"{what}: median {format(q[2], spec)}" for what, q in shown[:12])
     return draw(
         paint, words, kind="spreads", description=description, height=ROW * len(shown) + _around(xlabel, reference)
     )
+
+
+def exact(value: float, spec: str) -> str:
+    """Return a number with two more digits than ``spec`` shows."""
+    return f"{value:.3%}" if spec.endswith("%") else f"{value:,.6g}"
 
 
 def _finish_rows(

@@ -12,10 +12,13 @@ from lyrist.reports import palette
 from lyrist.reports.axes import DOTTED, grid, is_number, legend, name_ends, nothing, points, scales, upright
 from lyrist.reports.blocks import Figure
 from lyrist.reports.labels import shorten
-from lyrist.reports.svg import Label, Words, draw
+from lyrist.reports.svg import Label, Words, draw, hover
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
 """Lines differ by dashes as well as by colour."""
+
+MARKED = 60
+"""A line with at most so many marked points has a text for the pointer on each."""
 
 Line = tuple[Sequence[float], Sequence[float]]
 """x and y values, of equal length."""
@@ -70,8 +73,8 @@ def curves(
 
     def paint(axes: Axes, label: Label) -> None:
         ends = [(name, found[-1][1], palette.series(number)) for number, (name, found) in enumerate(drawn.items())]
-        for number, found in enumerate(drawn.values()):
-            _line(axes, number, found, markers or len(found) == 1)
+        for number, (name, found) in enumerate(drawn.items()):
+            _line(axes, number, name, found, markers or len(found) == 1)
         for number, name in enumerate(drawn):
             if bands and name in bands:
                 axes.fill_between(lines[name][0], *bands[name], color=palette.series(number), alpha=0.15, linewidth=0)
@@ -88,8 +91,12 @@ def curves(
     return draw(paint, words, kind="curves", description=description, height=height)
 
 
-def _line(axes: Axes, number: int, found: Sequence[tuple[float, float]], marked: bool) -> None:
+def _line(axes: Axes, number: int, name: str, found: Sequence[tuple[float, float]], marked: bool) -> None:
     x, y = zip(*found, strict=True)
+    if marked and len(found) <= MARKED:
+        for at, value in found:
+            (mark,) = axes.plot([at], [value], color=palette.series(number), marker="o", markersize=4, linestyle="")
+            hover(mark, f"{name}, {at:.6g}: {value:.4g}")
     (line,) = axes.plot(x, y, color=palette.series(number), linewidth=1.8, markersize=4, marker="o" if marked else "")
     line.set_linestyle(DASHES[number % len(DASHES)])
 

@@ -1,11 +1,14 @@
-"""Self-contained pages: one HTML file without scripts or network access, in light and dark, for phone, screen and print.
+"""Self-contained pages: one HTML file without network access, in light and dark, for phone, screen and print.
 
-Blocks contain plain text, and the template escapes all of it; a content security policy is the second line of defence. Names and
+Blocks contain plain text, and the template escapes all of it. A content security policy is the second line of defence: it allows
+one script, by its hash, which makes tables sortable and saves tables and charts. The page is complete without it. Names and
 lyrics are isolated (``<bdi>``), so that right-to-left text does not affect its surroundings.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -61,6 +64,9 @@ __all__ = [
     "write",
 ]
 
+SHORT = 24
+"""Characters of a cell that is not wrapped."""
+
 LONG_PAGE = 4
 """Number of sections from which a page has a table of contents."""
 
@@ -77,7 +83,12 @@ def render(page: Page) -> str:
     """Return ``page`` as one self-contained HTML document."""
     anchors = _anchors(page.sections)
     contents = page.contents if page.contents is not None else len(page.sections) >= LONG_PAGE
-    return str(_template().render(page=page, anchors=anchors, contents=contents, css=_css()))
+    script, script_hash = _script()
+    return str(
+        _template().render(
+            page=page, anchors=anchors, contents=contents, css=_css(), script=script, script_hash=script_hash
+        )
+    )
 
 
 def figures_of(page: Page) -> Iterator[Figure]:
@@ -144,6 +155,14 @@ def _css() -> Markup:
     return Markup(palette.variables() + own + dark)  # noqa: S704 - our own style sheet
 
 
+@cache
+def _script() -> tuple[Markup, str]:
+    """Return the script of a page, and its hash for the content security policy."""
+    script = _read("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return Markup(script), f"sha256-{digest}"  # noqa: S704 - our own script
+
+
 def _anchors(sections: Sequence[Section]) -> list[str]:
     """Return a unique anchor for each section."""
     taken: dict[str, int] = {}
@@ -187,6 +206,10 @@ class _Shown(NamedTuple):
     right: bool
     share: str
     """Length of the bar in percent, or empty."""
+    value: str
+    """The number in full, or empty."""
+    short: bool
+    """Whether the texts of the column are short enough never to be wrapped."""
 
 
 class _Grid(NamedTuple):
@@ -206,17 +229,26 @@ def _rows(table: Table) -> _Grid:
         max((abs(float(row[i])) for row in table.rows if _number(row[i])), default=0.0) if column.bar else 0.0  # type: ignore[arg-type]
         for i, column in enumerate(columns)
     ]
+    texts = [[_text(cell, column) for cell, column in zip(row, columns, strict=True)] for row in table.rows]
+    short = [max((len(row[i]) for row in texts), default=0) <= SHORT for i in range(len(columns))]
     rows = [
         (
             number in table.highlight,
             [
-                _Shown(_text(cell, column), right[i], _share(cell, largest[i]))
-                for i, (cell, column) in enumerate(zip(row, columns, strict=True))
+                _Shown(texts[number][i], right[i], _share(cell, largest[i]), _exact(cell), short[i])
+                for i, cell in enumerate(row)
             ],
         )
         for number, row in enumerate(table.rows)
     ]
     return _Grid([(c.name, c.note, r) for c, r in zip(columns, right, strict=True)], rows)
+
+
+def _exact(cell: Cell) -> str:
+    """Return a number with up to eight significant digits, empty for anything else."""
+    if not _number(cell):
+        return ""
+    return str(cell) if isinstance(cell, Integral) else f"{cell:.8g}"
 
 
 def _number(cell: Cell) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, TypedDict
 
 import matplotlib as mpl
 import matplotlib.style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -69,6 +70,9 @@ STYLE = {
     "figure.constrained_layout.h_pad": 0.06,
     "figure.constrained_layout.w_pad": 0.06,
 }
+
+HOVER = "hover:"
+"""Prefix of the identifier of a mark that has a text for the pointer."""
 
 Label = Callable[[str], str]
 """Converts a text to the text that Matplotlib draws."""
@@ -128,6 +132,11 @@ def draw(
     return finish(buffer.getvalue(), words, kind=kind, description=description, width=width, height=height, texts=texts)
 
 
+def hover(artist: Artist, text: str) -> None:
+    """Show ``text`` when the pointer is on a mark of a chart."""
+    artist.set_gid(HOVER + one_line(text))
+
+
 def finish(
     written: str, words: Words, *, kind: str, description: str, width: int, height: int, texts: Sequence[str] = ()
 ) -> Figure:
@@ -137,6 +146,11 @@ def finish(
     for element in list(root):
         if element.tag == f"{{{SVG}}}metadata" or element.find(f"{{{SVG}}}style") is not None:
             root.remove(element)
+    for element in list(root.iter()):
+        if element.attrib.get("id", "").startswith(HOVER):
+            title = ET.Element("title")
+            title.text = element.attrib.pop("id").removeprefix(HOVER)
+            element.insert(0, title)
     _own_identifiers(root)
     for element in root.iter():
         element.tag = element.tag.removeprefix(f"{{{SVG}}}")
