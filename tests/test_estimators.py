@@ -1,6 +1,7 @@
 """The public estimators keep scikit-learn's contract, work inside its own estimators, and are saved as runs."""
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -21,13 +22,14 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from sklearn.utils.validation import validate_data
 
 import lyrist
-from lyrist import estimators
+from lyrist import estimators, progress
 from lyrist.errors import LyristError
 from lyrist.estimators import (
     CharSVM,
     Majority,
     StreamedLogistic,
 )
+from lyrist.songbook import write_songbook
 
 CHECKED = (
     "CharSVM", "NBSVM", "ComplementNaiveBayes", "TfidfLogistic", "LyricEnsemble", "StreamedLogistic", "TunedTree",
@@ -270,3 +272,20 @@ def test_a_name_imports_only_its_own_module() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False False\n"
     with pytest.raises(AttributeError, match="no attribute 'CharSVMM'"):
         _ = estimators.CharSVMM
+
+
+def test_the_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
+    section = page.split("\n## Estimators\n")[1].split("\n## ")[0]
+    progress.quiet()
+    monkeypatch.chdir(tmp_path)
+    write_songbook(tmp_path / "songs.csv")
+    lyrist.prepare("songs.csv", out="corpus", languages="en", workers=1)
+    names: dict[str, Any] = {}
+    for code in re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
+        exec(compile(code, "docs/python.md", "exec"), names)  # noqa: S102 - the page's own code
+    assert names["search"].best_score_ > 0.9
+    assert names["test"].shape == (2, 3)
+    assert (estimators.load("artists").predict(names["lyrics"]) == names["model"].predict(names["lyrics"])).all()
+    for name in set(estimators.ESTIMATORS):
+        assert f"`{name}`" in section

@@ -21,6 +21,7 @@ ESTIMATORS = {
     "LyricEnsemble": "lyrist.models.ensemble",
     "Majority": "lyrist.models.baselines",
     "NBSVM": "lyrist.models.linear",
+    "NGramRidge": "lyrist.models.linear",
     "NeuralClassifier": "lyrist.training.classifier",
     "StreamedLogistic": "lyrist.models.streamed",
     "TfidfLogistic": "lyrist.models.linear",

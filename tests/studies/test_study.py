@@ -22,6 +22,7 @@ from lyrist.evaluation.evaluate import evaluate
 from lyrist.studies.compare import compare
 from lyrist.studies.study import Studied, report, study
 from lyrist.training.classification_task import ClassificationTask
+from lyrist.training.runs import open_run
 from lyrist.training.train import train
 from songtables.fouracts import songbook
 
@@ -90,6 +91,22 @@ def test_the_recipe_is_picked_on_validation(studied: Studied) -> None:
     losses = {line["name"]: line["validation"]["loss"] for line in lines}
     assert studied.results["picked"] == min(losses, key=losses.__getitem__)
     assert studied.results["chosen_by"] == "validation loss"
+    assert studied.results["selection"]["name"] == studied.results["picked"]
+    assert studied.results["selection"]["reason"] in studied.summary()
+
+
+def test_the_selected_recipe_is_fitted_again_on_validation_songs_too(studied: Studied, corpus: Path) -> None:
+    results, picked = studied.results, studied.results["picked"]
+    refit, first = results["refit"], next(line for line in results["recipes"] if line["name"] == picked)
+    assert refit["songs"] == results["songs"]["train"] + results["songs"]["validation"]
+    assert refit["test"]["n"] == first["test"]["n"]
+    run = open_run(studied.path / refit["run"])
+    assert run.info["fitted_on"] == ["train", "validation"]
+    assert run.results["validation"] == first["validation"]  # its own model has seen these songs
+    assert evaluate(str(run.path)).figures()["accuracy"] == refit["test"]["accuracy"]
+    assert "used for training" in evaluate(str(run.path), split="validation").figures()["note"]
+    assert "fitted again on" in studied.summary()
+    assert "fitted again on all" in studied.report.read_text()
 
 
 def test_a_control_that_does_as_well_is_told(studied: Studied) -> None:
@@ -138,7 +155,15 @@ def test_an_interrupted_study_goes_on_where_it_stood(
         study(str(corpus.parent / "quick.toml"), str(corpus), **arguments)
     assert not (tmp_path / "s").exists()
     resumed = study(str(corpus.parent / "quick.toml"), str(corpus), **arguments, resume=True)
-    assert fitted == ["majority", "layout", "artist-lookup", "tfidf-logistic", "tfidf-logistic", "lstm"]
+    assert fitted == [
+        "majority",
+        "layout",
+        "artist-lookup",
+        "tfidf-logistic",
+        "tfidf-logistic",
+        "lstm",
+        "tfidf-logistic",
+    ]
     same = [{k: line[k] for k in ("name", "validation", "test")} for line in resumed.results["recipes"]]
     assert same == [{k: line[k] for k in ("name", "validation", "test")} for line in studied.results["recipes"]]
 

@@ -125,4 +125,5 @@ def note(info: dict[str, Any], corpus: Corpus, split: str) -> str:
     own = corpus.info["settings"]["split"]
     if info["split_by"] != ("column" if own["column"] else own["by"]):
         return f"The run was fitted on a split by {info['split_by']}: some of these songs were used for training."
-    return "These songs were used for training, so the figures say nothing about new songs." if split == "train" else ""
+    seen = split in info.get("fitted_on", ["train"])
+    return "These songs were used for training, so the figures say nothing about new songs." if seen else ""

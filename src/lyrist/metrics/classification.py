@@ -46,7 +46,8 @@ def score(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str
     -------
     dict
         ``n``; ``accuracy``: value, and low and high of the 95% Wilson interval; ``macro_f1`` (over the classes that occur
-        in the truth or the predictions) and ``macro_f1_interval`` by bootstrap; ``loss``: mean cross-entropy in nats;
+        in the truth or the predictions) and ``macro_f1_interval`` by bootstrap; ``loss``: mean cross-entropy in nats, and
+        ``loss_se`` its standard error;
         ``top3``: top-3 accuracy; ``calibration`` as `calibration_of`; ``by_class``: n, precision, recall and F1 of each
         label; ``unseen_labels``: labels of songs that the model does not know, which count as wrong. Plain numbers only.
 
@@ -57,7 +58,7 @@ def score(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str
     """
     encoded = _encode(y_true, probabilities, classes)
     n, right = len(encoded.truth), encoded.truth == encoded.predicted
-    matrix = _matrix(encoded)
+    matrix, nats = _matrix(encoded), _losses(encoded)
     low, high = wilson(int(right.sum()), n)
     f1_low, f1_high = bootstrap_macro_f1(matrix)
     return {
@@ -65,7 +66,8 @@ def score(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str
         "accuracy": {"value": float(right.mean()), "low": low, "high": high},
         "macro_f1": float(macro_f1(matrix)),
         "macro_f1_interval": {"low": f1_low, "high": f1_high},
-        "loss": float(_losses(encoded).mean()),
+        "loss": float(nats.mean()),
+        "loss_se": float(nats.std(ddof=1) / n**0.5) if n > 1 else 0.0,
         "top3": _top(encoded, 3),
         "calibration": _calibration(encoded),
         "by_class": _by_class(matrix, encoded.labels),

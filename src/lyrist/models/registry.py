@@ -333,7 +333,7 @@ _COUNTS = (
 _SHARES = ("artist_dropout", "dropout", "embedding_dropout", "label_smoothing", "word_dropout")
 
 _AT_LEAST = dict.fromkeys(_COUNTS, 1) | dict.fromkeys((*_SHARES, "balance", "power", "prior"), 0) | {"folds": 2}
-_ABOVE = ("c", "epochs", "learning_rate", "smoothing")
+_ABOVE = ("c", "epochs", "learning_rate", "ridge", "smoothing")
 _AT_MOST = {"balance": 1, "prior": 1}
 
 

@@ -5,6 +5,7 @@ The report says how good each recipe is, how certain that is, and on which songs
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from lyrist.studies import ranking, repeats, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, directory
 from lyrist.training import estimators
-from lyrist.training.classification_task import ClassificationTask
+from lyrist.training.classification_task import ClassificationTask, RefitTask
 from lyrist.training.dataset import Predictions, View, view
 from lyrist.training.runs import open_run
 from lyrist.training.train import Fitted
@@ -46,7 +47,7 @@ class ClassifierStudy(Comparison):
     """A comparison of classifiers."""
 
     kind: ClassVar[str] = "classify"
-    folders: ClassVar[tuple[str, ...]] = ("runs", "scores")
+    folders: ClassVar[tuple[str, ...]] = ("runs", "refit", "scores")
     plan: Plan
     dataset: View
     lines: Sequence[Line] = ()
@@ -96,12 +97,15 @@ class ClassifierStudy(Comparison):
         assert self.request is not None  # noqa: S101 - only a study that was opened by a request is gathered
         request, dataset = self.request, self.dataset
         validation = {name: one.run.results["validation"] for name, one in fitted.items()}
-        ranked = ranking.rank(ranking.models(validation, fitted), request.choose_by)
-        picked, tests = ranked[0], _tests(ranked[0], fitted)
+        candidates = ranking.models(validation, fitted)
+        selected = ranking.select(candidates, request.choose_by, ranking.families(fitted))
+        picked, tests = selected.name, _tests(selected.name, fitted)
+        others = [name for name in ranking.rank(candidates, request.choose_by) if name != picked]
         results = {
             "picked": picked,
             "chosen_by": f"validation {request.choose_by.replace('_', ' ')}",
-            "verdict": ranking.sentence(picked, ranked[1], tests[ranked[1]]) if len(ranked) > 1 else "",
+            "selection": dataclasses.asdict(selected) | {"reason": selected.sentence(request.choose_by)},
+            "verdict": ranking.sentence(picked, others[0], tests[others[0]]) if others else "",
             "target": dataset.target,
             "only": list(dataset.only),
             "max_songs": request.selection.max_songs,
@@ -129,6 +133,9 @@ class ClassifierStudy(Comparison):
             }
         elif other:
             results["notes"].append(other)
+        if request.refit:
+            line = next(line for line in lines if line.name == picked)
+            results["refit"] = _refit(dataset, line, fitted[picked], job)
         scores = job.folder / "scores"
         if request.repeats > 1:
             results["repeats"] = repeats.repeated(
@@ -167,6 +174,12 @@ class ClassifierStudy(Comparison):
             mark = "*" if line["name"] == results["picked"] else " "
             lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scored(line['test'])}")
         lines.append(f"* selected by {results['chosen_by']}. {results['verdict']}")
+        if reason := results.get("selection", {}).get("reason"):
+            lines.append(f"  {reason}")
+        if refit := results.get("refit"):
+            lines.append(
+                f"fitted again on {refit['songs']:,} training and validation songs: test {scored(refit['test'])}"
+            )
         if found := results.get("repeats"):
             lines.append(f"over {found['n']} splits (mean and standard deviation of test accuracy):")
             for line in [*found["recipes"], {"name": "selected", **found["pick"]}]:
@@ -190,7 +203,7 @@ class ClassifierStudy(Comparison):
         dataset = self.dataset
         names = [line["name"] for line in results["recipes"]]
         fitted = {name: Fitted(open_run(folder / "runs" / directory(name))) for name in names}
-        run = str(out / "runs" / directory(results["picked"]))
+        run = str(out / results.get("refit", {}).get("run", f"runs/{directory(results['picked'])}"))
         songs = {split: len(dataset.part(split)) for split in SPLITS}
         return sections.page(
             self.plan,
@@ -227,6 +240,23 @@ def _tests(first: str, fitted: Mapping[str, Fitted]) -> dict[str, dict[str, Any]
     """Test one line against each other one on the test songs."""
     predicted = {name: one.predicted("test") for name, one in fitted.items()}
     return ranking.against(predicted[first], {name: predicted[name] for name in fitted if name != first})
+
+
+def _refit(dataset: View, line: Line, first: Fitted, job: Job) -> dict[str, Any]:
+    """Fit the selected recipe again on training and validation songs; return its figures on the test songs.
+
+    The validation figures and predictions of the new run are those of the fit on the training songs, since the new model has
+    seen the validation songs; prediction sets are calibrated by them.
+    """
+    task = RefitTask(dataset.with_validation(), first=first.run.path)
+    again = job.fit([line], lambda *_: task, "refit")[0][line.name]
+    info = again.run.info
+    return {
+        "run": f"refit/{directory(line.name)}",
+        "songs": len(task.view.part("train")),
+        **{key: info[key] for key in ("parameters", "seconds", "cpu_seconds")},
+        "test": again.run.results["test"],
+    }
 
 
 def _lines(dataset: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
@@ -344,12 +374,14 @@ def deciding_words(fitted: Mapping[str, Fitted], selected: str) -> dict[str, Any
 
 def _facts(results: Mapping[str, Any]) -> Facts:
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
-    accuracy, majority = best["test"]["accuracy"], results["majority"]
+    majority, test = results["majority"], results.get("refit", best)["test"]
+    accuracy = test["accuracy"]
+    fitted = "fitted on training and validation songs" if "refit" in results else "fitted on training songs"
     return Facts(
         [
-            ("selected", results["picked"], f"by {results['chosen_by']}"),
+            ("selected", results["picked"], f"by {results['chosen_by']}; {fitted}"),
             ("test accuracy", f"{accuracy['value']:.1%}", f"95% interval {sections.percent(accuracy)}"),
-            ("macro F1", f"{best['test']['macro_f1']:.3f}", "every class has the same weight"),
+            ("macro F1", f"{test['macro_f1']:.3f}", "every class has the same weight"),
             ("majority", f"{majority['accuracy']['value']:.1%}", f"always '{majority['label']}'"),
             ("test songs", f"{best['test']['n']:,}", "read once, at the end"),
         ]
@@ -415,8 +447,17 @@ def _comparison(results: Mapping[str, Any]) -> Section:
     blocks += _tested(results["tests"])
     if results["notes"]:
         blocks.append(Items(results["notes"]))
+    again = ""
+    if refit := results.get("refit"):
+        accuracy = refit["test"]["accuracy"]
+        again = (
+            f" All lines were fitted on the training songs. {results['picked']} was then fitted again on all {refit['songs']:,} "
+            f"training and validation songs: test accuracy {accuracy['value']:.3f} ({sections.percent(accuracy)})."
+        )
+    reason = results.get("selection", {}).get("reason", "")
     intro = (
-        f"Selected by {results['chosen_by']}; baselines excluded. The test set was not used for selection. Intervals: Wilson, "
+        f"Selected by {results['chosen_by']}; baselines excluded. {reason}{again} The test set was not used for selection. "
+        "Intervals: Wilson, "
         "95%. Where two intervals overlap, the paired tests decide whether there is a difference."
     )
     return Section("How good", blocks, intro)

@@ -43,6 +43,8 @@ class Request:
     repeats: int = 1
     learning_curve: bool = False
     seed: int = 0
+    refit: bool = True
+    """Fit the selected classifier again on training and validation songs."""
 
     def options(self, entry: Entry) -> dict[str, Any]:
         """Return the options of a line; a budget that the user gives replaces the one of the plan."""

@@ -312,7 +312,7 @@ def _block(
         "tests": {},
     }
     if classifiers:
-        picked = ranking.pick({name: one.run.results["validation"] for name, one in classifiers.items()}, choose_by)
+        picked = ranking.best({name: one.run.results["validation"] for name, one in classifiers.items()}, choose_by)
         predicted = {name: one.predicted("test") for name, one in classifiers.items()}
         first = predicted.pop(picked)
         found |= {"picked": picked, "tests": {"first": picked, "against": ranking.against(first, predicted)}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from lyrist.metrics.intervals import holm, mcnemar, paired_bootstrap_macro_f1
@@ -16,8 +17,50 @@ ChooseBy = Literal["loss", "accuracy", "macro_f1"]
 """The validation figure that selects a recipe: the loss (lowest), the accuracy or the macro F1 (highest)."""
 
 
-def pick(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
-    """Return the name of the recipe with the best validation figure; of equal ones, the first.
+PREFERENCE = ("ensemble", "linear", "tree", "neural")
+"""Families in the order in which one of several equal recipes is preferred."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The recipe that the validation songs select."""
+
+    name: str
+    best: str
+    """The recipe with the best figure."""
+    value: float
+    """The best figure."""
+    error: float
+    """Its standard error."""
+    equal: list[str]
+    """The other recipes within one standard error of it, the best first."""
+
+    def sentence(self, choose_by: ChooseBy) -> str:
+        """Return why this recipe was selected."""
+        what = f"the best validation {choose_by.replace('_', ' ')} ({self.value:.3f}, standard error {self.error:.3f})"
+        if not self.equal:
+            return f"{self.name} has {what}; no other recipe is within one standard error of it."
+        names = ", ".join(self.equal)
+        if self.name == self.best:
+            return f"{self.name} has {what}. Within one standard error of it: {names}; among equal recipes it is preferred."
+        return (
+            f"{self.best} has {what}. Within one standard error of it, so counted as equal: {names}. Of equal recipes the order "
+            f"of preference ({', '.join(PREFERENCE)}; then the better figure) selects {self.name}."
+        )
+
+
+def best(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
+    """Return the name of the recipe with the best validation figure; of equal ones, the first."""
+    if choose_by == "loss":
+        return min(validation, key=lambda name: validation[name]["loss"])
+    return max(validation, key=lambda name: figure(validation[name], choose_by))
+
+
+def select(validation: Mapping[str, Scores], choose_by: ChooseBy, families: Mapping[str, str]) -> Selected:
+    """Select a recipe on validation by the one-standard-error rule (Breiman et al. 1984).
+
+    Recipes whose figure is within one standard error of the best are equal, because the validation songs cannot tell which is
+    better. Of these, the family decides, and within a family the figure.
 
     Parameters
     ----------
@@ -25,10 +68,31 @@ def pick(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
         Scores on validation by name, in the order of the study: simpler recipes first.
     choose_by
         The figure.
+    families
+        The family of each recipe, see `PREFERENCE`; one that is not listed comes last.
     """
+    first = best(validation, choose_by)
+    error, value = _standard_error(validation[first], choose_by), figure(validation[first], choose_by)
+    close = {name: found for name, found in validation.items() if abs(figure(found, choose_by) - value) <= error}
+    ordered = rank(close, choose_by)
+    place = {family: number for number, family in enumerate(PREFERENCE)}
+    name = min(ordered, key=lambda one: place.get(families[one], len(place)))  # stable: of one family, the better
+    return Selected(name, first, value, error, [one for one in ordered if one != first])
+
+
+def _standard_error(scores: Scores, choose_by: ChooseBy) -> float:
     if choose_by == "loss":
-        return min(validation, key=lambda name: validation[name]["loss"])
-    return max(validation, key=lambda name: figure(validation[name], choose_by))
+        return float(scores.get("loss_se", 0.0))
+    if choose_by == "macro_f1":
+        interval = scores.get("macro_f1_interval", {"low": 0.0, "high": 0.0})
+        return float(interval["high"] - interval["low"]) / (2 * 1.96)
+    value = figure(scores, choose_by)
+    return float((value * (1 - value) / scores["n"]) ** 0.5)
+
+
+def families(fitted: Mapping[str, Any]) -> dict[str, str]:
+    """Return the family of each fitted line."""
+    return {name: registry.get(one.run.info["recipe"]).family for name, one in fitted.items()}
 
 
 def models(validation: Mapping[str, Scores], fitted: Mapping[str, Any]) -> dict[str, Scores]:
@@ -50,7 +114,7 @@ def strong_baselines(
     for name in validation:
         if name != picked and is_baseline(fitted[name]):
             both = {name: validation[name], picked: validation[picked]}
-            if pick(both, choose_by) == name:
+            if best(both, choose_by) == name:
                 found.append(
                     f"The baseline '{name}' is at least as good as {picked} on validation: the {target} may be predictable here "
                     "without the words."
@@ -68,7 +132,7 @@ def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:
     """Return all names, the best on validation first."""
     left, order = dict(validation), []
     while left:
-        order.append(pick(left, choose_by))
+        order.append(best(left, choose_by))
         del left[order[-1]]
     return order
 

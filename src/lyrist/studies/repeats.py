@@ -110,7 +110,10 @@ def summarised(
     """
     names = list(scores[0])
     models = list(ranking.models({name: {} for name in names}, first))
-    picks = [ranking.pick({name: found[name]["validation"] for name in models}, choose_by) for found in scores]
+    kinds = ranking.families(first)
+    picks = [
+        ranking.select({name: found[name]["validation"] for name in models}, choose_by, kinds).name for found in scores
+    ]
     values = {
         name: {key: [ranking.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")}
         for name in names

@@ -67,6 +67,7 @@ def study(
     other_split: bool | None = None,
     repeats: int = 1,
     learning_curve: bool = False,
+    refit: bool = True,
     seed: int = 0,
     resume: bool = False,
 ) -> Result:
@@ -104,6 +105,9 @@ def study(
         Fit everything on so many different splits: means, spreads, and tests over all of them.
     learning_curve
         Fit everything on a tenth, a quarter and half of the training songs as well.
+    refit
+        Fit the selected classifier again on training and validation songs, and report its test figures beside those of the fit
+        on the training songs.
     seed
         Seed of everything that is random.
     resume
@@ -117,10 +121,11 @@ def study(
     loop = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     given = {"target": target, "condition": condition, "only": only, "max_songs": max_songs, **loop}
     given |= {"choose_by": choose_by, "other_split": other_split, "repeats": repeats, "learning_curve": learning_curve}
+    given |= {"refit": refit}
     plan = load(study)
     plan = dataclasses.replace(plan, command=_command(study, data, out, seed, given))
     selection = Selection(target, condition, only, max_songs)
-    request = Request(plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed)
+    request = Request(plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit)
     comparison = comparison_class(plan.task).open(request)
     path, key = Path(out), _key(comparison, plan)
     if resume and _finished(path, key):
@@ -228,4 +233,6 @@ def _finished(path: Path, key: Mapping[str, Any]) -> bool:
     runs = [path / "runs" / directory(line["name"]) / "run.json" for line in results["recipes"]]
     if other := results.get("other_split"):
         runs += [path / "runs" / f"by-{other['split_by']}" / run.parent.name / "run.json" for run in runs]
+    if refit := results.get("refit"):
+        runs.append(path / refit["run"] / "run.json")
     return all(run.is_file() for run in runs)

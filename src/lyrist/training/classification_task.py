@@ -216,6 +216,58 @@ class ClassificationTask(Task):
         )
 
 
+@dataclass(frozen=True)
+class RefitTask(ClassificationTask):
+    """Fit again on training and validation songs, after the selection; only the test songs are predicted.
+
+    A network selects its step on a tenth of these songs.
+    """
+
+    first: Path = Path()
+    """The run that was fitted on the training songs: its validation scores and predictions are those of this run."""
+
+    def learn(
+        self,
+        recipe: str,
+        options: Mapping[str, Any],
+        *,
+        seed: int,
+        folder: Path | None = None,
+        resume: bool = False,
+        title: str = "",
+    ) -> Any:
+        """Return the fitted estimator."""
+        if registry.get(recipe).family != "neural":
+            return super().learn(recipe, options, seed=seed, folder=folder, resume=resume, title=title)
+        estimator, songs = estimators.make_estimator(recipe, options, seed), self.view.texts("train")
+        return estimator.set_params(folder=folder, resume=resume).fit(_inputs(songs), _labels(songs))
+
+    def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Return the keys of ``run.json`` that decide the outcome."""
+        return {**super().identity(recipe, options, seed), "fitted_on": ["train", "validation"]}
+
+    def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
+        """Return the scores on test, and those of the first run on validation."""
+        first = runs.open_run(self.first)
+        held, test = Predictions.of(first, "validation"), self.predict(model, "test")
+        if folder:
+            for split, found in (("validation", held), ("test", test)):
+                ids = found.ids.tolist()
+                runs.write_predictions(folder, split, ids, found.truth, found.classes, found.probabilities)
+        sets = PredictionSets.calibrated(held.truth, held.probabilities, held.classes, uniform_of(held.ids.tolist()))
+        scores = score(test.truth, test.probabilities, test.classes)
+        scores["prediction_sets"] = sets.evaluate(
+            test.truth, test.probabilities, test.classes, uniform_of(test.ids.tolist())
+        )
+        return {"validation": first.results["validation"], "test": scores, "majority": self.majority()}
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Write the estimator, with the languages and words that the first run has stored."""
+        runs.save_model(model, folder)
+        if domain := Domain.load(self.first / runs.MODEL):
+            domain.save(folder / runs.MODEL)
+
+
 def _inputs(songs: pl.DataFrame) -> Any:
     return as_input(songs["lyrics"].fill_null("").to_list(), songs["artist"].fill_null("").to_list())
 

@@ -146,6 +146,13 @@ class View:
         songs = self.songs.filter(~train | pl.col("id").is_in(kept.to_list()))
         return dataclasses.replace(self, songs=songs)
 
+    def with_validation(self) -> View:
+        """Return the same question with the validation songs among the training songs, except those of unknown labels."""
+        held = pl.col("split") == "validation"
+        songs = self.songs.filter(~held | pl.col("label").is_in(self.classes))
+        split = pl.when(held).then(pl.lit("train")).otherwise("split")
+        return dataclasses.replace(self, songs=songs.with_columns(split=split), own=False)
+
     def resplit(self, by: str, seed: int) -> View:
         """Draw another split of the same songs, by song or by artist, with the same shares.
 
