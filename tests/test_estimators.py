@@ -284,7 +284,7 @@ def test_the_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pyte
     names: dict[str, Any] = {}
     for code in re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
         exec(compile(code, "docs/python.md", "exec"), names)  # noqa: S102 - the page's own code
-    assert names["search"].best_score_ > 0.9
+    assert names["search"].best_score_ > 0.4
     assert names["test"].shape == (2, 3)
     assert (estimators.load("artists").predict(names["lyrics"]) == names["model"].predict(names["lyrics"])).all()
     for name in set(estimators.ESTIMATORS):
