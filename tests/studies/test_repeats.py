@@ -41,7 +41,7 @@ def first(question: View, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 def scores(accuracy: float, loss: float) -> dict[str, Any]:
-    return {"test": {"accuracy": {"value": accuracy}, "macro_f1": accuracy / 2}, "validation": {"loss": loss}}
+    return {"test": {"n": 10, "accuracy": {"value": accuracy}, "macro_f1": accuracy / 2}, "validation": {"loss": loss}}
 
 
 def test_means_spreads_picks_and_paired_tests_by_hand() -> None:
@@ -59,6 +59,7 @@ def test_means_spreads_picks_and_paired_tests_by_hand() -> None:
     assert b["accuracy"]["low"] < b["accuracy"]["mean"] < b["accuracy"]["high"]
     assert told["pick"]["names"] == ["b", "a", "b"]  # by validation, whatever the test says
     assert told["pick"]["accuracy"]["values"] == [0.7, 0.6, 0.6]
+    assert told["pick"]["all_songs"]["accuracy"]["value"] == pytest.approx(19 / 30)
     assert told["best"] == "b"
     assert set(told["against"]) == {"a"}
     assert told["against"]["a"]["p_holm"] == told["against"]["a"]["p"]
@@ -78,8 +79,15 @@ def test_every_repeat_is_another_split_and_kept_scores_are_not_fitted_again(
 ) -> None:
     told = repeated(question, LINES, first, 3, 0, "loss", tmp_path)
     assert told["n"] == 3
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-0.json", "1-1.json", "2-0.json", "2-1.json"]
-    assert told["recipes"][0]["accuracy"]["values"][0] == first["majority"].run.results["test"]["accuracy"]["value"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "0-0.json",
+        "0-1.json",
+        "1-0.json",
+        "1-1.json",
+        "2-0.json",
+        "2-1.json",
+    ]
+    assert {line["all_songs"]["n"] for line in told["recipes"]} == {len(question.songs)}
     monkeypatch.setattr(ClassificationTask, "learn", lambda *a, **k: pytest.fail("it was fitted again"))
     assert repeated(question, LINES, first, 3, 0, "loss", tmp_path) == told
 

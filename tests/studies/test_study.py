@@ -257,9 +257,10 @@ def test_repeats_and_the_learning_curve(corpus: Path, tmp_path: Path) -> None:
     )
     repeats = found.results["repeats"]
     assert repeats["n"] == 3
-    for line, own in zip(repeats["recipes"], found.results["recipes"], strict=True):
+    for line in repeats["recipes"]:
         values = line["accuracy"]["values"]
-        assert values[0] == own["test"]["accuracy"]["value"]
+        assert line["all_songs"]["n"] == sum(found.results["songs"].values())  # every song is tested once
+        assert min(values) <= line["all_songs"]["accuracy"]["value"] <= max(values)
         assert line["accuracy"]["mean"] == pytest.approx(np.mean(values))
         assert line["accuracy"]["sd"] == pytest.approx(np.std(values, ddof=1))
     assert len(set(repeats["recipes"][2]["accuracy"]["values"])) > 1  # other splits, other figures
@@ -276,6 +277,47 @@ def test_repeats_and_the_learning_curve(corpus: Path, tmp_path: Path) -> None:
     assert "Over several splits" in html
     assert "Learning curve" in html
     assert list((found.path / "scores").iterdir())  # so that --resume need not fit them again
+
+
+def test_one_split_of_few_songs_is_not_enough_and_that_is_said(studied: Studied) -> None:
+    assert any("--repeats 5" in note for note in studied.results["notes"])
+
+
+def test_the_cost_of_a_prediction_is_reported(studied: Studied) -> None:
+    for line in studied.results["recipes"]:
+        assert line["prediction"]["songs"] == line["validation"]["n"] + line["test"]["n"]
+        assert line["prediction"]["cpu_seconds"] >= 0
+    with (studied.path / "results.csv").open() as handle:
+        assert all(float(row["prediction_ms"]) >= 0 for row in csv.DictReader(handle))
+    assert "ms a song" in studied.report.read_text()
+
+
+def test_a_time_limit_holds_for_the_whole_study(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("lyrist.studies.comparison.time.monotonic", lambda: now[0])
+    real = ClassificationTask.learn
+
+    def slow(task: Any, recipe: str, *a: Any, **k: Any) -> Any:
+        now[0] += {"tfidf-logistic": 20.0, "complement-nb": 30.0}.get(recipe, 1.0)
+        return real(task, recipe, *a, **k)
+
+    monkeypatch.setattr(ClassificationTask, "learn", slow)
+    plan = tmp_path / "p.toml"
+    names = ["tfidf-logistic", "complement-nb", "char-svm", "majority"]
+    plan.write_text("".join(f'[[recipes]]\nrecipe = "{name}"\n' for name in names))
+    arguments: dict[str, Any] = {"target": "genre", "other_split": False, "time_limit": "1m"}
+    found = study(str(plan), str(corpus), out=str(tmp_path / "s"), **arguments)
+    # 43 of 60 seconds are for the lines: after 1 + 20 + 30 no other linear recipe, nor the last fit, is expected to fit in
+    assert [line["name"] for line in found.results["recipes"]] == ["tfidf-logistic", "complement-nb", "majority"]
+    assert any("'char-svm' was left out: it did not fit in the time limit" in note for note in found.results["notes"])
+    assert "refit" not in found.results
+    assert any("was not fitted again" in note for note in found.results["notes"])
+
+
+@pytest.mark.parametrize("limit", ["", "10", "m", "0m", "-1m", "1 day"])
+def test_a_time_limit_that_is_no_duration_is_refused(limit: str, corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(LyristError, match="such as 90s, 10m or 1h"):
+        study("ladder", str(corpus), out=str(tmp_path / "s"), time_limit=limit)
 
 
 def test_the_report_tells_the_commands_that_do_it_again(corpus: Path) -> None:

@@ -1,5 +1,6 @@
 """Views: fewer songs of each label alike, and lyrics that are read from the corpus in blocks instead of being held."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,27 @@ def test_a_label_may_hold_commas(make_corpus: Any) -> None:
     assert set(found.songs["label"]) == set(found.only)
     with pytest.raises(UsageError, match="no artist 'The Creator'"):
         view(make_corpus(songs), "artist", ("Wind", "The Creator"))
+
+
+@pytest.mark.parametrize(("by", "count"), [("song", 2), ("song", 5), ("artist", 3)])
+def test_folds_test_every_song_once_and_keep_groups_together(by: str, count: int, make_corpus: Any) -> None:
+    n = 120
+    songs = pl.DataFrame(
+        {
+            "lyrics": [f"words {i}" for i in range(n)],
+            "artist": [f"act {i % 24}" for i in range(n)],
+            "genre": ["folk" if i % 24 < 12 else "rap" for i in range(n)],
+            "cluster": [i - i % 2 for i in range(n)] if by == "song" else list(range(n)),
+        }
+    )
+    whole = dataclasses.replace(view(make_corpus(songs), "genre"), split_by=by)
+    found = whole.folds(count, 0)
+    assert len(found) == count
+    tested = pl.concat([fold.part("test")["id"] for fold in found])
+    assert sorted(tested) == list(range(n))
+    for fold in found:
+        assert len(fold.songs) == n
+        group = "artist" if by == "artist" else "cluster"
+        assert fold.songs.group_by(group).agg(pl.col("split").n_unique())["split"].max() == 1
+        assert n / count * 0.6 <= len(fold.part("test")) <= n / count * 1.5
+        assert len(fold.part("validation"))

@@ -53,6 +53,13 @@ class ClassifierStudy(Comparison):
     lines: Sequence[Line] = ()
     request: Request | None = None
 
+    @property
+    def first_share(self) -> float:  # type: ignore[override]
+        """Half of a time limit, because the other split follows."""
+        if self.request is None or self.request.time_limit is None:
+            return 1.0
+        return 0.4 if isinstance(_other_split(self.dataset, self.request), View) else 0.8
+
     @classmethod
     def open(cls, request: Request) -> ClassifierStudy:
         """Open the corpus and check every line and option."""
@@ -61,6 +68,8 @@ class ClassifierStudy(Comparison):
             raise UsageError(
                 f"--condition is for studies of writers; '{plan.name}' predicts a label from lyrics: leave it out."
             )
+        if request.time_limit is not None and (request.repeats > 1 or request.learning_curve):
+            raise UsageError("--time-limit is for one split: leave it out, or --repeats and --learning-curve.")
         target = selection.target or plan.target
         dataset = view(Corpus.open(request.data), target, selection.labels, most=selection.max_songs, seed=request.seed)
         lines = [
@@ -116,6 +125,7 @@ class ClassifierStudy(Comparison):
             "notes": [
                 *ranking.strong_baselines(picked, validation, fitted, request.choose_by, dataset.target),
                 *_notes(dataset),
+                *repeats.advice(dataset, request.repeats),
                 *left_out,
             ],
             **_lines(dataset, fitted),
@@ -126,16 +136,20 @@ class ClassifierStudy(Comparison):
         lines = [line for line in self.lines if line.name in fitted]
         other = _other_split(dataset, request)
         if isinstance(other, View):
-            again, _ = job.fit(lines, lambda *_: ClassificationTask(other), f"runs/by-{other.split_by}")
-            results["other_split"] = {
-                **_lines(other, again),
-                "tests": {"first": picked, "against": _tests(picked, again)},
-            }
+            task = ClassificationTask(other)
+            again, late = job.fit(lines, lambda *_: task, f"runs/by-{other.split_by}", share=0.8)
+            results["notes"] += [f"Split by {other.split_by}: {note}" for note in late]
+            if picked in again:
+                paired: dict[str, Any] = {"first": picked, "against": _tests(picked, again)}
+                results["other_split"] = {**_lines(other, again), "tests": paired}
         elif other:
             results["notes"].append(other)
         if request.refit:
             line = next(line for line in lines if line.name == picked)
-            results["refit"] = _refit(dataset, line, fitted[picked], job)
+            if refit := _refit(dataset, line, fitted[picked], job):
+                results["refit"] = refit
+            else:
+                results["notes"].append(f"{picked} was not fitted again on the validation songs: no time was left.")
         scores = job.folder / "scores"
         if request.repeats > 1:
             results["repeats"] = repeats.repeated(
@@ -159,7 +173,8 @@ class ClassifierStudy(Comparison):
                     scores = line[split]
                     row += [scores["n"], *(scores["accuracy"][key] for key in ("value", "low", "high"))]
                     row += [scores["macro_f1"], scores["loss"]]
-                rows.append(row)
+                rows.append([*row, _milliseconds(line)])
+        head = [*head, "prediction_ms"]
         return ["name", "recipe", "target", "split_by", "parameters", "seconds", *head], rows
 
     @staticmethod
@@ -181,10 +196,12 @@ class ClassifierStudy(Comparison):
                 f"fitted again on {refit['songs']:,} training and validation songs: test {scored(refit['test'])}"
             )
         if found := results.get("repeats"):
-            lines.append(f"over {found['n']} splits (mean and standard deviation of test accuracy):")
+            lines.append(f"over {found['n']} splits (test accuracy: mean, standard deviation, all songs together):")
             for line in [*found["recipes"], {"name": "selected", **found["pick"]}]:
-                accuracy = line["accuracy"]
-                lines.append(f"  {line['name']:<{width}}  {accuracy['mean']:.3f} +- {accuracy['sd']:.3f}")
+                accuracy, together = line["accuracy"], line["all_songs"]["accuracy"]
+                spread = f"{accuracy['mean']:.3f} +- {accuracy['sd']:.3f}"
+                whole = f"{together['value']:.3f} [{together['low']:.3f}, {together['high']:.3f}]"
+                lines.append(f"  {line['name']:<{width}}  {spread}  {whole}")
         if other := results.get("other_split"):
             lines.append(f"split by {other['split_by']} instead:")
             for line in other["recipes"]:
@@ -242,14 +259,16 @@ def _tests(first: str, fitted: Mapping[str, Fitted]) -> dict[str, dict[str, Any]
     return ranking.against(predicted[first], {name: predicted[name] for name in fitted if name != first})
 
 
-def _refit(dataset: View, line: Line, first: Fitted, job: Job) -> dict[str, Any]:
+def _refit(dataset: View, line: Line, first: Fitted, job: Job) -> dict[str, Any] | None:
     """Fit the selected recipe again on training and validation songs; return its figures on the test songs.
 
     The validation figures and predictions of the new run are those of the fit on the training songs, since the new model has
-    seen the validation songs; prediction sets are calibrated by them.
+    seen the validation songs; prediction sets are calibrated by them. None if the time limit is over.
     """
     task = RefitTask(dataset.with_validation(), first=first.run.path)
-    again = job.fit([line], lambda *_: task, "refit")[0][line.name]
+    again = job.fit([line], lambda *_: task, "refit")[0].get(line.name)
+    if again is None:
+        return None
     info = again.run.info
     return {
         "run": f"refit/{directory(line.name)}",
@@ -266,6 +285,7 @@ def _lines(dataset: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
         {
             "name": name,
             **{key: one.run.info[key] for key in keys},
+            "prediction": one.run.results.get("prediction"),
             **{split: one.run.results[split] for split in ("validation", "test")},
         }
         for name, one in fitted.items()
@@ -407,6 +427,7 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
         "recipe",
         Column("parameters", ",.0f"),
         Column("seconds", ",.1f"),
+        Column("ms a song", ",.2f", note="prediction, CPU"),
         Column("validation accuracy", ".3f"),
         Column("test accuracy", ".3f", bar=True),
         "95% interval",
@@ -423,6 +444,7 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
                 line["name"],
                 line["parameters"],
                 line["seconds"],
+                _milliseconds(line),
                 line["validation"]["accuracy"]["value"],
                 accuracy["value"],
                 f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
@@ -433,9 +455,15 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
         )
     majority = part["majority"]
     at, name = majority["accuracy"], f"(always '{majority['label']}')"
-    rows.append((name, *[None] * 3, at["value"], f"{at['low']:.3f} to {at['high']:.3f}", None, None, majority["n"]))
+    rows.append((name, *[None] * 4, at["value"], f"{at['low']:.3f} to {at['high']:.3f}", None, None, majority["n"]))
     chosen = [place for place, line in enumerate(part["recipes"]) if line["name"] == picked]
     return Table(head, rows, highlight=chosen, caption="Every recipe, on the same songs")
+
+
+def _milliseconds(line: Mapping[str, Any]) -> float | None:
+    """Return the CPU milliseconds of a prediction, if they were measured."""
+    cost = line.get("prediction")
+    return 1_000 * float(cost["cpu_seconds"]) / cost["songs"] if cost and cost["songs"] else None
 
 
 def _tested(tests: Mapping[str, Any]) -> list[Block]:
@@ -537,7 +565,12 @@ def _repeats(results: Mapping[str, Any]) -> list[Section]:
         "overlap, so the variance of a plain t-test would be too small. Corrected for the number of comparisons by Holm."
     )
     chart = figures.intervals(dots, xlabel="mean test accuracy with 95% interval", name="repeats")
-    intro = f"Everything fitted again on {found['n']} different splits of the same songs."
+    tested = found["pick"]["all_songs"]
+    whole = tested["accuracy"]
+    intro = (
+        f"Everything fitted again on {found['n']} splits, in which every song is a test song once. What each split selects is "
+        f"right on {whole['value']:.1%} ({sections.percent(whole)}) of all {tested['n']:,} songs."
+    )
     return [Section("Over several splits", [chart, Table(head, table, note=note)], intro)]
 
 

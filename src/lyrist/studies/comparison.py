@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from lyrist import files, progress
 from lyrist.errors import LyristError, UsageError
+from lyrist.models import registry
 from lyrist.studies.plans import Entry, Plan, directory
 from lyrist.studies.ranking import ChooseBy
 from lyrist.training.train import Fitted, Selection, Task, budget, fit
@@ -45,6 +48,8 @@ class Request:
     seed: int = 0
     refit: bool = True
     """Fit the selected classifier again on training and validation songs."""
+    time_limit: float | None = None
+    """Seconds that the whole study may take."""
 
     def options(self, entry: Entry) -> dict[str, Any]:
         """Return the options of a line; a budget that the user gives replaces the one of the plan."""
@@ -63,6 +68,7 @@ class Request:
             "other-split": self.other_split,
             "repeats": self.repeats != 1,
             "learning-curve": self.learning_curve,
+            "time-limit": self.time_limit is not None,
         }
         for name in names:
             if given[name]:
@@ -102,6 +108,8 @@ class Comparison(ABC):
     folders: ClassVar[tuple[str, ...]]
     """The folders of the study directory that an interrupted study keeps."""
     lines: Sequence[Line]
+    first_share: float = 1.0
+    """Share of a time limit for the lines; the rest is for what follows them."""
 
     @property
     @abstractmethod
@@ -158,6 +166,42 @@ def comparison_class(kind: str) -> type[Comparison]:
     return found
 
 
+ORDER = ("baseline", "ensemble", "linear", "tree", "counts", "neural", "mixture")
+"""Families in the order of their expected value, in which lines are fitted under a time limit."""
+
+REPORTING = 0.1
+"""Share of a time limit that is left for the report."""
+
+
+class Clock:
+    """The time that is left of a time limit in seconds; None is no limit."""
+
+    def __init__(self, limit: float | None) -> None:
+        self.limit, self._start = limit, time.monotonic()
+        self.longest: dict[str, float] = {}
+        """The longest fit so far by family."""
+
+    def left(self, share: float = 1.0) -> float:
+        """Return the seconds until a share of the limit, without what the report needs, is over."""
+        if self.limit is None:
+            return math.inf
+        return self.limit * (1 - REPORTING) * share - (time.monotonic() - self._start)
+
+    def fits(self, recipe: str, share: float = 1.0) -> bool:
+        """Return whether a recipe is expected to end in time: networks stop by themselves, others take like the last one."""
+        family = registry.get(recipe).family
+        return self.left(share) > max(self.longest.get(family, 0.0), 1.0 if self.longest else 0.0)
+
+    def options(self, line: Line, share: float = 1.0) -> Mapping[str, Any]:
+        """Return the options of a line; a network gets no more minutes than are left."""
+        if self.limit is None or not registry.get(line.recipe).trained_in_steps:
+            return line.options
+        minutes = max(self.left(share), 1.0) / 60
+        if "steps" in line.options or "epochs" in line.options:
+            return line.options
+        return {**line.options, "minutes": min(float(line.options.get("minutes") or minutes), minutes)}
+
+
 @dataclass(frozen=True)
 class Job:
     """Where the lines of a study are fitted, and how."""
@@ -166,6 +210,7 @@ class Job:
     """The study directory under construction."""
     seed: int
     resume: bool
+    clock: Clock = field(default_factory=lambda: Clock(None))
 
     def fit(
         self,
@@ -173,16 +218,22 @@ class Job:
         task: Callable[[Line, Mapping[str, Fitted]], Task],
         folder: str = "runs",
         after: Callable[[Any, Path], Mapping[str, Any]] | None = None,
+        share: float = 1.0,
     ) -> tuple[dict[str, Fitted], list[str]]:
         """Fit every line; those that an interrupted study has finished are read.
+
+        Under a time limit the lines are fitted in the order of their expected value, until ``share`` of the limit is over.
 
         Returns
         -------
         dict
             The fitted lines by name.
         list of str
-            A sentence for each optional line that was left out.
+            A sentence for each line that was left out.
         """
+        wanted, clock = list(lines), self.clock
+        if clock.limit is not None:
+            lines = sorted(lines, key=lambda line: ORDER.index(registry.get(line.recipe).family))
         place = self.folder / folder
         place.mkdir(parents=True, exist_ok=True)
         found: dict[str, Fitted] = {}
@@ -190,12 +241,16 @@ class Job:
         with progress.task("study" if folder == "runs" else folder, "recipes") as advance:
             for number, line in enumerate(lines):
                 advance(number, len(lines), line.name)
+                if not clock.fits(line.recipe, share):
+                    left_out.append(f"The line '{line.name}' was left out: it did not fit in the time limit.")
+                    continue
+                started = time.monotonic()
                 try:
                     found[line.name] = fit(
                         task(line, found),
                         line.recipe,
                         place / directory(line.name),
-                        options=line.options,
+                        options=clock.options(line, share),
                         seed=self.seed,
                         resume=self.resume,
                         name=line.name,
@@ -207,7 +262,9 @@ class Job:
                     if not line.optional:
                         raise
                     left_out.append(f"The line '{line.name}' was left out: {error}")
+                family = registry.get(line.recipe).family
+                clock.longest[family] = max(clock.longest.get(family, 0.0), time.monotonic() - started)
             advance(len(lines), len(lines))
-        if not found:
+        if not found and folder == "runs":
             raise LyristError(f"No line of the study could be fitted. {' '.join(left_out)}")
-        return found, left_out
+        return {line.name: found[line.name] for line in wanted if line.name in found}, left_out

@@ -72,7 +72,8 @@ class PictureStudy(Comparison):
     def open(cls, request: Request) -> PictureStudy:
         """Open the pictures and check every line and option."""
         request.refuse(
-            ("target", "condition", "only", "other-split", "repeats", "learning-curve", "max-songs"), "pictures"
+            ("target", "condition", "only", "other-split", "repeats", "learning-curve", "max-songs", "time-limit"),
+            "pictures",
         )
         lines = read_lines(request)
         pictures = read(request.data)

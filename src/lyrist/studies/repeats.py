@@ -11,7 +11,7 @@ from typing import Any
 
 from lyrist import files, progress
 from lyrist.errors import LyristError
-from lyrist.metrics.intervals import corrected_resampled_t, mean_sd
+from lyrist.metrics.intervals import corrected_resampled_t, mean_sd, wilson
 from lyrist.studies import ranking
 from lyrist.studies.comparison import Line
 from lyrist.studies.ranking import ChooseBy
@@ -21,6 +21,10 @@ from lyrist.training.train import Fitted
 
 SHARES = (0.1, 0.25, 0.5)
 """Shares of the training songs in a learning curve; all of them are the study itself."""
+
+
+FEW = 1_000
+"""Songs below which one split is not enough."""
 
 
 def check(dataset: View, repeats: int) -> None:
@@ -35,6 +39,17 @@ def check(dataset: View, repeats: int) -> None:
         )
 
 
+def advice(dataset: View, repeats: int) -> list[str]:
+    """Return a sentence where one split is not enough to tell recipes apart."""
+    n, tested = len(dataset.songs), len(dataset.part("test"))
+    if repeats > 1 or n >= FEW:
+        return []
+    return [
+        f"{tested:,} test songs of {n:,} are too few to tell good recipes apart: one split is not enough. Run the study again "
+        "with --repeats 5, which tests every song once."
+    ]
+
+
 def repeated(
     dataset: View,
     lines: Sequence[Line],
@@ -44,18 +59,18 @@ def repeated(
     choose_by: ChooseBy,
     folder: Path,
 ) -> dict[str, Any]:
-    """Fit every line on further splits of the same songs; return means, spreads and paired tests over all of them.
+    """Cross-validate every line: every song is tested once; return means, spreads and paired tests over the splits.
 
     Parameters
     ----------
     dataset
-        The first split; the others are drawn like it with the seeds that follow its own.
+        The songs; the splits keep together what its own split does.
     lines
         What is fitted.
     first
-        The study's own fits, which are the first repeat.
+        The study's own fits, by which baselines are known.
     repeats
-        Number of splits, the first included.
+        Number of splits.
     seed
         The seed of the fits.
     choose_by
@@ -63,17 +78,16 @@ def repeated(
     folder
         Where scores are kept.
     """
-    scores = [{name: one.run.results for name, one in first.items()}]
+    scores, splits = [], dataset.folds(repeats, dataset.seed)
     with progress.task("repeats", "fits") as advance:
-        for number in range(1, repeats):
-            again = dataset.resplit(dataset.split_by, dataset.seed + number)
+        for number, again in enumerate(splits):
             found = {}
             for place, line in enumerate(lines):
-                advance((number - 1) * len(lines) + place, (repeats - 1) * len(lines), line.name)
+                advance(number * len(lines) + place, repeats * len(lines), line.name)
                 path = folder / f"{number}-{place}.json"
                 found[line.name] = _scored(again, line, seed, path)["results"]
             scores.append(found)
-    return summarised(scores, first, choose_by, len(dataset.part("train")), len(dataset.part("test")))
+    return summarised(scores, first, choose_by, len(splits[0].part("train")), len(splits[0].part("test")))
 
 
 def _scored(dataset: View, line: Line, seed: int, path: Path) -> dict[str, Any]:
@@ -136,12 +150,29 @@ def summarised(
     return {
         "n": len(scores),
         "recipes": [
-            {"name": name, **{k: _spread(v, n_train, n_test) for k, v in values[name].items()}} for name in names
+            {
+                "name": name,
+                **{k: _spread(v, n_train, n_test) for k, v in values[name].items()},
+                "all_songs": _pooled([found[name] for found in scores]),
+            }
+            for name in names
         ],
-        "pick": {"names": picks, **{k: _spread(v, n_train, n_test) for k, v in picked.items()}},
+        "pick": {
+            "names": picks,
+            **{k: _spread(v, n_train, n_test) for k, v in picked.items()},
+            "all_songs": _pooled([found[name] for found, name in zip(scores, picks, strict=True)]),
+        },
         "best": best,
         "against": tests,
     }
+
+
+def _pooled(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the accuracy over the test songs of all splits, with its interval."""
+    sizes = [found["test"]["n"] for found in scores]
+    right = sum(round(ranking.figure(found["test"], "accuracy") * n) for found, n in zip(scores, sizes, strict=True))
+    low, high = wilson(right, sum(sizes))
+    return {"n": sum(sizes), "accuracy": {"value": right / sum(sizes), "low": low, "high": high}}
 
 
 def _less(first: Sequence[float], second: Sequence[float]) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,9 @@ import polars as pl
 
 from lyrist import files
 from lyrist._version import __version__
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, UsageError
 from lyrist.results import Result
-from lyrist.studies.comparison import Comparison, Job, Request, comparison_class
+from lyrist.studies.comparison import Clock, Comparison, Job, Request, comparison_class
 from lyrist.studies.plans import Plan, directory, load
 from lyrist.studies.ranking import ChooseBy
 from lyrist.training.train import Selection, json_ready
@@ -68,6 +69,7 @@ def study(
     repeats: int = 1,
     learning_curve: bool = False,
     refit: bool = True,
+    time_limit: str | None = None,
     seed: int = 0,
     resume: bool = False,
 ) -> Result:
@@ -108,6 +110,9 @@ def study(
     refit
         Fit the selected classifier again on training and validation songs, and report its test figures beside those of the fit
         on the training songs.
+    time_limit
+        The wall-clock time that the whole study may take, such as 90s, 10m or 1h. Recipes are fitted in the order of their
+        expected value; those that did not fit in are named.
     seed
         Seed of everything that is random.
     resume
@@ -121,18 +126,21 @@ def study(
     loop = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     given = {"target": target, "condition": condition, "only": only, "max_songs": max_songs, **loop}
     given |= {"choose_by": choose_by, "other_split": other_split, "repeats": repeats, "learning_curve": learning_curve}
-    given |= {"refit": refit}
+    given |= {"refit": refit, "time_limit": time_limit}
+    limit = None if time_limit is None else _seconds(time_limit)
     plan = load(study)
     plan = dataclasses.replace(plan, command=_command(study, data, out, seed, given))
     selection = Selection(target, condition, only, max_songs)
-    request = Request(plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit)
+    request = Request(plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit, limit)
     comparison = comparison_class(plan.task).open(request)
     path, key = Path(out), _key(comparison, plan)
     if resume and _finished(path, key):
         return report(out)
     with files.staged(path, resume=resume, marker=MARKER, again=comparison.folders) as building:
-        job = Job(building, seed, resume)
-        fitted, left_out = job.fit(comparison.lines, comparison.task, after=comparison.after())
+        job = Job(building, seed, resume, Clock(limit))
+        fitted, left_out = job.fit(
+            comparison.lines, comparison.task, after=comparison.after(), share=comparison.first_share
+        )
         results = {
             "study": plan.name,
             "task": plan.task,
@@ -208,6 +216,14 @@ def _command(name: str, data: str, out: str, seed: int, options: Mapping[str, An
                 [f"--{flag}"] if value is True else [f"--no-{flag}"] if value is False else [f"--{flag}", str(value)]
             )
     return (*words, "--seed", str(seed), "--out", out)
+
+
+def _seconds(limit: str) -> float:
+    """Return a duration such as 90s, 10m or 1h in seconds."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", str(limit))
+    if not found or not float(found[1]):
+        raise UsageError(f"--time-limit is a duration such as 90s, 10m or 1h, got '{limit}'.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _key(comparison: Comparison, plan: Plan) -> dict[str, Any]:

@@ -139,18 +139,20 @@ class ClassificationTask(Task):
         Prediction sets are calibrated on the validation songs and evaluated on the test songs.
         """
         found: dict[str, Any] = {}
-        predictions: dict[str, Predictions] = {}
-        for split in HELD:
-            predictions[split] = predicted = self.predict(model, split)
+        cpu = time.process_time()
+        predictions = {split: self.predict(model, split) for split in HELD}
+        spent = time.process_time() - cpu
+        for split, predicted in predictions.items():
             found[split] = score(predicted.truth, predicted.probabilities, predicted.classes)
             if folder:
                 ids, probabilities = predicted.ids.tolist(), predicted.probabilities
                 runs.write_predictions(folder, split, ids, predicted.truth, predicted.classes, probabilities)
         held, test = (predictions[split] for split in HELD)
+        songs = len(held.ids) + len(test.ids)
         sets = PredictionSets.calibrated(held.truth, held.probabilities, held.classes, uniform_of(held.ids.tolist()))
         uniform = uniform_of(test.ids.tolist())
         found["test"]["prediction_sets"] = sets.evaluate(test.truth, test.probabilities, test.classes, uniform)
-        return {**found, "majority": self.majority()}
+        return {**found, "majority": self.majority(), "prediction": {"songs": songs, "cpu_seconds": spent}}
 
     def fit_scores(self, recipe: str, options: Mapping[str, Any], seed: int, title: str = "") -> dict[str, Any]:
         """Fit and score without saving; return ``results``, ``seconds`` and ``cpu_seconds``."""

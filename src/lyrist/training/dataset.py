@@ -146,6 +146,34 @@ class View:
         songs = self.songs.filter(~train | pl.col("id").is_in(kept.to_list()))
         return dataclasses.replace(self, songs=songs)
 
+    def folds(self, count: int, seed: int) -> list[View]:
+        """Return so many splits of the same songs, in which every song is a test song once (cross-validation).
+
+        The splits keep together what this one does, and each has the validation share of the corpus.
+
+        Raises
+        ------
+        LyristError
+            There are too few groups, or a label is on one side only.
+        """
+        by, left, tests = self.split_by, self.songs, []
+        for number in range(count, 1, -1):
+            drawn = assign(left, Split(by=by, validation=0, test=1 / number, seed=seed + number, stratify="label"))
+            tests.append(left.filter(drawn == "test")["id"])
+            left = left.filter(drawn != "test")
+        share = min(self.corpus.info["settings"]["split"]["validation"] * count / (count - 1), 0.4)
+        found = []
+        for number, test in enumerate([*tests, left["id"]]):
+            tested = self.songs["id"].is_in(test.implode())
+            rest = self.songs.filter(~tested)
+            side = assign(rest, Split(by=by, validation=share, test=0, seed=seed + number, stratify="label"))
+            of_rest = rest.select("id", side=side)
+            sides = self.songs.select("id").join(of_rest, on="id", how="left", maintain_order="left")["side"]
+            songs = self.songs.with_columns(split=sides.fill_null("test"))
+            view = View(self.corpus, self.target, songs, by, self.unlabelled, seed + number, self.only, own=False)
+            found.append(_checked(view))
+        return found
+
     def with_validation(self) -> View:
         """Return the same question with the validation songs among the training songs, except those of unknown labels."""
         held = pl.col("split") == "validation"

@@ -93,6 +93,7 @@ class Parts:
 
     def named(self, name: str) -> type:
         """Return the class with this full name; of a file of Lyrist 0.1, the name of the module is not compared."""
+        name = name.replace("lyrist.models.ensemble.Ensemble", "lyrist.models.ensemble.LyricEnsemble")
         if name in self._classes:
             return self._classes[name]
         raise ValueError(f"it holds '{name}', which is not a part of the recipe '{self.recipe.name}'")
