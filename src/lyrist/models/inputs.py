@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from lyrist.errors import InputError, nearest
 
@@ -91,6 +89,10 @@ def labels_of(y: Any) -> NDArray[Any]:
     InputError
         A label is missing (None or NaN), or ``y`` has several columns, or numbers that are no classes.
     """
+    # here: reports import this module and need no scikit-learn
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import column_or_1d
+
     if y is None:
         raise InputError("A classifier requires y to be passed, but the target y is None.")
     values = np.asarray(y)
