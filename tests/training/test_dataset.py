@@ -12,7 +12,7 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import UsageError
 from lyrist.training import dataset
-from lyrist.training.dataset import view
+from lyrist.training.dataset import label_of, view
 from lyrist.training.train import train
 
 
@@ -121,3 +121,14 @@ def test_folds_test_every_song_once_and_keep_groups_together(by: str, count: int
         assert fold.songs.group_by(group).agg(pl.col("split").n_unique())["split"].max() == 1
         assert n / count * 0.6 <= len(fold.part("test")) <= n / count * 1.5
         assert len(fold.part("validation"))
+
+
+def test_years_are_predicted_as_decades(make_corpus: Any) -> None:
+    years = [1969, 1970, 1979, 1980, None, 2003] * 20
+    songs = pl.DataFrame({"lyrics": [f"words {i}" for i in range(120)], "artist": ["ann"] * 120, "year": years})
+    found = view(make_corpus(songs), "year")
+    assert found.classes == ["1960s", "1970s", "1980s", "2000s"]
+    assert found.unlabelled == 20
+    table = pl.DataFrame({"year": [1969, None]})
+    assert table.select(label_of("year", ["1969", "1970"])).to_series().to_list() == ["1969", None]  # of version 0.1
+    assert table.select(label_of("year")).to_series().to_list() == ["1960s", None]

@@ -15,6 +15,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.classification import score
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
+from lyrist.training.dataset import label_of
 from lyrist.training.runs import is_network, open_run
 
 
@@ -96,12 +97,13 @@ def evaluate(
     target = opened.info["target"]
     corpus.check_target(target)
     options = {"batch_size": batch_size} if is_network(opened.model) else {}
+    known = [str(label) for label in opened.model.classes_]
     truth, parts = [], []
     with progress.task(
         f"scoring on {split}"
     ) as advance:  # in blocks: n-gram features take ten times the memory of the text
         for block in corpus.batches(split, list(dict.fromkeys(["lyrics", "artist", target]))):
-            songs = block.drop_nulls(target).with_columns(pl.col(target).cast(pl.String))
+            songs = block.drop_nulls(target).with_columns(label_of(target, known).alias(target))
             if opened.info["only"]:
                 songs = songs.filter(pl.col(target).is_in(opened.info["only"]))
             if len(songs):
@@ -112,9 +114,8 @@ def evaluate(
     if not parts:
         raise LyristError(f"No song in the {split} split of {corpus.path} has a {target}; choose another --split.")
     probabilities = np.concatenate(parts)
-    classes = [str(label) for label in opened.model.classes_]
     return Evaluated(
-        Path(run), corpus.path, split, score(truth, probabilities, classes), note(opened.info, corpus, split)
+        Path(run), corpus.path, split, score(truth, probabilities, known), note(opened.info, corpus, split)
     )
 
 

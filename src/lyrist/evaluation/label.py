@@ -34,6 +34,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import PredictionSets, uniform_of
 from lyrist.metrics.intervals import wilson
 from lyrist.models.inputs import songs as as_input
+from lyrist.training.dataset import label_of
 from lyrist.training.domain import Domain
 from lyrist.training.runs import MARKER, MODEL, Run, is_network, open_run
 
@@ -568,7 +569,7 @@ def _counts_of(table: pl.DataFrame, target: str = "", classes: Sequence[str] = (
     found["flags"] = _counted(table["flags"].explode()) if "flags" in table.columns else {}
     found |= {"compared": 0, "right": 0, "other": 0}
     if target in table.columns:
-        both = table.select("label", truth=pl.col(target).cast(pl.String)).drop_nulls()
+        both = table.select("label", truth=label_of(target, classes)).drop_nulls()
         known = both.filter(pl.col("truth").is_in(list(classes)))
         right = known.filter(pl.col("label") == pl.col("truth"))
         found |= {"compared": len(known), "right": len(right), "other": len(both) - len(known)}

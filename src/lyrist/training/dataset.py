@@ -7,7 +7,7 @@ are read from the corpus block by block, as often as somebody asks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -195,6 +195,21 @@ class View:
         return _checked(View(self.corpus, self.target, drawn, by, self.unlabelled, seed, self.only, own=False))
 
 
+def label_of(target: str, classes: Sequence[str] = ()) -> pl.Expr:
+    """Return the label of a song from its column: the value as text; of a year the decade, such as ``1990s``.
+
+    Parameters
+    ----------
+    target
+        The column.
+    classes
+        The classes of a fitted model; those of version 0.1 are single years.
+    """
+    if target != "year" or (classes and not any(name.endswith("s") for name in classes)):
+        return pl.col(target).cast(pl.String)
+    return pl.format("{}s", pl.col(target).cast(pl.Int64, strict=False) // 10 * 10)
+
+
 def view(
     corpus: Corpus,
     target: str,
@@ -211,7 +226,7 @@ def view(
     corpus
         The corpus.
     target
-        The column whose values are the labels.
+        The column whose values are the labels; ``year`` becomes decades (see `label_of`).
     only
         Labels to keep; empty for all. Parts of one label that has commas in it are taken for that label.
     most
@@ -235,7 +250,7 @@ def view(
     settings = corpus.info["settings"]["split"]
     group = [settings["by"]] if settings["by"] in corpus.columns else []
     columns = list(dict.fromkeys(["id", *shown, "artist", "cluster", target, *group, "split"]))
-    songs = corpus.songs(columns=columns).with_columns(label=pl.col(target).cast(pl.String))
+    songs = corpus.songs(columns=columns).with_columns(label=label_of(target))
     unlabelled = songs["label"].null_count()
     songs = songs.drop_nulls("label")
     if only:

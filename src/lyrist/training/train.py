@@ -212,7 +212,7 @@ def train(
     out
         The run directory.
     target
-        The column to predict from the lyrics: artist (the default), genre, or another column of the corpus; ``lyrics``
+        The column to predict from the lyrics: artist (the default), genre, year (as decades), or another column; ``lyrics``
         for a recipe that writes.
     condition
         For a recipe that writes: the columns that it is conditioned on, separated by commas, such as genre,artist.
