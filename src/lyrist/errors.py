@@ -46,6 +46,7 @@ PARTS = {
     "prometheus_client": ("prometheus_client", "serve"),
     "pydantic": ("Pydantic", "serve"),
     "pyppmd": ("pyppmd", "neural"),
+    "python_calamine": ("python-calamine", "sheets"),
     "ray": ("Ray", "ray"),
     "starlette": ("Starlette", "serve"),
     "tokenizers": ("tokenizers", "neural"),

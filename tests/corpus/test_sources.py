@@ -146,11 +146,14 @@ def test_what_cannot_be_read_is_reported_with_the_formats_that_can(tmp_path: Pat
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "a picture"),
         (b"%PDF-1.7 ...", "a PDF"),
         (bytes(range(256)) * 40, "not text"),
-        (b"x" * 257 + b"ustar" + b"\0" * 100, "tar archive"),
     ]:
         message = error_of(write(tmp_path / "songs.csv", content))
         assert what in message
         assert "Parquet" in message
+
+
+def test_a_damaged_tar_archive(tmp_path: Path) -> None:
+    assert "not a whole tar archive" in error_of(write(tmp_path / "songs.csv", b"x" * 257 + b"ustar" + b"\0" * 100))
 
 
 def test_a_spreadsheet_and_an_archive_without_tables(tmp_path: Path) -> None:

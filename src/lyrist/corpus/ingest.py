@@ -90,10 +90,10 @@ def ingest(tables: Tables, work: Path) -> dict[str, Any]:
             report = partial(_report, advance, writer, before, total)
             try:
                 described.append(_read(source, sources, tables, writer, repaired, report))
-            except (SourceError, UsageError, DiskFullError):
+            except (SourceError, DiskFullError):
                 raise
             except LyristError as error:
-                if source.given:
+                if source.given or (isinstance(error, UsageError) and not source.part):
                     raise
                 unread[source.name] = str(error)
                 first = first or error

@@ -9,13 +9,11 @@ name in `lyrist.corpus.reading.sources`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -27,17 +25,28 @@ from lyrist.corpus.reading.delimited import Table, shape_of
 from lyrist.corpus.reading.json_records import json_lines, json_values
 from lyrist.corpus.reading.lines import Lines
 from lyrist.corpus.reading.parquet import opened_parquet
-from lyrist.corpus.reading.records import STRUCTURE, UNREADABLE, Batch, Item, Origin, Rejected, batches, oversized
-from lyrist.corpus.reading.sources import CSV, JSONL, PARQUET, SONG_FILES, Source, find_sources
+from lyrist.corpus.reading.records import STRUCTURE, Batch, Item, Origin, Rejected, batches
+from lyrist.corpus.reading.songfiles import SongFiles
+from lyrist.corpus.reading.sources import (
+    ARROW,
+    CONTAINERS,
+    CSV,
+    JSONL,
+    PARQUET,
+    SONG_FILES,
+    SQLITE,
+    Source,
+    find_sources,
+)
 from lyrist.corpus.reading.streams import (
     DamageError,
     Opened,
-    decoded,
     encoding_of,
     explained,
     file,
     head,
     lines,
+    on_disk,
     opened,
     pieces,
     seekable,
@@ -233,8 +242,9 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
     """
     if source.format == SONG_FILES:
         encoding_of(b"", encoding)  # refuses a wrong name
-        files = SongFiles(source.files, encoding)
-        yield _lists(list(SongFiles.HEADER), files.items(), Origin(source.path, "file", encoding), files)
+        files = SongFiles(source.path, source.files, source.root, encoding, source.archived)
+        found = _lists(list(SongFiles.HEADER), files.items(), Origin(source.path, "file", encoding), files)
+        yield replace(found, sniff=lambda: _filled(found.sniff()), notes=files.notes)
         return
     with opened(source.path, source.member) as raw:
         if source.format == PARQUET and raw.remote and not raw.packed:
@@ -243,6 +253,10 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
         if source.format == PARQUET:
             with opened_parquet(source.path, raw.data if raw.packed else None) as table:
                 yield replace(_parquet(source.path, table, raw.tap), check=raw.check)
+            return
+        if source.format in CONTAINERS:
+            with on_disk(raw, source.path) as place:
+                yield replace(_container(source, place, raw.tap), check=raw.check)
             return
         start, whole = head(source.path, source.member, SAMPLE_BYTES)
         encoding = encoding_of(start, encoding)
@@ -254,6 +268,32 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
         else:
             found = _objects(json_values(pieces(raw.data, encoding)), Origin(source.path, "object", encoding), raw.tap)
         yield replace(found, check=raw.check)
+
+
+def _container(source: Source, place: str, tap: Counted) -> Open:
+    """Open a sheet, a table of a database or an Arrow file."""
+    from lyrist.corpus.reading import containers
+
+    path, origin = source.path, Origin(source.path, "row")
+    if source.format == ARROW:
+        table = containers.ArrowTable(place, path)
+        return Open(
+            lambda: (table.names, table.sample(SAMPLE_ROWS)),
+            lambda columns: table.batches(wanted(columns), origin),
+            tap,
+        )
+    if source.format == SQLITE:
+        header, items = containers.table(place, source.part, path)
+        return _lists(header, items, origin, tap)
+    header, named, items = containers.sheet(place, source.part, path)
+    found = _lists(header, items, origin, tap)
+    return found if named else replace(found, notes=lambda: [nameless(len(header))])
+
+
+def _filled(sample: Sample) -> Sample:
+    """Return a sample without the columns that are empty in all of it, but for title, artist and lyrics."""
+    header, songs = sample
+    return [name for i, name in enumerate(header) if i < 3 or any(song[name] for song in songs)], songs
 
 
 def no_songs(path: str) -> LyristError:
@@ -391,62 +431,6 @@ def wanted(columns: Columns) -> list[str]:
     )
     joining = (columns.link, columns.line, *columns.joined_by)
     return list(dict.fromkeys(name for name in (*named, *columns.keep, *joining) if name))
-
-
-# A folder with a text file for each song -----------------------------------------------------------------------------
-
-_NAMED = re.compile(r"(?P<artist>.+?) [-–—] (?P<title>.+)")
-_NUMBERED = re.compile(r"\d{1,3}\s*[-–—._)]\s+|0\d\s+")
-_PLAIN_FOLDERS = {"lyrics", "lyric", "songs", "song", "texts", "text", "txt", "data", "dataset", "corpus", "files", "."}
-"""Names of folders that are not the name of an artist."""
-
-
-class SongFiles:
-    """The songs of a folder, file by file; afterwards their common hash."""
-
-    HEADER = ("title", "artist", "lyrics")
-
-    def __init__(self, files: Sequence[str], encoding: str) -> None:
-        self._files = files
-        self._encoding = encoding
-        self._hash = hashlib.sha256()
-        self.count = 0
-
-    def items(self) -> Iterator[Item]:
-        """Yield each song: the number of its file, its characters, and title, artist, lyrics or why it is rejected."""
-        for number, name in enumerate(self._files, 1):
-            path = Path(name)
-            try:
-                with file(name) as raw:
-                    data = raw.read(records.RECORD_LIMIT + 1)
-            except (OSError, LyristError) as error:
-                why = getattr(error, "strerror", None) or str(error)
-                yield number, 0, Rejected(UNREADABLE, f"{path.name}: {why}")
-                continue
-            if len(data) > records.RECORD_LIMIT:
-                yield number, 0, oversized(path.name)
-                continue
-            self.count += len(data)
-            for part in (path.name.encode("utf-8", "surrogateescape"), b"\0", hashlib.sha256(data).digest()):
-                self._hash.update(part)
-            yield number, len(data), [*named(path), decoded(data, encoding_of(data, self._encoding))]
-
-    def finish(self) -> str:
-        """Return the SHA-256 over the names and the SHA-256s of the files read, in order."""
-        return self._hash.hexdigest()
-
-
-def named(path: Path) -> tuple[str, str | None]:
-    """Return the title and artist by the path of a file: ``Artist - Title.txt`` or ``Artist/Title.txt``.
-
-    A number in front (``07 - Title.txt``) is that of a track. Folders with names such as ``lyrics`` are not artists.
-    """
-    stem = path.stem.removeprefix(number[0] if (number := _NUMBERED.match(path.stem)) else "").strip() or path.stem
-    found = _NAMED.fullmatch(stem)
-    if found:
-        return found["title"].strip(), found["artist"].strip()
-    folder = path.absolute().parent.name
-    return stem, None if folder.casefold() in _PLAIN_FOLDERS or not folder else folder
 
 
 # The join of the six-genres data -------------------------------------------------------------------------------------

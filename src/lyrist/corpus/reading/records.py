@@ -21,6 +21,7 @@ TRUNCATED = "truncated-file"
 UNREADABLE = "unreadable-file"
 STRUCTURE = "unknown-structure"
 CUT = "cut-text"
+MANY_SONGS = "many-songs"
 
 CHUNK_ROWS = 8_192
 CHUNK_CHARACTERS = 32 << 20

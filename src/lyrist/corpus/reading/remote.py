@@ -43,13 +43,15 @@ _CREDENTIALS = re.compile(r"[^/@]*:(?!\d+/).*@|[^/]*@(?![^/]*\.dfs\.)")
 _HARMLESS = {"id", "table", "file", "filename", "name", "format", "version", "revision", "download", "path", "split"}
 """Parameters of a query whose values are shown; any other may be a secret."""
 
-TABLES = (".csv", ".tsv", ".tab", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
+TABLES = (".csv", ".tsv", ".tab", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx", ".xlsm", ".xlsb",
+          ".xls", ".ods", ".sqlite", ".sqlite3", ".db", ".db3", ".feather", ".arrow", ".ipc")  # fmt: skip
+ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz")
 PACKED = ("", ".gz", ".zst", ".bz2", ".xz")
 
 
 def is_table(name: str) -> bool:
-    """Return whether a file name ends as those of tables do."""
-    return name.casefold().endswith(tuple(ending + packed for ending in TABLES for packed in PACKED))
+    """Return whether a file name ends as those of tables, or of archives of them, do."""
+    return name.casefold().endswith(tuple(ending + packed for ending in (*TABLES, *ARCHIVES) for packed in PACKED))
 
 
 class SourceError(LyristError):
@@ -612,11 +614,7 @@ def _listed(address: Address) -> list[tuple[str, bool]]:
     if f"{path}/corpus.json" in found:
         found = [name for name in found if name.startswith(f"{path}/songs/")]
     parts = [name[len(path) :] for name in found]
-    parts = [
-        part
-        for part in parts
-        if (is_table(part) or part.casefold().endswith(".zip")) and "/." not in part and "/__MACOSX" not in part
-    ]
+    parts = [part for part in parts if is_table(part) and "/." not in part and "/__MACOSX" not in part]
     if not parts:
         raise SourceError(f"The folder {address} holds no table; name its files, or copy it here.")
     return [(Address(start + path + part), True) for part in parts]

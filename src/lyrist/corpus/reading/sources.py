@@ -1,48 +1,76 @@
-"""Which tables a user means: files, patterns and folders become a list of sources, each with its format.
+"""Which tables a user means: files, patterns, folders and archives become a list of sources, each with its format.
 
 The content decides the format; the ending of a name only says which files of a folder are tables. What is in a folder may
 come from others, so that only regular files inside it are read. Others are named as left out: FIFOs, sockets and devices,
-which may never end, and links that lead out of the folder.
+which may never end, and links that lead out of the folder. So are hidden files, READMEs, and files that are no table and no song.
 """
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import itertools
 import json
 import os
-import zipfile
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lyrist.corpus.columns import ARTISTS, PRESETS, has_lyrics
 from lyrist.corpus.reading import remote
 from lyrist.corpus.reading.delimited import shape_of
-from lyrist.corpus.reading.remote import STORES, WEB, Address, SourceError, is_remote, is_table, without_secrets
-from lyrist.corpus.reading.streams import check_ratio, encoding_of, explained, head, not_a_file, seekable, special
-from lyrist.corpus.reading.streams import file as opened_file
+from lyrist.corpus.reading.remote import (
+    PACKED,
+    STORES,
+    WEB,
+    Address,
+    SourceError,
+    is_remote,
+    is_table,
+    without_secrets,
+)
+from lyrist.corpus.reading.songfiles import SONG_ENDINGS, TEXT_ENDINGS, is_text, stem
+from lyrist.corpus.reading.songtext import MARKED, in_format, is_note
+from lyrist.corpus.reading.streams import (
+    ZIP,
+    archive,
+    encoding_of,
+    explained,
+    head,
+    not_a_file,
+    on_disk,
+    opened,
+    special,
+)
 from lyrist.errors import LyristError, UsageError, nearest
 
 CSV, JSON, JSONL, PARQUET, SONG_FILES = "csv", "json", "jsonl", "parquet", "songs"
+SHEET, SQLITE, ARROW = "sheet", "sqlite", "arrow"
+CONTAINERS = (SHEET, SQLITE, ARROW)
+"""Formats that are read from the disk; a source is one sheet, one table or one file."""
 
 FORMATS = (
-    "Tables are read as CSV, TSV, JSON, JSONL (also .gz, .zst, .bz2, .xz or in a .zip) or Parquet, "
-    "songs as a folder of .txt files"
+    "Tables are read as CSV, TSV, JSON, JSONL, Parquet, Arrow, SQLite or workbooks, songs as text, LRC, subtitles, ChordPro "
+    "or UltraStar files; any of these in folders and in zip or tar archives"
 )
 _OTHER = (
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
     (b"%PDF", "a PDF document"),
-    (b"\xd0\xcf\x11\xe0", "an Excel or Word file of the old kind"),
-    (b"SQLite format 3", "an SQLite database"),
     (b"\x89HDF", "an HDF5 file"),
-    (b"ARROW1", "an Arrow file"),
+    (b"\x80\x04", "a pickle, which can run any program"),
+    (b"ID3", "a recording"),
+    (b"OggS", "a recording"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
 )
+
+
+_BAG = re.compile(r"^TR[A-Z0-9]{16},\d+,\d+:\d+", re.MULTILINE)
+"""A line of a bag of words of musiXmatch."""
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 
 
 @dataclass(frozen=True)
@@ -54,13 +82,19 @@ class Source:
     name: str
     """Its name in the corpus; no two sources of one call have the same name."""
     format: str
-    """``csv`` (any delimiter), ``json``, ``jsonl``, ``parquet`` or ``songs`` (text files)."""
+    """``csv`` (any delimiter), ``json``, ``jsonl``, ``parquet``, ``sheet``, ``sqlite``, ``arrow`` or ``songs`` (text files)."""
     bytes: int
     """Its size as it is stored; of a member of a zip archive, the size unpacked."""
     member: str = ""
-    """The member of the zip archive at ``path``."""
+    """The member of the archive at ``path``."""
+    part: str = ""
+    """The sheet of a workbook, or the table of a database."""
     files: tuple[str, ...] = ()
-    """The text files of a folder of songs."""
+    """The text files of a folder of songs, or members of the archive at ``path``."""
+    root: str = ""
+    """The folder that was given, in which ``files`` are."""
+    archived: bool = False
+    """Whether ``files`` are members of an archive."""
     given: bool = True
     """Whether the user named it, and not a folder that it is in, or a pattern."""
     artists: bool = False
@@ -74,9 +108,9 @@ Unread = dict[str, str]
 def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> list[Source]:
     """Return the sources that files, patterns (``*.csv``) and folders refer to, each once, in order (artists last).
 
-    A folder refers to all tables in it and below, or, when there are none, to one song in each ``.txt`` file; the folder of a
-    corpus refers to its songs. Hidden files are left out. Where ``unread`` is given, files of folders and patterns that
-    cannot be read are noted there, as long as there are others.
+    A folder or archive refers to all tables and song files in it and below, and to the text files in those of its folders
+    that hold no table; the folder of a corpus refers to its songs. Where ``unread`` is given, files of folders, archives
+    and patterns that are not read are noted there with the reason, as long as there are others.
 
     Raises
     ------
@@ -85,13 +119,14 @@ def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> 
         a format that is not read.
     """
     found: list[Source] = []
-    loose: list[str] = []
+    loose: list[tuple[str, str]] = []
+    left: Unread = {}
     wrong: dict[str, LyristError] = {}
     for table in tables:
-        for path, in_folder, root in _expanded(table if isinstance(table, Address) else str(table)):
+        for path, in_folder, root in _expanded(table if isinstance(table, Address) else str(table), left):
             given = path == str(table) or path == str(Path(table).expanduser())
             try:
-                sources = [replace(source, given=given) for source in _found(path, in_folder, root)]
+                sources = [replace(source, given=given) for source in _found(path, in_folder, root, left)]
             except (SourceError, UsageError):
                 raise
             except LyristError as error:
@@ -99,17 +134,21 @@ def find_sources(tables: Sequence[str | Path], unread: Unread | None = None) -> 
                     raise
                 wrong[path] = error
                 continue
-            found += [source for source in sources if source.format != SONG_FILES]
-            loose += [_here(source.path) for source in sources if source.format == SONG_FILES]
+            found += [source for source in sources if source.format != SONG_FILES or source.files]
+            loose += [
+                (root, _here(source.path)) for source in sources if source.format == SONG_FILES and not source.files
+            ]
     if wrong and not found and not loose:
         raise next(iter(wrong.values()))
     if unread is not None:
-        unread |= {path: str(error) for path, error in wrong.items()}
-    found.extend(_song_files(_once(loose)))
+        unread |= left | {path: str(error) for path, error in wrong.items()}
+    found.extend(_song_files(loose))
     unique: dict[tuple[object, ...], Source] = {}
     for source in found:
-        unique.setdefault((_real(source.path), source.member, source.files[:1]), source)
-    return _named(sorted(unique.values(), key=lambda source: source.artists))
+        unique.setdefault((_real(source.path), source.member, source.part, source.files[:1]), source)
+    several = {path for path, count in Counter(source.path for source in unique.values()).items() if count > 1}
+    found = [replace(each, given=each.given and not (each.part and each.path in several)) for each in unique.values()]
+    return _named(sorted(found, key=lambda source: source.artists))
 
 
 def _here(path: str) -> str:
@@ -128,7 +167,7 @@ def _name(path: str) -> str:
     return path.name if isinstance(path, Address) else Path(path).name
 
 
-def _expanded(given: str) -> Iterator[tuple[str, bool, str]]:
+def _expanded(given: str, left: Unread) -> Iterator[tuple[str, bool, str]]:
     """Yield the files that an argument refers to, whether each was chosen by its name alone, and the folder it must be in."""
     if is_remote(given):
         found = remote.expanded(given if isinstance(given, Address) else Address(given))
@@ -137,7 +176,7 @@ def _expanded(given: str) -> Iterator[tuple[str, bool, str]]:
     path = Path(given).expanduser()
     with explained(given):
         if path.is_dir():
-            yield from ((str(file), True, str(path)) for file in _in_folder(path))
+            yield from ((str(file), True, str(path)) for file in _in_folder(path, left))
             return
         if path.exists():
             yield str(path), False, ""
@@ -150,18 +189,29 @@ def _expanded(given: str) -> Iterator[tuple[str, bool, str]]:
             raise _not_found(given, path)
         for match in map(Path, matches):
             if match.is_dir() and _inside(str(match), root):
-                yield from ((str(file), True, root) for file in _in_folder(match))
+                yield from ((str(file), True, root) for file in _in_folder(match, left))
+            elif is_text(match.name) and is_note(stem(match.name)):
+                left[str(match)] = NOTE
             else:
                 yield str(match), False, root
 
 
-def _found(path: str, in_folder: bool, root: str) -> list[Source]:
-    """Return the sources in one file; a text file in a folder is one song without a look at it."""
+def _found(path: str, in_folder: bool, root: str, left: Unread) -> list[Source]:
+    """Return the sources in one file; a text file in a folder is a song unless its first line names columns."""
     if not isinstance(path, Address):
         _check_file(path, root)
-    if in_folder and path.casefold().endswith(".txt"):
-        return [Source(path, _name(path), SONG_FILES, 0)]
-    return list(_sources(path))
+    if in_folder and not is_table(path):
+        with explained(path), Path(path).open("rb") as raw:
+            if _is_song_by_look(raw.read(1 << 12), path):
+                return [Source(path, _name(path), SONG_FILES, 0)]
+    return list(_sources(path, left))
+
+
+def _is_song_by_look(start: bytes, path: str) -> bool:
+    """Return whether a text file need not be examined further: there is no sign of a table or of what is no text."""
+    line = start.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0].decode("utf-8", "replace")
+    is_table = has_lyrics(re.split(r"[,;\t|]", line)) or line.startswith(("# ", "%", "{", "[{"))
+    return not is_table and b"\0" not in start and not any(start.startswith(magic) for magic, _ in _OTHER)
 
 
 def _check_file(path: str, root: str) -> None:
@@ -192,72 +242,145 @@ def _not_found(given: str, path: Path) -> LyristError:
     return LyristError(f"There is no file {given}.{nearest(path.name, [file.name for file in folder.iterdir()])}")
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    """Return the tables in a folder and below, or the text files when there is no table; and links to other folders."""
+NOTE = "it is a README or licence, not a song; give it by its own name to read it"
+BESIDE = "it is a text beside a table; give it by its own name to read it as a song"
+HIDDEN = "it is hidden"
+NEITHER = "its ending is not that of a table or song; give it by its own name to read it"
+CACHE = "it is a cache of the library datasets"
+
+
+def _in_folder(folder: Path, left: Unread) -> list[Path]:
+    """Return the tables and songs in a folder and below, and links to other folders; note in ``left`` what is neither."""
     root = folder
     if (folder / "corpus.json").is_file() and (folder / "songs").is_dir():
         folder = folder / "songs"
-    files: list[Path] = []
+    names: list[str] = []
     links: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        files += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+    for place, folders, files in os.walk(folder, onerror=_refuse):
+        here = Path(place).relative_to(folder).as_posix()
+        hidden = [name for name in folders if name.startswith((".", "__MACOSX"))]
+        left |= {str(Path(place, name)): HIDDEN for name in sorted(hidden)}
+        folders[:] = sorted(set(folders) - set(hidden))
+        names += [name if here == "." else f"{here}/{name}" for name in files]
         links += [
             path for name in folders if (path := Path(place, name)).is_symlink() and not _inside(str(path), str(root))
         ]
-    tables = [file for file in files if is_table(file.name) or file.suffix.casefold() == ".zip"]
-    if not any(file.is_file() for file in tables):
-        tables += [file for file in files if file.suffix.casefold() == ".txt"]
-    if not tables:
+    chosen = [Path(folder, name) for name in _sorted_out(names, left, lambda name: str(Path(folder, name)))]
+    if not chosen:
         raise LyristError(f"The folder {folder} holds no table and no .txt file. {FORMATS}.")
-    return tables + links
+    return chosen + links
+
+
+def _sorted_out(names: Sequence[str], left: Unread, place: Callable[[str], str]) -> list[str]:
+    """Return which files of a folder or archive are read: tables first, then songs; note in ``left`` why others are not."""
+    tables: list[str] = []
+    songs: list[str] = []
+    texts: list[str] = []
+    saved = {
+        name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in ("dataset_dict.json", "state.json")
+    }
+    for name in sorted(names):
+        folder, _, base = name.rpartition("/")
+        if any(part.startswith((".", "__MACOSX")) for part in name.split("/")):
+            left[place(name)] = HIDDEN
+        elif folder in saved and base in ("dataset_dict.json", "state.json", "dataset_info.json"):
+            continue  # they describe the Arrow files beside them
+        elif base.startswith("cache-") and base.endswith(".arrow"):
+            left[place(name)] = CACHE
+        elif is_table(base):
+            tables.append(name)
+        elif base.casefold().endswith(SONG_ENDINGS):
+            songs.append(name)
+        elif not is_text(base):
+            left[place(name)] = NOTE if is_note(stem(base).partition(".")[0]) else NEITHER
+        elif is_note(stem(base)):
+            left[place(name)] = NOTE
+        else:
+            texts.append(name)
+    beside = {name.rpartition("/")[0] for name in tables}
+    left |= {place(name): BESIDE for name in texts if name.rpartition("/")[0] in beside}
+    return tables + sorted([*songs, *(name for name in texts if name.rpartition("/")[0] not in beside)])
 
 
 def _refuse(error: OSError) -> None:
     raise error
 
 
-def _sources(path: str) -> Iterator[Source]:
-    """Yield the source that a file is, or those in a zip archive."""
+def _sources(path: str, left: Unread) -> Iterator[Source]:
+    """Yield the source that a file is, or those in an archive, workbook or database."""
     with explained(path):
         size = remote.size(path) if isinstance(path, Address) else Path(path).stat().st_size
     data, whole = head(path)
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        yield from _members(path)
+    if is_archive(data) and not _is_workbook(path, data):
+        yield from _members(path, left)
     else:
-        kind = identify(data, whole, path)
-        yield Source(path, _name(path), kind, size, artists=_is_of_artists(data, whole, kind))
+        yield from _parts(Source(path, _name(path), SHEET if data.startswith(ZIP) else "", size), data, whole, left)
 
 
-def _members(path: str) -> Iterator[Source]:
-    with explained(path), contextlib.ExitStack() as stack:
-        raw = seekable(stack.enter_context(opened_file(path)), stack)
-        archive = stack.enter_context(zipfile.ZipFile(raw))
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-        check_ratio(path, raw.seek(0, os.SEEK_END), sum(info.file_size for info in infos))
-    names = [info.filename for info in infos]
-    if "[Content_Types].xml" in names:
-        raise LyristError(f"{path} is an Excel or Word file, which is not read; save the sheet as CSV. {FORMATS}.")
-    tables = [info for info in infos if is_table(info.filename) and not _hidden(info.filename)]
-    if not tables:
-        raise LyristError(f"The archive {path} holds no table, only {_some(names)}. {FORMATS}.")
-    for info in sorted(tables, key=lambda info: info.filename):
-        place = f"{path}/{info.filename}"
-        data, whole = head(path, info.filename)
-        kind = identify(data, whole, place)
-        artists = _is_of_artists(data, whole, kind)
-        yield Source(
-            path,
-            f"{path.name if isinstance(path, Address) else Path(path).name}/{info.filename}",
-            kind,
-            info.file_size,
-            info.filename,
-            artists=artists,
-        )
+def is_archive(data: bytes) -> bool:
+    """Return whether a file that begins with ``data`` is a zip or tar archive."""
+    return data.startswith(ZIP) or data[257:262] == b"ustar"
 
 
-def _hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+def _is_workbook(path: str, data: bytes) -> bool:
+    if not data.startswith(ZIP):
+        return False
+    with archive(path) as opened_archive:
+        return _holds_workbook(opened_archive.sizes)
+
+
+def _holds_workbook(names: Container[str]) -> bool:
+    return "[Content_Types].xml" in names or ("content.xml" in names and "mimetype" in names)
+
+
+def _parts(source: Source, data: bytes, whole: bool, left: Unread) -> Iterator[Source]:
+    """Yield a file as a source, or the sheets of a workbook, or the tables of a database."""
+    place = f"{source.path}/{source.member}" if source.member else source.path
+    kind = source.format or identify(data, whole, place)
+    if kind not in (SHEET, SQLITE):
+        yield replace(source, format=kind, artists=_is_of_artists(data, whole, kind))
+        return
+    from lyrist.corpus.reading import containers
+
+    with opened(source.path, source.member) as raw, on_disk(raw, source.path) as disk:
+        names, views = (containers.sheets(disk, place), []) if kind == SHEET else containers.tables(disk, place)
+    left |= {f"{place}/{name}": "it is a view of other tables; save it as a table to read it" for name in views}
+    for name in names:
+        shown = f"{source.name}/{name}" if len(names) > 1 else source.name
+        yield replace(source, format=kind, name=shown, part=name)
+
+
+def _members(path: str, left: Unread) -> Iterator[Source]:
+    """Yield the tables of an archive, and its song files as one source."""
+    with archive(path) as opened_archive:
+        sizes, links = opened_archive.sizes, opened_archive.links
+    left |= {f"{path}/{name}": "it is a link in an archive" for name in links}
+    songs: list[str] = []
+    tables = 0
+    first: LyristError | None = None
+    for name in _sorted_out(list(sizes), left, lambda name: f"{path}/{name}"):
+        data, whole = head(path, name)
+        place = f"{path}/{name}"
+        try:
+            if (is_text(name) and _is_song_by_look(data[: 1 << 12], name)) or name.casefold().endswith(SONG_ENDINGS):
+                songs.append(name)
+                continue
+            if is_archive(data) and not name.casefold().endswith(WORKBOOKS):
+                raise LyristError(f"{place} is an archive in an archive; unpack it and give it itself.")
+            source = Source(path, f"{_name(path)}/{name}", SHEET if data.startswith(ZIP) else "", sizes[name], name)
+            for part in _parts(source, data, whole, left):
+                tables += 1
+                yield part
+        except LyristError as error:
+            left[place] = str(error)
+            first = first or error
+    if songs:
+        size = sum(sizes[name] for name in songs)
+        yield Source(path, f"{_name(path)}/*.txt", SONG_FILES, size, files=tuple(songs), archived=True)
+    elif first and not tables:
+        raise first
+    elif not tables:
+        raise LyristError(f"The archive {path} holds no table and no song, only {_some(list(sizes))}. {FORMATS}.")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -276,9 +399,13 @@ def identify(data: bytes, whole: bool, path: str) -> str:
         raise LyristError(f"{path} is empty; give a table with a header and songs.")
     if data.startswith(b"PAR1"):
         return PARQUET
+    if data.startswith(b"SQLite format 3\0"):
+        return SQLITE
+    if data.startswith((b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")):
+        return ARROW
+    if data.startswith(b"\xd0\xcf\x11\xe0"):
+        return SHEET
     other = next((what for magic, what in _OTHER if data.startswith(magic)), "")
-    if data[257:262] == b"ustar":
-        other = "a tar archive: unpack it and give the folder"
     encoding = encoding_of(data, "utf-8")
     text = data.decode(encoding, "replace")
     if not other and _binary(text):
@@ -287,6 +414,12 @@ def identify(data: bytes, whole: bool, path: str) -> str:
         raise LyristError(f"{path} cannot be read as a table: it is {other}. {FORMATS}.")
     if not text.strip("\ufeff\0 \t\r\n"):
         raise LyristError(f"{path} is empty; give a table with a header and songs.")
+    if _BAG.search(text[: 1 << 14]):
+        from lyrist.corpus.reading import containers
+
+        raise containers.bag_of_words(path)
+    if re.match(MARKED, text.lstrip("\ufeff")) and in_format(text):
+        return SONG_FILES
     return _json_kind(text, path) or (SONG_FILES if _is_song(text, whole, path) else CSV)
 
 
@@ -325,8 +458,11 @@ def _is_object(line: str) -> bool:
 
 
 def _is_song(text: str, whole: bool, path: str) -> bool:
-    """Return whether a .txt file is the text of one song: it is a table only when its first line names the lyrics."""
-    if not path.casefold().endswith(".txt"):
+    """Return whether a text file is a song: it is a table only when its first line names the lyrics."""
+    name = path.casefold()
+    for packed in PACKED[1:]:
+        name = name.removesuffix(packed)
+    if not name.endswith((*SONG_ENDINGS, *TEXT_ENDINGS)):
         return False
     shape = shape_of(text, whole)
     return shape is None or shape.fields < 2 or not has_lyrics(shape.header)
@@ -337,28 +473,27 @@ def _is_of_artists(data: bytes, whole: bool, kind: str) -> bool:
     return shape is not None and PRESETS[ARTISTS].matches(shape.header) > 0 and not has_lyrics(shape.header)
 
 
-def _song_files(files: Sequence[str]) -> Iterator[Source]:
-    """Yield one source for all text files; it is named after the folder that they have in common."""
-    if not files:
-        return
-    folder = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])  # noqa: PTH100, PTH120
-    name = Path(files[0]).name if len(files) == 1 else f"{Path(folder).name or folder}/*.txt"
-    size = 0
-    for file in files:
-        with explained(file):
-            size += os.path.getsize(file)  # noqa: PTH202
-    yield Source(files[0] if len(files) == 1 else folder, name, SONG_FILES, size, files=tuple(files))
-
-
-def _once(files: Sequence[str]) -> list[str]:
-    return list({os.path.realpath(file): file for file in reversed(files)}.values())[::-1]
+def _song_files(files: Sequence[tuple[str, str]]) -> Iterator[Source]:
+    """Yield one source for the text files of each folder given; it is named after the folder that they have in common."""
+    once = {os.path.realpath(file): (root, file) for root, file in reversed(files)}
+    by_root: dict[str, list[str]] = {}
+    for root, path in reversed(once.values()):
+        by_root.setdefault(root, []).append(path)
+    for root, paths in by_root.items():
+        folder = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in paths])  # noqa: PTH100, PTH120
+        name = Path(paths[0]).name if len(paths) == 1 else f"{Path(folder).name or folder}/*.txt"
+        size = 0
+        for path in paths:
+            with explained(path):
+                size += os.path.getsize(path)  # noqa: PTH202
+        yield Source(paths[0] if len(paths) == 1 else folder, name, SONG_FILES, size, files=tuple(paths), root=root)
 
 
 def _named(sources: list[Source]) -> list[Source]:
     """Give sources of one name the names of their paths."""
     names = [source.name for source in sources]
     return [
-        replace(source, name="/".join(filter(None, (source.path, source.member))))
+        replace(source, name="/".join(filter(None, (source.path, source.member, source.part))))
         if names.count(source.name) > 1
         else source
         for source in sources

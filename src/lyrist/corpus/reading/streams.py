@@ -17,14 +17,16 @@ import lzma
 import os
 import shutil
 import stat
+import tarfile
 import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import zstandard
 
@@ -197,7 +199,7 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
             raw: Any = stack.enter_context(file(path))
             check = (lambda: None) if isinstance(path, Address) else partial(_check, path, os.fstat(raw.fileno()))
             if member:
-                raw = _member(stack.enter_context(zipfile.ZipFile(seekable(raw, stack))), member, path)
+                raw = stack.enter_context(archive(path)).open(member)
         tap = Tap(raw)
         data: Any = io.BufferedReader(tap, buffer)
         kind = ""
@@ -214,7 +216,7 @@ def _check(path: str, before: os.stat_result) -> None:
         now = Path(path).stat()
     except OSError:
         now = None
-    if now is None or any(getattr(now, of) != getattr(before, of) for of in ("st_ino", "st_size", "st_mtime_ns")):
+    if now is None or _version(now) != _version(before):
         raise SourceError(f"{path} changed while it was read; run again when no other program writes to it.")
 
 
@@ -245,7 +247,7 @@ def not_a_file(path: str, what: str) -> LyristError:
 
 def seekable(raw: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
     """Return ``raw``, or a copy of it on the disk, for readers that need any position and whole reads."""
-    if raw.seekable():
+    if raw.seekable() and not isinstance(raw, io.BufferedReader):
         return io.BufferedReader(raw, _FEED) if isinstance(raw, RemoteFile) else raw
     copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     shutil.copyfileobj(raw, copy, BLOCK)
@@ -253,13 +255,127 @@ def seekable(raw: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
     return copy
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: str) -> IO[bytes]:
-    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise unreadable(path, f"{name} is packed by a method other than deflate")  # others unpack without a limit
-    try:
-        return archive.open(name)
-    except (RuntimeError, NotImplementedError) as error:  # a password, or a feature that zipfile does not have
-        raise unreadable(path, str(error)) from error
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+"""How a zip archive begins."""
+
+
+class Archive(Protocol):
+    """An open archive."""
+
+    sizes: dict[str, int]
+    """The bytes of each member that is a regular file, unpacked."""
+    links: list[str]
+    """Members that are links."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Return a member for reading."""
+
+
+@contextlib.contextmanager
+def archive(path: str) -> Iterator[Archive]:
+    """Open a zip or tar archive.
+
+    Raises
+    ------
+    LyristError
+        It is damaged, or would unpack to far more than text does.
+    """
+    with contextlib.ExitStack() as stack:
+        with explained(path):
+            raw = stack.enter_context(file(path))
+            start = raw.read(4)
+            if not start.startswith(ZIP):
+                opened: Archive = _tar(path, None if isinstance(path, Address) else _version(Path(path).stat()))
+            else:
+                raw = seekable(stack.enter_context(file(path)), stack)
+                opened = _Zip(path, raw.seek(0, os.SEEK_END), stack.enter_context(zipfile.ZipFile(raw)))
+        yield opened
+
+
+class _Zip:
+    def __init__(self, path: str, size: int, zipped: zipfile.ZipFile) -> None:
+        self._path, self._zipped = path, zipped
+        infos = [info for info in zipped.infolist() if not info.is_dir()]
+        check_ratio(path, size, sum(info.file_size for info in infos))
+        self.sizes = {info.filename: info.file_size for info in infos if not stat.S_ISLNK(info.external_attr >> 16)}
+        self.links = [info.filename for info in infos if info.filename not in self.sizes]
+
+    def open(self, name: str) -> IO[bytes]:
+        if self._zipped.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise unreadable(self._path, f"{name} is packed by a method other than deflate")  # others have no limit
+        try:
+            return self._zipped.open(name)
+        except (RuntimeError, NotImplementedError) as error:  # a password, or a feature that zipfile does not have
+            raise unreadable(self._path, str(error)) from error
+
+
+class _Tar:
+    """A tar archive; one that is packed is unpacked to the disk."""
+
+    def __init__(self, path: str) -> None:
+        with contextlib.ExitStack() as stack:
+            raw: Any = stack.enter_context(file(path))
+            kind = packing(raw.read(8))
+            raw = stack.enter_context(file(path))
+            if kind:
+                raw = io.BufferedReader(_Unpacked(raw, kind, path), BLOCK)
+            try:
+                self._file = seekable(raw, stack)
+                with tarfile.open(fileobj=self._file, mode="r:") as tar:
+                    infos = [info for info in tar if not info.isdir()]
+            except (tarfile.TarError, DamageError, EOFError) as error:
+                raise unreadable(path, f"it is not a whole tar archive ({error})") from error
+            self._places = {
+                i.name.removeprefix("./"): (i.offset_data, i.size) for i in infos if i.isreg() and not i.issparse()
+            }
+            self.links = [info.name for info in infos if not info.isreg() or info.issparse()]
+            self.sizes = {name: size for name, (_, size) in self._places.items()}
+            weakref.finalize(self, stack.pop_all().close)
+
+    def open(self, name: str) -> IO[bytes]:
+        return io.BufferedReader(_Part(self._file, *self._places[name]))
+
+
+@lru_cache(maxsize=1)
+def _tar(path: str, version: tuple[int, ...] | None) -> _Tar:
+    """Return a tar archive; the last one is kept, since its members are found only by reading all of it."""
+    return _Tar(path)
+
+
+def _version(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class _Part(io.RawIOBase):
+    """A part of a file."""
+
+    def __init__(self, whole: IO[bytes], start: int, size: int) -> None:
+        self._whole, self._start, self._size, self._at = whole, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._whole.seek(self._start + self._at)
+        block = self._whole.read(min(len(buffer), self._size - self._at))
+        buffer[: len(block)] = block
+        self._at += len(block)
+        return len(block)
+
+
+@contextlib.contextmanager
+def on_disk(source: Opened, path: str) -> Iterator[str]:
+    """Give the place of a file on the disk, for readers that need one: its own, or that of a copy."""
+    if not source.packed and not source.remote:
+        yield path
+        return
+    with explained(path), tempfile.NamedTemporaryFile(prefix="lyrist-") as copy:
+        try:
+            shutil.copyfileobj(source.data, copy, BLOCK)
+        except DamageError as error:
+            raise unreadable(path, str(error)) from error
+        copy.flush()
+        yield copy.name
 
 
 def packing(head: bytes) -> str:

@@ -1,0 +1,392 @@
+"""Texts of songs as programs for karaoke, subtitles and chords write them: LRC, SubRip, WebVTT, TTML, UltraStar, ChordPro.
+
+The content decides the format, whatever the name of the file. `songs_in` returns the words that are sung, in the order in
+which they are sung, and what the file says about the song. One parser is one function; add it to `_FORMATS`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lyrist.corpus.columns import normal
+
+
+@dataclass(frozen=True)
+class SongText:
+    """What a text says about a song."""
+
+    lyrics: str
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    genre: str | None = None
+    year: str | None = None
+    language: str | None = None
+    form: str = ""
+    """The format: ``LRC``, ``SubRip`` ...; empty for plain text."""
+
+
+class ManySongsError(ValueError):
+    """A text is longer than a song and nothing marks where its songs begin."""
+
+
+MARKED = (
+    r"^\s*(?:\[(?:\d{1,3}:\d\d|[a-zA-Z#]{1,6}:)|WEBVTT|\d+\s*\r?\n\d\d:\d\d|#[A-Za-z]+:"
+    r"|\{[a-zA-Z_]+(?::[^}\n]*)?\}|<\?xml|<tt\b)"
+)
+"""Matches every text at its start that `in_format` can read (a byte order mark aside)."""
+
+
+def in_format(text: str) -> list[SongText]:
+    """Return the songs of a text in one of the formats; none where it is plain text."""
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return next((songs for read in _FORMATS if (songs := read(text))), [])
+
+
+def songs_in(text: str) -> list[SongText]:
+    """Return the songs of a file: one, or several with a mark before each.
+
+    Raises
+    ------
+    ManySongsError
+        It has more lines than a song, and no marks.
+    """
+    return in_format(text) or _marked(text.lstrip("\ufeff")) or [SongText(text)]
+
+
+# LRC -----------------------------------------------------------------------------------------------------------------
+
+_TIME = r"\d{1,3}:\d\d(?:[.:]\d{1,3})?"
+_STAMPED = re.compile(rf"((?:\[{_TIME}\]\s*)+)(.*)")
+_STAMP = re.compile(rf"\[({_TIME})\]")
+_WORD_STAMP = re.compile(rf"[<\[]{_TIME}[>\]]")
+_LRC_TAG = re.compile(r"\[([a-zA-Z#]{1,10})\s*:\s*([^\]\n]*)\]\s*")
+_BACKGROUND = re.compile(r"\[bg\s*:\s*(.*)\]\s*", re.IGNORECASE)
+_VOICE = re.compile(r"(?:v\d{1,2}|[MFD])\s*:\s*(?=\S|$)")
+
+
+def _lrc(text: str) -> list[SongText]:
+    """Read LRC: a line is sung at each of its time stamps; two lines with one stamp are two languages."""
+    timed: list[tuple[float, str]] = []
+    tags: dict[str, str] = {}
+    others = 0
+    for line in text.split("\n"):
+        if found := _BACKGROUND.fullmatch(line.strip()):
+            inner = _WORD_STAMP.search(found[1])
+            at = _seconds(inner[0][1:-1]) if inner else (timed[-1][0] if timed else 0.0)
+            timed.append((at, _sung(found[1])))
+        elif found := _STAMPED.fullmatch(line.strip()):
+            sung = _sung(found[2])
+            timed += [(_seconds(stamp), sung) for stamp in _STAMP.findall(found[1])]
+        elif found := _LRC_TAG.fullmatch(line.strip()):
+            tags[found[1].casefold()] = found[2].strip()
+        elif line.strip():
+            others += 1
+    if len(timed) < 2 or others > len(timed):
+        return []
+    timed.sort(key=lambda item: item[0])
+    song = SongText("", tags.get("ti"), tags.get("ar"), tags.get("al"), form="LRC")
+    return [replace(song, lyrics=lyrics) for lyrics in _languages(timed)]
+
+
+def _sung(text: str) -> str:
+    """Return the words of a line without stamps of words and the mark of a voice."""
+    voiceless = _VOICE.sub("", text.strip(), count=1) if _VOICE.match(text.strip()) else text
+    return " ".join(_WORD_STAMP.sub("", voiceless).split())
+
+
+def _seconds(stamp: str) -> float:
+    minutes, seconds, *parts = re.split("[.:]", stamp)
+    return 60 * int(minutes) + int(seconds) + (float(f"0.{parts[0]}") if parts else 0.0)
+
+
+def _languages(timed: Sequence[tuple[float, str]]) -> list[str]:
+    """Return the text, or both where most lines come in pairs of one time: a song and its translation."""
+    groups: list[list[str]] = []
+    before: float | None = None
+    for at, line in timed:
+        if at == before and line:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+        before = at
+    filled = [group for group in groups if any(group)]
+    pairs = [group for group in filled if len(group) == 2 and group[0] != group[1]]
+    if len(pairs) < 2 or len(pairs) < 0.6 * len(filled):
+        return ["\n".join(line for _, line in timed)]
+    first = "".join(group[0] for group in pairs)
+    texts: tuple[list[str], list[str]] = ([], [])
+    for group in groups:
+        if len(group) >= 2:
+            texts[0].append(group[0])
+            texts[1].extend(group[1:])
+        else:
+            other = bool(group[0]) and _script(group[0]) != _script(first)
+            texts[other].append(group[0])
+    return ["\n".join(lines) for lines in texts]
+
+
+def _script(text: str) -> str:
+    """Return which kind of writing most letters belong to: the block of the middle letter."""
+    letters = sorted(c for c in text if c.isalpha())
+    return (
+        ""
+        if not letters
+        else "latin"
+        if letters[len(letters) // 2] < "\u0370"
+        else str(ord(letters[len(letters) // 2]) >> 10)
+    )
+
+
+# Subtitles -----------------------------------------------------------------------------------------------------------
+
+_CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}\s*-->\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}.*")
+_TAG = re.compile(r"</?[a-zA-Z][^<>\n]*>|<\d[\d:.]*>|\{\\[^}\n]*\}")
+_NOTES = "♪♫♩♬🎵🎶"
+
+
+def _subtitles(text: str) -> list[SongText]:
+    """Read SubRip and WebVTT: the lines of each cue, without the notes around them."""
+    vtt = text.startswith("WEBVTT")
+    lines = text.split("\n")
+    if not vtt and sum(bool(_CUE.fullmatch(line)) for line in lines) < 2:
+        return []
+    rolling = vtt and "<c>" in text  # captions made by programs: each cue repeats the line before
+    cues: list[list[str]] = []
+    blocks = [block.split("\n") for block in re.split(r"\n[ \t]*\n+", text.strip("\n"))]
+    for block in blocks:
+        at = next((i for i, line in enumerate(block) if _CUE.fullmatch(line)), None)
+        if at is not None:
+            cues.append(
+                [line for raw in block[at + 1 :] if (line := html.unescape(_TAG.sub("", raw)).strip(f" \t{_NOTES}"))]
+            )
+    if not cues:
+        return []
+    sung: list[str] = []
+    for cue in cues:
+        sung += [line for line in cue if not (rolling and line in sung[-2:])]
+    language = re.search(r"^Language:\s*(\S+)", text, re.MULTILINE) if vtt else None
+    return [SongText("\n".join(sung), language=language[1] if language else None, form="WebVTT" if vtt else "SubRip")]
+
+
+def _ttml(text: str) -> list[SongText]:
+    """Read TTML: one line for each ``p``, a blank line between its ``div``; translations and romanisations are left out."""
+    if not re.match(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt\b", text, re.DOTALL) or "<!DOCTYPE" in text:
+        return []
+    try:
+        root = ET.fromstring(text)  # noqa: S314 - no document type, so no entities
+    except ET.ParseError:
+        return []
+    parts = [[_spoken(line) for line in _all(part, "p")] for part in _all(root, "div")] or [
+        [_spoken(line) for line in _all(root, "p")]
+    ]
+    lyrics = "\n\n".join("\n".join(line for line in part if line) for part in parts)
+    title = next((element.text for element in _all(root, "title")), None)
+    language = root.get("{http://www.w3.org/XML/1998/namespace}lang")
+    return [SongText(lyrics, title, language=language or None, form="TTML")] if lyrics.strip() else []
+
+
+def _all(root: ET.Element, name: str) -> Iterator[ET.Element]:
+    return (
+        element for element in root.iter() if isinstance(element.tag, str) and element.tag.rpartition("}")[2] == name
+    )
+
+
+def _spoken(element: ET.Element) -> str:
+    lines = "".join(_pieces(element)).split("\x00")
+    return "\n".join(" ".join(line.strip(_NOTES).split()) for line in lines)
+
+
+def _pieces(element: ET.Element) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        role = next((value for key, value in child.attrib.items() if key.endswith("role")), "")
+        if isinstance(child.tag, str) and child.tag.endswith("br"):
+            yield "\x00"
+        elif role not in ("x-translation", "x-roman"):
+            yield " " if role == "x-bg" else ""
+            yield from _pieces(child)
+        yield child.tail or ""
+
+
+# UltraStar -----------------------------------------------------------------------------------------------------------
+
+_NOTE = re.compile(r"[:*FRG] ?-?\d+ +\d+ +-?\d+ ?(.*)")
+_HEADER = re.compile(r"#([A-Za-z0-9]+):(.*)")
+
+
+def _ultrastar(text: str) -> list[SongText]:
+    """Read UltraStar: syllables with their spaces, a line end at each ``-``; the parts of a duet follow one another."""
+    lines: list[str] = [""]
+    tags: dict[str, str] = {}
+    notes = 0
+    for raw in text.split("\n"):
+        line = raw.rstrip("\r")
+        if found := _NOTE.fullmatch(line.lstrip()):
+            lines[-1] += found[1].replace("~", "")
+            notes += 1
+        elif re.match(r"\s*-\s*\d", line):
+            lines.append("")
+        elif re.fullmatch(r"P\s*[123]\s*", line):
+            lines += ["", ""]
+        elif found := _HEADER.fullmatch(line.strip()):
+            tags[found[1].casefold()] = found[2].strip()
+    if notes < 4 or "title" not in tags:
+        return []
+    lyrics = re.sub(r"\n{3,}", "\n\n", "\n".join(" ".join(line.split()) for line in lines)).strip("\n")
+    known = {name: tags.get(name) or None for name in ("title", "artist", "album", "genre", "year", "language")}
+    return [SongText(lyrics, **known, form="UltraStar")]
+
+
+# ChordPro ------------------------------------------------------------------------------------------------------------
+
+_DIRECTIVE = re.compile(r"\s*\{\s*([a-zA-Z_]+)(?:-[\w!]+)?\s*(?:[:\s]\s*([^}]*))?\}\s*")
+_LONG = {
+    "t": "title",
+    "st": "subtitle",
+    "su": "subtitle",
+    "a": "artist",
+    "c": "comment",
+    "ci": "comment",
+    "cb": "comment",
+}
+_STARTS = {"soc": "chorus", "sov": "verse", "sob": "bridge", "sot": "tab", "sog": "grid"}
+_INFO = {"title", "subtitle", "artist", "album", "year", "genre", "key", "capo", "tempo", "time", "comment", "composer",
+         "lyricist", "copyright", "duration", "meta", "define", "chord", "chorus", "new_song", "ns", "new_page", "np",
+         "column_break", "colb", "columns", "col", "highlight", "comment_italic", "comment_box", "sorttitle", "arranger",
+         "textsize", "textfont", "chordsize", "chordfont", "image", "transpose", "diagrams", "titles", "grid"}  # fmt: skip
+_HELD_CHORD = re.compile(r"\[[^\]\n]*\]")
+_A_CHORD = re.compile(
+    r"\[(?:N\.?C\.?|\*[^\]\n]*|[A-H][#b♯♭]?(?:maj|min|dim|aug|sus|add|m|M|\+|°|\d|[#b]\d|/[A-H][#b]?|\(.*?\))*)\]"
+)
+_SECTION_NAME = re.compile(
+    r"(?i)(?:pre-?|post-?)?(?:verse|chorus|bridge|intro|outro|refrain|hook|interlude|strophe|coda)\b[^.!?]{0,20}"
+)
+
+
+def _chordpro(text: str) -> list[SongText]:
+    """Read ChordPro: chords go, directives give the title and the sections; ``{chorus}`` repeats the chorus."""
+    names = [
+        (_LONG.get(found[1].casefold(), found[1].casefold()))
+        for found in map(_DIRECTIVE.fullmatch, text.split("\n"))
+        if found
+    ]
+    known = [name for name in names if name in _INFO or name in _STARTS or name.startswith(("start_of_", "end_of_"))]
+    if not known or (len(known) < 2 and not _A_CHORD.search(text)):
+        return []
+    songs: list[SongText] = []
+    for part in re.split(r"(?im)^\s*\{\s*(?:new_song|ns)\s*\}\s*$", text):
+        song = _chordpro_song(part)
+        songs += [song] if song.lyrics.strip() else []
+    return songs
+
+
+def _chordpro_song(text: str) -> SongText:
+    info: dict[str, str] = {}
+    lines: list[str] = []
+    chorus: list[str] = []
+    within = ""
+    for line in text.split("\n"):
+        found = _DIRECTIVE.fullmatch(line)
+        if not found:
+            if within not in ("tab", "grid") and not line.startswith("#"):
+                chordless = _A_CHORD.sub("", line) if within else _HELD_CHORD.sub(_chordless, line)
+                if chordless.strip() or not line.strip():
+                    lines.append(chordless.strip())
+                    chorus += [chordless.strip()] if within == "chorus" else []
+            continue
+        name, value = _LONG.get(found[1].casefold(), found[1].casefold()), (found[2] or "").strip()
+        if name == "meta":
+            name, _, value = value.partition(" ")
+        start = _STARTS.get(name) or (name.removeprefix("start_of_") if name.startswith("start_of_") else "")
+        if start:
+            within, chorus = start, ([] if start == "chorus" else chorus)
+            label = value.removeprefix("label=").strip("\"'") or start.capitalize()
+            lines += ["", f"[{label}]"] if within not in ("tab", "grid") else []
+        elif name.startswith(("end_of_", "eo")):
+            within = ""
+            lines.append("")
+        elif name == "chorus":
+            lines += ["", "[Chorus]", *chorus, ""]
+        elif name.startswith("comment") and _SECTION_NAME.fullmatch(value):
+            lines += ["", f"[{value.rstrip(':')}]"]
+        elif name in ("title", "artist", "album", "year", "genre", "subtitle"):
+            info.setdefault(name, value)
+    lyrics = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+    artist = info.get("artist") or info.get("subtitle")
+    return SongText(
+        lyrics, info.get("title"), artist, info.get("album"), info.get("genre"), info.get("year"), form="ChordPro"
+    )
+
+
+def _chordless(found: re.Match[str]) -> str:
+    """Return nothing in place of a chord; the header of a section stays."""
+    return found[0] if _SECTION_NAME.fullmatch(found[0][1:-1].strip()) else ""
+
+
+_FORMATS: tuple[Callable[[str], list[SongText]], ...] = (_subtitles, _ttml, _ultrastar, _lrc, _chordpro)
+
+
+# Many songs in one plain text ----------------------------------------------------------------------------------------
+
+MOST_LINES = 400
+"""A plain text with more lines that hold words is more than one song."""
+_RULE = r"[-=_*~#]{3,}[ \t]*"
+_MARKS = (
+    re.compile(
+        r"^[ \t]*(?:title|song|track|titel|título|titre)[ \t]*:[ \t]*(?P<title>\S[^\n]*)\n",
+        re.IGNORECASE | re.MULTILINE,
+    ),
+    re.compile(r"^#{1,3}[ \t]+(?P<title>\S[^\n]*)\n", re.MULTILINE),
+    re.compile(r"^=+[ \t]*(?P<title>[^\s=][^\n=]*?)[ \t]*=+[ \t]*\n", re.MULTILINE),
+    re.compile(rf"^{_RULE}\n(?P<title>\S[^\n]*)\n{_RULE}\n", re.MULTILINE),
+    re.compile(rf"(?:\A|^{_RULE}\n)[ \t]*\n*(?P<title>\S[^\n]*)\n[ \t]*\n", re.MULTILINE),
+    re.compile(r"(?:\A|\n[ \t]*\n)(?P<number>\d{1,3})[.)][ \t]+(?P<title>\S[^\n]*)\n"),
+    re.compile(r"(?:\A|\n[ \t]*\n[ \t]*\n[ \t]*\n*)(?P<title>\S[^\n]*)\n[ \t]*\n"),
+)
+"""What precedes each song where a file holds several: ``Title: ...``, headings, rules, numbers, wide gaps."""
+_FEWEST_WORDS = 20
+_ARTIST = re.compile(r"\s*(?:artist|by|singer|band|performer)[ \t]*:[ \t]*(\S[^\n]*)\n", re.IGNORECASE)
+
+
+def _marked(text: str) -> list[SongText]:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n\n\n")
+    for mark in _MARKS:
+        places = list(mark.finditer(text))
+        if len(places) < 2 or len(text[: places[0].start()].split()) >= _FEWEST_WORDS:
+            continue
+        if "number" in mark.groupindex:
+            first = int(places[0]["number"])
+            if [int(place["number"]) for place in places] != [*range(first, first + len(places))]:
+                continue
+        ends = [*(place.start() for place in places[1:]), len(text)]
+        parts = [text[place.end() : end] for place, end in zip(places, ends, strict=True)]
+        titles = [place["title"].strip().strip('"“”*#=- ') for place in places]
+        if all(len(part.split()) >= _FEWEST_WORDS for part in parts) and all(map(_is_title, titles)):
+            return [_with_artist(part, title) for part, title in zip(parts, titles, strict=True)]
+    lines = sum(bool(line.strip()) for line in text.split("\n"))
+    if lines > MOST_LINES:
+        raise ManySongsError(f"{lines:,} lines, more than a song has, and no mark before each song")
+    return []
+
+
+def _is_title(text: str) -> bool:
+    """Return whether a line can be the title of a song, and is not the header of a section."""
+    return 0 < len(text) <= 80 and not _SECTION_NAME.fullmatch(text.strip("[]():")) and not text.startswith("[")
+
+
+def _with_artist(part: str, title: str) -> SongText:
+    found = _ARTIST.match(part)
+    rest = part[found.end() :] if found else part
+    return SongText(rest.strip("\n"), title, found[1].strip() if found else None)
+
+
+def is_note(name: str) -> bool:
+    """Return whether a file is about others, by its name without the ending: a README, a licence."""
+    return (
+        re.fullmatch(r"read_?me.*|licen[cs]e.*|copying|change_?log|requirements|contributing", normal(name)) is not None
+    )

@@ -1,0 +1,357 @@
+"""Songs in files of their own: karaoke, subtitles, chords, folders and archives; nothing unsung stays, nothing sung goes."""
+
+# ruff: noqa: E501 - a table of cases
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lyrist.cli import run
+from lyrist.corpus.columns import recognise
+from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.reading import Reader, find_sources, sniff
+from lyrist.corpus.reading.songfiles import Layout
+from lyrist.corpus.reading.songtext import ManySongsError, SongText, in_format, songs_in
+from lyrist.errors import LyristError
+
+LINES = ["The harbour sleeps tonight", "The gulls are gone", "Light me home across the damp", "I carry the kettle"]
+LRC = "".join(f"[00:{10 + i}.00]{line}\n" for i, line in enumerate(LINES))
+CHINESE = ["我把灯放在窗边", "你说今晚下雨", "我们数着火车", "纸船等在雨里"]
+
+
+def notes(*lines: str) -> str:
+    """Return lines as UltraStar writes them: two syllables a word where it is long, spaces in front."""
+    out, at = [], 0
+    for line in lines:
+        for n, word in enumerate(line.split()):
+            half = max(len(word) // 2, 1)
+            for text in (" " * (n > 0) + word[:half], word[half:]):
+                out += [f": {at} 3 12 {text}"] if text else []
+                at += 4
+        out.append(f"- {at}")
+    return "\n".join(out) + "\nE\n"
+
+
+def cues(lines: list[str], stamp: str, form: str = "{}") -> str:
+    return "\n".join(f"{i}\n{stamp}\n{form.format(line)}\n" for i, line in enumerate(lines, 1))
+
+
+SRT, VTT = "00:00:10,000 --> 00:00:12,500", "00:10.000 --> 00:12.500 align:start position:0%"
+TTML = '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttm="http://www.w3.org/ns/ttml#metadata" xml:lang="en">{}</tt>'
+
+ONE_SONG: dict[str, tuple[str, str, dict[str, str]]] = {
+    "LRC": ("[ti:Low]\n[ar:Ann]\n[offset:+250]\n[length: 02:58]\n" + LRC, "\n".join(LINES), {"title": "Low", "artist": "Ann"}),
+    "LRC out of order": ("[00:30.00]c\n[00:10.00]a\n[00:20.00]b\n", "a\nb\nc", {}),
+    "LRC repeated stamps": ("[00:01.00][00:03.00]chorus\n[00:02.00]verse\n[00:04.5]end\n", "chorus\nverse\nchorus\nend", {}),
+    "LRC words": ("[00:01.00] <00:01.00> The <00:01.20> low <00:01.30>tide\n[00:02.00]bor<00:02.10>row it\n", "The low tide\nborrow it", {}),
+    "LRC words in brackets": ("[00:01.00]The [00:01.20]tide\n[00:02.00]is [00:02.10]low\n", "The tide\nis low", {}),
+    "LRC voices": ("[00:01.00]v1: The tide\n[00:02.00]v2: is low\n[00:03.00]F: so low\n[00:04.00]D: all\n", "The tide\nis low\nso low\nall", {}),
+    "LRC background": ("[00:01.00]The tide\n[bg: <00:01.50>(is <00:01.60>low)]\n[00:02.00]End\n", "The tide\n(is low)\nEnd", {}),
+    "LRC gaps": ("[00:01.00]The tide\n[00:02.00]\n[00:03.00]End\n", "The tide\n\nEnd", {}),
+    "LRC one pair is no second language": (LRC + "[00:10.00]Oh\n", "\n".join([LINES[0], "Oh", *LINES[1:]]), {}),
+    "LRC Windows line ends": (LRC.replace("\n", "\r\n"), "\n".join(LINES), {}),
+    "SubRip": (cues(LINES, SRT, "♪ <i>{}</i> ♪"), "\n".join(LINES), {}),
+    "SubRip of two lines": (cues([f"{LINES[0]}\n{LINES[1]}", LINES[2]], SRT, "{{\\an8}}{}"), "\n".join(LINES[:3]), {}),
+    "SubRip that repeats": (cues([LINES[0], LINES[0]], SRT), f"{LINES[0]}\n{LINES[0]}", {}),
+    "WebVTT": (
+        "WEBVTT\nKind: captions\nLanguage: en\n\nNOTE a note\nof two lines\n\nSTYLE\n::cue {}\n\n" + cues(LINES, VTT, "<v Ann>{}"),
+        "\n".join(LINES),
+        {"language": "en"},
+    ),
+    "WebVTT made by programs": (
+        f"WEBVTT\n\n{VTT}\nThe<00:10.1><c> tide</c>\n\n{VTT}\nThe tide\nis<00:11.1><c> low</c>\n\n{VTT}\nis low\n",
+        "The tide\nis low",
+        {},
+    ),
+    "TTML": (
+        TTML.format("<head><metadata><ttm:title>Low</ttm:title></metadata></head><body><div><p>One</p><p>Two &amp; three</p></div>"
+                    '<div><p>Four<br/>five</p></div></body>'),
+        "One\nTwo & three\n\nFour\nfive",
+        {"title": "Low", "language": "en"},
+    ),
+    "TTML words and translations": (
+        TTML.format('<body><div><p><span>bor</span><span>row</span> <span>it</span><span ttm:role="x-bg"><span>(it)</span></span>'
+                    '<span ttm:role="x-translation">leih es</span></p></div></body>'),
+        "borrow it (it)",
+        {"language": "en"},
+    ),
+    "UltraStar": (
+        "#TITLE:Low\n#ARTIST:Ann\n#GENRE:Pop\n#YEAR:2011\n#LANGUAGE:English\n#BPM:240,5\n#GAP:12\n" + notes(*LINES),
+        "\n".join(LINES),
+        {"title": "Low", "artist": "Ann", "genre": "Pop", "year": "2011", "language": "English"},
+    ),
+    "UltraStar spaces behind, held and golden notes": (
+        "#TITLE:Low\n#ARTIST:Ann\n: 0 3 12 The \n* 4 3 -2 ti\nF 8 2 0 de \nR 9 1 0 is\n- 12 14\n: 12 3 12 lo\n: 15 3 12 ~\n: 18 3 12 w\nE\n",
+        "The tide is\nlow",
+        {"title": "Low", "artist": "Ann"},
+    ),
+    "UltraStar duet": (
+        "#TITLE:Low\n#ARTIST:Ann\nP1\n" + notes(*LINES[:2]).replace("E\n", "") + "P2\n" + notes(*LINES[2:]),
+        f"{LINES[0]}\n{LINES[1]}\n\n{LINES[2]}\n{LINES[3]}",
+        {"title": "Low", "artist": "Ann"},
+    ),
+    "ChordPro": (
+        "{title: Low}\n{artist: Ann}\n{key: G}\n# a comment\n{comment: Verse 1}\n[G]The har[Am7]bour sleeps\n\n"
+        "{soc}\n[C/G]Oh the [F#m7b5]lamp\n{eoc}\n{sot}\ne|---0---|\n{eot}\n{c: Softly}\n{start_of_verse: Verse 2}\nEnd [N.C.]here\n{eov}\n{chorus}\n",
+        "[Verse 1]\nThe harbour sleeps\n\n[Chorus]\nOh the lamp\n\n[Verse 2]\nEnd here\n\n[Chorus]\nOh the lamp",
+        {"title": "Low", "artist": "Ann"},
+    ),
+    "ChordPro with short names": ("{t:Low}\n{st:Ann}\n[G]The [D]tide\n[Chorus]\nis low\n", "The tide\n[Chorus]\nis low", {"title": "Low", "artist": "Ann"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ONE_SONG)
+def test_the_words_that_are_sung_in_the_order_in_which_they_are_sung(case: str) -> None:
+    text, lyrics, info = ONE_SONG[case]
+    for mark in ("", "\ufeff"):
+        (song,) = songs_in(mark + text)
+        assert song.lyrics.strip() == lyrics
+        assert {name: value for name, value in vars(song).items() if value and name not in ("lyrics", "form")} == info
+        assert song.form == case.split()[0]
+
+
+@pytest.mark.parametrize("order", ["line by line", "one after the other"])
+def test_a_translation_is_a_song_of_its_own(order: str) -> None:
+    other = LRC
+    for line, chinese in zip(LINES, CHINESE, strict=True):
+        other = other.replace(line, chinese)
+    pairs = "".join(f"{a}\n{b}\n" for a, b in zip(LRC.splitlines(), other.splitlines(), strict=True))
+    both = pairs if order == "line by line" else LRC + other
+    songs = songs_in(f"[ti:Low]\n{both}[00:40.00]终\n[00:50.00]The end\n")
+    assert [song.lyrics.split("\n") for song in songs] == [[*LINES, "The end"], [*CHINESE, "终"]]
+    assert [song.title for song in songs] == ["Low", "Low"]
+
+
+PLAIN = [
+    "\n".join(LINES),
+    "[Verse 1]\nThe harbour sleeps\n[Chorus]\nLight me home",
+    "{laughs}\nThe harbour sleeps",
+    "#1 on the chart: me\nThe harbour sleeps",
+    "At 00:10 we met\n[00:20] is all I know\nand so on\nand on",
+    "1\nThe harbour\n\n2\nsleeps",
+    "<i>The harbour sleeps</i>",
+    "<tt>broken",
+    "[G]host in the [A]lamp",
+]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_plain_text_stays_as_it_is(text: str) -> None:
+    assert songs_in(text) == [SongText(text)]
+
+
+@settings(max_examples=150)
+@given(
+    st.text(max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [
+                "[00:01.00]",
+                "a",
+                "\n",
+                "{t:",
+                "}",
+                "#TITLE:a\n",
+                ": 0 1 1 a\n",
+                "<tt>",
+                "-->",
+                "\n\n",
+                "[bg:",
+                "]",
+                "WEBVTT",
+                "v1: ",
+            ]
+        )
+    ).map("".join)
+)
+def test_any_text_is_read(text: str) -> None:
+    assert all(isinstance(song.lyrics, str) for song in in_format(text))
+
+
+SONGS = {
+    "Low Tide": [*LINES, *LINES[::-1]],
+    "High Noon": [*LINES[1:], *LINES, "noon"],
+    "Kettle": [*LINES, "x y z", *LINES],
+}
+
+
+def joined(form: str, between: str = "\n\n") -> str:
+    return between.join(
+        form.format(title=title, n=n, lyrics="\n".join(lines)) for n, (title, lines) in enumerate(SONGS.items(), 1)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        joined("Title: {title}\n{lyrics}"),
+        joined("Song: {title}\nArtist: Ann\n\n{lyrics}"),
+        joined("# {title}\n\n{lyrics}"),
+        joined("== {title} ==\n{lyrics}"),
+        joined("-----\n{title}\n-----\n{lyrics}"),
+        joined("{title}\n\n{lyrics}", "\n----------\n"),
+        joined("{n}. {title}\n{lyrics}"),
+        joined("{title}\n\n{lyrics}", "\n\n\n\n"),
+        joined("{title}\n\n{lyrics}", "\n\f"),
+        "All songs of Ann\n\n" + joined("Title: {title}\n{lyrics}"),
+    ],
+)
+def test_a_file_of_several_songs_with_a_mark_before_each(text: str) -> None:
+    assert {song.title: song.lyrics.split("\n") for song in songs_in(text)} == SONGS
+
+
+def test_one_song_is_not_divided_and_many_without_marks_are_refused() -> None:
+    verses = "\n\n".join("\n".join(LINES * 2) for _ in range(4))
+    for text in (
+        verses,
+        verses.replace("\n\n", "\n-----\n"),
+        f"1. {verses}",
+        f"[Verse 1]\n\n{verses}\n\n\n[Verse 2]\n\n{verses}",
+    ):
+        assert songs_in(text) == [SongText(text)]
+    with pytest.raises(ManySongsError, match="480 lines, more than a song has, and no mark"):
+        songs_in("\n".join(f"{line} {i}" for i in range(120) for line in LINES))
+
+
+PATHS = {
+    "Ann/Low Tide/01 - Harbour.txt": ("Harbour", "Ann", "Low Tide", None),
+    "Ann/Low Tide/02 - Gulls - Live.txt": ("Gulls - Live", "Ann", "Low Tide", None),
+    "Ann/Low Tide/Ann - Lamp.txt": ("Lamp", "Ann", "Low Tide", None),
+    "Ann/Low Tide/CD 2/2-01 Kettle.lrc": ("Kettle", "Ann", "Low Tide", None),
+    "Bea/Mr. Brightlamp": ("Mr. Brightlamp", "Bea", None, None),
+    "Bea/99 Kettles.txt": ("99 Kettles", "Bea", None, None),
+    "c/Cyd/Noon/Copper": ("Copper", "Cyd", "Noon", None),
+    "0-9/2 Lamps/Noon/Copper": ("Copper", "2 Lamps", "Noon", None),
+    "Rock/Dan/Copper.txt": ("Copper", "Dan", None, "Rock"),
+    "lyrics/Eve/Copper.txt": ("Copper", "Eve", None, None),
+    "Fay - Noon - 03 - Copper.txt": ("Copper", "Fay", None, None),
+    "Gil_-_Low_Copper.txt": ("Low Copper", "Gil", None, None),
+    "Hal - A - B.txt": ("A - B", "Hal", None, None),
+}
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_paths_name_title_artist_album_and_genre(archived: bool) -> None:
+    root = "" if archived else "/data/lyrics"
+    files = [f"{root}/{path}".lstrip("/") if archived else f"{root}/{path}" for path in PATHS]
+    layout = Layout(files, root, archived)
+    assert {path: tuple(layout(file)) for path, file in zip(PATHS, files, strict=True)} == PATHS
+
+
+def test_numbers_before_all_titles_of_an_album_are_tracks() -> None:
+    files = [f"/d/Ann/Low/{n} Kettle {n}.txt" for n in range(1, 12)]
+    layout = Layout(files, "/d")
+    assert [layout(file).title for file in files] == [f"Kettle {n}" for n in range(1, 12)]
+    assert Layout(["/d/Ann/1999 - Low/1.txt"], "/d/Ann")("/d/Ann/1999 - Low/1.txt")[1:3] == ("Ann", "1999 - Low")
+
+
+TREE = {
+    "README.txt": "This folder holds lyrics.",
+    "Ann/Low/01 - Harbour.txt": "\n".join(LINES * 3),
+    "Ann/Low/02 - Gulls.lrc": LRC,
+    "Bea/Kettle": "\n".join(LINES[::-1] * 3),
+    "Bea/cover.jpg": b"\xff\xd8\xff",
+    "Bea/._Kettle": b"\0\5\26\7",
+    "Bea/scan.txt": b"%PDF-1.7",
+    "tables/more.csv": "title,artist,lyrics\nCopper,Cyd,la la\n",
+    "tables/notes.txt": "Fetched on Monday",
+}
+UNREAD = {"README.txt", "Bea/cover.jpg", "Bea/._Kettle", "Bea/scan.txt", "tables/notes.txt"}
+
+
+def as_folder(path: Path) -> Path:
+    for name, content in TREE.items():
+        (path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / "d" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path / "d"
+
+
+def as_zip(path: Path) -> Path:
+    with zipfile.ZipFile(path / "d.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in TREE.items():
+            archive.writestr(name, content)
+    return path / "d.zip"
+
+
+def as_tar(path: Path) -> Path:
+    with tarfile.open(path / "d.tar", "w") as archive:
+        for name, content in TREE.items():
+            data = content if isinstance(content, bytes) else content.encode()
+            info = tarfile.TarInfo(f"./{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path / "d.tar"
+
+
+def as_tar_gz(path: Path) -> Path:
+    packed = path / "d.tar.gz"
+    packed.write_bytes(gzip.compress(as_tar(path).read_bytes(), mtime=0))
+    return packed
+
+
+@pytest.mark.parametrize("make", [as_folder, as_zip, as_tar, as_tar_gz])
+def test_a_folder_or_archive_is_read_and_the_rest_is_named(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    place = make(tmp_path)
+    unread: dict[str, str] = {}
+    found: list[dict[str, Any]] = []
+    for source in find_sources([place], unread):
+        header, sample = sniff(source)
+        reader = Reader(source, recognise(header, sample=sample, source_name=source.name))
+        for chunk in reader:
+            found += chunk.songs.to_pylist()
+            assert chunk.rejected.num_rows == 0
+        assert reader.sha256
+    assert {(song["title"], song["artist"]) for song in found} == {
+        ("Harbour", "Ann"), ("Gulls", "Ann"), ("Kettle", "Bea"), ("Copper", "Cyd"),
+    }  # fmt: skip
+    assert {song["lyrics"] for song in found} >= {"\n".join(LINES), "la la"}
+    assert {name.removeprefix(f"{place}/") for name in unread} == UNREAD
+    reasons = "".join(unread.values())
+    for reason in (
+        "a README",
+        "a text beside a table",
+        "it is hidden",
+        "not that of a table or song",
+        "a PDF document",
+    ):
+        assert reason in reasons
+
+
+def test_a_corpus_of_a_folder_adds_up_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = as_folder(tmp_path)
+    (folder / "long.txt").write_text("\n".join(f"{line} {i}" for i in range(120) for line in LINES))
+    assert run(["prepare", str(folder), "--out", str(tmp_path / "c"), "--validation", "0", "--test", "0", "--quiet", "--min-words", "2"]) == 0  # fmt: skip
+    said = capsys.readouterr().out
+    corpus = Corpus.open(tmp_path / "c")
+    assert corpus.ledger.read == corpus.ledger.kept + sum(corpus.ledger.dropped.values()) == 5
+    assert corpus.ledger.dropped["many-songs"] == 1
+    assert "d/*.txt: read as 1 LRC: times, chords and marks are left out" in said
+    assert "artist and album of 2 songs by their folders" in said
+    assert f"{len(UNREAD)} files were not read:" in said
+
+
+def test_archives_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
+    whole = as_tar_gz(tmp_path).read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LyristError, match=r"cut\.tar\.gz is damaged.*tar archive"):
+        find_sources([tmp_path / "cut.tar.gz"])
+    with zipfile.ZipFile(tmp_path / "nest.zip", "w") as archive:
+        archive.write(as_zip(tmp_path), "inner.zip")
+    with pytest.raises(LyristError, match=r"nest\.zip/inner\.zip is an archive in an archive; unpack it"):
+        find_sources([tmp_path / "nest.zip"])
+    with tarfile.open(tmp_path / "link.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("a.txt"), io.BytesIO())
+        link = tarfile.TarInfo("b.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    unread: dict[str, str] = {}
+    (source,) = find_sources([tmp_path / "link.tar"], unread)
+    assert source.files == ("a.txt",)
+    assert list(unread.values()) == ["it is a link in an archive"]
