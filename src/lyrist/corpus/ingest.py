@@ -40,7 +40,7 @@ class Tables:
     given: tuple[tuple[str, str], ...] = ()
     """Pairs of a field (``title``, ``lyrics`` ...) and the column named for it by option."""
     keep: tuple[str, ...] = ()
-    encoding: str = "utf-8"
+    encoding: str = "auto"
     lines: str = "auto"
     """Whether rows that are single lines of songs are joined: ``auto``, ``join`` or ``keep``."""
 

@@ -112,7 +112,7 @@ def prepare(
     language: str | None = None,
     year: str | None = None,
     keep: tuple[str, ...] = (),
-    encoding: str = "utf-8",
+    encoding: str = "auto",
     lines: Literal["auto", "join", "keep"] = "auto",
     languages: str = "all",
     genres: str = "",
@@ -165,7 +165,7 @@ def prepare(
     keep
         A further column to keep, such as a target; may be given several times. A column ``id`` becomes ``table_id``.
     encoding
-        The encoding of text tables.
+        The encoding of text: auto detects it file by file, or the name of one, such as utf-8 or cp1252.
     lines
         Tables with one row per line of a song: auto recognises them and joins the rows, join insists on it, keep takes each
         row for a song.

@@ -13,6 +13,7 @@ from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.ledger import REASONS, Ledger
+from lyrist.corpus.reading.chunks import ENCODED
 from lyrist.text import printable
 
 CONTAINED = "contained"
@@ -68,6 +69,8 @@ def _unread(info: dict[str, Any]) -> list[str]:
 
 def _repaired(kind: str, count: int) -> str:
     rows = f"{count:,} row{'s' if count > 1 else ''}"
+    if kind.startswith(ENCODED):
+        return f"{rows} of tables in UTF-8 read as {kind.removeprefix(ENCODED)}, detected; --encoding names another."
     return REPAIRS.get(kind, "{}: " + kind).format(rows) + "."
 
 

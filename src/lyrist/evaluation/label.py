@@ -131,7 +131,7 @@ def label(
     language: str | None = None,
     year: str | None = None,
     keep: tuple[str, ...] = (),
-    encoding: str = "utf-8",
+    encoding: str = "auto",
     lines: Literal["auto", "join", "keep"] = "auto",
     raw_csv: bool = False,
     engine: str = "local",
@@ -177,7 +177,7 @@ def label(
     keep
         A further column to copy to the output, such as an id; may be given several times.
     encoding
-        The encoding of text tables.
+        The encoding of text: auto detects it file by file, or the name of one, such as utf-8 or cp1252.
     lines
         Tables with one row per line of a song: auto recognises them and joins the rows, join insists on it, keep takes each
         row for a song.

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from lyrist.corpus.columns import Columns, kept_name
 from lyrist.corpus.reading import records
+from lyrist.corpus.reading.encodings import code_page_of
 from lyrist.corpus.reading.records import CUT, NOT_UTF8, OVERSIZED, STRUCTURE, Batch, Rejected
 from lyrist.corpus.reading.values import PRINTED, CutError, lyrics_of, text_of, unprinted
 
@@ -26,6 +27,8 @@ FIELDS = ("title", "artist", "genre", "year", "language", "split", "lyrics")
 """The columns of songs between ``row`` and the kept ones."""
 
 NUL = "nul-byte"
+ENCODED = "encoding-"
+"""With the name of an encoding: what was repaired by reading single values in it."""
 _NOTHING = pa.array(["", "NA", "nan", "NaN", "<NA>", "N/A", "n/a", r"\N"], TEXT)
 _NO_LABEL = pa.array(["None", "none", "NULL", "null", "NONE", "Null", *_NOTHING.to_pylist()], TEXT)
 """Not applied to titles and lyrics: there are songs called "None"."""
@@ -45,11 +48,22 @@ class Chunk:
 
 
 class Chunks:
-    """Converts batches to chunks, and counts what had to be repaired."""
+    """Converts batches to chunks, and counts what had to be repaired.
 
-    def __init__(self, columns: Columns, extra: Sequence[str] = ()) -> None:
+    Parameters
+    ----------
+    columns
+        Which column is which.
+    extra
+        Columns that are wanted besides.
+    guess
+        Whether values that are not UTF-8 are read in the encoding that they seem to be in.
+    """
+
+    def __init__(self, columns: Columns, extra: Sequence[str] = (), guess: bool = False) -> None:
         self._columns = columns
         self._extra = extra
+        self._guess = guess
         self.repaired: dict[str, int] = {}
         """Songs in which something was repaired, by kind (``nul-byte``)."""
         self.first_repaired: dict[str, int] = {}
@@ -59,12 +73,13 @@ class Chunks:
         """Return the tables of a batch."""
         wrong: dict[int, Rejected] = {}
         with_nul: set[int] = set()
+        other: dict[str, set[int]] = {}
         columns: dict[str, pa.Array] = {"row": pa.array(batch.rows, pa.int64())}
         for name, column in self._outputs().items():
             if not column or not batch.rows:
                 columns[name] = pa.nulls(len(batch.rows), TEXT)
             else:
-                values = _checked(batch, column, wrong, lyrics_of if name == "lyrics" else text_of)
+                values = _checked(batch, column, wrong, lyrics_of if name == "lyrics" else text_of, self._guess, other)
                 columns[name] = _tidy(self._read_printed(batch, values, name, wrong), name, with_nul)
         columns["year"] = pa.array([_year(text) for text in columns["year"].to_pylist()], pa.int32())
         songs = pa.table(columns)
@@ -72,7 +87,9 @@ class Chunks:
         if wrong:
             rejected = sorted(rejected + [(batch.rows[i], *why) for i, why in wrong.items()])
             songs = songs.filter(pa.array([i not in wrong for i in range(len(batch.rows))]))
-        self._count(sorted(batch.rows[i] for i in with_nul - set(wrong)))
+        self._count(NUL, sorted(batch.rows[i] for i in with_nul - set(wrong)))
+        for page, found in other.items():
+            self._count(f"{ENCODED}{page}", sorted(batch.rows[i] for i in found - set(wrong)))
         return Chunk(songs, rejected_table(rejected))
 
     def _outputs(self) -> dict[str, str | None]:
@@ -99,10 +116,10 @@ class Chunks:
             texts[i] = texts[i] if found is None else found
         return pa.array(texts, TEXT)
 
-    def _count(self, rows: list[int]) -> None:
+    def _count(self, kind: str, rows: list[int]) -> None:
         if rows:
-            self.repaired[NUL] = self.repaired.get(NUL, 0) + len(rows)
-            self.first_repaired.setdefault(NUL, rows[0])
+            self.repaired[kind] = self.repaired.get(kind, 0) + len(rows)
+            self.first_repaired.setdefault(kind, rows[0])
 
 
 def _tidy(values: pa.Array, name: str, with_nul: set[int]) -> pa.Array:
@@ -124,8 +141,18 @@ def rejected_table(rejected: Sequence[tuple[int, str, str]]) -> pa.Table:
     return pa.table([pa.array(rows, pa.int64()), pa.array(reasons, TEXT), pa.array(details, TEXT)], schema=REJECTED)
 
 
-def _checked(batch: Batch, column: str, wrong: dict[int, Rejected], text_of: Callable[[Any], str | None]) -> pa.Array:
-    """Return the values of a column as text in UTF-8 of limited size; elsewhere put null, and note why in ``wrong``."""
+def _checked(
+    batch: Batch,
+    column: str,
+    wrong: dict[int, Rejected],
+    text_of: Callable[[Any], str | None],
+    guess: bool,
+    other: dict[str, set[int]],
+) -> pa.Array:
+    """Return the values of a column as text in UTF-8 of limited size; elsewhere put null, and note why in ``wrong``.
+
+    Where ``guess`` holds, values that are not UTF-8 are decoded as what they are together, noted in ``other``.
+    """
     values = batch.values[column]
     try:
         if isinstance(values, pa.Array | pa.ChunkedArray):
@@ -136,12 +163,27 @@ def _checked(batch: Batch, column: str, wrong: dict[int, Rejected], text_of: Cal
     except (UnicodeError, pa.ArrowInvalid):
         pass
     texts = _decoded(values) if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
-    for i, text in enumerate(texts):
-        found = _SURROGATE.search(text) if text else None
-        if text and found:
-            wrong.setdefault(i, Rejected(NOT_UTF8, _where(batch, i, column, text, found.start())))
+    faulty = [i for i, text in enumerate(texts) if text and _SURROGATE.search(text)]
+    raw = {i: _bytes_of(texts[i] or "") for i in faulty} if guess and batch.origin.encoding.startswith("utf-8") else {}
+    page = code_page_of(b"\n".join(data for data in raw.values() if data)) if any(raw.values()) else ""
+    for i in faulty:
+        text, found = texts[i] or "", _SURROGATE.search(texts[i] or "")
+        try:
+            texts[i] = (raw.get(i) or b"\xff").decode(page or "ascii")
+            other.setdefault(page, set()).add(i)
+        except UnicodeDecodeError:
             texts[i] = None
+            if found:
+                wrong.setdefault(i, Rejected(NOT_UTF8, _where(batch, i, column, text, found.start())))
     return pa.array(texts, TEXT)
+
+
+def _bytes_of(text: str) -> bytes:
+    """Return the bytes of a text that were no UTF-8; none where it holds half a character of UTF-16."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return b""
 
 
 def _within_limit(array: pa.Array, batch: Batch, column: str, wrong: dict[int, Rejected]) -> pa.Array:

@@ -39,6 +39,7 @@ from lyrist.corpus.reading.sources import (
     find_sources,
 )
 from lyrist.corpus.reading.streams import (
+    AUTO,
     DamageError,
     Opened,
     encoding_of,
@@ -77,7 +78,7 @@ class Reader(Iterator[Chunk]):
     columns
         Which column is which.
     encoding
-        How text is encoded where no byte order mark says so.
+        How text is encoded where no byte order mark says so; ``auto``: as it seems to be.
     beside
         The sources of the same call, which may include the table of artists of the six-genres data.
 
@@ -99,7 +100,8 @@ class Reader(Iterator[Chunk]):
         self._encoding = encoding
         self._beside = beside
         self._tap: Counted | None = None
-        self._chunks_of = Chunks(columns, [name for name in (columns.link, columns.line, *columns.joined_by) if name])
+        extra = [name for name in (columns.link, columns.line, *columns.joined_by) if name]
+        self._chunks_of = Chunks(columns, extra, guess=encoding == AUTO)
         self._notes: list[str] = []
         self._chunks = self._all()
 
@@ -242,8 +244,14 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
     """
     if source.format == SONG_FILES:
         encoding_of(b"", encoding)  # refuses a wrong name
+        names = "utf-8" if encoding == AUTO else encoding
         files = SongFiles(source.path, source.files, source.root, encoding, source.archived)
-        found = _lists(list(SongFiles.HEADER), files.items(), Origin(source.path, "file", encoding), files)
+        found = _lists(
+            list(SongFiles.HEADER),
+            files.items(),
+            Origin(source.path, "file", names),
+            files,
+        )
         yield replace(found, sniff=lambda: _filled(found.sniff()), notes=files.notes)
         return
     with opened(source.path, source.member) as raw:
@@ -259,7 +267,7 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
                 yield replace(_container(source, place, raw.tap), check=raw.check)
             return
         start, whole = head(source.path, source.member, SAMPLE_BYTES)
-        encoding = encoding_of(start, encoding)
+        given, encoding = encoding, encoding_of(start, encoding)
         if source.format == CSV:
             found = _delimited(source.path, raw, encoding, start.decode(encoding, "replace"), whole)
         elif source.format == JSONL:
@@ -267,7 +275,12 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
             found = _objects(items, Origin(source.path, "line", encoding), raw.tap)
         else:
             found = _objects(json_values(pieces(raw.data, encoding)), Origin(source.path, "object", encoding), raw.tap)
-        yield replace(found, check=raw.check)
+        notes = (
+            []
+            if encoding in ("utf-8", "utf-8-sig", given)
+            else [f"read as {encoding}, detected; --encoding names another"]
+        )
+        yield replace(found, check=raw.check, notes=lambda: notes + found.notes())
 
 
 def _container(source: Source, place: str, tap: Counted) -> Open:

@@ -18,7 +18,7 @@ from lyrist.corpus.columns import normal
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import MANY_SONGS, UNREADABLE, Item, Rejected, oversized
 from lyrist.corpus.reading.songtext import ManySongsError, SongText, songs_in
-from lyrist.corpus.reading.streams import DamageError, archive, decoded, encoding_of, file
+from lyrist.corpus.reading.streams import AUTO, DamageError, archive, decoded, encoding_of, file
 from lyrist.errors import LyristError
 
 SONG_ENDINGS = (".lrc", ".srt", ".vtt", ".ttml", ".cho", ".chopro", ".chordpro", ".crd")
@@ -198,6 +198,7 @@ class SongFiles:
         for part in (base.encode("utf-8", "surrogateescape"), b"\0", hashlib.sha256(data).digest()):
             self._hash.update(part)
         encoding = encoding_of(data, self._encoding)
+        self._encodings[encoding.removesuffix("-sig")] += bool(data) and not data.isascii()
         try:
             songs = songs_in(decoded(data, encoding))
         except ManySongsError as error:
@@ -218,6 +219,11 @@ class SongFiles:
         """Return what a person should know about how the files were read."""
         forms = [f"{count:,} {form}" for form, count in sorted(self._forms.items()) if form]
         notes = [f"read as {', '.join(forms)}: times, chords and marks are left out"] if forms else []
+        others = [
+            f"{count:,} as {name}" for name, count in sorted(self._encodings.items()) if name != "utf-8" and count
+        ]
+        if others and self._encoding == AUTO:
+            notes.append(f"encodings detected: {', '.join(others)}; --encoding names another")
         if self._several:
             some = ", ".join(f"{name} {count}" for name, count in list(self._several.items())[:5])
             files = f"{len(self._several):,} file{'s' * (len(self._several) > 1)}"

@@ -30,6 +30,7 @@ from typing import IO, Any, Protocol
 
 import zstandard
 
+from lyrist.corpus.reading.encodings import code_page_of, is_utf8, utf16_of
 from lyrist.corpus.reading.remote import Address, RemoteFile, SourceError
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError
@@ -45,6 +46,8 @@ TOTAL = 128 << 30
 _WINDOW = 1 << 27
 """Bytes of memory that a packed file may require for its window."""
 
+AUTO = "auto"
+"""The encoding that stands for the one that is detected."""
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
          (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # fmt: skip
 
@@ -424,29 +427,32 @@ def unreadable(path: str, why: str) -> LyristError:
 def encoding_of(data: bytes, encoding: str) -> str:
     """Return the encoding in which to decode a text that begins with ``data``.
 
-    A byte order mark decides. Without one, UTF-16 is recognised by its zeros, and anything else is as the user says.
+    A byte order mark decides. Without one, UTF-16 is recognised by its zeros, and anything else is as the user says; with
+    `AUTO`, it is detected, and UTF-8 where nothing else is found.
 
     Raises
     ------
     UsageError
         ``encoding`` is not the name of one.
     """
-    try:
-        info = codecs.lookup(encoding)
-    except (LookupError, ValueError):
-        info = None
-    if info is None or not getattr(info, "_is_text_encoding", True):
-        raise UsageError(
-            f"There is no encoding '{encoding}'; --encoding takes names such as utf-8, utf-16, cp1252 or latin-1."
-        )
-    for mark, name in _BOMS:
-        if data.startswith(mark):
-            return name
-    sample = data[:2048]
-    zeros = [sample[half::2].count(0) / max(len(sample) // 2, 1) for half in (0, 1)]
-    if info.name == "utf-8" and len(sample) > 8 and max(zeros) > 0.7 and min(zeros) < 0.1:
-        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
-    return info.name
+    if encoding == AUTO:
+        name = "utf-8"
+    else:
+        try:
+            info = codecs.lookup(encoding)
+        except (LookupError, ValueError):
+            info = None
+        if info is None or not getattr(info, "_is_text_encoding", True):
+            raise UsageError(
+                f"There is no encoding '{encoding}'; --encoding takes auto, or names such as utf-8, utf-16, cp1252 or latin-1."
+            )
+        name = info.name
+    mark = next((name for mark, name in _BOMS if data.startswith(mark)), "")
+    if mark or name != "utf-8" or (data.isascii() and 0 not in data):
+        return mark or name
+    if wide := utf16_of(data):
+        return wide
+    return (code_page_of(data) if encoding == AUTO and not is_utf8(data) else "") or name
 
 
 def escape(error: UnicodeError) -> tuple[str, int]:
