@@ -7,6 +7,7 @@ report: two columns that could both be the lyrics are an error that names the op
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import statistics
@@ -25,16 +26,18 @@ RESERVED = {"row", "id", "source", "cluster", "split", "reason", "detail", *ROLE
 NAMES: dict[str, tuple[str, ...]] = {
     "title": (
         "title", "song", "song_title", "song_name", "songtitle", "songname", "track", "track_name", "track_title",
-        "trackname", "tracktitle", "name",
+        "trackname", "tracktitle", "name", "название", "песня", "曲名", "歌名", "제목",
     ),
     "artist": (
         "artist", "artist_name", "artistname", "artists", "artist_names", "primary_artist", "singer", "singer_name",
-        "band", "band_name", "performer",
+        "band", "band_name", "performer", "исполнитель", "артист", "歌手", "アーティスト", "가수",
     ),
     "genre": ("genre", "genres", "main_genre", "music_genre", "tag", "style"),
     "lyrics": (
         "lyrics", "lyric", "text", "song_lyrics", "song_lyric", "song_text", "songtext", "full_lyrics", "lyrics_text",
-        "lyric_text", "lyrics_body", "plain_lyrics", "plainlyrics", "synced_lyrics", "syncedlyrics", "letra", "paroles",
+        "lyric_text", "lyrics_body", "subtitle_body", "richsync_body",
+        "plain_lyrics", "plainlyrics", "synced_lyrics", "syncedlyrics", "letra", "paroles",
+        "текст", "текст_песни", "歌詞", "歌词", "가사",
     ),
     "language": ("language", "lang", "language_code", "idiom"),
     "year": ("year", "release_year", "released", "release_date", "date"),
@@ -205,6 +208,7 @@ PRESETS: dict[str, Preset] = {preset.name: preset for preset in _PRESETS}
 """The known tables, by name."""
 
 
+@functools.lru_cache(maxsize=4096)
 def normal(name: str) -> str:
     """Return the name of a column as it is compared: lower case, runs of other characters as one underscore."""
     return re.sub(r"[\W_]+", "_", name.strip().casefold()).strip("_")

@@ -19,7 +19,10 @@ from lyrist.text import printable
 CONTAINED = "contained"
 """The kind of songs that are inside another: grouped, or dropped for this reason where that was requested."""
 
-REPAIRS = {"nul-byte": "{} held a NUL byte, which was removed"}
+REPAIRS = {
+    "nul-byte": "{} held a NUL byte, which was removed",
+    "translation": "{} held a song and its translation with one set of times; the translation was left out",
+}
 """What the readers mend without dropping the row; {} is "N rows"."""
 
 

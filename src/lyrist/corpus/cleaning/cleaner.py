@@ -157,6 +157,11 @@ class _Work:
     def run(self) -> None:
         """Tidy all texts, then clean in rounds those that the last round changed."""
         rows = np.arange(len(self.texts))
+        for rule in self.plan.rules:
+            hits = _matching(self.texts, rule.early)
+            new = rule.change(self.texts.gather(hits))
+            self.changed[rule.name][hits[_differing(new, self.texts.gather(hits))]] = True
+            self.texts = put(self.texts, hits, new)
         part = self.texts = self._tidy(self.texts, rows)
         for turn in range(MOST_ROUNDS):
             few = turn > 0 and len(part) < _FEW  # what changed once is looked at by each rule; to find it costs more

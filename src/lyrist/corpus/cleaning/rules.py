@@ -24,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lyrist.corpus.languages import detect
+from lyrist.corpus.reading.encodings import BY_LANGUAGE, code_page_of, is_utf8
 from lyrist.text import WORD_PATTERN
 
 Change = Callable[[pl.Series], pl.Series]
@@ -55,6 +57,8 @@ class Rule:
         The change used instead of ``change`` when section headers are kept.
     layout
         Whether the rule tidies the layout; such rules run before all others and again after each of them.
+    early
+        Matches texts that the rule must change before their layout is tidied.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Rule:
     wide: str = ""
     keeping: Change | None = None
     layout: bool = False
+    early: str = ""
 
 
 RULES: list[Rule] = []
@@ -272,6 +277,37 @@ _BYTES = {chr(b): b for b in range(0x80, 0x100)} | _CP1252  # an undefined byte 
 _TRAIL = "".join(re.escape(c) for c, b in _BYTES.items() if b < 0xC0)
 _PLAIN = set("…‘’“”–—•‚„‹›«»¡¿·ªº°´\u00a0")  # what may well follow a letter in true text
 
+_SPLIT_BY_SPACE = (
+    "[ÂÃÐÑØÙà-ô]\u00a0"  # a letter whose second byte looks like a space, which the layout rules would change
+)
+_SHORT_FORMS = (
+    r"(?:I|[Yy]ou|[Ww]e|[Tt]hey|[Hh]e|[Ss]he|[Ii]t|[Tt]hat|[Tt]here|[Ww]hat|[Ll]et|[Hh]ere|[Ww]ho|[Ww]here|[Hh]ow)"
+)
+_NEGATED = r"(?:[Dd]o|[Dd]oes|[Dd]id|[Cc]a|[Ww]o|[Ii]s|[Aa]i|[Ww]as|[Cc]ould|[Ww]ould|[Ss]hould|[Aa]re|[Ww]ere|[Hh]ave|[Hh]as)n"
+
+
+def _contraction(mark: str) -> re.Pattern[str]:
+    """Return the expression for English short forms such as "don't" with another character for the apostrophe."""
+    return re.compile(rf"\b(?:{_NEGATED}{mark}t|{_SHORT_FORMS}{mark}(?:m|s|d|re|ve|ll))\b")
+
+
+_READ_AS_MAC = re.compile(rf"{_contraction('í').pattern}|(?:[a-z][ÈË‡Í][a-z].*?){{3}}", re.DOTALL)
+_READ_AS_WINDOWS = re.compile(rf"{_contraction('Õ').pattern}|(?:[a-z]Ž[a-z].*?){{2}}", re.DOTALL)
+_OTHER_PAGE = r"[À-ÿ]{4}|[a-zêñóœ][³¹¿][a-zêñóœ]|[a-zêñóœ]³|[ðþ]|[‚ƒ][^\n][‚ƒ]"
+_ANY_OTHER_PAGE = re.compile(_OTHER_PAGE)  # Cyrillic, Chinese, Polish, Turkish, Japanese and others read as cp1252
+_LOST_APOSTROPHE = _contraction(r"\?")
+_ANY_LOST_APOSTROPHE = re.compile(r"(?<=[A-Za-z])\?(?=(?:s|t|m|d|re|ve|ll)\b)")
+_HAN_AFTER_LATIN = re.compile("(?<=[A-Za-z])[\u4e00-\u9fff]|[\u4e00-\u9fff](?=[A-Za-z])")
+_MARKS_OF_WINDOWS = b"\x85\x91\x92\x93\x94\x96\x97"
+
+SECOND_KIND = (
+    r"[a-z](?:[íÕ](?:s|t|m|d|re|ve|ll)(?-u:\b)|[ÈË‡ÍŽ][a-z])|I[íÕ]"
+    rf"|[A-Za-z][\x{{4e00}}-\x{{9fff}}]|[\x{{4e00}}-\x{{9fff}}][A-Za-z]|{_OTHER_PAGE}"
+)
+"""Matches every text beyond ASCII in which text in cp1252 was read as Mac Roman or GBK, or Mac Roman as cp1252."""
+LOST_APOSTROPHE = r"[a-zI]\?(?:s|t|m|d|re|ve|ll)(?-u:\b)"
+"""Matches every text in which apostrophes became question marks."""
+
 MOJIBAKE = rf"[Â-ß][{_TRAIL}]|[à-ï][{_TRAIL}][{_TRAIL}]|â€|ð[Ÿ\u009f]|[├┬][^\s\w]|[ÔΓ]Ç|[\u0080-\u009f]"
 """Matches every text that `repair` can change."""
 
@@ -284,13 +320,65 @@ _CONTROL = re.compile("[\u0080-\u009f]")
 
 def repair(text: str) -> str:
     """Return ``text`` with its damaged places decoded; text that is not damaged comes back as it is."""
-    mended = _DOS.sub(_from_dos, text)
+    mended = _DOS.sub(_from_dos, _second_kind(text))
     damaged = mended
     while (again := _mend(mended)) != mended:  # damage may have been done twice; each turn leaves fewer characters
         mended = again
     if mended != damaged:
         mended = _LOST.sub(lambda match: _LEFT[match.group()], mended)
     return _CONTROL.sub(lambda match: _windows(match.group()), mended)
+
+
+def _second_kind(text: str) -> str:
+    """Return a text in cp1252 that was read as Mac Roman or GBK, or one in Mac Roman read as cp1252, or with ``?`` for ``'``."""
+    if _READ_AS_MAC.search(text):
+        text = _read_again(text, "mac_roman", "cp1252")
+    elif _READ_AS_WINDOWS.search(text):
+        text = _read_again(text, "cp1252", "mac_roman")
+    elif _ANY_OTHER_PAGE.search(text):
+        text = _from_other_page(text)
+    if _HAN_AFTER_LATIN.search(text) and len(re.findall("[A-Za-z]", text)) > 5 * len(
+        re.findall("[\u4e00-\u9fff]", text)
+    ):
+        text = _HAN_AFTER_LATIN.sub(_from_gbk, text)
+    if len(_LOST_APOSTROPHE.findall(text)) >= 2:
+        text = _ANY_LOST_APOSTROPHE.sub("'", text)
+    return text
+
+
+def _read_again(text: str, wrong: str, right: str) -> str:
+    """Return a text decoded by the right encoding, or as it is where it cannot have been read in the wrong one."""
+    try:
+        return text.encode(wrong).decode(right)
+    except UnicodeError:
+        return text
+
+
+def _from_other_page(text: str) -> str:
+    """Return a text of another code page that was read as cp1252; only where all of it was, and the page is certain."""
+    raw = bytes(_BYTES[c] if c in _BYTES else ord(c) for c in text if c in _BYTES or c < "\x80")
+    if len(raw) != len(text) or is_utf8(raw) or sum(byte > 0x7F for byte in raw) < 0.04 * len(raw):
+        return text
+    page = code_page_of(raw)
+    if page in ("", "cp1252", "mac_roman") or (page in BY_LANGUAGE.values() and not _is_of_page(raw, page)):
+        return text
+    try:
+        return raw.decode(page)
+    except UnicodeDecodeError:
+        return text
+
+
+def _is_of_page(raw: bytes, page: str) -> bool:
+    """Return whether bytes read in a code page of Latin script are surely in a language that needs it."""
+    languages, scores = detect(pl.Series([raw.decode(page, "replace"), raw.decode("cp1252", "replace")]))
+    return BY_LANGUAGE.get(str(languages[0])) == page and scores[0] > scores[1]
+
+
+def _from_gbk(match: re.Match[str]) -> str:
+    """Return the two characters of cp1252 that were read as one of GBK: punctuation and a letter."""
+    raw = match.group().encode("gbk", "replace")
+    sure = len(raw) == 2 and raw[:1] in _MARKS_OF_WINDOWS and raw[1:].isalpha()
+    return raw.decode("cp1252") if sure else match.group()
 
 
 def _mend(text: str) -> str:
@@ -445,7 +533,9 @@ RULES += (
         "I donâ€™t know, mi corazÃ³n",
         "I don't know, mi corazón",
         one_by_one(repair),
-        wide=MOJIBAKE,
+        LOST_APOSTROPHE,
+        wide=either(MOJIBAKE, SECOND_KIND),
+        early=_SPLIT_BY_SPACE,
     ),
     Rule(
         "unicode",

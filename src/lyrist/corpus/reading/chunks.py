@@ -19,6 +19,7 @@ from lyrist.corpus.columns import Columns, kept_name
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.encodings import code_page_of
 from lyrist.corpus.reading.records import CUT, NOT_UTF8, OVERSIZED, STRUCTURE, Batch, Rejected
+from lyrist.corpus.reading.songtext import MARKED, in_format
 from lyrist.corpus.reading.values import PRINTED, CutError, lyrics_of, text_of, unprinted
 
 TEXT = pa.large_string()
@@ -27,12 +28,15 @@ FIELDS = ("title", "artist", "genre", "year", "language", "split", "lyrics")
 """The columns of songs between ``row`` and the kept ones."""
 
 NUL = "nul-byte"
+TRANSLATION = "translation"
 ENCODED = "encoding-"
 """With the name of an encoding: what was repaired by reading single values in it."""
 _NOTHING = pa.array(["", "NA", "nan", "NaN", "<NA>", "N/A", "n/a", r"\N"], TEXT)
 _NO_LABEL = pa.array(["None", "none", "NULL", "null", "NONE", "Null", *_NOTHING.to_pylist()], TEXT)
 """Not applied to titles and lyrics: there are songs called "None"."""
 _YEAR = re.compile(r"(?<!\d)(?:1\d{3}|20\d{2})(?!\d)")
+_SPLIT_LETTER = "^[ \t\r\n\u00a0]*[ÂÃÐÑ].*[ÂÃÐÑØÙ]\u00a0$|^[ÂÃÐÑØÙ]\u00a0$"
+"""A name that was decoded by the wrong encoding: the space at its end is half a letter."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -101,6 +105,8 @@ class Chunks:
         """Return text with what Python or Excel wrote in place of text read: ``['a', 'b']``, ``b'...'``, ``_x000D_``."""
         if pc.any(holding := pc.match_substring(values, "_x000")).as_py():
             values = pc.if_else(holding, pc.replace_substring_regex(values, r"_x000[dD]_\n?|_x000[aA]_", "\n"), values)
+        if name == "lyrics" and pc.any(marked := pc.match_substring_regex(values, MARKED)).as_py():
+            values = self._read_formats(batch, values, marked)
         printed = pc.match_substring_regex(values, PRINTED)
         if not pc.any(printed).as_py():
             return values
@@ -116,6 +122,17 @@ class Chunks:
             texts[i] = texts[i] if found is None else found
         return pa.array(texts, TEXT)
 
+    def _read_formats(self, batch: Batch, values: pa.Array, marked: pa.Array) -> pa.Array:
+        """Return lyrics with those in a format of karaoke, subtitles or chords read; of a song and its translation, the song."""
+        texts = values.to_pylist()
+        two = []
+        for i in pc.indices_nonzero(pc.fill_null(marked, False)).to_pylist():
+            if songs := in_format(texts[i]):
+                texts[i] = songs[0].lyrics
+                two += [batch.rows[i]] if len(songs) > 1 else []
+        self._count(TRANSLATION, two)
+        return pa.array(texts, TEXT)
+
     def _count(self, kind: str, rows: list[int]) -> None:
         if rows:
             self.repaired[kind] = self.repaired.get(kind, 0) + len(rows)
@@ -129,7 +146,9 @@ def _tidy(values: pa.Array, name: str, with_nul: set[int]) -> pa.Array:
         values = pc.replace_substring(values, "\0", "")
         with_nul.update(pc.indices_nonzero(holding).to_pylist())
     if name != "lyrics":
-        values = pc.utf8_trim_whitespace(values)
+        damaged = pc.match_substring_regex(values, _SPLIT_LETTER)
+        trimmed = pc.utf8_trim_whitespace(values)
+        values = pc.if_else(damaged, pc.utf8_trim(values, " \t\r\n"), trimmed) if pc.any(damaged).as_py() else trimmed
     nothing = pc.is_in(values, _NOTHING if name in ("title", "lyrics") else _NO_LABEL)
     return pc.if_else(nothing, pa.scalar(None, TEXT), values) if pc.any(nothing).as_py() else values
 

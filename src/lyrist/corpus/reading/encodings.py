@@ -18,7 +18,7 @@ FEW = 12
 _SHORT = 2048
 """A shorter text is whole: it does not end within a character."""
 _LATIN = ("cp1252", "cp1250", "cp1254", "mac_roman")
-_BY_LANGUAGE = dict.fromkeys(("pl", "cs", "sk", "hu", "ro", "hr", "sl", "bs", "sh", "sq"), "cp1250") | {
+BY_LANGUAGE = dict.fromkeys(("pl", "cs", "sk", "hu", "ro", "hr", "sl", "bs", "sh", "sq"), "cp1250") | {
     "tr": "cp1254",
     "az": "cp1254",
 }
@@ -98,7 +98,7 @@ def code_page_of(data: bytes) -> str:
     from lyrist.corpus.languages import detect
 
     language = str(detect(pl.Series([_strictly(sample, found[0])]))[0][0])
-    wanted = _BY_LANGUAGE.get(language, "cp1252")
+    wanted = BY_LANGUAGE.get(language, "cp1252")
     return wanted if _strictly(sample, wanted) else found[0]
 
 

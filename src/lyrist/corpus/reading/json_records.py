@@ -1,8 +1,8 @@
 """JSON and JSON Lines: songs as objects, one by one, whatever the size of the file.
 
-An object with a list of objects called ``songs`` (as the package lyricsgenius saves an artist) is read as those songs. So is
-a whole text that is one object with a single list of objects of another name (``{"data": [...]}``), or that is a table as
-pandas writes it by default, by columns. Only such a text may be longer than a record, up to `DOCUMENT_RECORDS` times.
+An object that is no song but holds songs, in lists or objects of any depth, is read as those songs, which have the names of
+the artist and the album around them. A whole text may also be an object with titles for keys, or a table as pandas writes
+it. Only such a text may be longer than a record, up to `DOCUMENT_RECORDS` times.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-from lyrist.corpus.columns import has_lyrics
+from lyrist.corpus.columns import NAMES, has_lyrics, normal
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import NOT_JSON, OVERSIZED, Item, Rejected, oversized
 from lyrist.corpus.reading.streams import DamageError, skip_line
@@ -77,35 +78,134 @@ def json_values(pieces: Iterator[str]) -> Iterator[Item]:
 
 
 def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, Any] | Rejected]:
-    """Yield the songs of an object: itself, or those in its list.
+    """Yield the songs of an object: itself, or those inside it.
 
     Parameters
     ----------
     value
         The object.
     alone
-        Whether it is the whole text. Then its list may have any name, otherwise only ``songs``; or it may be a table.
+        Whether it is the whole text. Then its list may have any name, otherwise only ``songs``; or it may be a table, or
+        have the titles of songs, and of albums and artists, for its keys.
     """
-    lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
-    if isinstance(value.get("songs"), list):
-        songs = value["songs"]
-    elif alone and len(lists) == 1 and not has_lyrics(list(value)):
-        songs = lists[0]
-    else:
+    if not isinstance(value.get("songs"), list) and _is_song(tuple(value)):
         yield from (alone and _rows(value)) or [value]
         return
-    artist = text_of(value.get("artist") or value.get("name"))
-    for song in songs:
-        if not isinstance(song, dict):
-            yield Rejected(NOT_JSON, f"{_kind(song)} in the list of songs")
-        elif artist and not any(song.get(key) for key in ARTIST_KEYS):
-            yield song | {"artist": artist}
-        else:
-            yield song
+    found: list[dict[str, Any] | Rejected] = [*(_rows(value) or _by_keys(value))] if alone else []
+    found = found or list(_within(value, {}, "", _DEEPEST))
+    lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
+    if not found and alone and len(lists) == 1:
+        found = list(lists[0])
+    if found or isinstance(value.get("songs"), list):
+        yield from found
+    else:
+        yield value
+
+
+@lru_cache(maxsize=1024)
+def _is_song(keys: tuple[str, ...]) -> bool:
+    return has_lyrics(keys)
+
+
+_DEEPEST = 6
+"""Songs are looked for in objects of so many levels."""
+_LEVELS = {"artists": "artist", "artist": "artist", "albums": "album", "album": "album", "discography": "album"}
+"""What the objects under a key are, whose name all songs in them have."""
+_INHERITED = ("genre", "year", "language")
+
+
+def _within(
+    value: dict[str, Any], given: dict[str, Any], level: str, depth: int
+) -> Iterator[dict[str, Any] | Rejected]:
+    """Yield the songs inside an object that is no song itself, with what the objects around them say."""
+    own = given | {key: value[key] for key in _INHERITED if isinstance(value.get(key), str | int)}
+    label = value.get("name") or value.get("title")
+    if level == "album" and label:
+        own["album"] = label
+    if artist := text_of(value.get("artist") or (label if level != "album" else None)):
+        own = {"artist": artist} | own if level == "album" else own | {"artist": artist}
+    for key, part in value.items():
+        for child in part if isinstance(part, list) else [part]:
+            if not isinstance(child, dict):
+                if key == "songs" and isinstance(part, list):
+                    yield Rejected(NOT_JSON, f"{_kind(child)} in the list of songs")
+            elif _is_song(tuple(child)) and not isinstance(child.get("songs"), list):
+                yield _completed(child, own)
+            elif depth:
+                inside = list(_within(child, own, _LEVELS.get(key.casefold(), ""), depth - 1))
+                yield from inside or ([_completed(child, own)] if key == "songs" and isinstance(part, list) else [])
+
+
+def _completed(song: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return a song with what is known from the objects around it, where it does not say so itself."""
+    missing = {key: value for key, value in given.items() if not song.get(key)}
+    if any(song.get(key) for key in ARTIST_KEYS):
+        missing.pop("artist", None)
+    return song | missing if missing else song
+
+
+_WRAPPERS = {"data", "items", "results", "songs", "tracks", "lyrics", "response", "hits", "records", "rows", "entries",
+             "message", "body", "header", "result", "payload", "meta", "metadata", "artists", "albums"}  # fmt: skip
+"""Keys that are not the name of an artist, an album or a song."""
+
+
+class _NoNamesError(ValueError):
+    """The keys of an object are not the names of songs."""
+
+
+def _by_keys(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the songs of an object with titles for keys, within artists, or artists and albums; none where it is not one."""
+    try:
+        found = list(_leaves(value, (), 3))
+    except _NoNamesError:
+        return []
+    texts = [len(text) for song in found for key in ("lyrics",) if isinstance(text := song.get(key), str)]
+    return found if not texts or sorted(texts)[len(texts) // 2] >= _TEXT else []
+
+
+_TEXT = 30
+"""A text in an object of titles has so many characters, half of the time at least."""
+
+
+def _is_field(key: str) -> bool:
+    return normal(key) in _WRAPPERS or any(normal(key) in known for known in NAMES.values())
+
+
+def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict) and not (path and _is_song(tuple(value))):
+        if not value or not depth or any(_is_field(key) for key in value):
+            raise _NoNamesError
+        for key, part in value.items():
+            yield from _leaves(part, (*path, key), depth - 1)
+    elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        if not all(_is_song(tuple(part)) for part in value):
+            raise _NoNamesError
+        for part in value:
+            yield _titled(part, (*path, ""))
+    elif isinstance(value, dict):
+        yield _titled(value, path)
+    elif isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value)):
+        yield _titled({"lyrics": value}, path)
+    else:
+        raise _NoNamesError
+
+
+def _titled(song: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """Return a song with the title, the album and the artist that its keys say."""
+    *outer, title = path
+    given = {"title": title} if title else {}
+    given |= {"artist": outer[0]} if outer else {}
+    return _completed(song, given | ({"album": outer[1]} if len(outer) > 1 else {}))
 
 
 def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the songs of a table in one object, by columns or by the index of its rows; no songs where it is not a table."""
+    if (
+        isinstance(value.get("columns"), list)
+        and isinstance(rows := value.get("data"), list)
+        and has_lyrics(value["columns"])
+    ):
+        return [dict(zip(value["columns"], row, strict=True)) for row in rows if len(row) == len(value["columns"])]
     first, *others = value.values() or (None,)
     named = has_lyrics(list(value))
     if (
@@ -119,7 +219,9 @@ def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     if named and all(other.keys() == first.keys() for other in others):
         return [{name: column[row] for name, column in value.items()} for row in first]
-    return list(value.values()) if has_lyrics(list(first)) else []
+    if not has_lyrics(list(first)):
+        return []
+    return [song if normal(key).isdecimal() else _completed(song, {"title": key}) for key, song in value.items()]
 
 
 class _OversizedError(ValueError):

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from lyrist.corpus.columns import ARTISTS, LINES_OF, Columns, kept_name, recognise
+from lyrist.corpus.columns import ARTISTS, LINES_OF, NAMES, ROLES, Columns, kept_name, normal, recognise
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.chunks import Chunk, Chunks
 from lyrist.corpus.reading.delimited import Table, shape_of
@@ -375,11 +375,12 @@ def _objects(items: Iterator[Item], origin: Origin, tap: Counted) -> Open:
     """Open a source whose records are objects; its columns are the keys that the first of them have."""
 
     def sniffed() -> Sample:
-        songs = _first_of(items, origin.path)
+        songs = _united(_first_of(items, origin.path))
         header = list(dict.fromkeys(key for song in songs for key in song))
         return header, [{key: sampled(value) for key, value in song.items()} for song in songs]
 
     def chosen(columns: Columns) -> Iterator[Batch]:
+        roles = {name: role for role in ROLES if (name := getattr(columns, role))}
         readers = {name: lyrics_of if name == columns.lyrics else text_of for name in wanted(columns)}
 
         def rows() -> Iterator[Item]:
@@ -388,7 +389,7 @@ def _objects(items: Iterator[Item], origin: Origin, tap: Counted) -> Open:
                     yield place, size, song
                 else:  # only the texts are kept: an object may take thirty times the memory of its text
                     try:
-                        texts = [read(song.get(name)) for name, read in readers.items()]
+                        texts = [read(_value(song, name, roles.get(name, ""))) for name, read in readers.items()]
                     except ValueError as error:
                         yield place, size, Rejected(STRUCTURE, f"{origin.unit} {place}: the lyrics are {error}")
                         continue
@@ -397,6 +398,28 @@ def _objects(items: Iterator[Item], origin: Origin, tap: Counted) -> Open:
         return batches(rows(), origin, list(readers))
 
     return Open(sniffed, chosen, tap)
+
+
+def _united(songs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return objects in which one field has one name, where some have another name for it and none has both."""
+    names = dict.fromkeys(key for song in songs for key in song)
+    for role in ROLES:
+        alike = [name for name in names if normal(name) in NAMES[role]]
+        if len(alike) > 1 and all(sum(bool(song.get(name)) for name in alike) <= 1 for song in songs):
+            songs = [
+                {key: value for key, value in song.items() if key not in alike}
+                | {alike[0]: _value(song, alike[0], role)}
+                for song in songs
+            ]
+    return songs
+
+
+def _value(song: dict[str, Any], name: str, role: str) -> Any:
+    """Return the value of a field, under another common name for it where the object does not have this one."""
+    value = song.get(name)
+    if value or not role or (role != "lyrics" and name in song):
+        return value
+    return next((other for key, other in song.items() if other and normal(key) in NAMES[role]), value)
 
 
 def sampled(value: Any) -> str | None:

@@ -265,13 +265,16 @@ def _in_folder(folder: Path, left: Unread) -> list[Path]:
         links += [
             path for name in folders if (path := Path(place, name)).is_symlink() and not _inside(str(path), str(root))
         ]
-    chosen = [Path(folder, name) for name in _sorted_out(names, left, lambda name: str(Path(folder, name)))]
+    found = _sorted_out(names, left, lambda name: str(folder / name), lambda name: (folder / name).is_file())
+    chosen = [folder / name for name in found]
     if not chosen:
         raise LyristError(f"The folder {folder} holds no table and no .txt file. {FORMATS}.")
     return chosen + links
 
 
-def _sorted_out(names: Sequence[str], left: Unread, place: Callable[[str], str]) -> list[str]:
+def _sorted_out(
+    names: Sequence[str], left: Unread, place: Callable[[str], str], regular: Callable[[str], bool] = bool
+) -> list[str]:
     """Return which files of a folder or archive are read: tables first, then songs; note in ``left`` why others are not."""
     tables: list[str] = []
     songs: list[str] = []
@@ -297,7 +300,7 @@ def _sorted_out(names: Sequence[str], left: Unread, place: Callable[[str], str])
             left[place(name)] = NOTE
         else:
             texts.append(name)
-    beside = {name.rpartition("/")[0] for name in tables}
+    beside = {name.rpartition("/")[0] for name in tables if regular(name)}
     left |= {place(name): BESIDE for name in texts if name.rpartition("/")[0] in beside}
     return tables + sorted([*songs, *(name for name in texts if name.rpartition("/")[0] not in beside)])
 
