@@ -158,7 +158,7 @@ def _config(options: NetworkOptions, shape: Shape, recipe: str, **settings: Any)
     "stacked convolutions of one kernel size, max pooling over the song",
     family="neural",
     options=CnnOptions,
-    source="Kim, Convolutional neural networks for sentence classification, 2014",
+    source="Kim (2014), Convolutional neural networks for sentence classification",
 )
 def cnn(options: CnnOptions, shape: Shape) -> ConvolutionalClassifier:
     """Build the CNN."""
@@ -174,7 +174,7 @@ def cnn(options: CnnOptions, shape: Shape) -> ConvolutionalClassifier:
     "parallel convolutions of several kernel sizes, max pooling over the song",
     family="neural",
     options=CnnMultiOptions,
-    source="Kim, Convolutional neural networks for sentence classification, 2014",
+    source="Kim (2014), Convolutional neural networks for sentence classification",
 )
 def cnn_multi(options: CnnMultiOptions, shape: Shape) -> ConvolutionalClassifier:
     """Build the CNN of several kernel sizes."""
@@ -190,7 +190,7 @@ def cnn_multi(options: CnnMultiOptions, shape: Shape) -> ConvolutionalClassifier
     "convolutions, then an LSTM over the sequence of their outputs",
     family="neural",
     options=CnnLstmOptions,
-    source="Zhou et al., A C-LSTM neural network for text classification, 2015",
+    source="Zhou et al. (2015), A C-LSTM neural network for text classification",
 )
 def cnn_lstm(options: CnnLstmOptions, shape: Shape) -> ConvolutionalClassifier:
     """Build the CNN followed by an LSTM over the sequence."""
@@ -206,7 +206,7 @@ def cnn_lstm(options: CnnLstmOptions, shape: Shape) -> ConvolutionalClassifier:
     "convolutions flattened to one vector, then one step of an LSTM",
     family="neural",
     options=CnnFlatLstmOptions,
-    source="Zhou et al., A C-LSTM neural network for text classification, 2015 (variant with a flattened sequence)",
+    source="Zhou et al. (2015), A C-LSTM neural network for text classification",
 )
 def cnn_flat_lstm(options: CnnFlatLstmOptions, shape: Shape) -> ConvolutionalClassifier:
     """Build the CNN flattened to one vector before an LSTM."""

@@ -323,7 +323,7 @@ def _attention_mask(
     family="neural",
     task="write",
     options=GPTWriterOptions,
-    source="Radford et al., GPT-2, 2019; Merity et al., Pointer sentinel mixture models, 2017; Jordan et al., Muon, 2024",
+    source="Radford et al. (2019), GPT-2; Merity et al. (2017), Pointer sentinel mixture models; Jordan et al. (2024), Muon",
 )
 def gpt(options: GPTWriterOptions, shape: WriterShape) -> GPTWriter:
     """Build the transformer."""

@@ -334,7 +334,7 @@ def _cnn(options: PictureCnnOptions, shape: PictureShape, recipe: str, **setting
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="LeCun et al., Gradient-based learning applied to document recognition, 1998",
+    source="LeCun et al. (1998), Gradient-based learning applied to document recognition",
 )
 def cnn_relu(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     """Build the CNN with ReLU."""
@@ -347,7 +347,7 @@ def cnn_relu(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="LeCun et al., Gradient-based learning applied to document recognition, 1998",
+    source="LeCun et al. (1998), Gradient-based learning applied to document recognition",
 )
 def cnn_tanh(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     """Build the CNN with tanh."""
@@ -360,7 +360,7 @@ def cnn_tanh(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="LeCun et al., Gradient-based learning applied to document recognition, 1998",
+    source="LeCun et al. (1998), Gradient-based learning applied to document recognition",
 )
 def cnn_sigmoid(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     """Build the CNN with a sigmoid output; pipelines of `transformers` apply it because of the problem type."""
@@ -373,7 +373,7 @@ def cnn_sigmoid(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     task="picture",
     family="neural",
     options=PictureCnnOptions,
-    source="He et al., Deep residual learning for image recognition, 2016",
+    source="He et al. (2016), Deep residual learning for image recognition",
 )
 def cnn_skip(options: PictureCnnOptions, shape: PictureShape) -> PictureCnn:
     """Build the CNN with skip connections."""
@@ -461,7 +461,7 @@ class PictureResnet(PictureClassifier):  # type: ignore[no-untyped-call]
     task="picture",
     family="neural",
     options=PictureResnetOptions,
-    source="Page, How to train your ResNet, 2019; Jordan, 94% on CIFAR-10 in 3.29 seconds, 2024",
+    source="Page (2019), How to train your ResNet; Jordan (2024), 94% on CIFAR-10 in 3.29 seconds",
 )
 def fast_resnet(options: PictureResnetOptions, shape: PictureShape) -> PictureResnet:
     """Build the residual network."""

@@ -149,7 +149,7 @@ class Autoencoder(PictureNetwork):  # type: ignore[no-untyped-call]
     task="picture",
     family="neural",
     options=AutoencoderOptions,
-    source="Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006",
+    source="Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks",
 )
 def autoencoder(options: AutoencoderOptions, shape: PictureShape) -> Autoencoder:
     """Build the autoencoder."""
@@ -285,7 +285,7 @@ def _transfer(options: TransferOptions, shape: PictureShape, recipe: str) -> Tra
     task="picture",
     family="neural",
     options=TransferOptions,
-    source="Yosinski et al., How transferable are features in deep neural networks?, 2014",
+    source="Yosinski et al. (2014), How transferable are features in deep neural networks?",
 )
 def transfer(options: TransferOptions, shape: PictureShape) -> TransferClassifier:
     """Build the new head on the source's features."""
@@ -298,7 +298,7 @@ def transfer(options: TransferOptions, shape: PictureShape) -> TransferClassifie
     task="picture",
     family="neural",
     options=CodeOptions,
-    source="Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006",
+    source="Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks",
 )
 def autoencoder_classifier(options: CodeOptions, shape: PictureShape) -> TransferClassifier:
     """Build the classifier on the code of the autoencoder."""

@@ -158,7 +158,7 @@ def _from_config(config: dict[str, Any]) -> PreTrainedModel:
     family="mixture",
     task="write",
     options=MixtureOptions,
-    source="Jelinek and Mercer, Interpolated estimation of Markov source parameters, 1980",
+    source="Jelinek and Mercer (1980), Interpolated estimation of Markov source parameters",
 )
 def mixture(options: MixtureOptions, shape: WriterShape) -> MixtureWriter:
     """Build the network, and n-gram tables that are empty until `MixtureWriter.learn`."""

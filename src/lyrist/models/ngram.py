@@ -347,7 +347,8 @@ def settings(options: Any, shape: WriterShape, recipe: str, config: type[NgramCo
     family="counts",
     task="write",
     options=NgramOptions,
-    source="Chen and Goodman, An empirical study of smoothing techniques, 1998; Kuhn and De Mori, 1990",
+    source="Chen and Goodman (1998), An empirical study of smoothing techniques; "
+    "Kuhn and De Mori (1990), A cache-based natural language model for speech recognition",
 )
 def ngram(options: NgramOptions, shape: WriterShape) -> NgramWriter:
     """Build the model with empty tables; `NgramWriter.learn` fills them."""

@@ -120,7 +120,7 @@ class T5Options(PretrainedOptions):
     family="neural",
     task="write",
     options=CausalOptions,
-    source="Radford et al., Language models are unsupervised multitask learners, 2019; Hu et al., LoRA, 2022",
+    source="Radford et al. (2019), Language models are unsupervised multitask learners; Hu et al. (2022), LoRA",
 )
 def causal(options: CausalOptions, shape: WriterShape) -> Any:
     """Load the pretrained model and add the tokens of the conditions."""
@@ -133,7 +133,7 @@ def causal(options: CausalOptions, shape: WriterShape) -> Any:
     family="neural",
     task="write",
     options=T5Options,
-    source="Raffel et al., Exploring the limits of transfer learning (T5), 2020",
+    source="Raffel et al. (2020), Exploring the limits of transfer learning (T5)",
 )
 def t5(options: T5Options, shape: WriterShape) -> Any:
     """Load the pretrained model."""

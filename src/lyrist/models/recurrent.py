@@ -145,7 +145,7 @@ def _build(options: RecurrentOptions, shape: Shape, cell: Literal["rnn", "lstm"]
     "a simple (Elman) recurrent network over words",
     family="neural",
     options=RecurrentOptions,
-    source="Elman, Finding structure in time, 1990",
+    source="Elman (1990), Finding structure in time",
 )
 def rnn(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
     """Build the simple recurrent network."""
@@ -157,7 +157,7 @@ def rnn(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
     "one bidirectional LSTM layer over words, max pooling over the song",
     family="neural",
     options=RecurrentOptions,
-    source="Hochreiter and Schmidhuber, Long short-term memory, 1997",
+    source="Hochreiter and Schmidhuber (1997), Long short-term memory",
 )
 def lstm(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
     """Build the LSTM."""
@@ -169,7 +169,7 @@ def lstm(options: RecurrentOptions, shape: Shape) -> RecurrentClassifier:
     "two or more LSTM layers over words, in one or both directions",
     family="neural",
     options=StackedOptions,
-    source="Graves et al., Speech recognition with deep recurrent neural networks, 2013",
+    source="Graves et al. (2013), Speech recognition with deep recurrent neural networks",
 )
 def stacked_lstm(options: StackedOptions, shape: Shape) -> RecurrentClassifier:
     """Build the stacked LSTM."""

@@ -197,7 +197,7 @@ def _build(
     family="neural",
     task="write",
     options=RecurrentWriterOptions,
-    source="Cho et al., Learning phrase representations using RNN encoder-decoder, 2014",
+    source="Cho et al. (2014), Learning phrase representations using RNN encoder-decoder",
 )
 def gru(options: RecurrentWriterOptions, shape: WriterShape) -> RecurrentWriter:
     """Build the GRU."""
@@ -210,7 +210,7 @@ def gru(options: RecurrentWriterOptions, shape: WriterShape) -> RecurrentWriter:
     family="neural",
     task="write",
     options=LstmWriterOptions,
-    source="Merity et al., Regularizing and optimizing LSTM language models, 2018",
+    source="Merity et al. (2018), Regularizing and optimizing LSTM language models",
 )
 def lstm_lm(options: LstmWriterOptions, shape: WriterShape) -> RecurrentWriter:
     """Build the LSTM."""

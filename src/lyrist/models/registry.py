@@ -143,7 +143,7 @@ def register(
         The dataclass of a network's options (each field made by `option`). An estimator class needs none: its
         constructor's parameters are the options, and the Parameters section of its docstring is their help.
     source
-        The paper or book that describes the method.
+        The papers or books that describe the method: ``"Authors (year), Title"``, separated by semicolons.
 
     Raises
     ------

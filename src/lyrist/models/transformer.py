@@ -39,7 +39,7 @@ DROPOUTS = ("hidden_dropout_prob", "dropout", "seq_classif_dropout", "classifier
     "a fine-tuned pretrained transformer encoder (--model NAME or folder)",
     family="neural",
     options=EncoderOptions,
-    source="Devlin et al., BERT, 2019",
+    source="Devlin et al. (2019), BERT",
 )
 def encoder(options: EncoderOptions, shape: Shape) -> PreTrainedModel:
     """Load the pretrained encoder with a new output layer."""

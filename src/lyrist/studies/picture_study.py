@@ -221,6 +221,10 @@ class PictureStudy(Comparison):
                     self.plan, ["lyrist", "evaluate", run, data], ["lyrist", "classify", run, "PICTURE.png"]
                 ),
             ],
+            f"Image classifiers were fitted on {len(blocks)} blocks of {len(results['classes'])} classes, pictures of "
+            f"{results['side']} x {results['side']} pixels. Models were selected by {results['chosen_by']}; the test set was not "
+            "used for selection. Accuracy has 95% Wilson intervals [Wilson]; paired differences were tested by McNemar's exact "
+            "test [McNemar], corrected for multiple comparisons [Holm].",
         )
 
 

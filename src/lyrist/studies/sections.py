@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.metrics.classification import calibration_of, confusion
+from lyrist.models import registry
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Code, Column, Details, Items, Page, Prose, Section, Table
 from lyrist.studies.plans import Plan
@@ -28,16 +30,67 @@ def page(
     subtitle: str,
     lead: Sequence[Block],
     sections: Sequence[Section],
+    methods: str = "",
 ) -> Page:
-    """Return the page of a study: what it is for follows the lead."""
+    """Return the page of a study: what it is for follows the lead; ``methods`` describes the evaluation, for a paper."""
     return Page(
         title=title,
         subtitle=f"Study {plan.name}: {subtitle}",
         kicker="Lyrist study",
         lead=(*lead, *([Prose(plan.why.strip())] if plan.why else [])),
-        sections=sections,
+        sections=[*sections, _methods(plan, results, methods)] if methods else sections,
         footer=f"Made by Lyrist {results['lyrist']} from data with the fingerprint {results['fingerprint']}.",
     )
+
+
+PAPERS = (
+    "Wilson (1927), Probable inference, the law of succession, and statistical inference; "
+    "McNemar (1947), Note on the sampling error of the difference between correlated proportions; "
+    "Holm (1979), A simple sequentially rejective multiple test procedure; "
+    "Efron (1979), Bootstrap methods: another look at the jackknife; "
+    "Broder (1997), On the resemblance and containment of documents; "
+    "Romano et al. (2020), Classification with valid and adaptive coverage"
+)
+"""The papers of the statistics; a methods text names them by `citation_key`."""
+
+
+def citation_key(paper: str) -> str:
+    """Return the citation key of a paper given as ``"Authors (year), Title"``: ``kim2014convolutional``."""
+    authors, year, title = _paper(paper)
+    word = next((w for w in re.findall(r"[a-z]{4,}", title.lower())), "paper")
+    return f"{re.split(r'[ ,]', authors.lower())[0]}{year}{word}"
+
+
+def bibtex(paper: str) -> str:
+    """Return the BibTeX entry of a paper given as ``"Authors (year), Title"``."""
+    authors, year, title = _paper(paper)
+    people = re.sub(r" et al\.$", " and others", authors.replace(" & ", " and "))
+    escaped = title.replace("%", "\\%").replace("&", "\\&")
+    return f"@misc{{{citation_key(paper)},\n  author = {{{people}}},\n  title = {{{{{escaped}}}}},\n  year = {{{year}}}\n}}"
+
+
+def _paper(paper: str) -> tuple[str, str, str]:
+    found = re.fullmatch(r"(.+?) \((\d{4})\), (.+)", paper)
+    if not found:
+        raise ValueError(f"a paper must be 'Authors (year), Title', not {paper!r}")
+    return found[1], found[2], found[3]
+
+
+def _methods(plan: Plan, results: Mapping[str, Any], methods: str) -> Section:
+    """Return the section with a text for a paper and its references; ``[Wilson]`` in the text becomes a citation key."""
+    names = list(dict.fromkeys(line["recipe"] for line in results["recipes"]))
+    known = {name: found.source for name in names if (found := registry.get(name)).source}
+    sources = {paper.partition(" ")[0].rstrip(","): paper for paper in PAPERS.split("; ")}
+    cited = [paper for name, paper in sources.items() if f"[{name}]" in methods]
+    for name, paper in sources.items():
+        methods = methods.replace(f"[{name}]", f"[{citation_key(paper)}]")
+    models = ", ".join(
+        f"{name} [{'; '.join(map(citation_key, known[name].split('; ')))}]" if name in known else name for name in names
+    )
+    text = f"We compared {models}. {methods} All were fitted with Lyrist {results['lyrist']} (data {results['fingerprint']})."
+    papers = sorted({*cited, *(paper for source in known.values() for paper in source.split("; "))})
+    blocks: list[Block] = [Prose(text), Details("BibTeX", [Code("\n\n".join(map(bibtex, papers)))])]
+    return Section("Methods, for a paper", blocks, anchor="methods")
 
 
 def percent(interval: Mapping[str, float], digits: int = 1) -> str:

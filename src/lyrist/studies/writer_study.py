@@ -207,6 +207,10 @@ class WriterStudy(Comparison):
                     ["lyrist", "write", run, *given, "-n", "2"],
                 ),
             ],
+            f"Language models were fitted on {results['songs']['train']:,} songs and evaluated on {results['songs']['test']:,} "
+            f"held-out songs, split by {results['split_by']}, with near-copies and contained versions on one side [Broder], in "
+            f"bits per byte, which do not depend on the tokenizer. Models were selected by {results['chosen_by']}; the test set "
+            "was not used for selection. Intervals are bootstrap intervals over songs [Efron], also of paired differences.",
         )
 
 
