@@ -216,3 +216,25 @@ def test_weights_of_another_adapter_are_refused(run: Path, tmp_path: Path) -> No
     save_file(weights, tmp_path / adapter.WEIGHTS, metadata={adapter.BASE: Adapter.load(run / "model").base})
     with pytest.raises(LyristError, match="does not belong to this model"):
         hub.causal_network(str(tmp_path))
+
+
+@pytest.mark.parametrize("base", ["chat", "run"])
+def test_a_mixture_uses_a_pretrained_network_as_it_is(
+    base: str, corpus: Corpus, chat: Path, run: Path, tmp_path: Path
+) -> None:
+    named = str(chat if base == "chat" else run)
+    given = {"network": "causal", "network_options": (f"model={named}",), "order": 3}
+    mixture = fit_writer(corpus, "mixture", given)
+    alone = hub.causal_network(named)
+    for name, value in alone.named_parameters():
+        if name != "lm_head.weight":
+            torch.testing.assert_close(dict(mixture.model.network.named_parameters())[name], value.float())
+    songs = corpus.songs("test")["lyrics"].to_list()
+    cost = [float(sum(map(np.sum, each.losses(songs)))) for each in (mixture, Writer.pretrained(named))]
+    assert cost[0] < cost[1]
+    mixture.save(tmp_path)
+    again = Writer.load(tmp_path, "mixture")
+    assert sum(map(np.sum, again.losses(songs))) == pytest.approx(cost[0], rel=1e-5)
+    assert again.model.generate(torch.tensor([again.prefix()]), max_new_tokens=4).shape[1] > 1
+    with pytest.raises(UsageError, match="leave --condition out"):
+        fit_writer(corpus, "mixture", given, ["genre"])

@@ -236,9 +236,9 @@ def writing_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if fast_bf16(torch.device(device)) else torch.float32
 
 
-def new_network(kind: Any, described: Mapping[str, Any]) -> PreTrainedModel:
-    """Return the network of Lyrist that a configuration describes, with weights yet to be read."""
-    found: PreTrainedModel = kind.from_config(_known(kind, _config(described, own=True)), trust_remote_code=False)
+def new_network(kind: Any, described: Mapping[str, Any], *, own: bool = True) -> PreTrainedModel:
+    """Return the network that a configuration describes, with weights yet to be read; with ``own``, only one of Lyrist."""
+    found: PreTrainedModel = kind.from_config(_known(kind, _config(described, own=own)), trust_remote_code=False)
     return found
 
 

@@ -3,7 +3,7 @@
 The network generalises over words, the n-grams know phrases, the song so far knows its own lines; the mixture is much better than
 each part. The weights depend on the longest context found in the song so far and on the entropy of the network's prediction
 (with linear interpolation between knots). They are fitted on validation songs by expectation-maximisation after the network has
-been trained.
+been trained. A pretrained network (`causal`) is used as it is, with its tokenizer; to mix a tuned one, tune it first.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from transformers import PreTrainedModel
 
 from lyrist.errors import UsageError
 from lyrist.models import kneser_ney, registry
-from lyrist.models.hub import new_network
+from lyrist.models.hub import causal_network, new_network
 from lyrist.models.kneser_ney import Tokens
 from lyrist.models.language_configs import MixtureConfig
 from lyrist.models.language_model import SLICE, WriterOptions, WriterShape, register_for_auto
 from lyrist.models.memory import DataSize
 from lyrist.models.ngram import Array, NgramWriter, Reading, Songs, check, settings
 from lyrist.models.registry import option, register
+
+PRETRAINED = "lyrist_pretrained"
+"""Key of the configuration of a pretrained network."""
 
 KNOTS = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5)
 """Knots of the mixture weights: entropies in nats."""
@@ -34,8 +37,8 @@ KNOTS = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5)
 class MixtureOptions(WriterOptions):
     """Options of `mixture`."""
 
-    network: str = option("gpt", "recipe of the network: gpt, gru or lstm-lm")
-    network_options: tuple[str, ...] = option((), "options of that recipe, such as width=128,layers=2")
+    network: str = option("gpt", "recipe of the network: gpt, gru, lstm-lm or causal (not trained)")
+    network_options: tuple[str, ...] = option((), "options of that recipe, such as width=128,layers=2 or model=smollm2")
     order: int = option(6, "order of the n-grams of the training songs")
     largest: int = option(20_000_000, "if there are more distinct n-grams of a length, drop those that occur once")
 
@@ -46,6 +49,31 @@ class MixtureOptions(WriterOptions):
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of counting, in bytes."""
         return kneser_ney.memory(size.tokens, self.order, self.largest)
+
+    def configured(self) -> Any:
+        """Return the options of the network's recipe.
+
+        Raises
+        ------
+        UsageError
+            An option is unknown or has a wrong value.
+        """
+        recipe, given = _recipe(self.network), {}
+        for setting in self.network_options:
+            name, sign, value = setting.partition("=")
+            if not sign:
+                raise UsageError(
+                    f"--network-options of mixture must be NAME=VALUE, separated by commas, got '{setting}'."
+                )
+            given[name.strip()] = value.strip()
+        known = {each.name for each in recipe.parameters}
+        own = {"vocabulary": self.vocabulary, "context": self.context}
+        shared = {name: value for name, value in own.items() if name in known}
+        return registry.configure(recipe.options, {**shared, **given}, self.network)
+
+    def pretrained(self) -> Any:
+        """Return the options of a pretrained network, whose tokenizer is used; None if the network is trained."""
+        return self.configured() if registry.is_pretrained(_recipe(self.network).name) else None
 
     @property
     def schedule(self) -> Any:  # type: ignore[override]
@@ -135,10 +163,10 @@ def _gathered(log_probabilities: Tensor, targets: Tensor) -> tuple[Array, Array]
 
 
 def _recipe(name: str) -> registry.Recipe:
-    known = {recipe.name: recipe for recipe in registry.recipes("write")}
+    known = {recipe.name: recipe for recipe in registry.recipes("write") if recipe.family == "neural"}
     found = known.get(name)
-    if found is None or found.family != "neural" or name in ("causal", "t5"):
-        own = [each for each, recipe in known.items() if recipe.family == "neural" and each not in ("causal", "t5")]
+    if found is None or getattr(found.options, "seq2seq", False):
+        own = [each for each, recipe in known.items() if not getattr(recipe.options, "seq2seq", False)]
         raise UsageError(f"--network of mixture must be one of {', '.join(own)}, got '{name}'.")
     return found
 
@@ -147,9 +175,10 @@ def _from_config(config: dict[str, Any]) -> PreTrainedModel:
     """Return the network that a configuration describes, with random weights."""
     from transformers import AutoModelForCausalLM  # a slow import
 
+    own = not config.pop(PRETRAINED, False)
     if config.get("model_type") == MixtureConfig.model_type:
         raise ValueError("the network of a mixture is not a mixture")
-    return new_network(AutoModelForCausalLM, config)
+    return new_network(AutoModelForCausalLM, config, own=own)
 
 
 @register(
@@ -162,17 +191,16 @@ def _from_config(config: dict[str, Any]) -> PreTrainedModel:
 )
 def mixture(options: MixtureOptions, shape: WriterShape) -> MixtureWriter:
     """Build the network, and n-gram tables that are empty until `MixtureWriter.learn`."""
-    recipe = _recipe(options.network)
-    given = {}
-    for setting in options.network_options:
-        name, sign, value = setting.partition("=")
-        if not sign:
-            raise UsageError(f"--network-options of mixture must be NAME=VALUE, separated by commas, got '{setting}'.")
-        given[name.strip()] = value.strip()
-    own = {"vocabulary": options.vocabulary, "context": options.context}
-    network = recipe.build(registry.configure(recipe.options, {**own, **given}, options.network), shape)
+    pretrained = options.pretrained()
+    network: Any
+    if pretrained is None:
+        network = _recipe(options.network).build(options.configured(), shape)
+    else:
+        network = causal_network(pretrained.model)
+        network.float().requires_grad_(False)
     config = settings(options, shape, "mixture", MixtureConfig)
-    config |= {"knots": list(KNOTS), "network": network.config.to_dict()}
+    marked = {PRETRAINED: True} if pretrained else {}
+    config |= {"knots": list(KNOTS), "network": {**network.config.to_dict(), **marked}}
     return MixtureWriter(MixtureConfig(**config), network)
 
 

@@ -68,6 +68,10 @@ class PretrainedOptions:
         if not 0 <= self.condition_dropout < 1:
             raise UsageError(f"--condition-dropout must be at least 0 and less than 1, got {self.condition_dropout}.")
 
+    def pretrained(self) -> PretrainedOptions:
+        """Return the options of the pretrained network, whose tokenizer is used: these."""
+        return self
+
     def prompt(self, tokenizer: Any) -> str:
         """Return how conditions are passed: ``chat`` for a model with a chat template, else "" for added tokens."""
         return "chat" if not self.seq2seq and format_of(tokenizer) == "chat" else ""

@@ -286,18 +286,24 @@ def _check(corpus: Corpus, condition: Sequence[str]) -> None:
 
 def _settings(corpus: Corpus, options: Any, condition: Sequence[str]) -> dict[str, Any]:
     """Return the settings that determine the tokens."""
-    pretrained = hasattr(options, "tokenizer")
-    prompt = options.prompt(options.tokenizer()) if pretrained else ""
+    pretrained = pretrained_of(options)
+    prompt = pretrained.prompt(pretrained.tokenizer()) if pretrained is options else ""
     return {
         **({"prompt": prompt} if prompt else {}),
         "format": FORMAT,
         "corpus": corpus.fingerprint,
-        "tokenizer": _identity(options) if pretrained else f"bpe-{options.vocabulary}",
+        "tokenizer": _identity(pretrained) if pretrained else f"bpe-{options.vocabulary}",
         "sections": getattr(options, "sections", False),
         "min_tokens": options.min_tokens,
         "max_tokens": options.max_tokens,
         "condition": list(condition),
     }
+
+
+def pretrained_of(options: Any) -> Any:
+    """Return the options of the pretrained model whose tokenizer is used; None if a tokenizer is learnt."""
+    found = getattr(options, "pretrained", None)
+    return found() if found else None
 
 
 def _identity(options: Any) -> str:
@@ -309,8 +315,8 @@ def _identity(options: Any) -> str:
 def _make(corpus: Corpus, options: Any, condition: Sequence[str], settings: Any, folder: Path) -> None:
     known = {column: _values(corpus, column) for column in condition}
     with hushed():
-        if hasattr(options, "tokenizer"):  # that of a pretrained model
-            tokenizer = options.tokenizer()
+        if pretrained := pretrained_of(options):
+            tokenizer = pretrained.tokenizer()
         else:
             texts = (text for texts in _texts(corpus, "train", "learning tokens") for text in texts)
             tokenizer = vocabularies.learn(texts, options.vocabulary, options.sections)

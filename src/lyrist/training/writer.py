@@ -382,13 +382,19 @@ def fit_writer(
         There are no training songs, or a pretrained model cannot be loaded.
     """
     found, settings, schedule = configure(recipe, dict(options or {}), seed)
+    if condition and found.family == "mixture" and song_tokens.pretrained_of(settings):
+        raise UsageError(
+            f"A mixture with the network '{settings.network}' has no conditions, because that network is not trained; "
+            "leave --condition out, or choose another --network."
+        )
     tokens = tokenise(corpus, settings, tuple(condition))
     with hushed(), seeded(schedule.seed):
         shape = _shape(tokens, settings)
         model = found.build(settings, shape)
     writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, _context(model, shape), ledger=tokens.ledger)
     writer.seq2seq, writer.prompt = bool(model.config.is_encoder_decoder), tokens.prompt
-    if found.trained_in_steps:
+    used_as_is = found.family == "mixture" and song_tokens.pretrained_of(settings) is not None
+    if found.trained_in_steps and not used_as_is:
         network = model if found.family == "neural" else model.network
         shape = dataclasses.replace(shape, context=_context(network, shape))
         writer.outcome = _train(writer, network, tokens, settings, shape, schedule, folder, resume)
