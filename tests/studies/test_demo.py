@@ -7,13 +7,21 @@ from pathlib import Path
 import pytest
 
 from lyrist.errors import LyristError
+from lyrist.models import fetch
 from lyrist.songbook import Planted
-from lyrist.studies.demo import Shown, demo
+from lyrist.studies.demo import Shown, _pretrained, demo
+from tinytokenizer import chat_model
+
+
+def not_there(name: str) -> None:
+    raise LyristError(f"The model {name} is not in this test.")
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    return demo(out=str(tmp_path_factory.mktemp("demo") / "demo"))
+    with pytest.MonkeyPatch.context() as patch:  # the pretrained model would take a minute
+        patch.setattr(fetch, "fetch", not_there)
+        return demo(out=str(tmp_path_factory.mktemp("demo") / "demo"))
 
 
 @pytest.mark.slow
@@ -26,6 +34,20 @@ def test_the_page_links_to_files_that_exist_and_shows_every_step(shown: Shown) -
         assert text in index
     assert all(f"{genre}, written by" in index for genre in ("folk", "pop", "rap", "rock"))
     assert str(shown.path / "index.html") in shown.summary()
+    assert "The pretrained model was not used: The model smollm2 is not in this test." in index
+
+
+def test_the_pretrained_model_writes_if_it_can_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LYRIST_CACHE", str(tmp_path))
+    place = fetch.place("smollm2")
+    place.mkdir(parents=True)
+    chat_model(place, ["paper boats\n"] * 9)
+    (place / fetch.CARD).write_text('{"name": "smollm2", "files": {}}')
+    writer, without = _pretrained()
+    assert writer is not None
+    assert (writer.prompt, without) == ("chat", "")
+    monkeypatch.setattr(fetch, "fetch", not_there)
+    assert _pretrained() == (None, "The model smollm2 is not in this test.")
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -25,6 +25,9 @@ from lyrist.reports.blocks import Block, Code, Column, Facts, Links, Lyrics, Pag
 from lyrist.songbook import songbook, write_songbook
 from lyrist.studies.study import Studied, study
 from lyrist.training.train import Fitted, train
+
+if TYPE_CHECKING:
+    from lyrist.training.writer import Writer
 
 INDEX, TABLE, UNSEEN, LABELS, GENRE_STUDY = "index.html", "songbook.csv", "unseen.csv", "labels.parquet", "genre.toml"
 
@@ -55,6 +58,12 @@ recipe = "ensemble"
 WRITER = "ngram"
 """The recipe of the fitted writer: a network takes too long for a demo."""
 
+PRETRAINED = "smollm2"
+"""The pretrained model that writes the songs; where it cannot be fetched, the fitted writer does."""
+
+LYRICS = GenerationConfig(form="verse,chorus", rhyme="AABB", syllables=8, original=6, candidates=12, seed=1)
+"""The options of the songs of the pretrained model."""
+
 GENERATION = GenerationConfig(
     temperature=0.75, min_p=0.1, form="verse,chorus,verse", rhyme="AABB", syllables=9, original=6, seed=1
 )
@@ -68,6 +77,8 @@ class Written:
     """A song of the demo."""
 
     genre: str
+    title: str
+    """Title of a real song of the genre, which a pretrained model was requested to write under."""
     text: str
     copied: str
     """Longest run of words that also occurs in a training song."""
@@ -85,6 +96,8 @@ class Shown:
     labelled: Labelled
     written: Fitted
     songs: list[Written]
+    without: str
+    """Why the pretrained model did not write the songs; empty if it did."""
     seconds: float
 
     def summary(self) -> str:
@@ -105,6 +118,7 @@ class Shown:
             "genre": self.genre.figures(),
             "label": self.labelled.figures(),
             "train": self.written.figures(),
+            "writer": WRITER if self.without else PRETRAINED,
             "songs": [{"genre": song.genre, "lyrics": song.text, "copied": song.copied} for song in self.songs],
             "seconds": self.seconds,
         }
@@ -145,8 +159,9 @@ def _shown(folder: Path, seed: int, started: float) -> Shown:
     labelled = _labelled(folder, prepared.corpus, studied)
     written = train(WRITER, corpus, out=str(folder / "writer"), condition="genre", seed=seed)
     assert isinstance(written, Fitted)  # noqa: S101 - it writes
-    songs = _songs(written, prepared.corpus)
-    shown = Shown(folder, prepared, studied, genre, labelled, written, songs, time.monotonic() - started)
+    writer, without = _pretrained()
+    songs = _songs(written, writer, prepared.corpus)
+    shown = Shown(folder, prepared, studied, genre, labelled, written, songs, without, time.monotonic() - started)
     page.write(_index(shown), folder / INDEX)
     return shown
 
@@ -173,20 +188,40 @@ def _labelled(folder: Path, corpus: Corpus, studied: Studied) -> Labelled:
     return label(str(run), str(folder / UNSEEN), out=str(folder / LABELS), top=3, overwrite=True)
 
 
-def _songs(written: Fitted, corpus: Corpus) -> list[Written]:
+def _pretrained() -> tuple[Writer | None, str]:
+    """Return the pretrained model, fetched if necessary; None, and the reason, if it cannot be had."""
+    from lyrist.models import fetch
+    from lyrist.training.writer import Writer
+
+    try:
+        fetch.fetch(PRETRAINED)
+        return Writer.pretrained(PRETRAINED), ""
+    except LyristError as error:
+        return None, str(error)
+
+
+def _songs(written: Fitted, pretrained: Writer | None, corpus: Corpus) -> list[Written]:
     """Write a song for each genre to a form; none is selected."""
     from lyrist.evaluation.originality import Index
     from lyrist.generation.write import compose
     from lyrist.studies.samples import note
 
-    writer, index, songs = written.run.writer, Index.of(corpus), []
+    writer, index, songs = pretrained or written.run.writer, Index.of(corpus), []
     with output.shown(None):
-        for genre in writer.conditions["genre"]:
-            (song,) = compose(writer, given={"genre": genre}, config=GENERATION, index=index)
+        for genre in written.run.writer.conditions["genre"]:
+            title = _real(corpus, genre)["title"]
+            config = replace(LYRICS, title=title) if pretrained else GENERATION
+            (song,) = compose(writer, given={"genre": genre}, config=config, index=index)
             met, copied = counts(song.lines)["rhymes"], index.copied(song.text)
             rhymes = f"Rhymes met: {met['met']} of {met['wanted']}, {met['perfect']} of them perfect."
-            songs.append(Written(genre, song.text, copied.words, f"{rhymes} {note(copied)}"))
+            songs.append(Written(genre, title, song.text, copied.words, f"{rhymes} {note(copied)}"))
     return songs
+
+
+def _real(corpus: Corpus, genre: str) -> dict[str, Any]:
+    """Return a test song of a genre."""
+    songs = corpus.songs("test", ["genre", "artist", "title", "year", "lyrics"])
+    return songs.filter(pl.col("genre") == genre).row(0, named=True)
 
 
 # The page.
@@ -374,16 +409,16 @@ def _lyrics(shown: Shown) -> Section:
     """Return the written songs, each followed by a real test song of its genre."""
     from lyrist.studies.samples import span
 
-    real = shown.prepared.corpus.songs("test", ["genre", "artist", "title", "year", "lyrics"])
+    name = WRITER if shown.without else PRETRAINED
     blocks: list[Block] = []
     for song in shown.songs:
         marked = span(song.text, song.copied)
-        theirs = real.filter(pl.col("genre") == song.genre).row(0, named=True)
+        theirs = _real(shown.prepared.corpus, song.genre)
         blocks += [
             Lyrics(
                 song.text,
                 [(*marked, 1.0)] if marked else [],
-                title=f"{song.genre}, written by {WRITER}",
+                title=f"{song.genre}, written by {name}",
                 note=song.note,
             ),
             Lyrics(
@@ -391,11 +426,21 @@ def _lyrics(shown: Shown) -> Section:
             ),
         ]
     info, cost = shown.written.run.info, shown.written.run.results["test"]["bits_per_byte"]["value"]
-    intro = (
-        f"Written by n-grams of {info['songs']['train']} songs, counted in {info['seconds']:.1f} s ({cost:.2f} bits per byte of "
-        f"unseen songs), to the form {GENERATION.form} with {GENERATION.rhyme} rhymes; none was selected. They know words and "
-        "phrases of the songbook and no more. Marked: the longest run of words that also occurs in a training song. Below each "
-        "song is a real one of the same genre."
+    if shown.without:
+        intro = (
+            f"Written by n-grams of {info['songs']['train']} songs, counted in {info['seconds']:.1f} s ({cost:.2f} bits per byte "
+            f"of unseen songs), to the form {GENERATION.form} with {GENERATION.rhyme} rhymes. They know words and phrases of the "
+            f"songbook and no more. The pretrained model was not used: {shown.without}"
+        )
+    else:
+        intro = (
+            f"Written by the pretrained model {PRETRAINED}, which was not tuned, to the form {LYRICS.form} with "
+            f"{LYRICS.rhyme} rhymes and {LYRICS.syllables} syllables a line; genre and title were given. (The n-grams that "
+            f"were fitted on the songbook have {cost:.2f} bits per byte of unseen songs.)"
+        )
+    intro += (
+        " None of the songs was selected. Marked: the longest run of words that also occurs in a training song. Below each song "
+        "is a real one of the same genre."
     )
     return Section("Songs that it wrote, beside real ones", blocks, intro)
 
@@ -421,6 +466,6 @@ def _commands() -> Code:
         "lyrist explore corpus\n"
         "lyrist study ladder corpus --target artist --out study\n"
         "lyrist label study/runs/ensemble YOUR_TABLE.csv --out labels.parquet\n"
-        "lyrist train ngram corpus --condition genre --out writer\n"
-        "lyrist write writer --genre folk --form verse,chorus,verse --rhyme AABB"
+        "lyrist models fetch smollm2\n"
+        'lyrist write smollm2 --title "Paper Boats" --about childhood --form verse,chorus --rhyme AABB --syllables 8'
     )
