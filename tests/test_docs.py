@@ -91,7 +91,7 @@ def assert_served(command: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_on_a_page_is_one_that_there_is(page: Path) -> None:
     for command in mentioned(page):
-        function, bound, _ = _app().parse_args(command, exit_on_error=False, print_error=False)
+        function, bound, _ = _app(command).parse_args(command, exit_on_error=False, print_error=False)
         assert function.__name__ in {*COMMANDS, *LISTINGS}
         if function.__name__ == "train":
             recipe = get(bound.arguments["recipe"])
