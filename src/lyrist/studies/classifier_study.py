@@ -305,6 +305,8 @@ def _notes(dataset: View) -> list[str]:
     if dataset.available:
         used = f"{len(dataset.part('train')):,} of {dataset.available:,} training songs"
         notes.append(f"Fitted on {used}, sampled at random and stratified by {dataset.target} (--max-songs).")
+    if dataset.several_labels:
+        notes.append(dataset.several_labels)
     if dataset.unlabelled:
         notes.append(f"{dataset.unlabelled:,} songs have no {dataset.target} and were left out.")
     rare = int((dataset.songs["label"].value_counts()["count"] < 3).sum())

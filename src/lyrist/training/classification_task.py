@@ -116,6 +116,7 @@ class ClassificationTask(Task):
         return {
             **runs.describe(model),
             **({"songs_available": songs.available} if songs.available else {}),
+            **({"note": songs.several_labels} if songs.several_labels else {}),
             "corpus": str(songs.corpus.path.resolve()),
             "languages": list(songs.corpus.info["counts"]["languages"])[:20],
             "cleaning": songs.corpus.info["settings"]["cleaning"],
@@ -204,6 +205,8 @@ class ClassificationTask(Task):
         results, lines = run.results, []
         majority = results["majority"]
         lines.append(f"  majority    accuracy {majority['accuracy']['value']:.3f} (always '{majority['label']}')")
+        if note := run.info.get("note"):
+            lines.append(f"  {note}")
         if results["test"].get("unseen_labels"):
             lines.append(f"  not in training, so counted as wrong: {', '.join(results['test']['unseen_labels'][:5])}")
         return lines

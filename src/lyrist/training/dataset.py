@@ -63,6 +63,18 @@ class View:
         return sorted(self.part("train")["label"].unique())
 
     @cached_property
+    def several_labels(self) -> str:
+        """A sentence if the target seems to hold several labels a song; else empty."""
+        mark = None if self.target == "artist" else separator_of(self.songs["label"])
+        if mark is None:
+            return ""
+        joined = self.songs["label"].filter(self.songs["label"].str.contains(mark, literal=True))
+        return (
+            f"{len(joined):,} songs have several labels in the column {self.target}, such as '{joined[0]}': each combination is "
+            f"a class of its own here, {self.songs['label'].n_unique():,} in all. Keep one label a song to predict single labels."
+        )
+
+    @cached_property
     def characters(self) -> int:
         """The mean length of the training songs' lyrics, of some thousand of them where they are not in memory."""
         if LYRICS in self.songs.columns:
@@ -208,6 +220,31 @@ def label_of(target: str, classes: Sequence[str] = ()) -> pl.Expr:
     if target != "year" or (classes and not any(name.endswith("s") for name in classes)):
         return pl.col(target).cast(pl.String)
     return pl.format("{}s", pl.col(target).cast(pl.Int64, strict=False) // 10 * 10)
+
+
+SEPARATORS = ("|", ";", ", ", "/", ",")
+"""What may stand between several labels of one song."""
+
+SEVERAL = 0.05
+"""The share of songs with a separator in their label from which a column seems to hold several labels a song."""
+
+
+def separator_of(labels: pl.Series) -> str | None:
+    """Return what separates several labels of one song, as in ``pop|rock``, if a column holds such labels.
+
+    Its parts must recur: most of them are parts of other values as well, and there are fewer parts than values.
+    """
+    counts = labels.drop_nulls().value_counts()
+    names, songs = counts[labels.name], counts["count"]
+    for mark in SEPARATORS:
+        joined = names.str.contains(mark, literal=True)
+        parts = names.filter(joined).str.split(mark).explode().str.strip_chars()
+        if songs.filter(joined).sum() < SEVERAL * float(songs.sum()) or not len(parts):
+            continue
+        every = pl.concat([parts, names.filter(~joined)]).value_counts(name="n")["n"]
+        if len(every) < len(names) and (every > 1).mean() > 0.5:  # type: ignore[operator]
+            return mark
+    return None
 
 
 def view(
