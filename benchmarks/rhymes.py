@@ -36,7 +36,7 @@ def songs(tables: list[Path]) -> Iterator[list[str]]:
             yield [end for end in map(rhyme.last_word, text.lines(lyrics)) if end]
 
 
-DICTIONARY = rhyme._dictionary
+DICTIONARY, COMMON = rhyme._dictionary, pronunciation.common
 
 
 def measured(by_rules: bool, words: Counter[str], pairs: Counter[tuple[str, str]]) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def measured(by_rules: bool, words: Counter[str], pairs: Counter[tuple[str, str]
     for cache in CACHES:
         cache.cache_clear()
     rhyme._dictionary = (lambda: None) if by_rules else DICTIONARY
+    pronunciation.common = COMMON if by_rules else dict
     return {
         "endings": {word: rhyme._endings(word, "en") for word in words},
         "syllables": {word: {len(rhyme._places(said)) for said in rhyme.pronunciations(word)} for word in words},
@@ -72,7 +73,7 @@ def main() -> None:
             near = known[max(0, place - APART) : place]
             pairs.update((min(end, other), max(end, other)) for other in near if end and other and end != other)
     truth, found = measured(False, words, pairs), measured(True, words, pairs)
-    common = pronunciation.common()
+    common = COMMON()
     right = {w: bool(set(found["endings"][w][:1]) & set(truth["endings"][w])) or not truth["endings"][w] for w in words}
     for name, some in (
         ("all words", words),

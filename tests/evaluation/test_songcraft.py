@@ -98,3 +98,11 @@ def test_a_cut_is_a_beginning_of_whole_lines_of_about_the_length(songs: list[str
 def test_nothing_written_is_reported() -> None:
     with pytest.raises(LyristError, match="cannot be cut"):
         cut_alike(["a song"], [""])
+
+
+def test_a_language_without_rules_is_not_measured() -> None:
+    song = "вечерняя песня\nтихая песня"
+    known = measured([song], "ru")
+    assert set(MEASURES) - set(known) == {name for name, measure in MEASURES.items() if measure.sounds}
+    assert "rhyme_density" not in beside([song], [song], language="ru")["difference"]
+    assert float(measured(["el dolor\nel amor"], "es")["perfect_rhyme_density"][0]) == 1

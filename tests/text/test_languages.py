@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled import WORDS
+from labelled import MORE, WORDS
 
 from lyrist.errors import UsageError
 from lyrist.text import languages, rhyme
@@ -36,6 +36,12 @@ def test_syllables_and_rhymes_of_labelled_words(language: str) -> None:
     found = [truth for truth, predicted in pairs if predicted]
     assert sum(found) / len(found) >= 0.97, "precision"
     assert sum(found) / sum(truth for truth, _ in pairs) >= 0.97, "recall"
+
+
+@pytest.mark.parametrize("language", sorted(MORE))
+def test_syllables_of_more_words(language: str) -> None:
+    words = re.findall(r"(\w+)(\d)", MORE[language])
+    assert sum(rhyme.syllables(word, language) == int(count) for word, count in words) / len(words) >= 0.97
 
 
 @pytest.mark.parametrize(

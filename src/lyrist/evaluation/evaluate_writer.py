@@ -157,7 +157,7 @@ def _of_written(written: Mapping[str, Any]) -> list[str]:
         generated, real = (found[side]["accuracy"]["value"] for side in ("written", "real"))
         reference = "" if real is None else f" (real songs {real:.0%}, chance {found['guessing']:.0%})"
         lines.append(f"  conditioning accuracy by {column}: {generated:.0%}{reference}")
-    if "songcraft" in written:
+    if "rhyme_density" in written.get("songcraft", {}).get("written", {}):
         generated, real = (written["songcraft"][side]["rhyme_density"]["value"] for side in ("written", "real"))
         lines.append(f"  lines that rhyme {generated:.0%} (real songs {real:.0%})")
     return lines

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lyrist import text
 from lyrist.errors import LyristError
 from lyrist.metrics.intervals import bootstrap_mean
+from lyrist.text.languages import SUPPORTED
 from lyrist.text.rhyme import Rhyme, density, line_syllables, sections
 
 
@@ -27,6 +28,7 @@ class _Song:
     """A text split into sections, lines and words once, for all measures."""
 
     lyrics: str
+    language: str = "en"
 
     @cached_property
     def sections(self) -> list[list[str]]:
@@ -43,19 +45,20 @@ class _Song:
 
     @cached_property
     def syllables(self) -> NDArray[np.int64]:
-        return np.array([line_syllables(line) or 0 for line in self.lines], dtype=np.int64)
+        """Syllables of each line; a line in another script has none."""
+        return np.array([line_syllables(line, self.language) or 0 for line in self.lines], dtype=np.int64)
 
 
 def _rhyming(song: _Song, at_least: Rhyme = Rhyme.NEAR) -> float:
     """Return the share of lines that rhyme with a line nearby."""
-    return density(song.sections, at_least) or 0.0
+    return density(song.sections, at_least, song.language) or 0.0
 
 
 def _by_chance(song: _Song) -> float:
     """Return the share of lines that would rhyme nearby if the lines were in random order."""
     order = iter(np.random.default_rng(len(song.lines)).permutation(len(song.lines)))
     shuffled = ["\n".join(song.lines[next(order)] for _ in section) for section in song.sections]
-    return _rhyming(_Song("\n\n".join(shuffled)))
+    return _rhyming(_Song("\n\n".join(shuffled), song.language))
 
 
 def _distinct(song: _Song, n: int) -> float:
@@ -78,16 +81,20 @@ class Measure:
     spec: str
     """Its format specification, as for `format`."""
     of: Callable[[_Song], float]
+    sounds: bool = False
+    """Whether it needs rules for the sounds of the language."""
 
 
 MEASURES: dict[str, Measure] = {
-    "rhyme_density": Measure("lines that rhyme (or nearly) within four lines", ".1%", _rhyming),
+    "rhyme_density": Measure("lines that rhyme (or nearly) within four lines", ".1%", _rhyming, sounds=True),
     "perfect_rhyme_density": Measure(
-        "lines with a perfect rhyme within four lines", ".1%", lambda song: _rhyming(song, Rhyme.PERFECT)
+        "lines with a perfect rhyme within four lines", ".1%", lambda song: _rhyming(song, Rhyme.PERFECT), sounds=True
     ),
-    "rhyme_by_chance": Measure("lines that would rhyme if the lines were shuffled", ".1%", _by_chance),
-    "syllables_a_line": Measure("syllables per line", ".1f", lambda song: float(song.syllables.mean())),
-    "syllables_spread": Measure("their standard deviation in a song", ".1f", lambda song: float(song.syllables.std())),
+    "rhyme_by_chance": Measure("lines that would rhyme if the lines were shuffled", ".1%", _by_chance, sounds=True),
+    "syllables_a_line": Measure("syllables per line", ".1f", lambda song: float(song.syllables.mean()), sounds=True),
+    "syllables_spread": Measure(
+        "their standard deviation in a song", ".1f", lambda song: float(song.syllables.std()), sounds=True
+    ),
     "words_a_line": Measure("words per line", ".1f", lambda song: len(song.words) / len(song.lines)),
     "repetition": Measure(
         "repetition score (words that occurred before)",
@@ -107,35 +114,39 @@ MEASURES: dict[str, Measure] = {
 """All measures, in the order of the tables. The repetition score is 1 - distinct words / words."""
 
 
-def measured(texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+def measured(texts: Sequence[str], language: str = "en") -> dict[str, NDArray[np.float64]]:
     """Return every measure for every text that has a word, by name; shape (n,) each.
+
+    In a language without rules for its sounds, rhymes and syllables are not measured, and left out.
 
     Raises
     ------
     LyristError
         No text has a word.
     """
-    songs = [song for song in map(_Song, texts) if song.words]
+    songs = [song for song in (_Song(lyrics, language) for lyrics in texts) if song.words]
     if not songs:
         raise LyristError("None of the texts has a word, so there is nothing to measure.")
     return {
-        name: np.array([measure.of(song) for song in songs], dtype=np.float64) for name, measure in MEASURES.items()
+        name: np.array([measure.of(song) for song in songs], dtype=np.float64)
+        for name, measure in MEASURES.items()
+        if language in SUPPORTED or not measure.sounds
     }
 
 
-def figures(texts: Sequence[str]) -> dict[str, Any]:
+def figures(texts: Sequence[str], language: str = "en") -> dict[str, Any]:
     """Return the mean of every measure over some texts.
 
     Returns
     -------
     dict
-        ``n`` texts that have a word; for each name in `MEASURES`: value, and low and high of its 95% bootstrap interval
+        ``n`` texts that have a word; for each name in `measured`: value, and low and high of its 95% bootstrap interval
         over texts.
     """
-    return _figures(measured(texts))
+    return _figures(measured(texts, language))
 
 
-def beside(written: Sequence[str], real: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+def beside(written: Sequence[str], real: Sequence[str], *, seed: int = 0, language: str = "en") -> dict[str, Any]:
     """Compare generated lyrics with real songs of the same lengths.
 
     Parameters
@@ -144,6 +155,8 @@ def beside(written: Sequence[str], real: Sequence[str], *, seed: int = 0) -> dic
         Lyrics. Each real song is cut at the end of a line to the length in words of a random generated text.
     seed
         Seed of this random choice.
+    language
+        The language of the songs.
 
     Returns
     -------
@@ -151,11 +164,11 @@ def beside(written: Sequence[str], real: Sequence[str], *, seed: int = 0) -> dic
         ``written`` and ``real``: `figures` of each; ``difference``: for each measure the mean of ``written`` minus that
         of ``real``, with low and high of its 95% interval (Welch 1947), which are None if a side has only one text.
     """
-    generated, reference = measured(written), measured(cut_alike(real, written, seed=seed))
+    generated, reference = measured(written, language), measured(cut_alike(real, written, seed=seed), language)
     return {
         "written": _figures(generated),
         "real": _figures(reference),
-        "difference": {name: _difference(generated[name], reference[name]) for name in MEASURES},
+        "difference": {name: _difference(generated[name], reference[name]) for name in generated},
     }
 
 

@@ -26,6 +26,7 @@ from lyrist.evaluation.songcraft import beside, cut_alike
 from lyrist.generation.batching import sample
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import Vocabulary, start
+from lyrist.text.languages import main_language
 from lyrist.training.dataset import LYRICS
 from lyrist.training.writer import Writer
 from lyrist.training.writing_task import WritingTask
@@ -95,7 +96,8 @@ class SampleEvaluation:
         texts = [song["text"] for song in songs]
         found: dict[str, Any] = {"originality": originality(self.index, texts)}
         with contextlib.suppress(LyristError):  # the writer wrote no word
-            found["songcraft"] = beside(texts, self.songs[LYRICS].to_list(), seed=self.seed)
+            language = main_language(self.task.corpus.info["counts"].get("languages", {})) or "en"
+            found["songcraft"] = beside(texts, self.songs[LYRICS].to_list(), seed=self.seed, language=language)
             found["obedience"] = {
                 column: conditioning_accuracy(judge, texts, [song["given"][column] for song in songs], seed=self.seed)
                 for column, judge in self.judges.items()

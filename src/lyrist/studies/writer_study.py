@@ -474,6 +474,9 @@ def _songcraft(results: Mapping[str, Any]) -> list[Section]:
     shown = next((line for line in lines if line["name"] == results["picked"]), lines[0])
     rows: list[tuple[Cell, ...]] = []
     for name, measure in MEASURES.items():
+        if name not in shown["songcraft"]["written"]:
+            rows.append((measure.label, "not measured", "not measured", "", "–"))
+            continue
         written, real, away = (shown["songcraft"][part][name] for part in ("written", "real", "difference"))
         between = "–" if away["low"] is None else f"{_signed(away['low'], measure)} to {_signed(away['high'], measure)}"
         values = (
@@ -489,11 +492,12 @@ def _songcraft(results: Mapping[str, Any]) -> list[Section]:
     every = [
         (measure.label, *(format(line["songcraft"]["written"][name]["value"], measure.spec) for line in lines))
         for name, measure in MEASURES.items()
+        if all(name in line["songcraft"]["written"] for line in lines)
     ]
     others = Table(("a song's", *(Column(line["name"], align="right") for line in lines)), every)
     intro = (
         "The closer a writer's figures are to those of real songs, the better; more rhymes or fewer repeats are not. Real songs "
-        "are cut to the lengths of the written ones."
+        "are cut to the lengths of the written ones. Rhymes and syllables are measured in languages that have rules for them."
     )
     return [Section("Songcraft", [table, Details("The same for every writer", [others])], intro)]
 

@@ -187,10 +187,11 @@ def _whole(word: str) -> Sounds:
 def _put_together(word: str) -> Sounds:
     """Return the pronunciation of a prefix and a common word (*undone*), or of two common words (*moonlit*); empty for others."""
     known = common()
-    prefix = re.match("a|un|re|be|dis|mis|out|over|under|fore|to", word)
-    if prefix and len(word) > prefix.end() + 2 and word[prefix.end() :] in known:
-        start = [sound.replace("1", "0") for sound in _whole(prefix[0])] if prefix[0] != "be" else ["B", "IH0"]
-        return (*start, *known[word[prefix.end() :]][0])
+    for prefix in ("a", "be", "dis", "en", "for", "im", "in", "ir", "mis", "out", "over", "re", "to", "un", "under"):
+        rest = word.removeprefix(prefix)
+        if rest != word and len(rest) > 2 and rest in known:
+            start = ("B", "IH0") if prefix == "be" else tuple(sound.replace("1", "0") for sound in _whole(prefix))
+            return (*start, *known[rest][0])
     for cut in range(3, len(word) - 2):
         if word[:cut] in known and word[cut:] in known:
             second = tuple(sound.replace("1", "2") for sound in known[word[cut:]][0])

@@ -95,9 +95,7 @@ def pronunciations(word: str, language: str = "en") -> tuple[Sounds, ...]:
 def _pronunciations(word: str, language: str) -> tuple[Sounds, ...]:
     if language != "en":
         return languages.sounds(word, language)
-    if word in pronunciation.SUNG:
-        return pronunciation.sound(word)
-    look = _dictionary()
+    look = None if word in pronunciation.common() else _dictionary()
     found = look(word) if look else []
     if not found and look and word.endswith("in"):  # gettin': the dictionary has most of these with a g only
         found = [said[:-3] + " N" for said in look(word + "g") if said.endswith(" NG")]

@@ -121,7 +121,7 @@ _ITALIAN_STRESS = """
     rìdono fìngere crédono lèggono méttono vèngono tèngono nostalgìa allegrìa malinconìa poesìa fantasìa gelosìa follìa
     magìa bugìa energìa armonìa sinfonìa compagnìa polizìa batterìa gallerìa librerìa farmacìa periferìa scìa spìa marìa
     pazzìa foschìa agonìa ironìa manìa democrazìa filosofìa fotografìa melodìa profezìa addìo desìo oblìo fruscìo mormorìo
-    leggìo pendìo paùra baùle stríngere
+    leggìo pendìo paùra baùle uòmini stríngere
 """
 _ITALIAN_MARKED = {
     unicodedata.normalize("NFC", word).translate(_BARE): word
@@ -141,9 +141,7 @@ _ITALIAN_ENDINGS = (
     ("i(?=ssim[aeio]$)", "ì"), ("a(?=bil[ei]$)", "à"), ("i(?=bil[ei]$)", "ì"), ("u(?=din[ei]$)", "ù"), ("e(?=vol[ei]$)", "è"),
     ("o(?=log[aoi]$|graf[aoi]$)", "ò"), (f"a{_IC}", "à"), (f"e{_IC}", "è"), (f"o{_IC}", "ò"), (f"i{_IC}", "ì"),
 )  # fmt: skip
-_ITALIAN_PLAIN = re.compile(
-    r"(?:amic|nemic|antic|fatic|dic|formic|mendic|pudic|rubric)(?:[aoi]|h[ei])$|[aeiou]lic[oa]$"
-)
+_ITALIAN_PLAIN = re.compile(r"^(?:in)?(?:amic|nemic|antic|fatic|dic|formic|mendic|pudic|rubric|vescic)(?:[aoi]|h[ei])$")
 
 
 def italian(word: str) -> list[Sounds]:
@@ -197,7 +195,8 @@ _FRENCH = _Table(
 _FRENCH_FIRST = (
     (r"^(?=hér|hau|hai|honte|hors|huit|onze|hasard|hib|harp|hât|hurl|heurt|hall|hach)", "§"), ("^femme", "fame"), ("œil", "euil"),
     ("œu", "eu"), ("^([vm]|tranqu)ill(?=e)", r"\1il"), ("^([ldmtsc])es$", r"\1é"), ("^et$|^clef", "clé"), ("^est$", "è"),
-    ("^fils$", "fisse"), ("^(tou|o|sen|bu|our|mar)s$", r"\1sse"), ("^sept", "sète"), ("^pays", "péi"), ("^monsieur$", "mecieu"),
+    ("^fils$", "fisse"), ("^(tou|o|sen|bu|our|mar)s$", r"\1sse"), ("^septs?$", "sète"), ("^pays", "péi"),
+    ("^monsieur$", "mecieu"),
     ("^(genti|fusi|outi|sourci)ls?$", r"\1"), ("^(taba|estoma)cs?$", r"\1"),
     (r"^(m|f|ch|fi|hi|v|am|hiv|enf|canc|univ|env|trav|div|ouv|conc)ers?$", r"\1èr"), ("^(impat|pat|cl|or)ient(?=s?$)", r"\1iant"),
 )  # fmt: skip
@@ -243,10 +242,10 @@ _GERMAN_FIRST = (
     (r"^(das|was|an|man|hat|ab|in|im|bin|bis|mit|es|um|zum|von|vom|ob|hin|am|weg|des|wes|bus|job|fit|top|gin|chef)$", r"\1¬"),
     (r"(bru|pru|geru)ch", r"\1chch"), ("^hoch", "hohch"), ("^nach$", "nahch"), ("^mond", "mohnd"),
     (r"(spr|^br)ach(?=$|en$)", r"\1ahch"),
-    (r"(famil|^lin|^ser|^lil|^fer|ital|span|^as|immobil|mater)ie(n?)$", r"\1je\2"),
+    (r"(famil|^lin|^ser|^lil|^fer|ital|span|^as|immobil|mater)ie(n?)$", r"\1i¬e\2"),
 )  # fmt: skip
 _GERMAN_PREFIX = re.compile(
-    r"(?:ver|zer|ent|emp)(?=.*[aeiouäöüy])|(?:be|ge|er)(?=[^aeiouäöü]*(?:[aiouäöüy]|ee|eh|ei|eu|e[^aeiouäöü]+[aeiouäöü]))"
+    r"(?:ver|zer|ent|emp)(?=.*[aeiouäöüy])|(?:be|ge|er)(?![ui])(?=[^aeiouäöü]*(?:[aiouäöüy]|ee|eh|ei|eu|e[^aeiouäöü]+[aeiouäöü]))"
     r"|(?:da|hin|her|wo|zu|so|vor|wa|all|viel|über|unter|wieder)(?=rück|sammen|frieden|letzt|hause|hin$|her$|rum$|mit$|von$|für$|bei$|fort$|gar$"
     r"|aus$|ein$|auf$|ab$|unter$|über$|leicht$|heim$|nn$|ran$|rin$|rauf$|raus$|dem$|nach$|durch$|gegen$|stehen$|holen$)"
 )
@@ -281,7 +280,7 @@ def german(word: str) -> list[Sounds]:
     nuclei = _nuclei(written)
     if not nuclei:
         return [_sounds(written, -1)]
-    main = nuclei[_german_main(word, len(nuclei))]
+    main = nuclei[_german_main(spelt, len(nuclei))]
     weak = _GERMAN_WEAK.search(word)
     last = len(nuclei) - (len(_nuclei(_GERMAN.sounds(weak[0]))) if weak and main != nuclei[-1] else 0)
     parts = _GERMAN_PARTS.search(word)
