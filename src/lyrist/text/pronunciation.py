@@ -38,8 +38,8 @@ _SUNG = """
     s EH1 S|t T IY1|u Y UW1|v V IY1|w D AH1 B AH0 L Y UW0|x EH1 K S|y W AY1|z Z IY1
 """
 
-SUNG: dict[str, tuple[Sounds, ...]] = {
-    word: (tuple(sounds.split()),)
+SUNG: dict[str, str] = {
+    word: sounds
     for word, _, sounds in (e.strip().partition(" ") for line in _SUNG.split("\n") for e in line.split("|"))
     if word
 }
@@ -47,17 +47,19 @@ SUNG: dict[str, tuple[Sounds, ...]] = {
 
 
 @lru_cache(maxsize=1)
-def common() -> dict[str, tuple[Sounds, ...]]:
-    """Return common English words in order of frequency, with their pronunciations.
+def common() -> dict[str, str]:
+    """Return common English words in order of frequency, with their pronunciations: ``"R EH1 D|R IY1 D"``.
 
     These are 30,000 words of the CMU Pronouncing Dictionary (``english.txt``, made by `benchmarks/vocabulary.py`) and words of
     songs.
     """
-    found = {}
-    for line in (files("lyrist.text") / "english.txt").read_text(encoding="utf-8").splitlines():
-        word, _, sounds = line.partition(" ")
-        found[word] = tuple(tuple(each.split()) for each in sounds.split("|"))
-    return found | SUNG
+    lines = (files("lyrist.text") / "english.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split(" ", 1) for line in lines) | SUNG
+
+
+def _first(word: str) -> Sounds:
+    """Return the first pronunciation of a common word."""
+    return tuple(common()[word].partition("|")[0].split())
 
 
 _NUMBERS: list[str] = re.findall(
@@ -157,13 +159,15 @@ def sound(word: str) -> tuple[Sounds, ...]:
     letters = re.sub(r"[^a-z']", "", word).strip("'")
     if not letters:
         return ()
-    return common().get(letters) or (_whole(letters),)
+    if letters in common():
+        return tuple(tuple(said.split()) for said in common()[letters].split("|"))
+    return (_whole(letters),)
 
 
 def _whole(word: str) -> Sounds:
     """Return the pronunciation of a word: common, stem and ending, or by the rules."""
     if word in common():
-        return common()[word][0]
+        return _first(word)
     for ending, sounded in (
         ("n't", "AH0 N T"),
         ("'s", ""),
@@ -177,7 +181,7 @@ def _whole(word: str) -> Sounds:
             return (*stem, *(sounded.split() or [_s(stem) if ending == "'s" else "D"]))
     word = word.replace("'", "")
     if len(word) < 4 and not set("aeiouy") & set(word) and not re.fullmatch("h?m+|[psh]+|b+r+|s+h+", word):
-        return tuple(sound for letter in word for sound in SUNG[letter][0])  # tv, dj
+        return tuple(sound for letter in word for sound in SUNG[letter].split())  # tv, dj
     two = _COMPOUND.match(word)
     if two and (two[2] not in _SECOND_WEAK or two[1] in common() or two[1] in _FIRST):
         return (*_whole(two[1]), *_whole(two[2]))
@@ -191,11 +195,11 @@ def _put_together(word: str) -> Sounds:
         rest = word.removeprefix(prefix)
         if rest != word and len(rest) > 2 and rest in known:
             start = ("B", "IH0") if prefix == "be" else tuple(sound.replace("1", "0") for sound in _whole(prefix))
-            return (*start, *known[rest][0])
+            return (*start, *_first(rest))
     for cut in range(3, len(word) - 2):
         if word[:cut] in known and word[cut:] in known:
-            second = tuple(sound.replace("1", "2") for sound in known[word[cut:]][0])
-            return (*known[word[:cut]][0], *second)
+            second = tuple(sound.replace("1", "2") for sound in _first(word[cut:]))
+            return (*_first(word[:cut]), *second)
     return ()
 
 
@@ -232,13 +236,13 @@ def _inflected(word: str) -> Sounds:
             doubled = stem[:-1] if stem[-2:-1] == stem[-1:] else ""
             for whole in (*mute, stem, stem + "e", doubled, re.sub("i$", "y", stem)):
                 if whole in common() and len(stem) > 2:
-                    said = common()[whole][0]
+                    said = _first(whole)
                     return (*(said[:-1] if ending == "ly" and said[-1] == "L" else said), *sounded.split())
     if word.endswith(("ss", "us", "is")):
         return ()
     for whole in (word[:-1], word[:-2]):
         if whole in common() and len(whole) > 2 and word[len(whole) :] in ("s", "es", "d", "ed"):
-            stem_sounds = common()[whole][0]
+            stem_sounds = _first(whole)
             return (*stem_sounds, *(_es(stem_sounds) if word.endswith("s") else _ed(stem_sounds)))
     return ()
 

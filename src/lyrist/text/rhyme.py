@@ -269,18 +269,19 @@ def rhyming(
     found = []
     for other in vocabulary:
         grade = rhymes(plain, other, language)
-        if grade >= at_least and (syllables < 2 or agreeing_syllables(word, other, language) >= syllables):
+        same = grade < Rhyme.PERFECT and (other.startswith(plain) or plain.startswith(other))  # limit and limits
+        if grade >= at_least and not same and (syllables < 2 or agreeing_syllables(word, other, language) >= syllables):
             found.append((-grade, other))
     return [other for _, other in sorted(found, key=lambda each: each[0])]
 
 
 @lru_cache(maxsize=8)
 def _vocabulary(language: str) -> dict[str, list[int]]:
-    """Return the places of common words by the vowels from which they can rhyme."""
+    """Return the places of common words by their stressed vowels."""
     found: dict[str, list[int]] = {}
-    for place, word in enumerate(pronunciation.common() if language == "en" else ()):
-        for ending in _endings(word, language):
-            found.setdefault(ending[0], []).append(place)
+    for place, said in enumerate(pronunciation.common().values() if language == "en" else ()):
+        for vowel in set(re.findall(r"([A-Z]+)[12]", said)):
+            found.setdefault(vowel, []).append(place)
     return found
 
 
