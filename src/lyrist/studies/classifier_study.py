@@ -19,6 +19,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import spans
 from lyrist.evaluation.explain import explain, telling_features
 from lyrist.metrics.classification import by_group, hardest, most_telling
+from lyrist.models import registry
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Lyrics, Page, Prose, Section, Table
 from lyrist.studies import ranking, repeats, sections
@@ -214,7 +215,6 @@ class ClassifierStudy(Comparison):
 
     def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
         """Return the report; everything on it comes from files."""
-        from lyrist.reports.blocks import Prose
         from lyrist.studies import sections
 
         dataset = self.dataset
@@ -228,7 +228,7 @@ class ClassifierStudy(Comparison):
             f"Which {dataset.target} is it?",
             f"{len(names)} recipes, {len(results['classes']):,} classes, {sum(results['songs'].values()):,} songs, split by "
             f"{dataset.split_by}",
-            (_facts(results), Prose(results["verdict"])),
+            (*_answer(results), _chart(results, results["picked"], "accuracy"), _facts(results)),
             [
                 _comparison(results),
                 *_mentions(results),
@@ -400,6 +400,37 @@ def deciding_words(fitted: Mapping[str, Fitted], selected: str) -> dict[str, Any
 # The sections of the report.
 
 
+def _answer(results: Mapping[str, Any]) -> list[Block]:
+    """Return the result in a sentence with its uncertainty, and a warning for each baseline that is as good."""
+    best = next(line for line in results["recipes"] if line["name"] == results["picked"])
+    test, majority = results.get("refit", best)["test"], results["majority"]["accuracy"]["value"]
+    accuracy = test["accuracy"]
+    sentence = (
+        f"{results['picked']} predicts the {results['target']} of {accuracy['value']:.1%} of {test['n']:,} test songs correctly "
+        f"(95% interval {sections.percent(accuracy)}); always predicting the most frequent one gives {majority:.1%}. "
+        f"{results['verdict']}"
+    )
+    tests, equal = results["tests"]["against"], []
+    for line in results["recipes"]:
+        if registry.get(line["recipe"]).family != "baseline" or line["name"] == results["picked"]:
+            continue
+        other, better = line["test"], []
+        if other["accuracy"]["value"] >= best["test"]["accuracy"]["value"]:
+            better.append("accuracy")
+        if other["macro_f1"] >= best["test"]["macro_f1"]:
+            better.append("macro F1")
+        if other["loss"] <= best["test"]["loss"]:
+            better.append("loss")
+        if better:
+            equal.append(f"The baseline {line['name']} is at least as good by {', '.join(better)}: {_NOT_WORDS}")
+        elif line["name"] in tests and tests[line["name"]]["p_holm"] > 0.05:
+            equal.append(f"The baseline {line['name']} is not significantly worse: {_NOT_WORDS}")
+    return [Prose(sentence), *(Prose(text, "warning") for text in equal)]
+
+
+_NOT_WORDS = "this study does not show that the words of the songs decide."
+
+
 def _facts(results: Mapping[str, Any]) -> Facts:
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
     majority, test = results["majority"], results.get("refit", best)["test"]
@@ -418,16 +449,23 @@ def _facts(results: Mapping[str, Any]) -> Facts:
 
 def _chart(part: Mapping[str, Any], picked: str, name: str) -> Block:
     dots = [
-        (line["name"], *(line["test"]["accuracy"][key] for key in ("value", "low", "high"))) for line in part["recipes"]
+        (_marked(line), *(line["test"]["accuracy"][key] for key in ("value", "low", "high")))
+        for line in part["recipes"]
     ]
     return figures.intervals(
-        dots,
+        sorted(dots, key=lambda dot: -dot[1]),
         reference=("majority", part["majority"]["accuracy"]["value"]),
-        highlight=(picked,),
+        highlight=[_marked(line) for line in part["recipes"] if line["name"] == picked],
         xlabel="test accuracy with 95% interval",
         title=f"Test accuracy, split by {part['split_by']}",
         name=name,
+        width=900,
     )
+
+
+def _marked(line: Mapping[str, Any]) -> str:
+    """Return the name of a line, marked if it is a baseline."""
+    return f"{line['name']} (baseline)" if registry.get(line["recipe"]).family == "baseline" else str(line["name"])
 
 
 def _table(part: Mapping[str, Any], picked: str) -> Table:
@@ -436,8 +474,8 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
         Column("parameters", ",.0f"),
         Column("seconds", ",.1f"),
         Column("ms a song", ",.2f", note="prediction, CPU"),
-        Column("validation accuracy", ".3f"),
-        Column("test accuracy", ".3f", bar=True),
+        Column("validation accuracy", ".1%"),
+        Column("test accuracy", ".1%", bar=True),
         "95% interval",
         Column("macro F1", ".3f"),
         Column("loss", ".3f", note="nats"),
@@ -455,7 +493,7 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
                 _milliseconds(line),
                 line["validation"]["accuracy"]["value"],
                 accuracy["value"],
-                f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
+                sections.percent(accuracy),
                 test["macro_f1"],
                 test["loss"],
                 test["n"],
@@ -463,7 +501,7 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
         )
     majority = part["majority"]
     at, name = majority["accuracy"], f"(always '{majority['label']}')"
-    rows.append((name, *[None] * 4, at["value"], f"{at['low']:.3f} to {at['high']:.3f}", None, None, majority["n"]))
+    rows.append((name, *[None] * 4, at["value"], sections.percent(at), None, None, majority["n"]))
     chosen = [place for place, line in enumerate(part["recipes"]) if line["name"] == picked]
     return Table(head, rows, highlight=chosen, caption="Every recipe, on the same songs")
 
@@ -479,7 +517,7 @@ def _tested(tests: Mapping[str, Any]) -> list[Block]:
 
 
 def _comparison(results: Mapping[str, Any]) -> Section:
-    blocks: list[Block] = [_chart(results, results["picked"], "accuracy"), _table(results, results["picked"])]
+    blocks: list[Block] = [_table(results, results["picked"])]
     blocks += _tested(results["tests"])
     if results["notes"]:
         blocks.append(Items(results["notes"]))
@@ -488,7 +526,7 @@ def _comparison(results: Mapping[str, Any]) -> Section:
         accuracy = refit["test"]["accuracy"]
         again = (
             f" All lines were fitted on the training songs. {results['picked']} was then fitted again on all {refit['songs']:,} "
-            f"training and validation songs: test accuracy {accuracy['value']:.3f} ({sections.percent(accuracy)})."
+            f"training and validation songs: test accuracy {accuracy['value']:.1%} ({sections.percent(accuracy)})."
         )
     reason = results.get("selection", {}).get("reason", "")
     intro = (
