@@ -291,8 +291,9 @@ def _contraction(mark: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{_NEGATED}{mark}t|{_SHORT_FORMS}{mark}(?:m|s|d|re|ve|ll))\b")
 
 
-_READ_AS_MAC = re.compile(rf"{_contraction('í').pattern}|(?:[a-z][ÈË‡Í][a-z].*?){{3}}", re.DOTALL)
-_READ_AS_WINDOWS = re.compile(rf"{_contraction('Õ').pattern}|(?:[a-z]Ž[a-z].*?){{2}}", re.DOTALL)
+_MISPLACED = re.compile(r"[a-zß-öø-ÿ][ÀÁÄ-ÖØ-Þ‡ˆ‰„¸˚Ž][a-zß-öø-ÿ]")  # inside a word
+_READ_AS_MAC, _READ_AS_WINDOWS = _contraction("í"), _contraction("Õ")
+_SIGNS = (_MISPLACED, _READ_AS_MAC, _READ_AS_WINDOWS, re.compile("[\x80-\x9f]"))
 _OTHER_PAGE = r"[À-ÿ]{4}|[a-zêñóœ][³¹¿][a-zêñóœ]|[a-zêñóœ]³|[ðþ]|[‚ƒ][^\n][‚ƒ]"
 _ANY_OTHER_PAGE = re.compile(_OTHER_PAGE)  # Cyrillic, Chinese, Polish, Turkish, Japanese and others read as cp1252
 _LOST_APOSTROPHE = _contraction(r"\?")
@@ -301,7 +302,7 @@ _HAN_AFTER_LATIN = re.compile("(?<=[A-Za-z])[\u4e00-\u9fff]|[\u4e00-\u9fff](?=[A
 _MARKS_OF_WINDOWS = b"\x85\x91\x92\x93\x94\x96\x97"
 
 SECOND_KIND = (
-    r"[a-z](?:[íÕ](?:s|t|m|d|re|ve|ll)(?-u:\b)|[ÈË‡ÍŽ][a-z])|I[íÕ]"
+    r"[a-z](?:[íÕ](?:s|t|m|d|re|ve|ll)(?-u:\b)|[ÀÁÄ-ÖØ-Þ‡ˆ‰„¸˚Ž][a-zß-öø-ÿ])|[ß-öø-ÿ][ÀÁÄ-ÖØ-Þ‡ˆ‰„¸˚Ž][a-zß-öø-ÿ]|I[íÕ]"
     rf"|[A-Za-z][\x{{4e00}}-\x{{9fff}}]|[\x{{4e00}}-\x{{9fff}}][A-Za-z]|{_OTHER_PAGE}"
 )
 """Matches every text beyond ASCII in which text in cp1252 was read as Mac Roman or GBK, or Mac Roman as cp1252."""
@@ -331,12 +332,11 @@ def repair(text: str) -> str:
 
 def _second_kind(text: str) -> str:
     """Return a text in cp1252 that was read as Mac Roman or GBK, or one in Mac Roman read as cp1252, or with ``?`` for ``'``."""
-    if _READ_AS_MAC.search(text):
-        text = _read_again(text, "mac_roman", "cp1252")
-    elif _READ_AS_WINDOWS.search(text):
-        text = _read_again(text, "cp1252", "mac_roman")
-    elif _ANY_OTHER_PAGE.search(text):
-        text = _from_other_page(text)
+    if _ANY_OTHER_PAGE.search(text) and (other := _from_other_page(text)) != text:
+        return other
+    if len(_MISPLACED.findall(text)) > 1 or _READ_AS_MAC.search(text) or _READ_AS_WINDOWS.search(text):
+        tried = (_read_again(text, "mac_roman", "cp1252"), _read_again(text, "cp1252", "mac_roman"))
+        text = next((new for new in tried if not any(sign.search(new) for sign in _SIGNS)), text)
     if _HAN_AFTER_LATIN.search(text) and len(re.findall("[A-Za-z]", text)) > 5 * len(
         re.findall("[\u4e00-\u9fff]", text)
     ):

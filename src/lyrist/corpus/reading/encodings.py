@@ -13,7 +13,8 @@ import polars as pl
 SAMPLE = 1 << 15
 """So many bytes of lines that hold more than ASCII are examined."""
 FEW = 12
-"""With fewer bytes beyond ASCII, text in Latin script is taken for cp1252, which is by far the most common."""
+"""With fewer bytes beyond ASCII, text in Latin script is taken for cp1252, which is by far the most common;
+with fewer than half of that, nothing else is recognised."""
 
 _SHORT = 2048
 """A shorter text is whole: it does not end within a character."""
@@ -86,8 +87,11 @@ def code_page_of(data: bytes) -> str:
     japanese = {name: len(_KANA.findall(text)) for name in ("cp932", "euc_jp") if (text := _strictly(sample, name))}
     if japanese and max(japanese.values()) > 0.1 * len(_HIGH.findall(sample)):
         return max(japanese, key=japanese.__getitem__)
-    if len(_HIGH.findall(sample)) < FEW and _is_plausible(_strictly(sample, "cp1252")):
+    high = len(_HIGH.findall(sample))
+    if high < FEW and _is_plausible(_strictly(sample, "cp1252")):
         return "cp1252"
+    if high < FEW // 2:
+        return ""
     from charset_normalizer import from_bytes
 
     found = [match.encoding for match in from_bytes(sample, cp_isolation=[*_LATIN, *_OTHERS], threshold=0.4)]

@@ -275,11 +275,8 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
             found = _objects(items, Origin(source.path, "line", encoding), raw.tap)
         else:
             found = _objects(json_values(pieces(raw.data, encoding)), Origin(source.path, "object", encoding), raw.tap)
-        notes = (
-            []
-            if encoding in ("utf-8", "utf-8-sig", given)
-            else [f"read as {encoding}, detected; --encoding names another"]
-        )
+        detected = given == AUTO and encoding not in ("utf-8", "utf-8-sig")
+        notes = [f"read as {encoding}, detected; --encoding names another"] if detected else []
         yield replace(found, check=raw.check, notes=lambda: notes + found.notes())
 
 
