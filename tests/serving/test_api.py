@@ -579,7 +579,7 @@ def test_health_and_figures_are_told(server: Running) -> None:
 def test_the_description_asks_nothing_of_the_network_and_names_every_path(server: Running) -> None:
     described = server.http.get("/openapi.json").json()
     assert set(described["paths"]) == {
-        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/chat/completions", "/v1/classify", "/v1/label",
+        "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/chat/completions", "/v1/compose", "/v1/classify", "/v1/label",
         "/v1/score", "/v1/analyse", "/v1/export",
         "/v1/words", "/v1/rhymes", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons", "/healthz",
         "/metrics",

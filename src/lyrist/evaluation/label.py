@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -488,7 +488,9 @@ def label_songs(
     return table.with_columns(reason=pl.when(~filled).then(pl.lit(NO_TEXT)).otherwise("reason"))
 
 
-def label_in_steps(labeller: Labeller, tables: Tables, options: Mapping[str, Any]) -> Iterator[pl.DataFrame | None]:
+def label_in_steps(
+    labeller: Labeller, tables: Tables, options: Mapping[str, Any]
+) -> Generator[None, None, pl.DataFrame]:
     """Label tables with an opened run, `STEP` songs at a time, for a server that does other work in between.
 
     Parameters
@@ -502,8 +504,13 @@ def label_in_steps(labeller: Labeller, tables: Tables, options: Mapping[str, Any
 
     Yields
     ------
-    DataFrame or None
-        None after each step, then the labelled table.
+    None
+        After each step.
+
+    Returns
+    -------
+    DataFrame
+        The labelled table.
     """
     keep = [kept_name(name) for name in tables.keep]
     with tempfile.TemporaryDirectory(prefix="lyrist-label-") as folder:
@@ -514,9 +521,9 @@ def label_in_steps(labeller: Labeller, tables: Tables, options: Mapping[str, Any
             songs, parts = pl.read_parquet(raw, glob=False), []
             for start in range(0, len(songs), STEP):
                 parts.append(label_songs(labeller, songs[start : start + STEP], keep, options))
-                yield None
+                yield
             pl.concat(parts).write_parquet(work / "labels" / raw.name)
-        yield pl.concat(list(_assembled(work)), how="diagonal_relaxed")
+        return pl.concat(list(_assembled(work)), how="diagonal_relaxed")
 
 
 def _labels(

@@ -20,13 +20,14 @@ from lyrist.errors import LyristError
 from lyrist.serving import schemas
 from lyrist.serving.access import AccessControl, ServerSettings
 from lyrist.serving.completions import chat, complete
+from lyrist.serving.composing import add_composing
 from lyrist.serving.export import add_export
 from lyrist.serving.inferenceengine import CONTENT_TYPE, InferenceEngine
 from lyrist.serving.labelling import add_labelling
 from lyrist.serving.lookups import add_lookups
 from lyrist.serving.modelregistry import ServedModel
 from lyrist.serving.projects import Projects, add_projects
-from lyrist.serving.responses import ApiError, as_api_error, known, loads, phrase
+from lyrist.serving.responses import EVENT, ApiError, as_api_error, known, loads, phrase
 from lyrist.serving.schemas import (
     Model,
 )
@@ -37,15 +38,6 @@ LARGE = 2**16
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 ERRORS = (400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 429, 500, 503, 504, 507)
-
-
-EVENT = {
-    "type": "object",
-    "description": "One event of the stream; data is a chunk as JSON, or [DONE].",
-    "properties": {"data": {"type": "string"}},
-    "required": ["data"],
-}
-"""The schema of an event: OpenAPI 3.1 describes each event of a stream."""
 
 
 def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> FastAPI:
@@ -67,6 +59,7 @@ def build(engine: InferenceEngine, settings: ServerSettings | None = None) -> Fa
     app.router.route_class = _Route
     app.state.engine, app.state.settings = engine, settings
     _add_api(app, engine)
+    add_composing(app, engine)
     add_labelling(app, engine)
     add_lookups(app, engine)
     add_export(app)

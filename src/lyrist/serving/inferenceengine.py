@@ -17,6 +17,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
+from lyrist.generation import takes
+from lyrist.generation.config import GenerationConfig
+from lyrist.generation.write import line_writer
 from lyrist.serving import workers
 from lyrist.serving.corpora import corpora
 from lyrist.serving.modelregistry import ModelRegistry, ServedModel
@@ -37,12 +40,14 @@ from lyrist.serving.songworker import (
     own_tokenizer,
     write_constrained,
 )
-from lyrist.serving.workers import BatchJob, BatchWorker, TextScore
+from lyrist.serving.workers import BatchJob, BatchWorker, Steps, TextScore
 
 Answer = TypeVar("Answer")
 
 FORM_LINES = 400
 """Maximum lines of a form."""
+SECTIONS = 100
+"""Maximum sections of a song."""
 CANDIDATES = 64
 """Maximum candidates of a line."""
 
@@ -79,6 +84,9 @@ class InferenceEngine:
         self.corpora = corpora({served.name: served.run for served in models.of("classify", "write")})
         self._generators: dict[str, GenerationWorker] = {}
         self._workers: dict[tuple[str, str], BatchWorker[Any]] = {}
+        self._composers: dict[str, Any] = {}
+        """The writers of the composing threads."""
+        self._next_words: dict[str, Any] = {}
         for served in models.items.values():
             self._start_workers(served)
         for kind in ("lookup", "corpus"):
@@ -120,10 +128,70 @@ class InferenceEngine:
         pending: PendingRequest[tuple[ServedSong, ...]] = self._admit(name, "write", cancelled)
         pending.future.add_done_callback(lambda future: self._count_tokens(name, future))
         if constrained:
-            self._workers[name, "compose"].put(BatchJob(pending, request))
+            self._workers[name, "compose"].put(BatchJob(pending, lambda: self._write_steps(name, request, pending)))
         else:
             self._generators[name].put(pending, request)
         return pending
+
+    def submit_takes(
+        self, name: str, sheet: Mapping[str, Any], target: Mapping[str, Any], *, n: int = 5, seed: int = 0,
+        like: str | Sequence[str] | None = None, tone: str = "", on_take: Callable[[dict[str, Any]], object] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> PendingRequest[list[dict[str, Any]]]:  # fmt: skip
+        """Submit a sheet for which takes are written; see `lyrist.generation.takes`.
+
+        Parameters
+        ----------
+        name
+            A run that writes.
+        sheet, target, n, seed, like, tone
+            As `lyrist.generation.takes`.
+        on_take
+            Called in the composing thread with each take.
+        cancelled
+            Set this event to cancel the request.
+        """
+        self.models.get(name, "write")
+        _check_sheet(sheet, like, self.limits.characters)
+
+        def steps() -> Steps:
+            found = []
+            for take in takes(
+                self._composers[name], sheet, target, n, seed, like, tone, index=self._ready_index(name)
+            ):  # fmt: skip
+                found.append(take)
+                if on_take is not None:
+                    on_take(take)
+                yield
+            return sorted(found, key=lambda each: -each["score"])
+
+        return self._submit_steps(name, "compose", steps, cancelled)
+
+    def submit_next_words(self, name: str, prefix: str, words: Sequence[str]) -> PendingRequest[list[float]]:
+        """Submit words whose log-probabilities after a text are computed."""
+        self.models.get(name, "write")
+
+        def steps() -> Steps:
+            if name not in self._next_words:
+                self._next_words[name] = line_writer(self._composers[name], GenerationConfig()).model
+            return self._next_words[name].next_words(prefix, words)
+            yield
+
+        return self._submit_steps(name, "compose", steps, None)
+
+    def _submit_steps(
+        self, name: str, kind: str, steps: Callable[[], Steps], cancelled: threading.Event | None
+    ) -> PendingRequest[Any]:
+        """Submit a generator to the composing thread, which advances all of them in turn."""
+        pending: PendingRequest[Any] = self._admit(name, kind, cancelled)
+        self._workers[name, "compose"].put(BatchJob(pending, steps))
+        return pending
+
+    def _ready_index(self, name: str) -> Index | None:
+        try:
+            return self.corpora[name].index_if_ready() if name in self.corpora else None
+        except LyristError:
+            return None
 
     def submit_prompt_score(self, name: str, request: GenerationRequest) -> PendingRequest[ScoredPrompt]:
         """Submit a prompt whose tokens are scored; its answer has the prompt as the model reads it."""
@@ -356,21 +424,33 @@ class InferenceEngine:
             index = lambda: self.index(name)  # noqa: E731
             add("prompt", workers.prompt_work(own_tokenizer(model), on_batch("prompt")))
             add("score", workers.score_work(own_tokenizer(model), cleaning, index, on_batch("score")))
-            add("compose", self._compose_work(name, own_tokenizer(model)), 1)
+            self._composers[name] = own_tokenizer(model)
+            add("compose", workers.step_work, 1)
 
-    def _compose_work(self, name: str, writer: Any) -> Callable[[list[BatchJob[GenerationRequest]]], None]:
-        def work(jobs: list[BatchJob[GenerationRequest]]) -> None:
-            for job in jobs:
-                original = job.payload.config.original is not None
-                index = self.index(name) if original else None
-                if original and index is None:
-                    raise UsageError(
-                        f"The training songs of '{name}' are not available, so copied runs cannot be looked up; "
-                        "leave original out."
-                    )
-                job.pending.answer(write_constrained(writer, job.payload, job.pending, index))
+    def _write_steps(self, name: str, request: GenerationRequest, pending: PendingRequest[Any]) -> Steps:
+        """Write songs to a plan."""
+        original = request.config.original is not None
+        index = self.index(name) if original else None
+        if original and index is None:
+            raise UsageError(
+                f"The training songs of '{name}' are not available, so copied runs cannot be looked up; leave original out."
+            )
+        return write_constrained(self._composers[name], request, pending, index)
+        yield
 
-        return work
+
+def _check_sheet(sheet: Mapping[str, Any], like: str | Sequence[str] | None, most: int) -> None:
+    """Raise a `UsageError` for a sheet that is too large."""
+    sections = sheet.get("sections") or ()
+    lines = [line for section in sections for line in section.get("lines") or ()]
+    if sections:
+        check_count("sections", len(sections), SECTIONS)
+    check_count("lines of the sheet", max(1, len(lines)), FORM_LINES)
+    words = [*(sheet.get("use") or ()), *(sheet.get("avoid") or ())]
+    check_count("words to use and to avoid", max(1, len(words)), 200)
+    texts = [str(line.get("text") or "") for line in lines] + [str(section.get("name") or "") for section in sections]
+    texts += [str(sheet.get(name) or "") for name in ("title", "topic", "mood", "genre", "artist")]
+    check_text("the sheet", "\n".join([*texts, *words, *([like] if isinstance(like, str) else like or ())]), most)
 
 
 def _outcome(future: Any) -> str:

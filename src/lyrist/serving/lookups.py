@@ -12,7 +12,7 @@ from lyrist.errors import LyristError
 from lyrist.evaluation.originality import TrainingSong
 from lyrist.generation.analysis import AnalysedSong, Section, analyse, sections_of
 from lyrist.serving import schemas
-from lyrist.serving.inferenceengine import FORM_LINES, InferenceEngine
+from lyrist.serving.inferenceengine import FORM_LINES, SECTIONS, InferenceEngine
 from lyrist.serving.modelregistry import ServedModel, Task
 from lyrist.serving.requests import Unavailable, check_text
 from lyrist.serving.responses import ApiError, answers, known
@@ -22,8 +22,10 @@ from lyrist.text.languages import check_language
 from lyrist.text.rhyme import Rhyme
 
 GRADES = {Rhyme.PERFECT: "perfect", Rhyme.NEAR: "near"}
-SECTIONS = 100
-"""Maximum sections of a song to analyse."""
+RANKED = 300
+"""Maximum words that a model ranks, the most frequent ones."""
+PREFIX = 1_000
+"""Characters before a word that a model reads."""
 
 Model = Annotated[str, Query(description="A model of `/v1/models`; its corpus is read.")]
 Start = Annotated[int, Query(ge=0, le=2**31, description="Number of results to skip.")]
@@ -55,6 +57,13 @@ def add_lookups(app: FastAPI, engine: InferenceEngine) -> None:
         [found] = await answers(
             request, [engine.submit_lookup("lookup", lambda: _rhyming(engine, body), model=body.model or "")]
         )
+        if body.prefix is not None and body.model is not None and engine.models.items[body.model].task == "write":
+            likely = [each.word for each in found.rhymes]
+            [logprobs] = await answers(request, [engine.submit_next_words(body.model, body.prefix[-PREFIX:], likely)])
+            for each, logprob in zip(found.rhymes, logprobs, strict=True):
+                each.logprob = logprob
+            found.rhymes.sort(key=lambda each: -(each.logprob or 0.0))
+        found.rhymes = found.rhymes[: body.limit or 100]
         return found
 
     @app.post("/v1/words", operation_id="relatedWords", tags=["songs"])
@@ -212,7 +221,7 @@ def _rhyming(engine: InferenceEngine, body: schemas.RhymesRequest) -> schemas.Rh
                 agreeing=rhyme.agreeing_syllables(word, other, language), syllables=rhyme.syllables(other, language),
                 stress=rhyme.stress(other, language),
             )
-            for other in found[: body.limit or 100]
+            for other in found[:RANKED]
         ],
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.evaluation.evaluate_images import open_pictures
+from lyrist.generation.write import is_run, open_pretrained
 from lyrist.serving.requests import Unavailable
 from lyrist.training.runs import MARKER, Run, open_run
 
@@ -70,7 +71,7 @@ class ModelRegistry:
 
     @classmethod
     def open(cls, paths: Iterable[str | Path]) -> ModelRegistry:
-        """Open runs; a repeated directory is served once.
+        """Open runs, and pretrained models by name or directory; a repeated one is served once.
 
         Raises
         ------
@@ -79,10 +80,14 @@ class ModelRegistry:
         LyristError
             A run is missing, damaged, or an autoencoder, which has no classes.
         """
-        folders = list(dict.fromkeys(Path(path).absolute() for path in paths))
-        if not folders:
+        paths = list(paths)
+        runs = [path for path in paths if is_run(path)]
+        others = dict.fromkeys(str(path) for path in paths if path not in runs)
+        folders = list(dict.fromkeys(Path(path).absolute() for path in runs))
+        if not paths:
             raise UsageError("serve needs a run: lyrist serve RUN...; create one with 'lyrist train'.")
-        return cls({name: _opened(name, path) for name, path in zip(_names(folders), folders, strict=True)})
+        found = {name: _opened(name, path) for name, path in zip(_names(folders), folders, strict=True)}
+        return cls(found | {served.name: served for served in map(_pretrained, others)})
 
     def get(self, name: str, *tasks: Task) -> ServedModel:
         """Return a run by its name.
@@ -123,6 +128,12 @@ def _opened(name: str, path: Path) -> ServedModel:
     if task == "classify":
         return ServedModel(name, path, run, "classify", {}, tuple(str(c) for c in run.model.classes_), run.model, stamp)
     raise LyristError(f"{path} is a run of the task '{task}', which this version of Lyrist cannot serve.")
+
+
+def _pretrained(name: str) -> ServedModel:
+    """Open a pretrained model."""
+    run = Run(Path(name), {"recipe": "causal", "task": "write"})
+    return ServedModel(Path(name).name, Path(name), run, "write", {}, (), open_pretrained(name))
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

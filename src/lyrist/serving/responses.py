@@ -24,6 +24,14 @@ from lyrist.serving.requests import Busy, Cancelled, Closing, PendingRequest, Ti
 
 Answer = TypeVar("Answer")
 
+EVENT = {
+    "type": "object",
+    "description": "One event of the stream; data is a chunk as JSON, or [DONE].",
+    "properties": {"data": {"type": "string"}},
+    "required": ["data"],
+}
+"""The schema of an event: OpenAPI 3.1 describes each event of a stream."""
+
 TYPES = {
     400: ("invalid_request_error", "invalid_value"),
     401: ("authentication_error", "invalid_api_key"),

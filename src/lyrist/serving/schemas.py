@@ -223,6 +223,85 @@ class ChatCompletion(BaseModel):
     usage: Usage | None = None
 
 
+class SheetLine(Strict):
+    """A line of a sheet; an empty text is not yet written."""
+
+    text: str = ""
+    locked: bool = False
+
+
+class SheetSection(Strict):
+    """A section of a sheet."""
+
+    name: str | None = None
+    rhyme: str | None = Field(None, description="Rhyme scheme, such as AABB.")
+    syllables: int | None = Field(None, ge=1, le=40)
+    metre: str | None = None
+    lines: list[SheetLine] = []
+
+
+class Sheet(Strict):
+    """A song as its author has it."""
+
+    title: str | None = None
+    topic: str | None = None
+    mood: str | None = None
+    genre: str | None = None
+    artist: str | None = None
+    use: list[str] | None = Field(None, description="Words to use.")
+    avoid: list[str] | None = Field(None, description="Words to avoid.")
+    language: str | None = None
+    near_rhymes: bool | None = None
+    sections: list[SheetSection]
+
+
+class Target(Strict):
+    """What to write: a line, a line before another one (`insert`), or the lines of a section that are not locked."""
+
+    section: int = Field(ge=0, le=INT_MAX)
+    line: int | None = Field(None, ge=0, le=INT_MAX)
+    insert: bool | None = None
+    rhyme_with: tuple[int, int] | None = Field(None, description="Section and line to rhyme with.", strict=False)
+
+
+class ComposeRequest(Strict):
+    """Takes for a sheet."""
+
+    model: str
+    sheet: Sheet
+    target: Target
+    n: int | None = Field(5, ge=1, le=16, description="Number of takes.")
+    seed: int | None = Field(None, ge=0, lt=SEED, description="The same seed finds the same takes. Default: random.")
+    like: str | list[str] | None = Field(None, description="A take that the new ones should resemble.")
+    tone: Literal["", "plainer", "stranger", "shorter"] | None = None
+    stream: bool | None = True
+
+
+class Met(BaseModel):
+    """The constraints that a take meets."""
+
+    rhyme: Literal["perfect", "near", "none"] | None
+    syllables: list[int | None]
+    copied: bool = Field(description="Whether it has a run of five words or more from a training song.")
+    uses: list[str]
+
+
+class Take(BaseModel):
+    """A suggestion."""
+
+    lines: list[str]
+    score: float
+    met: Met
+
+
+class Takes(BaseModel):
+    """All takes, the best first."""
+
+    model: str
+    seed: int
+    takes: list[Take]
+
+
 class ClassifyRequest(Strict):
     """Lyrics or pictures to classify."""
 
@@ -453,7 +532,7 @@ class RhymesRequest(Strict):
         None, description="A model that ranks the words; its corpus supplies the words of languages other than English."
     )
     prefix: str | None = Field(None, description="The song up to the place of the word, for a model that writes.")
-    limit: int | None = Field(None, ge=1, le=1_000)
+    limit: int | None = Field(None, ge=1, le=300)
 
 
 class RhymingWord(BaseModel):

@@ -11,7 +11,7 @@ import math
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -47,6 +47,9 @@ class BatchJob(Generic[Payload]):
     state: dict[str, Any] = field(default_factory=dict)
     """Intermediate results."""
 
+
+Steps = Generator[None, None, Any]
+"""A computation in steps; the value that it returns is the answer."""
 
 Work = Callable[[list[BatchJob[Payload]]], Sequence[BatchJob[Payload]] | None]
 """Computes a batch; the jobs that it returns are queued again."""
@@ -136,6 +139,23 @@ def lookup_work(jobs: list[BatchJob[Callable[[], Any]]]) -> None:
         job.pending.answer(job.payload())
 
 
+def step_work(jobs: list[BatchJob[Callable[[], Steps]]]) -> list[BatchJob[Any]]:
+    """Advance the generators of the jobs by one step; the value that a generator returns is the answer."""
+    return [job for job in jobs if not advanced(job, job.payload)]
+
+
+def advanced(job: BatchJob[Any], steps: Callable[[], Steps]) -> bool:
+    """Advance the generator of a job by one step; return whether it has ended, and the job is answered."""
+    if "steps" not in job.state:
+        job.state["steps"] = steps()
+    try:
+        next(job.state["steps"])
+    except StopIteration as end:
+        job.pending.answer(end.value)
+        return True
+    return False
+
+
 # Lyrics are classified.
 
 
@@ -208,18 +228,12 @@ def _label_next(run: Run, labellers: dict[float, Labeller], job: BatchJob[LabelJ
         if len(labellers) >= 8:  # clients choose it
             labellers.clear()
         labellers[coverage] = Labeller.of(run, coverage)
-    if "steps" not in job.state:
-        options = {"top": 1, "probabilities": False, "abstain": False, "largest_set": 3, **given}
-        job.state["steps"] = _label_steps(labellers[coverage], job.payload, options)
-    found = next(job.state["steps"])
-    if found is None:
-        return False
-    job.pending.answer(found)
-    return True
+    options = {"top": 1, "probabilities": False, "abstain": False, "largest_set": 3, **given}
+    return advanced(job, lambda: _label_steps(labellers[coverage], job.payload, options))
 
 
-def _label_steps(labeller: Labeller, table: LabelJob, options: dict[str, Any]) -> Iterator[Any]:
-    """Yield None after each step, then the rows or the bytes of the file."""
+def _label_steps(labeller: Labeller, table: LabelJob, options: dict[str, Any]) -> Steps:
+    """Label a table in steps; return the rows or the bytes of the file."""
     try:
         if "\0" in table.data.decode("utf-8"):
             raise ValueError
@@ -230,17 +244,12 @@ def _label_steps(labeller: Labeller, table: LabelJob, options: dict[str, Any]) -
         path.write_bytes(table.data)
         tables = Tables.of([str(path)], "auto", options.get("keep", ()), "utf-8", lyrics=options.get("lyrics"))
         try:
-            for labelled in label_in_steps(labeller, tables, options):
-                if labelled is None:
-                    yield None
-                    continue
-                rows = labelled.drop("source")
-                if table.format is None:
-                    yield rows.to_dicts()
-                else:
-                    out = Path(folder, f"labels.{table.format}")
-                    write_table([rows], out)
-                    yield out.read_bytes()
+            rows = (yield from label_in_steps(labeller, tables, options)).drop("source")
+            if table.format is None:
+                return rows.to_dicts()
+            out = Path(folder, f"labels.{table.format}")
+            write_table([rows], out)
+            return out.read_bytes()
         except LyristError as error:  # the client does not know the temporary file
             raise UsageError(str(error).replace(str(path), "The table").replace(path.name, "The table")) from None
 
