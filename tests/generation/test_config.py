@@ -4,13 +4,14 @@ import inspect
 import subprocess
 import sys
 from dataclasses import fields
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
 
 from lyrist.errors import UsageError
 from lyrist.generation.config import GenerationConfig, SamplingOptions, options
-from lyrist.generation.write import write
+from lyrist.generation.write import in_language_of, write
 
 PUBLIC = {each.name: each for each in options(GenerationConfig)}
 
@@ -77,3 +78,16 @@ def test_a_language_without_rules_is_refused() -> None:
         UsageError, match=r"^Rhymes and syllables have no rules for the language 'he'; choose one of en "
     ):
         GenerationConfig(language="he")
+
+
+def test_the_language_is_that_of_the_corpus() -> None:
+    def run(**languages: int) -> Any:
+        return SimpleNamespace(corpus=lambda: SimpleNamespace(info={"counts": {"languages": languages}}))
+
+    rhyming = GenerationConfig(form="verse", rhyme="AABB")
+    assert in_language_of(run(pt=3, en=1), rhyming).language == "pt"
+    assert in_language_of(run(und=3), rhyming).language is None
+    assert in_language_of(run(pt=3), GenerationConfig(language="en")).language == "en"
+    assert in_language_of(run(ru=3), GenerationConfig(form="verse")).language is None, "nothing that needs its sounds"
+    with pytest.raises(UsageError, match="no rules for the language 'ru'"):
+        in_language_of(run(ru=3), rhyming)

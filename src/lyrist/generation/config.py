@@ -196,6 +196,14 @@ class GenerationConfig(SamplingOptions):
             self, no_repeat_ngram=self.no_repeat_ngram or 4, frequency_penalty=self.frequency_penalty or 0.25
         )
 
+    @property
+    def sounds(self) -> bool:
+        """Whether a rhyme scheme or a number of syllables is given, for the song or for a section."""
+        plan = self.plan()
+        sections = plan.sections if plan else ()
+        whole = self.syllables or forms.rhyme_scheme(self.rhyme)
+        return bool(whole or any(each.scheme or each.syllables for each in sections))
+
     def song(self) -> dict[str, str]:
         """Return what a pretrained model reads about the song in its prompt."""
         known = {"title": self.title, "about": self.about, "mood": self.mood, "use": self.use}

@@ -14,6 +14,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.generation import form as forms
 from lyrist.generation import output
 from lyrist.generation.config import MAX_TOKENS, GenerationConfig, cli_alias, with_options  # noqa: F401 - as above
+from lyrist.text.languages import SUPPORTED, main_language
 
 if TYPE_CHECKING:
     from lyrist.evaluation.originality import Copied, Index
@@ -163,6 +164,7 @@ def write(
     if is_run(run):
         opened = open_writer(run)
         writer, recipe = opened.writer, opened.info["recipe"]
+        config = in_language_of(opened, config)
         index = index_of(opened) if config.original is not None else None
     else:
         writer, recipe = open_pretrained(run), "pretrained"
@@ -224,6 +226,24 @@ def open_writer(run: str | Path) -> Run:
             "train a writer: lyrist train ngram CORPUS --target lyrics --out RUN."
         )
     return opened
+
+
+def in_language_of(opened: Run, config: GenerationConfig) -> GenerationConfig:
+    """Return the options with the main language of the corpus of a run, unless they have a language.
+
+    Raises
+    ------
+    UsageError
+        Rhymes or syllables are requested, and the language has no rules for them.
+    """
+    try:
+        counts = {} if config.language else opened.corpus().info["counts"].get("languages", {})
+    except LyristError:  # the corpus was moved
+        return config
+    language = main_language(counts)
+    if language is None or not (language in SUPPORTED or config.sounds):
+        return config
+    return replace(config, language=language)
 
 
 def index_of(opened: Run) -> Index:
