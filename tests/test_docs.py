@@ -76,6 +76,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the fixture runs every command
 def test_every_command_of_the_readme_runs_and_prints_what_is_shown(workplace: tuple[Path, list[str]]) -> None:
     folder, differing = workplace
     assert not differing, "\n".join(differing)
@@ -86,6 +87,7 @@ def test_every_command_of_the_readme_runs_and_prints_what_is_shown(workplace: tu
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", REPLAYED)
 def test_commands_of_a_page_print_what_is_shown(name: str, workplace: tuple[Path, list[str]]) -> None:
     with contextlib.chdir(workplace[0]):

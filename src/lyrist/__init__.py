@@ -5,7 +5,11 @@ Each command of the command line is one function here, imported when it is first
 
 from __future__ import annotations
 
+import functools
+import tempfile
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from lyrist._version import __version__
@@ -34,7 +38,11 @@ LISTINGS = {
 }
 """The modules of the commands that list what is available; they are not functions of the package."""
 
-__all__ = ["COMMANDS", "LISTINGS", "__version__", *COMMANDS]
+__all__ = ["__version__", *COMMANDS]
+
+
+def __dir__() -> list[str]:
+    return sorted(COMMANDS)
 
 
 def __getattr__(name: str) -> Any:
@@ -43,5 +51,24 @@ def __getattr__(name: str) -> Any:
 
         with needed_by(f"lyrist.{name}"):
             function = getattr(import_module(COMMANDS[name]), name)
-        return needed_by(f"lyrist.{name}")(function)
+        function = needed_by(f"lyrist.{name}")(function)
+        return _with_frames(function) if name in ("prepare", "label") else function
     raise AttributeError(f"module 'lyrist' has no attribute '{name}'")
+
+
+def _with_frames(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command that reads tables, such that a table may be a frame of polars or pandas instead of a path."""
+
+    @functools.wraps(function)
+    def call(*tables: Any, **options: Any) -> Any:
+        with tempfile.TemporaryDirectory(prefix="lyrist-frames-") as folder:
+            paths = []
+            for number, table in enumerate(tables, 1):
+                write = getattr(table, "write_parquet", None) or getattr(table, "to_parquet", None)
+                path = Path(folder, f"table-{number}.parquet")
+                if write is not None:
+                    write(path)
+                paths.append(table if write is None else str(path))
+            return function(*paths, **options)
+
+    return call

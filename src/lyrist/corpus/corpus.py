@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -25,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist.corpus.ledger import Ledger
-from lyrist.errors import LyristError, UsageError, unknown
+from lyrist.errors import LyristError, UsageError, needed_by, unknown
 from lyrist.files import read_json, staging_path
 
 FORMAT = 1
@@ -55,7 +57,7 @@ def checksums(path: Path) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Corpus:
     """A corpus directory, opened for reading."""
 
@@ -139,6 +141,32 @@ class Corpus:
         with self._whole():
             frame = self.scan(split).sort("id")
             return (frame.select(columns) if columns else frame).collect()
+
+    def to_polars(self, split: str | None = None) -> pl.DataFrame:
+        """Return the songs of one split, or of all, as a polars frame with a column ``split``."""
+        return self.songs(split)
+
+    def to_pandas(self, split: str | None = None) -> Any:
+        """Return the songs of one split, or of all, as a pandas frame with a column ``split``."""
+        with needed_by("Corpus.to_pandas"):
+            return self.songs(split).to_pandas()
+
+    def to_datasets(self) -> Any:
+        """Return the songs as a ``DatasetDict`` of Hugging Face's package datasets, one dataset for each split."""
+        with needed_by("Corpus.to_datasets"):
+            datasets = importlib.import_module("datasets")
+        found = {split: self.songs(split).drop("split") for split in SPLITS if self.files(split)}
+        return datasets.DatasetDict({split: datasets.Dataset(frame.to_arrow()) for split, frame in found.items()})
+
+    def __repr__(self) -> str:
+        """Return the path and the number of songs."""
+        shares = ", ".join(f"{split} {count:,}" for split, count in self.info["counts"]["splits"].items())
+        return f"<Corpus {self.path}: {self.ledger.kept:,} songs ({shares})>"
+
+    def _repr_html_(self) -> str:
+        """Return the number of songs and the first songs for a notebook."""
+        first = self.scan().head(5).select("artist", "title", "split", "lyrics").collect()
+        return f"<p>{escape(repr(self))}</p>{first._repr_html_()}"
 
     def batches(self, split: str, columns: Sequence[str], size: int = 8192) -> Iterator[pl.DataFrame]:
         """Yield the songs of a split in blocks of at most ``size``, whatever the size of the corpus."""

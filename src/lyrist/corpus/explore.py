@@ -15,13 +15,14 @@ from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.profile import find
 from lyrist.errors import UsageError
 from lyrist.files import spreadsheet_safe, staged, write_json, write_text
+from lyrist.results import Result
 from lyrist.text import printable
 
 PAGE, FIGURES = "explore.html", "explore.json"
 
 
-@dataclass(frozen=True)
-class Explored:
+@dataclass(frozen=True, repr=False)
+class Explored(Result):
     """What `explore` returns: where the page is, and what was found."""
 
     path: Path

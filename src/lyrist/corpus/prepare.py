@@ -37,6 +37,7 @@ from lyrist.corpus.shards import Filters, clean_shard, write_dropped, write_song
 from lyrist.corpus.splits import Split, decide, read_labels
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import finished, read_json, staged, write_json, write_text
+from lyrist.results import Result
 
 Duplicates = Literal["drop", "group", "keep"]
 Contained = Literal["group", "drop", "keep"]
@@ -76,8 +77,8 @@ class Settings:
         return self.duplicates != "keep" and self.contained != "keep"
 
 
-@dataclass(frozen=True)
-class Prepared:
+@dataclass(frozen=True, repr=False)
+class Prepared(Result):
     """What `prepare` returns: the corpus, and what a person wants to read about it."""
 
     corpus: Corpus

@@ -46,8 +46,8 @@ class Label:
         return next(iter(self.probabilities))
 
 
-@dataclass(frozen=True)
-class Classified:
+@dataclass(frozen=True, repr=False)
+class Classified(Result):
     """The predictions of a run for some texts, in the order of the input."""
 
     labels: list[Label]

@@ -19,8 +19,8 @@ from lyrist.training.dataset import label_of
 from lyrist.training.runs import is_network, open_run
 
 
-@dataclass(frozen=True)
-class Evaluated:
+@dataclass(frozen=True, repr=False)
+class Evaluated(Result):
     """The scores of a run on one split of a corpus."""
 
     run: Path

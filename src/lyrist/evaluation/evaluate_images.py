@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.images import describe, score_pictures, score_reconstructions
+from lyrist.results import Result
 
 if TYPE_CHECKING:
     from lyrist.images.pictureset import Pictures
@@ -31,8 +32,8 @@ def open_pictures(run: Run) -> PictureModel:
     return PictureModel.load(run.path / MODEL)
 
 
-@dataclass(frozen=True)
-class EvaluatedPictures:
+@dataclass(frozen=True, repr=False)
+class EvaluatedPictures(Result):
     """The scores of a run on one split of a set of pictures."""
 
     run: Path
@@ -121,8 +122,8 @@ def _others(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDA
     return pictures.pixels[rows], [pictures.classes[number] for number in pictures.labels[rows]]
 
 
-@dataclass(frozen=True)
-class ClassifiedPictures:
+@dataclass(frozen=True, repr=False)
+class ClassifiedPictures(Result):
     """Predictions of a run for some images, in the order of the input."""
 
     answers: list[tuple[str, dict[str, float]]]

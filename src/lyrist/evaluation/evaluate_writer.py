@@ -13,6 +13,7 @@ import polars as pl
 from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.compression import PRIMER, Read, read_by_ppmd
 from lyrist.metrics.language_modelling import SongLosses, figures, paired, song_losses
+from lyrist.results import Result
 from lyrist.training.runs import Run
 from lyrist.training.writing_task import LARGEST, held
 
@@ -20,8 +21,8 @@ OF_WRITTEN = ("originality", "songcraft", "obedience")
 """Keys of ``results.json`` about generated samples, present if the run generated any."""
 
 
-@dataclass(frozen=True)
-class EvaluatedWriter:
+@dataclass(frozen=True, repr=False)
+class EvaluatedWriter(Result):
     """The scores of a language model on one split of a corpus."""
 
     run: Path

@@ -14,6 +14,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.generation import form as forms
 from lyrist.generation import output
 from lyrist.generation.config import MAX_TOKENS, GenerationConfig, cli_alias, with_options  # noqa: F401 - as above
+from lyrist.results import Result
 from lyrist.text.languages import SUPPORTED, main_language
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class WrittenSong:
         return found
 
 
-@dataclass(frozen=True)
-class WriteResult:
+@dataclass(frozen=True, repr=False)
+class WriteResult(Result):
     """The result of `write`."""
 
     songs: tuple[WrittenSong, ...]

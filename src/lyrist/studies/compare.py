@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lyrist.reports.blocks import Block, Page
 
 
-@dataclass(frozen=True)
-class Compared:
+@dataclass(frozen=True, repr=False)
+class Compared(Result):
     """Runs in one table."""
 
     runs: list[Run]

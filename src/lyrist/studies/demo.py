@@ -22,6 +22,7 @@ from lyrist.generation.config import GenerationConfig
 from lyrist.generation.form import counts
 from lyrist.reports import page
 from lyrist.reports.blocks import Block, Code, Column, Facts, Links, Lyrics, Page, Prose, Section, Table
+from lyrist.results import Result
 from lyrist.songbook import songbook, write_songbook
 from lyrist.studies.study import Studied, study
 from lyrist.training.train import Fitted, train
@@ -85,8 +86,8 @@ class Written:
     note: str
 
 
-@dataclass(frozen=True)
-class Shown:
+@dataclass(frozen=True, repr=False)
+class Shown(Result):
     """A finished demo."""
 
     path: Path
@@ -313,11 +314,11 @@ def _prevented(corpus: Corpus, genre: Studied) -> Section:
                 ["act", "song", "is in", Column("share", ".0%", align="right"), "both in"],
                 versions,
                 caption="Versions of one song are on the same side of the split",
-                note="Their Jaccard similarity is too small to call them near-copies, but a split of single rows would have put "
+                note="Their Jaccard similarity is too small to call them near-copies, but a split of single rows could have put "
                 "a live version into training and the song into test.",
             ),
             Table(
-                ["recipe", Column("split by song", ".1%", bar=True), Column("split by artist", ".1%", bar=True)],
+                ["recipe", Column("split by song", ".1%"), Column("split by artist", ".1%")],
                 rows,
                 caption="Test accuracy of the genre",
                 note="`artist-lookup` reads no lyrics: it looks up the genre of the act. So "

@@ -31,8 +31,8 @@ FORMAT = 1
 """Version of ``results.json``; the report of a study of another version cannot be drawn again."""
 
 
-@dataclass(frozen=True)
-class Studied:
+@dataclass(frozen=True, repr=False)
+class Studied(Result):
     """A finished study."""
 
     path: Path

@@ -151,8 +151,8 @@ def task_class(kind: str) -> type[Task]:
     return found
 
 
-@dataclass(frozen=True)
-class Fitted:
+@dataclass(frozen=True, repr=False)
+class Fitted(Result):
     """A recipe that was fitted, scored and saved."""
 
     run: runs.Run
