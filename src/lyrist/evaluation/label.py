@@ -34,11 +34,8 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import PredictionSets, uniform_of
 from lyrist.metrics.intervals import wilson
 from lyrist.models.inputs import songs as as_input
-<<<<<<< HEAD
-from lyrist.training.dataset import label_of
-=======
 from lyrist.results import Result
->>>>>>> da932ba (Results are short in a shell and whole in a notebook; frames as tables; dir(lyrist) lists the public functions; the page of the demo in the docs)
+from lyrist.training.dataset import label_of
 from lyrist.training.domain import Domain
 from lyrist.training.runs import MARKER, MODEL, Run, is_network, open_run
 
