@@ -6,6 +6,7 @@ but ends it for many programs, is removed and counted.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from lyrist.corpus.columns import Columns, kept_name
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.encodings import code_page_of
 from lyrist.corpus.reading.records import CUT, NOT_UTF8, OVERSIZED, STRUCTURE, Batch, Rejected
-from lyrist.corpus.reading.songtext import MARKED, in_format
+from lyrist.corpus.reading.songtext import MARKED, BrokenTextError, in_format
 from lyrist.corpus.reading.values import PRINTED, CutError, lyrics_of, text_of, unprinted
 
 TEXT = pa.large_string()
@@ -127,7 +128,10 @@ class Chunks:
         texts = values.to_pylist()
         two = []
         for i in pc.indices_nonzero(pc.fill_null(marked, False)).to_pylist():
-            if songs := in_format(texts[i]):
+            songs = []
+            with contextlib.suppress(BrokenTextError):
+                songs = in_format(texts[i])
+            if songs:
                 texts[i] = songs[0].lyrics
                 two += [batch.rows[i]] if len(songs) > 1 else []
         self._count(TRANSLATION, two)

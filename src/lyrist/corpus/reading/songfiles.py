@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 from lyrist.corpus.columns import normal
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import MANY_SONGS, UNREADABLE, Item, Rejected, oversized
-from lyrist.corpus.reading.songtext import ManySongsError, SongText, songs_in
+from lyrist.corpus.reading.songtext import BrokenTextError, ManySongsError, SongText, songs_in
 from lyrist.corpus.reading.streams import AUTO, DamageError, archive, decoded, encoding_of, file
 from lyrist.errors import LyristError
 
@@ -207,6 +207,9 @@ class SongFiles:
                 len(data),
                 Rejected(MANY_SONGS, f"{base}: {error}; divide it, or write 'Title: ...' before each"),
             )
+            return
+        except BrokenTextError as error:
+            yield number, len(data), Rejected(UNREADABLE, f"{base}: {error}; fetch it again")
             return
         self._forms[songs[0].form] += 1
         if len(songs) > 1:

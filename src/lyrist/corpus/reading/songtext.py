@@ -30,6 +30,10 @@ class SongText:
     """The format: ``LRC``, ``SubRip`` ...; empty for plain text."""
 
 
+class BrokenTextError(ValueError):
+    """A text is in a format of which the end is missing, so that its words cannot be told from its marks."""
+
+
 class ManySongsError(ValueError):
     """A text is longer than a song and nothing marks where its songs begin."""
 
@@ -42,7 +46,13 @@ MARKED = (
 
 
 def in_format(text: str) -> list[SongText]:
-    """Return the songs of a text in one of the formats; none where it is plain text."""
+    """Return the songs of a text in one of the formats; none where it is plain text.
+
+    Raises
+    ------
+    BrokenTextError
+        It is cut.
+    """
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return next((songs for read in _FORMATS if (songs := read(text))), [])
 
@@ -54,6 +64,8 @@ def songs_in(text: str) -> list[SongText]:
     ------
     ManySongsError
         It has more lines than a song, and no marks.
+    BrokenTextError
+        It is cut.
     """
     return in_format(text) or _marked(text.lstrip("\ufeff")) or [SongText(text)]
 
@@ -179,8 +191,8 @@ def _ttml(text: str) -> list[SongText]:
         return []
     try:
         root = ET.fromstring(text)  # noqa: S314 - no document type, so no entities
-    except ET.ParseError:
-        return []
+    except ET.ParseError as error:
+        raise BrokenTextError(f"it is TTML that is damaged ({error})") from error
     parts = [[_spoken(line) for line in _all(part, "p")] for part in _all(root, "div")] or [
         [_spoken(line) for line in _all(root, "p")]
     ]

@@ -31,7 +31,7 @@ from lyrist.corpus.reading.remote import (
     without_secrets,
 )
 from lyrist.corpus.reading.songfiles import SONG_ENDINGS, TEXT_ENDINGS, is_text, stem
-from lyrist.corpus.reading.songtext import MARKED, in_format, is_note
+from lyrist.corpus.reading.songtext import MARKED, BrokenTextError, in_format, is_note
 from lyrist.corpus.reading.streams import (
     ZIP,
     archive,
@@ -421,9 +421,16 @@ def identify(data: bytes, whole: bool, path: str) -> str:
         from lyrist.corpus.reading import containers
 
         raise containers.bag_of_words(path)
-    if re.match(MARKED, text.lstrip("\ufeff")) and in_format(text):
+    if re.match(MARKED, text.lstrip("\ufeff")) and _in_format(text):
         return SONG_FILES
     return _json_kind(text, path) or (SONG_FILES if _is_song(text, whole, path) else CSV)
+
+
+def _in_format(text: str) -> bool:
+    try:
+        return bool(in_format(text))
+    except BrokenTextError:  # the text is only its beginning, or it shows when it is read
+        return True
 
 
 def _binary(text: str) -> bool:
