@@ -608,6 +608,8 @@ _NOTICES = (
     r"(?i:all lyrics (?:(?:are|is) )?(?:the )?(?:property|provided|copyright)[^\n]*)",
     r"(?i:(?:add|correct|edit|print|rate|report|save|send|share|submit|view) (?:these |this |the )?lyrics?)",
     rf"(?i:add to (?:favou?rites|playlist)|more lyrics (?:by|from) {_FEW})",
+    r"(?i:views ?: ?[0-9][0-9.,]*|comments ?(?:: ?[0-9]+|\([0-9]+\))|rating ?: ?[0-9][0-9.,/]*|last updated? ?: ?[0-9][^\n]*)",
+    r"(?i:copy lyrics|share on (?:facebook|twitter|x|whatsapp)|lyrics (?:are )?taken from [^\n]*)",
     r"(?i:report (?:a )?problem|rate this song|lyrics submitted|advertisements?|sponsored links)",
     r"Send [“\"”][^\n]+[“\"”] Ringtone to [Yy]our [Cc]ell(?: [Pp]hone)?",
     r"[(*-]* ?peak Billboard position # ?[0-9][^\n]*",
@@ -618,7 +620,7 @@ _NOTICES = (
 _NOT_FOR_SALE = r"(?:\.{3}\n+)?\*{3,} ?This Lyrics is NOT for Commercial use ?\*{3,}(?:[ \n]*\([0-9]+\))?"
 _NOTICE = rf"(?m)^(?:{'|'.join((_NOT_FOR_SALE, *_NOTICES))})$\n?"
 
-_ORNAMENT = r"(?m)\n*^(?:[*~=_#-]{3,}|[*~=_#-](?: [*~=_#-]){2,})$\n*"
+_ORNAMENT = r"(?m)\n*^(?:[*~=_#-]{3,}|[*~=_#.-](?: [*~=_#.-]){2,})$\n*"
 
 RULES.append(
     Rule(
@@ -646,6 +648,7 @@ RULES.append(
             rf"peak Billboard position|{_ORNAMENT}",
             r"(?m)^(?:See [^\n]* Live$|Loading ?[.…]|Save ?Cancel|Thanks to |Send [“\"”])",
             r"(?im)^(?:submit|correct|all lyrics|(?:add|edit|print|rate|report|save|send|share|view|more) |lyrics submitted"
+            r"|views ?:|comments ?[:(]|rating ?:|last updated? ?:|copy lyrics|lyrics (?:are )?taken"
             r"|advertisement|sponsored links|become a better singer"
             r"|if you (?:can|find|found|see)(?-u:\b)[^\n]* (?:correction|error))",
         ),
@@ -655,7 +658,7 @@ RULES.append(
 _MAKES = "words|lyrics|music"
 _ROLES = (
     r"(?:song)?writers|songwriter|(?:song)?writer\(s\)|lyricists?|lyricist\(s\)|composers?|composer\(s\)|publishers?"
-    r"|publisher\(s\)|publishing|arrangers?"
+    r"|publisher\(s\)|publishing|arrangers?|producers?|producer\(s\)"
     r"|(?:written|composed|published|produced|arranged|recorded|performed|sung)(?: and [a-z]+)?(?: by)"
     rf"|(?:{_MAKES})(?: (?:and|&) (?:{_MAKES}))? by|composi[çc][ãa]o|compositor(?:es)?|autor(?:es)?|auteurs?|paroliers?"
     r"|compositeurs?|letra (?:y|e) m[úu]sica|paroles et musique|testo e musica|text (?:und|&) musik|musik (?:und|&) text"
@@ -663,20 +666,22 @@ _ROLES = (
 )
 _MAKERS = (
     r"(?:Writer|(?:Words|Music|Lyrics)(?: ?(?:&|and|/) ?(?:[Ww]ords|[Mm]usic|[Ll]yrics))?|Paroles|Musique|Letra|Música"
-    r"|Testo|Musica|Musik|Text|Слова|Музыка)"
+    r"|Testo|Musica|Musik|Text|Слова|Музыка|Vocals|Guitars?|Bass|Drums|Piano|Keyboards)"
 )
 _MADE = (
     r"(?:(?:[Ww]ritten|[Cc]omposed|[Pp]roduced|[Aa]rranged|[Rr]ecorded|[Pp]erformed|[Pp]ublished|[Cc]orrected"
-    r"|[Pp]osted|[Ee]dited)(?: and [a-z]+)?"
+    r"|[Pp]osted|[Ee]dited|[Mm]ixed|[Mm]astered|Song)(?: and [a-z]+)?"
     r"|(?:Words|Lyrics|Music)(?: (?:and|&) (?:[Ww]ords|[Ll]yrics|[Mm]usic))?) [Bb]y"
 )
+_MADE_OF = r"(?:(?:Letra|Música|Composi[çc][ãa]o|Paroles|Musique) de|(?:Testo|Musica) di)"
 _TYPED = r"(?:lyrics |text )?(?:transcribed|submitted|typed(?: up)?|tabbed|transliterated)"
 _CREDITS = (
     rf"(?i:[(\[]?(?:{_ROLES}) ?:[^\n]*)",
     rf"(?i:\((?:{_MAKES}|text|m|l|t|written)(?: ?(?:&|and|/|\+|,) ?(?:{_MAKES}|m|l))? ?(?::| by )[^()\n]*\))",
     rf"(?i:[(\[]?{_TYPED} by(?-u:\b){_FEW})",
     rf"(?i:(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:{_FEW})",
-    r"(?i:used by permission(?: of [^\n]*)?\.?)",
+    r"(?i:(?:used by|lyrics reprinted (?:by|with)) permission(?: of [^\n]*)?\.?)",
+    r"\p{Lu}[^\n]*[ ,(](?:ASCAP|BMI|SESAC|GEMA|SACEM|PRS)\)?",
     r"Lyrics (?:(?:powered|provided|submitted|corrected|added) by|courtesy of|licensed|copyright|©|™)[^\n]*",
     r"(?i:powered by (?:lyricfind|musixmatch|genius|gracenote)[^\n]*)",
     r"(?i:copyrights? ?(?::|©|\(c\)|by [0-9]|(?:19|20)[0-9][0-9])[^\n]*)|Copyrights? by \p{Lu}[^\n]*",
@@ -722,7 +727,8 @@ _BETWEEN = r"(?: ?[,/;&+] ?(?:and )?| [-–] | (?:and|und|et|y|e|и) )"
 _AND_MORE = r"[.,;]? ?(?:[Ww]ords|[Mm]usic|[Ll]yrics|[Aa]ir|[Tt]une|[Tt]heme|[Aa]rranged|[Mm]elody)\b[^\n]*"
 _MADE_BY = re.compile(
     rf"^(?=[^\n]{{1,200}}$)(?:[(\[]?{_MADE} {_NAMES_OF}{{0,5}}{_AND_MORE}"
-    rf"|[(\[]?(?:{_MADE}|{_MAKERS} ?:) ?{_NAMES_OF}{{1,5}}{_COMPANY}(?:{_BETWEEN}{_NAMES_OF}{{0,5}}{_COMPANY})*[)\]]?\.?)$\n?",
+    rf"|[(\[]?(?:{_MADE}|{_MADE_OF}|{_MAKERS} ?:) ?{_NAMES_OF}{{1,5}}{_COMPANY}"
+    rf"(?:{_BETWEEN}{_MAKERS} ?: ?{_NAMES_OF}{{1,5}}|{_BETWEEN}{_NAMES_OF}{{0,5}}{_COMPANY})*[)\]]?\.?)$\n?",
     re.MULTILINE,
 )
 """A line that names people: "Music by Ben Lamp", but neither "Music by Moonlight" nor "Written by The Wind"."""
@@ -742,7 +748,7 @@ _FEATURED = rf"(?-u:\b)(?:{_GUEST}|Ft\.?) ?:? ?\p{{Lu}}"
 
 
 def _credits(texts: pl.Series) -> pl.Series:
-    made = where(_lines_of_credit(texts), rf"(?m)^[(\[]?(?:{_MADE}|{_MAKERS} ?:)", one_by_one(_made_by))
+    made = where(_lines_of_credit(texts), rf"(?m)^[(\[]?(?:{_MADE}|{_MADE_OF}|{_MAKERS} ?:)", one_by_one(_made_by))
     guests = where(made, _FEATURED, replacing(*_GUESTS))
     return where(guests, _RIGHTS, replacing((_RESERVED, "")))
 
@@ -755,7 +761,8 @@ RULES.append(
         "The harbour sleeps",
         _credits,
         either(
-            rf"(?im)^[(\[]?(?:{_ROLES}|{_MAKERS}|m|l|t) ?(?:[:&/+,]|and |by )|^[(\[]?(?:{_MADE}|used by permission)",
+            rf"(?im)^[(\[]?(?:{_ROLES}|{_MAKERS}|m|l|t) ?(?:[:&/+,]|and |by )|^[(\[]?(?:{_MADE}|{_MADE_OF}|used by permission)",
+            r"(?m)^Lyrics reprinted|(?:ASCAP|BMI|SESAC|GEMA|SACEM|PRS)\)?$",
             rf"(?im)^[(\[]?{_TYPED} by|^(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:",
             r"(?im)\((?:c|p)\) ?(?:copyright |by )*[0-9a-z]|^copyright|all rights reserved|powered by (?:[lmg])",
             r"(?m)^\(\p{Lu}[\p{L}.]+ ?[\p{L}'’-]*(?: ?[-–/,&] ?\p{Lu}[^()\n]*)\)\n*\z",
@@ -988,7 +995,10 @@ _THING = (
     rf"|end|the|a|from|of|to|and|then|till?|until|times|again|out|fade[sd]?|fading|[0-9]+[a-z]{{0,2}}|x[0-9]+|one|two|three)"
 )
 _REPEAT = rf"(?:repeat(?:s|ed|ing)?|rpt\.?|(?:back|go) to (?:the )?{_PART})(?:[ :,.&-]+{_THING})*[.:… ]*"
-_AGAIN = rf"(?:{_TIMES}|ter|[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?)|[x×] ?[0-9]+ times|{_REPEAT})"
+_AGAIN = (
+    rf"(?:{_TIMES}(?: each)?|ter|da capo|se repite|ripetere|repete(?: {_TIMES})?|wdh\.?"
+    rf"|[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?)|[x×] ?[0-9]+ times|{_REPEAT})"
+)
 _ORDER = (
     rf"(?:repeat|rpt\.?)(?: {_MARK}|{_FADE}| [0-9]{{1,2}}{_FADE}?| ?\({_PART}\)"
     rf"|[ :]+(?:the |from |first |last |[0-9]+[a-z]* )*{_PART}(?:[ :,.&-]+{_THING})*)"
@@ -1007,7 +1017,8 @@ RULES.append(
             (r"(?m)([^ \n])(?:[ ,]+(?:[x×] ?[1-9][0-9]?|[2-9]x)\.?)+([).]*)$", "$1$2"),
             (r"(?m)([,.!?)\]\"]) ?X ?[1-9]$", "$1"),
         ),
-        r"(?im)[(\[{*] ?(?:x|×|[0-9]|repeat|rpt|bis(?-u:\b)|ter\)|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]]*$| [2-9]x[).]*$"
+        r"(?im)[(\[{*] ?(?:x|×|[0-9]|repeat|rpt|bis(?-u:\b)|ter\)|da capo|se repite"
+        r"|ripetere|repete|wdh|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]]*$| [2-9]x[).]*$"
         r"|^[(*\[{-]*(?:repeat|rpt|[0-9][0-9]? ?x|bis[.:)*-]*$)",
     )
 )
@@ -1021,7 +1032,8 @@ _PLAYED = (
 )
 _SPOKEN = "hablado|falado|parl[ée]|parlato|gesprochen"
 _DIRECTION = (
-    rf"(?:{_PLAYED}|{_SPOKEN}|spoken(?: word)?|whispered|laughs|laughter|fade(?:s|d)? out|fades|applause|cheering|inaudible"
+    rf"(?:{_PLAYED}(?: ?[–-] ?[0-9]+ bars)?|{_SPOKEN}|whispering|speaks"
+    r"|spoken(?: word)?|whispered|laughs|laughter|fade(?:s|d)? out|fades|applause|cheering|inaudible"
     r"|unintelligible|incomprehensible|indistinct|ad[ -]?libs?|scatting|whistling|(?:background|backing) vocals?)"
 )
 _SPEAKING = rf"(?:spoken(?: word)?|speaking|talking|whispered|rapped|{_SPOKEN})"
