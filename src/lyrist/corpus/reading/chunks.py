@@ -104,7 +104,7 @@ class Chunks:
 
     def _read_printed(self, batch: Batch, values: pa.Array, name: str, wrong: dict[int, Rejected]) -> pa.Array:
         """Return text with what Python or Excel wrote in place of text read: ``['a', 'b']``, ``b'...'``, ``_x000D_``."""
-        if pc.any(holding := pc.match_substring(values, "_x000")).as_py():
+        if pc.any(holding := pc.match_substring_regex(values, "_x000")).as_py():
             values = pc.if_else(holding, pc.replace_substring_regex(values, r"_x000[dD]_\n?|_x000[aA]_", "\n"), values)
         if name == "lyrics" and pc.any(marked := pc.match_substring_regex(values, MARKED)).as_py():
             values = self._read_formats(batch, values, marked)
@@ -145,7 +145,7 @@ class Chunks:
 
 def _tidy(values: pa.Array, name: str, with_nul: set[int]) -> pa.Array:
     """Return text without NULs, and null for a value such as NA; all but lyrics lose the spaces around them."""
-    holding = pc.match_substring(values, "\0")
+    holding = pc.match_substring_regex(values, r"\x00")
     if pc.any(holding).as_py():
         values = pc.replace_substring(values, "\0", "")
         with_nul.update(pc.indices_nonzero(holding).to_pylist())
