@@ -6,7 +6,7 @@ import { t } from './texts.js';
 
 const SHOWN = 8; // labels with a bar
 const SIDE = 1024; // pixels of a picture that is made smaller
-const TABLE = /\.(csv|tsv|jsonl|json|parquet)(\.gz)?$/i;
+const TABLE = /\.(csv|tsv|jsonl|json)$/i;
 const PICTURE = /^image\//;
 
 export async function page(main) {
@@ -49,7 +49,7 @@ class Classify {
     this.words.hidden = picture;
     this.artistBox.hidden = !this.chosen.artist;
     this.image.hidden = true;
-    this.picker.accept = picture ? 'image/*' : '.txt,.csv,.tsv,.jsonl,.json,.parquet,text/plain';
+    this.picker.accept = picture ? 'image/*' : '.txt,.csv,.tsv,.jsonl,.json,text/plain';
     this.dropText.textContent = t(picture ? 'classify.dropPicture' : 'classify.dropFile');
     this.answer.replaceChildren(empty(t('classify.nothing'), t(picture ? 'classify.nothingPicture' : 'classify.nothingYet')));
   }
@@ -60,7 +60,8 @@ class Classify {
     await this.asking(async () => {
       const artist = this.chosen.artist && this.artist.value.trim() ? this.artist.value.trim() : undefined;
       const { data: [found] } = await post('/v1/classify', { model: this.model.value, texts: [text], artist, explain: true });
-      this.show(found, text, found.set);
+      this.show(found, text);
+      if (!this.chosen.artist) this.addSet((await post('/v1/label', { model: this.model.value, texts: [text], coverage: 0.9 })).data[0]);
     });
   }
 
@@ -73,12 +74,18 @@ class Classify {
 
   say(...content) { this.answer.replaceChildren(...content.flat(Infinity).filter(Boolean)); }
 
-  /** Show labels with bars, the prediction set, and the text with the words that decided. */
-  show(found, text, set) {
+  /** Add the prediction set and the warning of `lyrist label` to the bars. */
+  addSet({ prediction_set: set, flags }) {
+    const place = this.answer.querySelector('.bars');
+    if (set?.length) place?.after(h('p', { class: 'hint' }, t('classify.set', { labels: set.map(visible).join(', ') })));
+    if (flags?.length) place?.before(note(t('classify.unlike')));
+  }
+
+  /** Show labels with bars, and the text with the words that decided. */
+  show(found, text) {
     const words = found.words ?? [];
     this.say(
       h('h2', { class: 'first' }, bdi(found.label)), bars(found.probabilities),
-      set?.length ? h('p', { class: 'hint' }, t('classify.set', { labels: set.map(visible).join(', ') })) : '',
       words.length ? [h('h3', {}, t('classify.decided')), h('ul', { class: 'weights' }, words.map(([word, weight]) => h('li', { class: weight > 0 ? 'for' : 'against' }, bdi(word), h('small', {}, (weight > 0 ? '+' : '−') + Math.abs(weight).toFixed(2)))))] : '',
       text ? h('div', { class: 'marked', dir: 'auto', tabIndex: 0, role: 'region', 'aria-label': t('classify.marked') }, marked(text, words)) : '',
       found.method ? h('p', { class: 'hint' }, t('classify.method', { method: visible(found.method) })) : '');
@@ -100,7 +107,7 @@ class Classify {
       const form = new FormData();
       form.append('model', this.model.value);
       form.append('file', given);
-      const format = /\.parquet$/i.test(given.name) ? 'parquet' : /\.jsonl?(\.gz)?$/i.test(given.name) ? 'jsonl' : 'csv';
+      const format = /\.jsonl?$/i.test(given.name) ? 'jsonl' : 'csv';
       const found = await file(`/v1/label?format=${format}`, form);
       this.say(h('h2', { class: 'first' }, t('classify.table')), h('p', {}, t('classify.tableReady', { name: visible(given.name) })),
         h('div', { class: 'go' }, h('button', { type: 'button', class: 'primary', onclick: () => download(given.name.replace(/(\.\w+)+$/, '') + `-labelled.${format}`, found) }, t('classify.download'))));
@@ -132,7 +139,7 @@ class Classify {
       this.image.onload = () => { this.image.hidden = false; URL.revokeObjectURL(this.image.src); };
       this.dropText.textContent = visible(given.name) + (small === given ? '' : ` (${t('classify.smaller')})`);
       const { data: [found] } = await post('/v1/classify', { model: this.model.value, pictures: [await base64(small)] });
-      this.show(found, '', null);
+      this.show(found, '');
     });
   }
 }

@@ -89,6 +89,7 @@ class Corpus {
     const share = value => (value == null ? '' : new Intl.NumberFormat('en', { style: 'percent' }).format(value));
     const kept = other => (other.split ? t('corpus.split', { name: other.split }) : t('corpus.dropped'));
     const lines = song.lyrics.split('\n').filter(line => line.trim());
+    if (innerWidth < 900) requestAnimationFrame(() => this.reading.scrollIntoView());
     this.reading.replaceChildren(h('article', { class: 'read' },
       h('header', {}, h('h2', {}, bdi(song.title || t('song.untitled'))), h('p', { class: 'by' }, bdi(song.artist || t('corpus.noArtist'))), h('p', { class: 'hint' }, about)),
       h('div', { class: 'lyrics', dir: 'auto', tabIndex: 0, role: 'region', 'aria-label': t('classify.lyrics') }, lit(song.lyrics, this.q.value)),

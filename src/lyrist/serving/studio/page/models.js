@@ -27,11 +27,11 @@ function card(model) {
   const rows = [
     ['recipe', visible(model.recipe)], ['language', model.language && t(`language.${model.language}`, {}, model.language)], ['parameters', model.parameters?.toLocaleString('en')],
     ['seconds', model.seconds && Math.round(model.seconds).toLocaleString('en')], ['corpus', t(model.corpus ? 'models.available' : 'models.missing')], ['waiting', model.waiting],
-    ...Object.entries(model.conditions ?? {}).map(([name, values]) => [null, t('models.condition', { name: visible(name), values: list(values) })]), ['labels', model.labels?.length ? list(model.labels) : null],
+    ...Object.entries(model.conditions ?? {}).map(([name, values]) => ['conditions', list(values), visible(name)]), ['labels', model.labels?.length ? list(model.labels) : null],
   ].filter(([, value]) => value != null && value !== '');
   const page = { write: 'write', classify: 'classify', picture: 'classify' }[model.task];
   return h('article', { class: 'card' }, h('h2', {}, bdi(model.id)), h('p', { class: 'hint' }, t(`models.task.${model.task}`)), model.changed ? h('p', { class: 'say error' }, t('models.changed')) : '',
-    h('dl', {}, rows.map(([name, value]) => h('div', {}, h('dt', {}, name ? t(`models.${name}`) : t('models.conditions')), h('dd', {}, value)))),
+    h('dl', {}, rows.map(([name, value, of]) => h('div', {}, h('dt', {}, t(`models.${name}`, { name: of })), h('dd', {}, value)))),
     h('p', {}, h('a', { href: `#/compare/${encodeURIComponent(model.id)}` }, t('models.results')), ' · ', h('a', { href: `#/${page}` }, t(`nav.${page}`))));
 }
 

@@ -1,6 +1,6 @@
 // The plan beside the sheet: what the song is about, its template, and rhyme, syllables and metre of each section.
 
-import { announce, h, visible } from './dom.js';
+import { announce, debounced, h, visible } from './dom.js';
 import * as ops from './song.js';
 import { t } from './texts.js';
 
@@ -22,7 +22,8 @@ class SongPlan extends HTMLElement {
       h('section', {}, h('h2', {}, t('plan.form')),
         h('div', { class: 'go' }, this.template, h('button', { type: 'button', onclick: () => this.apply() }, t('plan.apply'))),
         this.table = h('div', { class: 'plan-sections' })));
-    session.addEventListener('change', () => this.show());
+    const tags = debounced(() => this.showWords(), 150);
+    session.addEventListener('change', ({ detail }) => (detail.typed ? tags() : this.show()));
     this.show();
   }
 
@@ -39,12 +40,18 @@ class SongPlan extends HTMLElement {
     const { song } = this.session;
     for (const [name, input] of Object.entries(this.fields)) if (input.value !== song[name]) input.value = song[name];
     this.language.value = song.language;
+    this.showWords();
+    if (this.table.contains(document.activeElement) && this.table.children.length === song.sections.length) return;
+    this.table.replaceChildren(...song.sections.map(section => this.row(section)));
+  }
+
+  /** Show which words to use or to avoid are in the song. */
+  showWords() {
+    const { song } = this.session;
     const text = ops.toText(song).toLowerCase(), has = word => new RegExp(`(?<![\\p{L}\\p{N}])${word.toLowerCase().replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'u').test(text.slice(song.title.length));
     this.used.replaceChildren(
       ...ops.words(song.use).map(word => h('span', { class: `tag ${has(word) ? 'good' : ''}` }, t(has(word) ? 'plan.used' : 'plan.unused', { word: visible(word) }))),
       ...ops.words(song.avoid).filter(has).map(word => h('span', { class: 'tag bad' }, t('plan.present', { word: visible(word) }))));
-    if (this.table.contains(document.activeElement) && this.table.children.length === song.sections.length) return;
-    this.table.replaceChildren(...song.sections.map(section => this.row(section)));
   }
 
   row({ id, name, rhyme, syllables, metre }) {

@@ -9,7 +9,7 @@ const TYPING = 1200; // milliseconds: changes of one line within this time are u
 const VERSION = 10 * 60_000; // milliseconds between versions that are kept without request
 const ANALYSE = 120; // milliseconds after the last key
 
-/** Events: `change` (the song), `cursor`, `analysis`, `saved`. */
+/** Events: `change` (the song; its detail has the caret and the line that was typed), `cursor`, `analysis`, `saved`, `version`. */
 export class Session extends EventTarget {
   constructor(song) {
     super();
@@ -57,7 +57,7 @@ export class Session extends EventTarget {
     const entry = { song: this.song, caret: caret ?? this.cursor, kind, time: now };
     if (/^(type|set) /.test(kind) && last.kind === kind && now - last.time < TYPING) this.past[this.place] = entry;
     else this.place = this.past.push(entry) - 1;
-    this.changed(caret);
+    this.changed(caret, kind);
   }
 
   get canUndo() { return this.place > 0; }
@@ -74,12 +74,12 @@ export class Session extends EventTarget {
     entry.time = 0; // what is typed now is a change of its own
     this.song = { ...entry.song, updated: Date.now() };
     const where = [caret, entry.caret].find(each => each?.id && find(this.song, each.id));
-    this.changed(where ?? { id: this.song.sections[0].lines[0].id, offset: 0 });
+    this.changed(where ?? { id: this.song.sections[0].lines[0].id, offset: 0 }, 'undo');
   }
 
-  changed(caret) {
+  changed(caret, kind) {
     if (caret?.id) this.cursor = { id: caret.id, offset: caret.offset ?? 0, ids: caret.ids ?? [] };
-    this.tell('change', caret);
+    this.tell('change', { caret, kind, typed: kind.startsWith('type ') ? caret.id : null });
     this.save();
     this.analyseSoon();
     if (Date.now() - this.versionAt > VERSION) this.keep('auto');

@@ -36,7 +36,12 @@ class SongSheet extends HTMLElement {
     this.session = session;
     this.rows = new Map(); // line id -> element
     this.parts = new Map(); // section id -> element
-    session.addEventListener('change', event => { this.render(); if (event.detail?.id) this.place(event.detail); });
+    this.ranges = new Map(); // line id -> painted ranges with their highlights
+    session.addEventListener('change', ({ detail: { caret, typed } }) => {
+      if (typed) { this.drawTyped(typed); return; } // the caret is where the browser has put it
+      this.render();
+      if (caret?.id) this.place(caret);
+    });
     session.addEventListener('analysis', () => this.paint());
     session.addEventListener('cursor', () => this.showCursor());
     this.addEventListener('keydown', event => this.onKey(event));
@@ -105,11 +110,13 @@ class SongSheet extends HTMLElement {
         h('span', { class: 'unseen', id: `about-${id}` }),
         h('button', { type: 'button', class: 'lock', onclick: () => this.toggleLock([id]) }),
         h('p', { class: 'source', hidden: true }));
+      row.parts = Object.fromEntries(['text', 'count', 'letter', 'stress', 'source', 'unseen', 'lock'].map(name => [name, row.querySelector(`.${name}`)]));
       this.rows.set(id, row);
     }
-    const text = row.querySelector('.text'), lock = row.querySelector('.lock');
+    const { text, lock } = row.parts;
     if (clean(text.textContent) !== line.text) text.textContent = line.text;
-    text.setAttribute('aria-label', t('sheet.line', { section: visible(section.name) || t('sheet.unnamed'), n: l + 1 }));
+    const label = t('sheet.line', { section: visible(section.name) || t('sheet.unnamed'), n: l + 1 });
+    if (text.ariaLabel !== label) text.ariaLabel = label;
     row.classList.toggle('locked', line.locked);
     if (lock.ariaPressed !== String(line.locked)) {
       lock.setAttribute('aria-pressed', String(line.locked));
@@ -122,34 +129,43 @@ class SongSheet extends HTMLElement {
     return row;
   }
 
+  drawTyped(id) {
+    const { section, line, l } = ops.find(this.session.song, id);
+    this.row(section, line, l);
+    this.paintLine(section, line, l);
+  }
+
   /** Show syllables, stress, rhyme and copied runs of each line. */
   paint() {
-    const marked = new Map();
-    const mark = (name, node, start, end) => {
-      if (!node || end > node.length) return;
-      const range = new StaticRange({ startContainer: node, startOffset: start, endContainer: node, endOffset: end });
-      marked.set(name, [...(marked.get(name) ?? []), range]);
-    };
-    for (const section of this.session.song.sections) {
-      for (const [l, line] of section.lines.entries()) {
-        const row = this.rows.get(line.id), found = this.session.analysis.get(line.id), plan = ops.planned(section, l);
-        const node = row.querySelector('.text').firstChild;
-        const fresh = found?.text === line.text;
-        row.classList.toggle('stale', Boolean(found) && !fresh);
-        this.paintMarks(row, line.text.trim() ? found : undefined, plan, line);
-        if (!fresh) continue;
-        const last = /[\p{L}\p{N}'’]+[^\p{L}\p{N}]*$/u.exec(line.text);
-        if (found.rhyme?.grade && last) mark(`rhyme-${colour(found.rhyme.letter)}`, node, last.index, last.index + last[0].length);
-        for (const run of found.copied ?? []) mark('copied', node, run.start, run.end);
-      }
-    }
-    if (!CSS.highlights) return;
-    for (const name of [...CSS.highlights.keys()]) if (!marked.has(name)) CSS.highlights.delete(name);
-    for (const [name, ranges] of marked) CSS.highlights.set(name, new Highlight(...ranges));
+    for (const id of this.ranges.keys()) if (!this.rows.has(id)) this.unpaint(id);
+    for (const section of this.session.song.sections) section.lines.forEach((line, l) => this.paintLine(section, line, l));
+  }
+
+  paintLine(section, line, l) {
+    const row = this.rows.get(line.id), found = this.session.analysis.get(line.id), node = row.parts.text.firstChild;
+    const fresh = found?.text === line.text;
+    row.classList.toggle('stale', Boolean(found) && !fresh);
+    this.paintMarks(row, line.text.trim() ? found : undefined, ops.planned(section, l), line);
+    this.unpaint(line.id);
+    if (!fresh || !node || !CSS.highlights) return;
+    const last = /[\p{L}\p{N}'’]+[^\p{L}\p{N}]*$/u.exec(line.text);
+    const marks = (found.copied ?? []).map(run => ['copied', run.start, run.end]);
+    if (found.rhyme?.grade && last) marks.push([`rhyme-${colour(found.rhyme.letter)}`, last.index, last.index + last[0].length]);
+    this.ranges.set(line.id, marks.filter(([, , end]) => end <= node.length).map(([name, start, end]) => {
+      if (!CSS.highlights.has(name)) CSS.highlights.set(name, new Highlight());
+      const highlight = CSS.highlights.get(name), range = new StaticRange({ startContainer: node, startOffset: start, endContainer: node, endOffset: end });
+      highlight.add(range);
+      return [highlight, range];
+    }));
+  }
+
+  unpaint(id) {
+    for (const [highlight, range] of this.ranges.get(id) ?? []) highlight.delete(range);
+    this.ranges.delete(id);
   }
 
   paintMarks(row, found, plan, line) {
-    const [count, letter, stress, source] = ['.count', '.letter', '.stress', '.source'].map(name => row.querySelector(name));
+    const { count, letter, stress, source, unseen } = row.parts;
     const syllables = found?.syllables ?? null, rhyme = found?.rhyme?.grade ? found.rhyme : null;
     const off = syllables !== null && plan.syllables && Math.abs(syllables - plan.syllables) > 1;
     count.textContent = syllables === null ? (plan.syllables ?? '') : off ? `${syllables}/${plan.syllables}` : syllables;
@@ -163,7 +179,6 @@ class SongSheet extends HTMLElement {
       syllables === null ? '' : plan.syllables ? t('sheet.syllablesOf', { n: syllables, plan: plan.syllables }) : t('sheet.syllables', { n: syllables }),
       rhyme ? t(`sheet.rhyme.${rhyme.grade}`, { letter: rhyme.letter }) : '', line.locked ? t('sheet.locked') : '', copied.length ? t('sheet.copied') : '',
     ].filter(Boolean).join(', ');
-    const unseen = row.querySelector('.unseen');
     if (unseen.textContent !== about) unseen.textContent = about;
     const told = copied.map(run => t('sheet.copiedFrom', { n: run.words, source: name(run.source) })).filter((each, i, all) => all.indexOf(each) === i).join('; ');
     if (source.textContent !== told) source.textContent = told;
@@ -176,19 +191,19 @@ class SongSheet extends HTMLElement {
     const row = this.rows.get(id);
     if (!row) return;
     this.session.cursor = { id, offset, ids };
-    setCaret(row.querySelector('.text'), offset);
+    setCaret(row.parts.text, offset);
     this.showCursor();
     this.session.tell('cursor');
   }
 
   showCursor() {
     const { id, ids } = this.session.cursor;
+    const chosen = new Set(ids);
     for (const [each, row] of this.rows) {
       const current = each === id;
       row.classList.toggle('current', current);
-      row.classList.toggle('selected', ids.includes(each));
-      row.querySelector('.text').tabIndex = current ? 0 : -1;
-      row.querySelector('.lock').tabIndex = current ? 0 : -1;
+      row.classList.toggle('selected', chosen.has(each));
+      row.parts.text.tabIndex = row.parts.lock.tabIndex = current ? 0 : -1;
     }
     const section = ops.find(this.session.song, id)?.section.id;
     for (const [each, part] of this.parts) {

@@ -9,7 +9,7 @@ export const newSection = (name, lines = [''], plan = {}) => ({
 });
 
 export const newSong = (title = '', sections = [newSection('Verse 1')]) => ({
-  id: uid(), title, topic: '', mood: '', use: '', avoid: '', language: '', model: '', sections, created: Date.now(), updated: Date.now(),
+  id: uid(), title, topic: '', mood: '', use: '', avoid: '', language: '', model: '', genre: '', artist: '', sections, created: Date.now(), updated: Date.now(),
 });
 
 export const lines = song => song.sections.flatMap(section => section.lines);
@@ -47,7 +47,7 @@ export function withText(song, id, text) {
 export const sheetOf = song => ({
   title: song.title, topic: song.topic, mood: song.mood, use: words(song.use), avoid: words(song.avoid), language: song.language || null,
   sections: song.sections.map(({ name, rhyme, syllables, metre, lines }) => ({
-    name, rhyme: rhyme || null, syllables, metre: metre || null, lines: lines.map(({ text, locked }) => ({ text, locked })),
+    name, rhyme: new Set(rhyme).size < rhyme.length ? rhyme : null, syllables, metre: metre || null, lines: lines.map(({ text, locked }) => ({ text, locked })),
   })),
 });
 
@@ -233,7 +233,7 @@ export function fromJSON(text) {
     syllables: Array.isArray(section?.syllables) ? section.syllables.map(count).filter(Boolean) : count(section?.syllables),
     lines: (Array.isArray(section?.lines) && section.lines.length ? section.lines.slice(0, 400) : ['']).map(line => newLine(string(line?.text ?? line).replace(/\s+/g, ' '), line?.locked === true)),
   })));
-  for (const key of ['topic', 'mood', 'use', 'avoid', 'language', 'model']) song[key] = string(given[key]);
+  for (const key of ['topic', 'mood', 'use', 'avoid', 'language', 'model', 'genre', 'artist']) song[key] = string(given[key]);
   return song;
 }
 

@@ -1,6 +1,6 @@
 // Takes: alternatives for a line, a gap, a selection, the rest of a section or all of it; streamed, ranked, used by number.
 
-import { announce, empty, h, icon, note, visible } from './dom.js';
+import { announce, debounced, empty, h, icon, note, visible } from './dom.js';
 import { events, models } from './api.js';
 import * as ops from './song.js';
 import { t } from './texts.js';
@@ -17,7 +17,8 @@ class SongTakes extends HTMLElement {
     this.scope = 'line';
     this.takes = [];
     this.replaceChildren(
-      this.writer = h('select', { 'aria-label': t('takes.writer'), onchange: () => session.set({ model: this.writer.value }) }),
+      this.writerBox = h('label', { class: 'field' }, t('takes.writer'), this.writer = h('select', { onchange: () => { session.set({ model: this.writer.value }); this.offerStyles(); } })),
+      this.styles = h('div', { class: 'pair' }),
       this.where = h('p', { class: 'where' }),
       this.scopes = h('fieldset', { class: 'chips' }, h('legend', { class: 'unseen' }, t('takes.scope')), SCOPES.map(scope =>
         h('label', { class: 'chip' }, h('input', { type: 'radio', name: 'scope', value: scope, checked: scope === 'line', onchange: () => { this.scope = scope; this.show(); } }), h('span', {}, t(`takes.scope.${scope}`))))),
@@ -31,8 +32,9 @@ class SongTakes extends HTMLElement {
       this.list = h('ol', { class: 'take-list', tabIndex: -1, role: 'group', 'aria-label': t('takes.list'), onkeydown: event => this.onKey(event) }),
       this.tones = h('div', { class: 'chips', role: 'group', 'aria-label': t('takes.more'), hidden: true },
         h('span', { class: 'label' }, t('takes.more')), TONES.map(tone => h('button', { type: 'button', class: 'chip', onclick: () => this.again({ tone }) }, t(`takes.${tone}`)))));
-    session.addEventListener('cursor', () => this.show());
-    session.addEventListener('change', () => this.show());
+    const later = debounced(() => { if (this.checkVisibility()) this.show(); }, 60);
+    session.addEventListener('cursor', later);
+    session.addEventListener('change', later);
     this.offer();
     this.show();
   }
@@ -44,13 +46,32 @@ class SongTakes extends HTMLElement {
     const found = await models().catch(() => []);
     const writers = found.filter(model => model.task === 'write');
     this.writer.replaceChildren(...writers.map(model => h('option', { value: model.id }, visible(model.id))));
-    this.writer.hidden = writers.length < 2;
+    this.writers = writers;
+    this.writerBox.hidden = writers.length < 2;
     this.go.disabled = !writers.length;
     if (!writers.length) { this.status.replaceChildren(empty(t('takes.noWriter'), t('takes.noWriterHow'))); return; }
     const chosen = writers.some(model => model.id === this.session.song.model) ? this.session.song.model : writers[0].id;
     this.writer.value = chosen;
     if (this.session.song.model !== chosen) this.session.song = { ...this.session.song, model: chosen };
+    this.offerStyles();
     this.session.analyseSoon();
+  }
+
+  /** Offer the genres and artists that the writer is conditioned on. */
+  offerStyles() {
+    const { conditions = {} } = this.writers.find(model => model.id === this.writer.value) ?? {}, { song } = this.session;
+    this.styles.replaceChildren(...['genre', 'artist'].filter(name => conditions[name]?.length).map(name => {
+      const select = h('select', { onchange: () => this.session.set({ [name]: select.value }) }, h('option', { value: '' }, t('takes.any')), conditions[name].map(value => h('option', { value }, visible(value))));
+      select.value = conditions[name].includes(song[name]) ? song[name] : '';
+      return h('label', { class: 'field' }, t(`corpus.${name}`), select);
+    }));
+    this.styles.hidden = !this.styles.children.length;
+  }
+
+  /** Return the conditions of the request: those that the writer knows. */
+  style() {
+    const { conditions = {} } = this.writers.find(model => model.id === this.writer.value) ?? {}, { song } = this.session;
+    return Object.fromEntries(['genre', 'artist'].filter(name => conditions[name]?.includes(song[name])).map(name => [name, song[name]]));
   }
 
   /** Show which lines the next takes are for. */
@@ -72,7 +93,8 @@ class SongTakes extends HTMLElement {
   /** Request takes for the cursor. */
   async request({ scope, tone = '', like = null } = {}) {
     if (this.go.disabled) return;
-    if (scope) { this.scope = scope; this.scopes.querySelector(`[value=${scope}]`).checked = true; this.show(); }
+    if (scope) { this.scope = scope; this.scopes.querySelector(`[value=${scope}]`).checked = true; }
+    this.show();
     this.target = this.aim();
     await this.run({ tone, like });
   }
@@ -137,7 +159,7 @@ class SongTakes extends HTMLElement {
   }
 
   build(given) {
-    const { song } = this.session, here = ops.find(song, given.id), sheet = ops.sheetOf(song), part = sheet.sections[here.s];
+    const { song } = this.session, here = ops.find(song, given.id), sheet = { ...ops.sheetOf(song), ...this.style() }, part = sheet.sections[here.s];
     const rhymed = given.rhymed && ops.find(song, given.rhymed);
     const rhyme_with = rhymed ? [rhymed.s, rhymed.l] : undefined;
     if (given.scope === 'line') return { given, sheet, target: { section: here.s, line: here.l, rhyme_with }, ids: [here.line.id] };

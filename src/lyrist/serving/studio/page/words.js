@@ -29,8 +29,9 @@ class SongWords extends HTMLElement {
         h('label', { class: 'chip' }, h('input', { type: 'radio', name: 'grade', value: grade, checked: grade === this.grade, onchange: () => { this.grade = grade; this.look(); } }), h('span', {}, t(`words.${grade}`))))),
       this.found = h('div', { class: 'words-found', onkeydown: event => this.onKey(event) }));
     this.lookSoon = debounced(() => this.look(), 200);
-    session.addEventListener('cursor', () => this.follow());
-    session.addEventListener('change', () => this.follow());
+    const later = debounced(() => this.follow(), 120);
+    session.addEventListener('cursor', later);
+    session.addEventListener('change', later);
   }
 
   disconnectedCallback() { this.waiting?.abort(); }

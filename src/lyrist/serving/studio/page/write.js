@@ -118,6 +118,7 @@ class Write {
       tab.setAttribute('aria-selected', String(on));
       tab.tabIndex = on ? 0 : -1;
     }
+    this.parts[name].show?.();
     if (name === 'words') this.parts.words.follow();
     if (name === 'versions') this.parts.versions.compare();
   }
@@ -189,7 +190,7 @@ class Write {
     const song = await store.load(id);
     if (!song) return;
     session.open(song);
-    session.tell('change');
+    session.tell('change', {});
     session.analyse();
   }
 
