@@ -568,7 +568,9 @@ def test_rows_that_cannot_be_labelled_are_refused(server: Running, body: dict[st
 
 
 def test_health_and_figures_are_told(server: Running) -> None:
-    assert server.http.get("/healthz").json() == {"status": "ok", "models": 4, "inside": 0}
+    health = server.http.get("/healthz").json()
+    assert health.pop("memory_bytes") > 2**20
+    assert health == {"status": "ok", "models": 4, "inside": 0, "queue": 128, "projects": False}
     answer = server.http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'lyrist_requests_total{kind="classify",model="genres",outcome="answered"}' in answer.text

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import psutil
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -125,7 +126,10 @@ def _add_operations(app: FastAPI, engine: InferenceEngine) -> None:
     @app.get("/healthz", operation_id="health", tags=["operations"])
     async def healthz() -> schemas.Health:
         """Return the state of the server."""
-        return schemas.Health(models=len(engine.models.items), inside=engine.inside)
+        return schemas.Health(
+            models=len(engine.models.items), inside=engine.inside, queue=engine.limits.queue,
+            projects=app.state.settings.projects is not None, memory_bytes=psutil.Process().memory_info().rss,
+        )  # fmt: skip
 
     @app.get(
         "/metrics", operation_id="metrics", tags=["operations"], response_class=Response,
@@ -217,8 +221,12 @@ def model_entry(engine: InferenceEngine, served: ServedModel) -> Model:
     """Return the description of a served run."""
     corpus = engine.corpora.get(served.name)
     language = None if corpus is None else corpus.language
+    info = served.run.info
+    config = info.get("config")
+    reads_artist = isinstance(config, dict) and "artist" in str(config.get("features", ""))
     return Model(
         id=served.name, created=served.created, task=served.task, recipe=served.recipe,
         conditions={c: list(values) for c, values in served.conditions.items()}, labels=list(served.labels),
         corpus=corpus is not None and corpus.available, language=language, changed=served.changed,
+        artist=reads_artist, parameters=info.get("parameters"), seconds=info.get("seconds"),
     )  # fmt: skip

@@ -439,6 +439,9 @@ class Model(BaseModel):
     labels: list[str]
     corpus: bool = Field(description="Whether the corpus that it was trained on can be read.")
     language: str | None = Field(description="Most frequent language of its corpus.")
+    artist: bool = Field(description="Whether a classifier reads the artist too.")
+    parameters: int | None = Field(description="Number of parameters.")
+    seconds: float | None = Field(description="Seconds of training.")
     changed: bool = Field(
         description="Whether its directory was moved, removed or replaced since the server opened it. The model that was "
         "opened still answers; what is read from the directory is refused with 409."
@@ -733,4 +736,7 @@ class Health(BaseModel):
 
     status: Literal["ok"] = "ok"
     models: int
-    inside: int
+    inside: int = Field(description="Requests that wait or are in progress.")
+    queue: int = Field(description="Maximum of these.")
+    projects: bool = Field(description="Whether the server keeps projects.")
+    memory_bytes: int = Field(description="Memory of the server.")

@@ -87,7 +87,14 @@ def add_pages(app: FastAPI, engine: InferenceEngine) -> None:
 
 def run_page(served: ServedModel) -> Page:
     """Return the page about one run: its training, its curves, and the confusion of a classifier."""
-    info, rows = served.run.info, served.run.metrics
+    info = served.run.info
+    if "parameters" not in info:  # a pretrained model has no run
+        return Page(
+            shorten(served.name, 40),
+            [Section("Training", [Prose("This model was not trained here.", "note")])],
+            contents=False,
+        )
+    rows = served.run.metrics
     name = shorten(served.name, 40)
     counted = info.get("songs") or info.get("pictures")
     facts = [

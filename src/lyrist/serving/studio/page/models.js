@@ -14,8 +14,8 @@ export async function page(main) {
   async function look() {
     const [health, all] = await Promise.all([get('/healthz'), models(true)]);
     if (gone) return;
-    facts.replaceChildren(fact('models', all.length), fact('inside', health.queue ? t('models.of', { n: health.inside, most: health.queue }) : health.inside),
-      health.memory_bytes ? fact('memory', t('models.mb', { n: Math.round(health.memory_bytes / 2 ** 20).toLocaleString('en') })) : '', health.version ? fact('version', visible(health.version)) : '', fact('projects', t(health.projects ? 'yes' : 'no')));
+    facts.replaceChildren(fact('models', all.length), fact('inside', t('models.of', { n: health.inside, most: health.queue })),
+      fact('memory', t('models.mb', { n: Math.round(health.memory_bytes / 2 ** 20).toLocaleString('en') })), fact('projects', t(health.projects ? 'yes' : 'no')));
     cards.replaceChildren(...all.map(card));
     timer = setTimeout(() => look().catch(() => {}), EVERY);
   }
@@ -26,7 +26,7 @@ export async function page(main) {
 function card(model) {
   const rows = [
     ['recipe', visible(model.recipe)], ['language', model.language && t(`language.${model.language}`, {}, model.language)], ['parameters', model.parameters?.toLocaleString('en')],
-    ['seconds', model.seconds && Math.round(model.seconds).toLocaleString('en')], ['corpus', t(model.corpus ? 'models.available' : 'models.missing')], ['waiting', model.waiting],
+    ['seconds', model.seconds && Math.round(model.seconds).toLocaleString('en')], ['corpus', t(model.corpus ? 'models.available' : 'models.missing')],
     ...Object.entries(model.conditions ?? {}).map(([name, values]) => ['conditions', list(values), visible(name)]), ['labels', model.labels?.length ? list(model.labels) : null],
   ].filter(([, value]) => value != null && value !== '');
   const page = { write: 'write', classify: 'classify', picture: 'classify' }[model.task];
