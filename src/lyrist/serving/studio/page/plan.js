@@ -5,7 +5,7 @@ import * as ops from './song.js';
 import { t } from './texts.js';
 
 const LANGUAGES = ['en', 'es', 'pt', 'fr', 'it', 'de'];
-const METRES = ['', 'iambic', 'trochaic', 'anapaestic', 'dactylic'];
+const METRES = ['', 'iambic', 'trochaic', 'anapestic', 'dactylic'];
 
 class SongPlan extends HTMLElement {
   connect(session) {

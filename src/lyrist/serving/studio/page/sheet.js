@@ -145,7 +145,7 @@ class SongSheet extends HTMLElement {
     const row = this.rows.get(line.id), found = this.session.analysis.get(line.id), node = row.parts.text.firstChild;
     const fresh = found?.text === line.text;
     row.classList.toggle('stale', Boolean(found) && !fresh);
-    this.paintMarks(row, line.text.trim() ? found : undefined, ops.planned(section, l), line);
+    this.paintMarks(row, line.text.trim() ? found : undefined, { ...ops.planned(section, l), metre: ops.METRES[section.metre] ?? '' }, line);
     this.unpaint(line.id);
     if (!fresh || !node || !CSS.highlights) return;
     const last = /[\p{L}\p{N}'’]+[^\p{L}\p{N}]*$/u.exec(line.text);
@@ -171,7 +171,10 @@ class SongSheet extends HTMLElement {
     count.textContent = syllables === null ? (plan.syllables ?? '') : off ? `${syllables}/${plan.syllables}` : syllables;
     count.className = `count${syllables === null ? ' plan' : off ? ' off' : ''}`;
     count.title = syllables === null ? '' : plan.syllables ? t('sheet.syllablesOf', { n: syllables, plan: plan.syllables }) : t('sheet.syllables', { n: syllables });
-    stress.textContent = [...(found?.stress ?? '')].map(each => (each === '0' ? '·' : '●')).join('');
+    const wrong = place => plan.metre && plan.metre[place % plan.metre.length] === '0';
+    const beats = [...(found?.stress ?? '')].map((each, place) => (each === '0' ? '·' : wrong(place) ? '○' : '●')).join('');
+    if (stress.textContent !== beats) stress.textContent = beats;
+    stress.title = beats.includes('○') ? t('sheet.stressOff') : '';
     letter.textContent = rhyme?.letter ?? plan.letter;
     letter.className = `letter ${rhyme ? `${rhyme.grade} r${colour(rhyme.letter)}` : plan.letter ? 'plan' : ''}`;
     const copied = found?.copied ?? [];

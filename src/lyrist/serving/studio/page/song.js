@@ -25,6 +25,9 @@ export function find(song, id) {
   return undefined;
 }
 
+/** Patterns of metres: 1 is stressed. */
+export const METRES = { iambic: '01', trochaic: '10', anapestic: '001', dactylic: '100' };
+
 /** Return the planned letter and syllables of a line of a section. */
 export function planned(section, l) {
   const { rhyme, syllables } = section;

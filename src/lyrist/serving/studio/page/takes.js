@@ -7,6 +7,7 @@ import { t } from './texts.js';
 
 const COUNT = 5;
 const NEW = 4; // lines of "continue" where the section has no empty ones left
+const CONDITIONS = ['genre', 'artist'];
 const SCOPES = ['line', 'next', 'rest', 'section'];
 const TONES = ['plainer', 'stranger', 'shorter'];
 
@@ -17,14 +18,15 @@ class SongTakes extends HTMLElement {
     this.scope = 'line';
     this.takes = [];
     this.replaceChildren(
-      this.writerBox = h('label', { class: 'field' }, t('takes.writer'), this.writer = h('select', { onchange: () => { session.set({ model: this.writer.value }); this.offerStyles(); } })),
-      this.styles = h('div', { class: 'pair' }),
       this.where = h('p', { class: 'where' }),
       this.scopes = h('fieldset', { class: 'chips' }, h('legend', { class: 'unseen' }, t('takes.scope')), SCOPES.map(scope =>
         h('label', { class: 'chip' }, h('input', { type: 'radio', name: 'scope', value: scope, checked: scope === 'line', onchange: () => { this.scope = scope; this.show(); } }), h('span', {}, t(`takes.scope.${scope}`))))),
       h('div', { class: 'pair' },
         this.rhymeBox = h('label', { class: 'field' }, t('takes.rhymeWith'), this.rhyme = h('select', {})),
         this.likeBox = h('label', { class: 'field' }, t('takes.formOf'), this.form = h('select', {}))),
+      this.style = h('details', { class: 'style' }, this.styleNow = h('summary', {}), h('div', { class: 'pair' },
+        this.writerBox = h('label', { class: 'field' }, t('takes.writer'), this.writer = h('select', { onchange: () => { session.set({ model: this.writer.value }); this.offerStyles(); } })),
+        this.genre = this.choice('genre'), this.artist = this.choice('artist'))),
       h('div', { class: 'go' },
         this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.request() }, icon('write'), h('span', {}, t('takes.get', { n: COUNT })), h('kbd', {}, t('key.takes'))),
         this.halt = h('button', { type: 'button', hidden: true, onclick: () => this.stop() }, t('takes.stop'))),
@@ -57,21 +59,33 @@ class SongTakes extends HTMLElement {
     this.session.analyseSoon();
   }
 
+  /** Return the choice of a condition that a writer may have. */
+  choice(name) {
+    const select = h('select', { onchange: () => { this.session.set({ [name]: select.value }); this.tellStyle(); } });
+    return h('label', { class: 'field' }, t(`corpus.${name}`), select);
+  }
+
   /** Offer the genres and artists that the writer is conditioned on. */
   offerStyles() {
     const { conditions = {} } = this.writers.find(model => model.id === this.writer.value) ?? {}, { song } = this.session;
-    this.styles.replaceChildren(...['genre', 'artist'].filter(name => conditions[name]?.length).map(name => {
-      const select = h('select', { onchange: () => this.session.set({ [name]: select.value }) }, h('option', { value: '' }, t('takes.any')), conditions[name].map(value => h('option', { value }, visible(value))));
-      select.value = conditions[name].includes(song[name]) ? song[name] : '';
-      return h('label', { class: 'field' }, t(`corpus.${name}`), select);
-    }));
-    this.styles.hidden = !this.styles.children.length;
+    for (const name of CONDITIONS) {
+      const select = this[name].querySelector('select'), values = conditions[name] ?? [];
+      select.replaceChildren(h('option', { value: '' }, t('takes.any')), ...values.map(value => h('option', { value }, visible(value))));
+      select.value = values.includes(song[name]) ? song[name] : '';
+      this[name].hidden = !values.length;
+    }
+    this.tellStyle();
   }
 
-  /** Return the conditions of the request: those that the writer knows. */
-  style() {
-    const { conditions = {} } = this.writers.find(model => model.id === this.writer.value) ?? {}, { song } = this.session;
-    return Object.fromEntries(['genre', 'artist'].filter(name => conditions[name]?.includes(song[name])).map(name => [name, song[name]]));
+  tellStyle() {
+    const shown = CONDITIONS.filter(name => !this[name].hidden).map(name => visible(this.conditions()[name] ?? t(`takes.any.${name}`)));
+    this.styleNow.textContent = [...(this.writerBox.hidden ? [] : [visible(this.writer.value)]), ...shown].join(' · ');
+    this.style.hidden = !this.styleNow.textContent;
+  }
+
+  /** Return the conditions of the request: those that were chosen and that the writer knows. */
+  conditions() {
+    return Object.fromEntries(CONDITIONS.map(name => [name, this[name].querySelector('select').value]).filter(([, value]) => value));
   }
 
   /** Show which lines the next takes are for. */
@@ -159,7 +173,7 @@ class SongTakes extends HTMLElement {
   }
 
   build(given) {
-    const { song } = this.session, here = ops.find(song, given.id), sheet = { ...ops.sheetOf(song), ...this.style() }, part = sheet.sections[here.s];
+    const { song } = this.session, here = ops.find(song, given.id), sheet = { ...ops.sheetOf(song), ...this.conditions() }, part = sheet.sections[here.s];
     const rhymed = given.rhymed && ops.find(song, given.rhymed);
     const rhyme_with = rhymed ? [rhymed.s, rhymed.l] : undefined;
     if (given.scope === 'line') return { given, sheet, target: { section: here.s, line: here.l, rhyme_with }, ids: [here.line.id] };
