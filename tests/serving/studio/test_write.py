@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 from docx import Document
+from servekit import serving, soon
 from studiokit import HOSTILE, SONG, Visit, numbered, takes
+
+from lyrist.serving.access import ServerSettings
+from lyrist.serving.modelregistry import ModelRegistry
 
 MOD = "Control"
 
@@ -403,6 +407,31 @@ def until(page: Any, script: str, key: str = "Tab") -> None:
             return
         page.keyboard.press(key)
     raise AssertionError(f"{script} was never focused")
+
+
+def test_songs_are_kept_on_the_server_and_a_change_from_another_browser_is_a_version(
+    chromium: Any, served: ModelRegistry, tmp_path: Path
+) -> None:
+    only = ModelRegistry({"poet": served.items["poet"]})
+    with serving(only, ServerSettings(projects=str(tmp_path / "songs"))) as running:
+        first = Visit(chromium, running.url)
+        first.type(*SONG[:2])
+        first.page.get_by_text("Saved here and on the server").wait_for()
+        soon(lambda: any(SONG[1] in path.read_text() for path in (tmp_path / "songs").glob("project-*.json")))
+        other = Visit(chromium, running.url)
+        other.page.locator(".text", has_text=SONG[1]).wait_for()
+        other.page.locator(".text").nth(1).click()
+        other.page.keyboard.press("End")
+        other.page.keyboard.type(" again")
+        soon(lambda: any("tonight again" in path.read_text() for path in (tmp_path / "songs").glob("project-*.json")))
+        first.page.keyboard.type(" and again")
+        first.page.get_by_role("tab", name="Versions").click()
+        first.page.locator(".diff del", has_text="tonight again").wait_for()
+        assert first.lines[1] == f"{SONG[1]} and again"
+        assert {said.split()[0] for said in first.wrong} <= {"412", "Failed"}
+        first.wrong.clear()
+        other.leave()
+        first.leave()
 
 
 def test_takes_stop_and_an_error_is_a_sentence(visit: Visit) -> None:

@@ -10,9 +10,9 @@ export class ApiError extends Error {
   }
 }
 
-async function respond(method, path, body, signal) {
+async function respond(method, path, body, signal, more = {}) {
   const form = body instanceof FormData;
-  const headers = body === undefined || form ? {} : { 'Content-Type': 'application/json' };
+  const headers = body === undefined || form ? more : { 'Content-Type': 'application/json', ...more };
   const content = body === undefined || form ? body : JSON.stringify(body);
   let response;
   try {
@@ -28,7 +28,7 @@ async function respond(method, path, body, signal) {
 
 export const get = async (path, signal) => (await respond('GET', path, undefined, signal)).json();
 export const post = async (path, body, signal) => (await respond('POST', path, body, signal)).json();
-export const put = async (path, body) => respond('PUT', path, body);
+export const put = async (path, body, headers) => respond('PUT', path, body, undefined, headers);
 export const remove = async path => respond('DELETE', path);
 export const file = async (path, body) => (await respond('POST', path, body)).blob();
 

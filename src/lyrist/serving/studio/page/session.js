@@ -9,7 +9,7 @@ const TYPING = 1200; // milliseconds: changes of one line within this time are u
 const VERSION = 10 * 60_000; // milliseconds between versions that are kept without request
 const ANALYSE = 120; // milliseconds after the last key
 
-/** Events: `change` (the song; its detail has the caret and the line that was typed), `cursor`, `analysis`, `saved`, `version`. */
+/** Events: `change` (the song; its detail has the caret and the line that was typed), `cursor`, `analysis`, `saved`. */
 export class Session extends EventTarget {
   constructor(song) {
     super();
@@ -103,11 +103,9 @@ export class Session extends EventTarget {
     this.tell('saved');
   }
 
-  async keep(why) {
+  keep(why) {
     this.versionAt = Date.now();
-    const kept = await store.saveVersion(this.song, why);
-    this.tell('version');
-    return kept;
+    return store.saveVersion(this.song, why);
   }
 
   /** Request syllables, stress, rhymes and copied runs of all lines. */

@@ -7,6 +7,9 @@ const VERSIONS = 200; // kept for each song
 const memory = { songs: new Map(), versions: new Map() };
 let opened;
 
+/** `version`: a version was kept. */
+export const events = new EventTarget();
+
 /** Return the database; null where the browser allows none (songs are then kept in memory only). */
 function database() {
   opened ??= new Promise(resolve => {
@@ -54,25 +57,45 @@ export function onServer() {
 }
 
 const pending = new Map();
+const path = id => `/v1/projects/${encodeURIComponent(id)}`;
+const etags = new Map(JSON.parse(localStorage.getItem('lyrist-etags') ?? '[]')); // of the songs as the server has them
+
+function remember(id, etag) {
+  if (etag) etags.set(id, etag);
+  else etags.delete(id);
+  localStorage.setItem('lyrist-etags', JSON.stringify([...etags]));
+}
 
 /** Send a song to the server a second after its last change. */
 async function send(song) {
   if (!(await onServer())) return;
   clearTimeout(pending.get(song.id));
-  pending.set(song.id, setTimeout(() => put(`/v1/projects/${song.id}`, song).catch(() => {}), 1000));
+  pending.set(song.id, setTimeout(() => upload(song).catch(() => {}), 1000));
 }
 
-/** Take songs from the server that are newer than the ones here; what they replace is kept as a version. */
+/** Store a song on the server; what another browser stored there in the meantime is kept as a version. */
+async function upload(song) {
+  const known = etags.get(song.id);
+  try {
+    remember(song.id, (await put(path(song.id), song, known ? { 'If-Match': known } : {})).headers.get('ETag'));
+  } catch (error) {
+    if (error.status !== 412) throw error;
+    await saveVersion({ ...await get(path(song.id)), id: song.id }, 'elsewhere').catch(() => {}); // deleted there
+    remember(song.id, (await put(path(song.id), song)).headers.get('ETag'));
+  }
+}
+
+/** Take songs from the server that were changed there later than here; what they replace is kept as a version. */
 async function receive() {
   if (!(await onServer())) return;
-  const found = await get('/v1/projects').catch(() => ({ data: [] }));
-  for (const { id, updated } of found.data ?? []) {
-    const mine = await local.get(id);
-    if (mine && mine.updated >= updated) continue;
-    const song = await get(`/v1/projects/${encodeURIComponent(id)}`).catch(() => null);
-    if (!song?.sections) continue;
-    if (mine) await saveVersion(mine, 'replaced');
+  const { data } = await get('/v1/projects').catch(() => ({ data: [] }));
+  for (const { id, etag } of data) {
+    if (etags.get(id) === etag) continue;
+    const song = await get(path(id)).catch(() => null), mine = await local.get(id);
+    if (!Array.isArray(song?.sections) || (mine && mine.updated >= song.updated)) continue;
+    if (mine) await saveVersion(mine, 'elsewhere');
     await local.put({ ...song, id });
+    remember(id, etag);
   }
 }
 
@@ -93,7 +116,9 @@ export async function save(song) {
 export async function erase(id) {
   await local.delete(id);
   for (const version of await versions(id)) await run('versions', 'readwrite', s => s.delete(version.key), m => m.delete(version.key));
-  if (await onServer()) await remove(`/v1/projects/${encodeURIComponent(id)}`).catch(() => {});
+  clearTimeout(pending.get(id));
+  if (etags.has(id)) await remove(path(id)).catch(() => {});
+  remember(id, null);
 }
 
 const channel = 'BroadcastChannel' in window ? new BroadcastChannel('lyrist-songs') : null;
@@ -118,5 +143,6 @@ export async function saveVersion(song, why = 'saved') {
   const version = { key: uid(), song: song.id, time: Date.now(), why, state: structuredClone(song) };
   await run('versions', 'readwrite', s => s.put(version), m => m.set(version.key, version));
   for (const old of known.slice(VERSIONS - 1)) await run('versions', 'readwrite', s => s.delete(old.key), m => m.delete(old.key));
+  events.dispatchEvent(new Event('version'));
   return true;
 }

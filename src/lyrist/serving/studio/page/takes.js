@@ -130,6 +130,7 @@ class SongTakes extends HTMLElement {
     this.status.replaceChildren(note(t('takes.writing'), 'busy'));
     this.list.replaceChildren();
     this.list.focus({ preventScroll: true });
+    if (innerWidth < 900) this.status.scrollIntoView();
     let problem = '';
     try {
       for await (const found of events('/v1/compose', body, stop.signal)) {

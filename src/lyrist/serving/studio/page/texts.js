@@ -204,6 +204,7 @@ const TEXTS = {
   'versions.why.saved': 'saved',
   'versions.why.auto': 'while writing',
   'versions.why.replaced': 'before a change',
+  'versions.why.elsewhere': 'from another browser',
 
   'help.title': 'Keyboard',
   loading: 'Loading.',

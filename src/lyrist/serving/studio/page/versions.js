@@ -18,10 +18,12 @@ class SongVersions extends HTMLElement {
         this.changes = h('div', { class: 'diff', tabIndex: 0, role: 'region', 'aria-label': t('versions.changes') }),
         this.restore = h('button', { type: 'button', onclick: () => this.bringBack() }, t('versions.restore'))),
       this.none = h('div', {}, empty(t('versions.none'), t('versions.noneHow'))));
-    session.addEventListener('version', () => this.load());
+    store.events.addEventListener('version', this.onVersion = () => this.load());
     session.addEventListener('change', () => { if (this.checkVisibility() && this.after.value === '') this.compare(); });
     this.load();
   }
+
+  disconnectedCallback() { store.events.removeEventListener('version', this.onVersion); }
 
   async keep() {
     announce(t(await this.session.keep('saved') ? 'versions.saved' : 'versions.same'));

@@ -37,7 +37,7 @@ class SongWords extends HTMLElement {
   disconnectedCallback() { this.waiting?.abort(); }
 
   /** Look up what the line of the cursor is to rhyme with, else the word at the cursor. */
-  follow() {
+  follow({ look = true } = {}) {
     if (this.hidden || this.contains(document.activeElement) || !this.checkVisibility()) return;
     this.typed = false;
     const { song, cursor } = this.session, here = ops.find(song, cursor.id);
@@ -47,9 +47,12 @@ class SongWords extends HTMLElement {
       && ops.planned(here.section, l).letter === letter && Math.floor(l / length) === Math.floor(here.l / length));
     const at = wordAt(here.line.text, cursor.offset);
     const partner = partners.at(-1)?.[0];
-    const word = partner ? lastWord(partner.text) : at?.word ?? '';
+    const before = here.section.lines.slice(0, here.l).findLast(line => line.text.trim());
+    const word = partner ? lastWord(partner.text) : at?.word ?? lastWord(before?.text ?? '');
     this.drawEnds(here, word);
-    if (word && word !== this.input.value) { this.input.value = word; this.lookSoon(); }
+    if (!word || word === this.input.value) return;
+    this.input.value = word;
+    if (look) this.lookSoon();
   }
 
   drawEnds(here, word) {
@@ -65,7 +68,7 @@ class SongWords extends HTMLElement {
 
   /** Open with the word of the cursor, and focus the first rhyme. */
   async start() {
-    this.follow();
+    this.follow({ look: false });
     await this.look();
     (this.found.querySelector('button') ?? this.input).focus();
   }
@@ -77,10 +80,18 @@ class SongWords extends HTMLElement {
     const stop = this.waiting = new AbortController();
     const { song } = this.session, model = song.model || null, language = song.language || this.session.language || 'en';
     const ask = (path, body) => post(path, body, stop.signal).catch(error => ({ error }));
-    const [rhymes, words] = await Promise.all([
-      ask('/v1/rhymes', { word, language, grade: this.grade, model, prefix: this.prefix(), limit: 80 }), ask('/v1/words', { word, model })]);
+    const rhymes = (more = {}) => ask('/v1/rhymes', { word, language, grade: this.grade, limit: 80, ...more });
+    const [found, words] = await Promise.all([rhymes(), model ? ask('/v1/words', { word, model }) : {}]);
     if (this.waiting !== stop) return;
-    this.draw(word, rhymes, words);
+    this.draw(word, found, words);
+    if (model && found.rhymes?.length) this.rank(word, rhymes({ model, prefix: this.prefix() }), words, stop); // takes longer
+  }
+
+  /** Show the rhymes again when the writer has ranked them. */
+  async rank(word, ranked, words, stop) {
+    const found = await ranked;
+    if (this.waiting !== stop || found.error) return;
+    this.draw(word, found, words);
   }
 
   /** Return the text before the cursor, by which the writer ranks rhymes. */
@@ -91,7 +102,9 @@ class SongWords extends HTMLElement {
     return [...here.section.lines.slice(0, here.l).map(line => line.text), here.line.text.slice(0, at ? at.start : cursor.offset)].join('\n').slice(-1000) || null;
   }
 
+  /** Show what was found; the focus stays on its word. */
   draw(word, rhymes, words) {
+    const focused = this.found.contains(document.activeElement) ? document.activeElement.textContent : null;
     if (rhymes.error) { this.found.replaceChildren(note(rhymes.error.message, 'error')); return; }
     const groups = new Map();
     for (const found of rhymes.rhymes) groups.set(found.syllables, [...(groups.get(found.syllables) ?? []), found]);
@@ -105,6 +118,7 @@ class SongWords extends HTMLElement {
       part(t('words.similar'), (words.similar ?? []).map(text)), part(t('words.together'), (words.together ?? []).map(text)),
       rhymes.source && h('p', { class: 'hint' }, t('words.source', { source: rhymes.source })),
     ].filter(Boolean));
+    if (focused !== null) [...this.found.querySelectorAll('.word')].find(each => each.textContent === focused)?.focus();
   }
 
   button({ word, stress }) {

@@ -104,7 +104,7 @@ class Write {
   }
 
   /** Show a panel. */
-  open(name, { quietly = false } = {}) {
+  open(name, { quietly = false, follow = true } = {}) {
     if (!quietly) {
       this.side.classList.add('raised');
       this.sheet.querySelector('.line.current')?.scrollIntoView({ block: 'nearest' });
@@ -119,7 +119,7 @@ class Write {
       tab.tabIndex = on ? 0 : -1;
     }
     this.parts[name].show?.();
-    if (name === 'words') this.parts.words.follow();
+    if (name === 'words' && follow) this.parts.words.follow();
     if (name === 'versions') this.parts.versions.compare();
   }
 
@@ -157,7 +157,7 @@ class Write {
 
   /** Open a panel by keyboard and focus its first control. */
   enter(name) {
-    this.open(name);
+    this.open(name, { follow: false });
     if (name === 'words') this.parts.words.start();
     else this.parts[name].querySelector('select:not([hidden]), input, button')?.focus();
   }
