@@ -83,6 +83,7 @@ def picture(url: str, out: Path, scheme: str) -> None:
         page.get_by_text("Click a take or press its number").wait_for(timeout=120_000)
         page.locator(".letter.perfect").first.wait_for()
         page.locator("song-sheet .text").last.focus()
+        page.mouse.move(5, 5)
         page.screenshot(path=out)
         browser.close()
 
