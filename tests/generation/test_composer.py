@@ -10,7 +10,7 @@ from lyrist import text
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation.composer import ComposedSong, Composer, LineSpec, LineWriter, Runs, SongPlan
 from lyrist.generation.config import SamplingOptions
-from lyrist.generation.form import counts, parse, partners
+from lyrist.generation.form import counts, metre_misses, parse, partners
 from lyrist.generation.language_model import LocalModel
 from lyrist.generation.prompts import Vocabulary, start
 from lyrist.text import rhyme
@@ -142,3 +142,27 @@ def test_the_context_is_outgrown_line_by_line(writer: TinyWriter) -> None:
     small = dataclasses.replace(writer, context=24)
     song = composed(small, SongPlan(parse("verse:8"), "AABB", 8))
     assert len(song.lines) == 8
+
+
+def test_each_section_has_its_own_constraints(writer: TinyWriter) -> None:
+    song = composed(writer, SongPlan(parse("verse:2 AA 9, chorus:3 free 6"), "AABB", 12))
+    assert [line.wanted_syllables for line in song.lines] == [9, 9, 6, 6, 6]
+    assert [line.rhymes_with for line in song.lines] == [None, 0, None, None, None]
+
+
+def test_metre_and_inner_rhymes_are_reported_as_they_are(writer: TinyWriter) -> None:
+    song = composed(writer, SongPlan(parse("verse:2"), "AA", metre="01", internal=True, matched=2))
+    for line in song.lines:
+        assert line.metre_misses == metre_misses(line.text, "01")
+        assert line.internal == bool(rhyme.internal_rhymes([line.text]))
+    assert song.lines[1].rhyme_met == (rhyme.agreeing_syllables(song.lines[0].text, song.lines[1].text) >= 2)
+
+
+def test_a_given_line_without_a_rhyme_is_refused(writer: TinyWriter) -> None:
+    with pytest.raises(UsageError, match=r"No perfect rhyme with 'orange' is known.*--near-rhymes"):
+        composed(writer, SongPlan(parse("verse:2"), "AA", sheet=("I peeled an orange", None)))
+
+
+def test_words_to_avoid_are_avoided(writer: TinyWriter) -> None:
+    song = composed(writer, SongPlan(parse("verse:4"), avoid=frozenset(["the", "river"])))
+    assert not any({"the", "river"} & set(text.words(line.text)) for line in song.lines)

@@ -3,7 +3,6 @@
 import inspect
 import subprocess
 import sys
-from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
@@ -33,7 +32,7 @@ def test_the_api_has_the_same_ranges() -> None:
     properties: dict[str, Any] = CompletionRequest.model_json_schema()["properties"]
     names = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
     for name, each in PUBLIC.items():
-        if name == "seed":  # OpenAI's clients send negative seeds
+        if name in ("seed", "max_tokens"):  # OpenAI's clients send negative seeds, and 0 tokens to score a prompt
             continue
         number = properties[name]["anyOf"][0]
         assert {key: number[names[key]] for key in each.metadata["bounds"]} == each.metadata["bounds"], name
@@ -56,7 +55,7 @@ def test_each_bound_is_checked(name: str) -> None:
 def test_the_sampling_options_are_part_of_the_config() -> None:
     config = GenerationConfig(temperature=0.5, top_k=7, n=3, form="verse")
     assert config.sampling == SamplingOptions(temperature=0.5, top_k=7)
-    assert {each.name for each in fields(SamplingOptions)} < set(PUBLIC)
+    assert {each.name for each in options(SamplingOptions)} < set(PUBLIC)
     assert config.settings()["songs"] == 3
     assert "sheet" not in config.settings()
 
@@ -91,3 +90,23 @@ def test_the_language_is_that_of_the_corpus() -> None:
     assert in_language_of(run(ru=3), GenerationConfig(form="verse")).language is None, "nothing that needs its sounds"
     with pytest.raises(UsageError, match="no rules for the language 'ru'"):
         in_language_of(run(ru=3), rhyming)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"use": "sea, salt", "avoid": "Salt", "form": "verse"}, "--use and --avoid both have 'salt'"),
+        ({"hook": "salt and sea", "avoid": "salt", "form": "chorus"}, "--hook has the word 'salt'"),
+        ({"first_line": "a", "hook": "b", "form": "chorus"}, "--first-line"),
+        ({"last_line": "a", "form": "chorus,verse,chorus"}, "repeated chorus"),
+        ({"first_line": "a", "form": "verse:1"}, "longer --form"),
+        ({"first_line": " ", "form": "verse"}, "--first-line is empty"),
+        ({"metre": "sapphic"}, "--metre"),
+        ({"rhyme_syllables": 2, "form": "verse"}, "--rhyme-syllables needs a --rhyme"),
+        ({"original": 2}, "--original must be 0"),
+    ],
+)
+def test_constraints_that_contradict_each_other_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        GenerationConfig(**given)
+    assert "\n" not in str(caught.value)

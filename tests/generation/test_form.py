@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
-from lyrist.generation.form import REPEATED, SECTIONS, SongLine, counts, parse, partners, rhyme_scheme
+from lyrist.generation.form import (
+    REPEATED,
+    SECTIONS,
+    SongLine,
+    counts,
+    metre,
+    metre_misses,
+    parse,
+    partners,
+    rhyme_scheme,
+)
 from lyrist.text.rhyme import Rhyme
 
 
@@ -66,3 +76,22 @@ def test_what_was_met_is_counted_once_and_only_where_it_was_wanted() -> None:
     }
     assert lines[2].figures()["rhyme_met"] is False
     assert lines[0].figures()["rhyme_met"] is None
+
+
+def test_sections_have_their_own_scheme_and_syllables() -> None:
+    verse, chorus, again = parse("verse:8 ABAB 8, chorus:4 AABB 6, verse")
+    assert (verse.lines, verse.scheme, verse.syllables) == (8, "ABAB", 8)
+    assert (chorus.lines, chorus.scheme, chorus.syllables) == (4, "AABB", 6)
+    assert (again.lines, again.scheme, again.syllables, again.repeats) == (8, "ABAB", 8, None)
+    for bad in ("verse:8 ABCD", "verse:8 ABAB 99", "verse ABAB ABAB"):
+        with pytest.raises(UsageError):
+            parse(bad)
+
+
+def test_metre_counts_stressed_syllables_in_weak_positions() -> None:
+    assert metre("Iambic") == "01"
+    assert metre_misses("I wandered lonely as a cloud", metre("iambic")) == 0
+    assert metre_misses("Wandering lonely as a cloud", metre("iambic")) == 1
+    assert metre_misses("Tell me not in mournful numbers", metre("trochaic")) <= 1
+    with pytest.raises(UsageError, match="--metre"):
+        metre("sapphic")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyrist.generation.wording import faults
+from lyrist.generation.wording import cliches, end_words, faults, three_grams, unknown_words, weak
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,23 @@ from lyrist.generation.wording import faults
 )
 def test_slips_are_counted(line: str, count: int) -> None:
     assert faults(line) == count
+
+
+def test_halves_of_words_and_words_run_together_are_unknown() -> None:
+    assert unknown_words("I passed a bus shel, canyouyouyou see it, Zorblax don't") == {"shel", "canyouyouyou"}
+
+
+def test_line_ends_are_content_words_with_rhymes() -> None:
+    found = end_words(None, "en")
+    assert {"night", "day", "sky"} <= set(found)
+    assert not {"the", "was", "orange", "something"} & set(found)
+    assert all(weak(word) for word in ("the", "was", "of", "too"))
+
+
+def test_cliches_count_unless_they_are_the_subject() -> None:
+    assert cliches("In twilight's hush I whisper low") == 3
+    assert cliches("Whispers on the line", "Whispers") == 0
+
+
+def test_three_grams_are_runs_of_words() -> None:
+    assert three_grams("The sea was calm.") == {("the", "sea", "was"), ("sea", "was", "calm")}

@@ -62,7 +62,7 @@ def test_a_planned_song_tells_what_was_met(run: FakeRun) -> None:
             assert f"no rhyme: {line['text']}" in written.summary()
 
 
-@pytest.mark.parametrize("more", [{"max_tokens": 60}, {"form": "verse,chorus"}])
+@pytest.mark.parametrize("more", [{"max_tokens": 60}, {"form": "verse,chorus", "candidates": 6}])
 def test_songs_lean_to_what_is_usual(run: FakeRun, writer: TinyWriter, more: dict[str, Any]) -> None:
     usual = np.zeros(len(writer.tokenizer), dtype=np.float32)
     usual[writer.encode(" river")] = 1.5

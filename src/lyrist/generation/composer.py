@@ -23,10 +23,28 @@ from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.errors import UsageError
 from lyrist.generation.batching import generator
 from lyrist.generation.config import SamplingOptions
-from lyrist.generation.form import REPEATED, FormSection, SongLine, SongPlan, partners
-from lyrist.generation.language_model import Continuation, LanguageModel
-from lyrist.generation.wording import cliches, content_words, end_words, faults, known_words, three_grams, weak
-from lyrist.text.rhyme import Rhyme, last_word, line_syllables, rhymes, rhyming, syllables
+from lyrist.generation.form import REPEATED, FormSection, SongLine, SongPlan, metre_misses, partners
+from lyrist.generation.language_model import Continuation, LanguageModel, ModelFailedError
+from lyrist.generation.wording import (
+    cliches,
+    content_words,
+    end_words,
+    faults,
+    known_words,
+    three_grams,
+    unknown_words,
+    weak,
+)
+from lyrist.text.rhyme import (
+    Rhyme,
+    agreeing_syllables,
+    internal_rhymes,
+    last_word,
+    line_syllables,
+    rhymes,
+    rhyming,
+    syllables,
+)
 
 REDRAWS = 6
 """Attempts for a line whose candidates all copy, each at a higher temperature."""
@@ -37,13 +55,14 @@ TRIED = 3
 """Words tried after each beginning."""
 COMPLETED = 10
 """Completed lines that are scored."""
-RERANKED = 4
+UNSEEN = 3
+"""Factor of `COMPLETED` for a model that does not rank the words beforehand."""
+RERANKED = 3
 """Best candidates whose relation to the title and to the next given line is scored."""
 NOISE = 0.5
 """Scale of the Gumbel noise of the selection, in nats, which varies the choice between equal candidates."""
-HEADED = 3
-"""One of this many candidates starts with the title in the hook line, or like the line that it should resemble."""
-
+HEADED = 0.5
+"""Probability that the candidates of the hook line start with the title; otherwise they can end with it."""
 RETRIED = -7.0
 """Sum of the scores of missed constraints at which a line is sampled again."""
 
@@ -61,6 +80,10 @@ HARD_TO_RHYME = -6.0
 UNTIDY = -4.0
 REPEATED_WORDS = -4.0
 """If all content words of a line occur in earlier lines."""
+TWICE = -3.0
+"""For each content word that a line repeats."""
+PIECE = -6.0
+"""For each word that is not a common one, by a model that writes words in pieces."""
 SAME_OPENING = -1.5
 """The first two words of an earlier line."""
 CLICHE = -3.0
@@ -71,7 +94,9 @@ TITLE = 8.0
 LIKE = 2.0
 """For each content word of a line that it should resemble, up to three."""
 INTERNAL = 4.0
-STRESS_OFF = -1.5
+MULTI = -4.0
+"""For each further syllable that should rhyme."""
+STRESS_OFF = -2.5
 COPIED = -100.0
 TOPIC = 0.4
 """Weight of the gain in log-probability by title and topic."""
@@ -90,6 +115,8 @@ class LineSpec:
 
     rhyme: str = ""
     """Word that the line end must rhyme with."""
+    rhyming_line: str = ""
+    """Line that ends with this word."""
     opens: bool = False
     """Whether a later line must rhyme with it."""
     syllables: int | None = None
@@ -207,10 +234,11 @@ class LineWriter:
         """Return the candidates of one attempt, the best first."""
         temperature = (self.sampling.temperature or 0.8) * HOTTER**attempt if attempt else self.sampling.temperature
         heads = [(head, self.candidates)]
-        likely = spec.title or " ".join(" ".join(spec.like).split()[:2])
-        if likely and not head:
-            headed = max(1, self.candidates // HEADED)
-            heads = [("", self.candidates - headed), (likely, headed)]
+        if spec.title and not head and rng.random() < HEADED:
+            heads = [(spec.title, self.candidates)]
+        elif spec.like and not head:
+            headed = self.candidates // 3
+            heads = [("", self.candidates - headed), (" ".join(" ".join(spec.like).split()[:2]), headed)]
         songs = frozenset(run for line in spec.lines for run in three_grams(line))
         drawn = [
             (start, line)
@@ -223,14 +251,17 @@ class LineWriter:
                 seed=int(rng.integers(2**31)),
                 keep=None if spec.any_end else partial(self._promising, spec, songs, start),
                 empty=spec.any_end,
+                hint="" if self.model.scores or spec.any_end else self._hint(spec),
             )
         ]
         sampled = [_sampled(start, line) for start, line in drawn]
         usual = float(np.median([each.mean for each in sampled]))
         found = [each for each in sampled if each.ended != "cut"]
         if not spec.any_end and self.model.scores:
-            found += self._completed(prefix, drawn, spec)
-        found = found or sampled
+            found += self._completed(prefix, drawn, spec, rng)
+        if spec.title and not head and spec.syllables and abs(length(spec.title, spec.language) - spec.syllables) <= 1:
+            found.append(LineCandidate(spec.title, usual))
+        found = found or [replace(each, text=_whole_words(each.text)) for each in sampled]
         judged = [self._judged(each, spec, usual, songs) for each in dict.fromkeys(found)]
         judged = self._without_copies(judged, spec)
         judged.sort(key=lambda each: -each.value)
@@ -251,18 +282,31 @@ class LineWriter:
             most = spec.syllables - 2 if self.model.scores and len(self.ends(spec)[0]) else spec.syllables + 1
             if length(begun, spec.language) > most:
                 return False
+        if spec.metre and metre_misses(begun, spec.metre, spec.language) > 1:
+            return False
         return not (three_grams(begun) & songs) and not (spec.avoid and spec.avoid & set(texts.words(begun)))
+
+    def _hint(self, spec: LineSpec) -> str:
+        """Return the constraints of a line in words."""
+        parts = [f"It has {spec.syllables} syllables."] if spec.syllables else []
+        if spec.rhyme:
+            parts.append(f"Its last word rhymes with '{spec.rhyme}', such as {', '.join(self.ends(spec)[0][:8])}.")
+        parts += [f'It contains "{spec.title}".'] if spec.title else []
+        parts += [f"It contains the word {min(spec.use)}."] if spec.use else []
+        return " ".join(parts)
 
     # Completing.
 
-    def _completed(self, prefix: str, drawn: Sequence[tuple[str, Continuation]], spec: LineSpec) -> list[LineCandidate]:
+    def _completed(
+        self, prefix: str, drawn: Sequence[tuple[str, Continuation]], spec: LineSpec, rng: np.random.Generator
+    ) -> list[LineCandidate]:
         """Return beginnings of the sampled lines, each with an end that the model finds likely there."""
         begun: dict[str, float] = {}
         for start, line in drawn:
             for text, logprob in _beginnings(start, line):
                 begun.setdefault(text, logprob)
         lengths = {text: length(text, spec.language) for text in begun}
-        pairs = self._with_title(begun, lengths, spec) + self._with_words(prefix, begun, lengths, spec)
+        pairs = self._with_title(begun, lengths, spec) + self._with_words(prefix, begun, lengths, spec, rng)
         lines = [f"{text} {end}" for text, end in pairs]
         totals = self.model.score(prefix, [line + "\n" for line in lines])
         return [
@@ -271,7 +315,7 @@ class LineWriter:
         ]
 
     def _with_words(
-        self, prefix: str, begun: dict[str, float], lengths: dict[str, int], spec: LineSpec
+        self, prefix: str, begun: dict[str, float], lengths: dict[str, int], spec: LineSpec, rng: np.random.Generator
     ) -> list[tuple[str, str]]:
         """Return the most promising pairs of a beginning and a word that ends the line."""
         ends, grades, beats = self.ends(spec)
@@ -289,11 +333,22 @@ class LineWriter:
                 continue
             if self.model.vocabulary is not None:
                 value = value + np.array(self.model.next_words(prefix + text, ends))
-            for place in np.argsort(-value, kind="stable")[:TRIED]:
+            else:  # a call for each beginning would be slow: frequent words are tried at random
+                value = value - np.log1p(np.arange(len(ends))) / 2 + rng.gumbel(size=len(ends))
+            for place in np.argsort(-value, kind="stable")[: TRIED * spec.matched]:
                 if np.isfinite(value[place]):
-                    found.append((float(value[place]), text, ends[place]))
+                    found.append((float(value[place]) + self._sound(f"{text} {ends[place]}", spec), text, ends[place]))
         found.sort(key=lambda each: -each[0])
-        return [(text, word) for _, text, word in found[:COMPLETED]]
+        return [
+            (text, word) for _, text, word in found[: COMPLETED * (1 if self.model.vocabulary is not None else UNSEEN)]
+        ]
+
+    def _sound(self, line: str, spec: LineSpec) -> float:
+        """Return the part of a line's value that its sound decides, besides rhyme and syllables."""
+        found = STRESS_OFF * metre_misses(line, spec.metre, spec.language) if spec.metre else 0.0
+        if spec.rhyme and spec.matched > 1:
+            found += MULTI * max(0, spec.matched - agreeing_syllables(spec.rhyming_line, line, spec.language))
+        return found + (INTERNAL if spec.internal and internal_rhymes([line], spec.language) else 0.0)
 
     def _with_title(self, begun: dict[str, float], lengths: dict[str, int], spec: LineSpec) -> list[tuple[str, str]]:
         """Return beginnings that the title can complete, if it may end the line."""
@@ -335,9 +390,20 @@ class LineWriter:
         grades = np.array([int(grade) for _, grade in graded], dtype=np.int64)
         return words, grades, np.array([syllables(other, language) or 0 for other in words], dtype=np.int64)
 
-    def rhymes_with(self, word: str, language: str, least: Rhyme) -> bool:
-        """Return whether the model knows a word that rhymes with ``word``."""
-        return bool(self._rhyming(word, language, least)[0])
+    def check_rhyme(self, line: str, plan: SongPlan) -> None:
+        """Raise an error if the last word of a given line has no rhyme.
+
+        Raises
+        ------
+        UsageError
+            Neither the model nor the list of common words has one.
+        """
+        word, least = last_word(line), Rhyme.NEAR if plan.near or plan.matched > 1 else Rhyme.PERFECT
+        if not self._rhyming(word, plan.language, least)[0] and not rhyming(word, plan.language, least):
+            raise UsageError(
+                f"No {'perfect ' if least == Rhyme.PERFECT else ''}rhyme with '{word}' is known, so '{line}' cannot be rhymed "
+                f"with; change the line{', or use --near-rhymes' if least == Rhyme.PERFECT else ''}."
+            )
 
     # Selecting.
 
@@ -359,6 +425,7 @@ class LineWriter:
             grade = Rhyme.NONE if end in spec.taken else rhymes(end, spec.rhyme, spec.language)
             hard += 0.0 if grade >= _least(spec) else NEAR if grade == Rhyme.NEAR else MISSED
         off = float(_off(np.array(length(text, spec.language)), spec))
+        value += self._sound(text, spec)
         hard += MISSED if three_grams(text) & songs else 0.0
         hard += MISSED if spec.avoid & set(words) else 0.0
         hard += WEAK_END if weak(end, spec.language) and (spec.rhyme or spec.opens) else 0.0
@@ -372,6 +439,9 @@ class LineWriter:
         value += USED_END if end in {last_word(each) for each in spec.lines} else 0.0
         value += SAME_OPENING * any(texts.words(each)[:2] == words[:2] for each in spec.lines)
         value += EMPTY if len(set(content)) < 2 else 0.0
+        value += TWICE * (len(content) - len(set(content)))
+        if self.model.pieces and spec.language == "en":
+            value += PIECE * len(unknown_words(text) - set(texts.words(" ".join([*spec.lines, spec.subject]))))
         value += UNTIDY * faults(text) + CLICHE * cliches(text, spec.subject)
         value += USED_WORD * len(spec.use & set(words))
         value += TITLE if spec.title and texts.key(spec.title) in key else 0.0
@@ -407,7 +477,7 @@ class LineWriter:
 
 def _least(spec: LineSpec) -> Rhyme:
     """Return the lowest grade that counts as a rhyme."""
-    return Rhyme.NEAR if spec.near else Rhyme.PERFECT
+    return Rhyme.NEAR if spec.near or spec.matched > 1 else Rhyme.PERFECT
 
 
 def length(text: str, language: str) -> int:
@@ -418,6 +488,11 @@ def length(text: str, language: str) -> int:
 def tidy(text: str) -> str:
     """Return a line without the punctuation at its end, except ! and ?, and without the spaces around it."""
     return re.sub(r"[\s,.;:…-]+$", "", text.strip())
+
+
+def _whole_words(text: str) -> str:
+    """Return a text without its last word, which may be incomplete, if it has others."""
+    return text.rpartition(" ")[0] or text
 
 
 def _sampled(start: str, line: Continuation) -> LineCandidate:
@@ -460,7 +535,10 @@ class ComposedSong:
     lines: tuple[SongLine, ...]
     tokens: int
     ended: str
-    """``"plan"``: the form is complete; ``"end"``: by the writer; ``"length"``: by --max-tokens; ``"failed"``: the model."""
+    """``"plan"``: the form is complete; ``"end"``: by the writer; ``"length"``: by --max-tokens; ``"failed"``: the model
+    failed after these lines."""
+    failure: str = ""
+    """Why the model failed."""
 
 
 class Composer:
@@ -472,7 +550,12 @@ class Composer:
     def write(self, number: int, seed: int, on_text: Callable[[str], object] | None = None) -> ComposedSong:
         """Write song ``number``; ``on_text`` is called with its text after each line."""
         song = _Song(self, number, seed, on_text)
-        return song.planned() if self.plan.sections else song.free()
+        try:
+            return song.planned() if self.plan.sections else song.free()
+        except ModelFailedError as error:
+            if not song.tokens:
+                raise
+            return replace(song.done("failed"), failure=str(error))
 
 
 class _Song:
@@ -492,16 +575,28 @@ class _Song:
         given, head = _given(self.composer.prompt)
         if len(given) > sum(section.lines for section in self.plan.sections if section.repeats is None):
             raise UsageError(f"The prompt has {len(given)} lines, more than --form has; give a longer form.")
+        self._check_given()
         for number, section in enumerate(self.plan.sections):
             if self.tokens >= self.composer.max_tokens:
-                return self._song("length")
+                return self.done("length")
             if section.name in self.composer.writer.model.headers:
                 self.prefix += f"[{section.name}]\n"
             if section.repeats is not None:
                 self._repeat(section.repeats, number)
             else:
                 given, head = self._section(section, number, given, head)
-        return self._song("plan")
+        return self.done("plan")
+
+    def _check_given(self) -> None:
+        """Raise an error if a given line must rhyme with a new one but has no rhyme."""
+        first, plan = 0, self.plan
+        for section in plan.sections:
+            lines = plan.sheet[first : first + section.lines]
+            for place, partner in enumerate(partners(plan.scheme_of(section), section.lines)):
+                pair = [] if partner is None or not lines else [lines[place], lines[partner]]
+                if section.repeats is None and len(pair) == 2 and pair.count(None) == 1:
+                    self.composer.writer.check_rhyme(next(line for line in pair if line is not None), plan)
+            first += section.lines
 
     def _section(self, section: FormSection, number: int, given: list[str], head: str) -> tuple[list[str], str]:
         """Write one section; return the rest of the prompt."""
@@ -537,6 +632,10 @@ class _Song:
         opening = place == 0 and section.name in REPEATED
         return LineSpec(
             rhyme="" if other is None else last_word(other),
+            rhyming_line=other or "",
+            metre=plan.metre,
+            internal=plan.internal,
+            matched=plan.matched,
             opens=any(with_whom[i] == place for i in range(place + 1, len(with_whom)) if i not in locked),
             syllables=plan.syllables_of(section),
             about=None if other is None else length(other, plan.language),
@@ -557,13 +656,17 @@ class _Song:
     def _add(self, text: str, section: int, partner: int | None, end: str, line: LineCandidate | None = None) -> None:
         """Add a line to the song; without a candidate, a given one."""
         text = text.strip()
-        other = None if partner is None else last_word(self.lines[partner].text)
-        rhyme = None if other is None else rhymes(last_word(text), other, self.plan.language)
+        plan, other = self.plan, None if partner is None else self.lines[partner].text
+        rhyme = multi = None
+        if other is not None:
+            rhyme = rhymes(last_word(text), last_word(other), plan.language)
+            multi = agreeing_syllables(other, text, plan.language) >= plan.matched if plan.matched > 1 else None
         self.lines.append(
             SongLine(
-                text, section, length(text, self.plan.language),
-                self.plan.syllables_of(self.plan.sections[section]), partner, rhyme, given=line is None,
-                copied=line.copied if line else None, near=self.plan.near,
+                text, section, length(text, plan.language), plan.syllables_of(plan.sections[section]), partner, rhyme,
+                given=line is None, copied=line.copied if line else None, near=plan.near, multi=multi,
+                metre_misses=metre_misses(text, plan.metre, plan.language) if plan.metre else None,
+                internal=bool(internal_rhymes([text], plan.language)) if plan.internal else None,
             )
         )  # fmt: skip
         self.tokens += self.composer.writer.model.count(text) + 1 if line else 0
@@ -591,10 +694,10 @@ class _Song:
             self.tokens += self.composer.writer.model.count(line.text) + 1
             if line.ended == "song":
                 self._show(line.text)
-                return self._song("end")
+                return self.done("end")
             self._show(line.text + "\n")
             head = ""
-        return self._song("length")
+        return self.done("length")
 
     # Both.
 
@@ -609,7 +712,8 @@ class _Song:
         if self.on_text is not None:
             self.on_text(self.text)
 
-    def _song(self, ended: str) -> ComposedSong:
+    def done(self, ended: str) -> ComposedSong:
+        """Return the song as it is."""
         return ComposedSong(self.text.rstrip(), tuple(line for line in self.lines if line.text), self.tokens, ended)
 
 

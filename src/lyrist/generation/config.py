@@ -25,6 +25,8 @@ RUN = 6
 """Tokens of a run that `SamplingOptions.max_repeats` counts."""
 COUNTED = 3
 """Occurrences of a token that `SamplingOptions.frequency_penalty` counts."""
+ORIGINAL = 5
+"""Default of ``original``."""
 INT_MAX = 2**31 - 1
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
@@ -160,10 +162,20 @@ class GenerationConfig(SamplingOptions):
     use: str | None = option(None, "Words that the song should contain, with commas between them.")
     avoid: str | None = option(None, "Words that the song must not contain, with commas between them.")
     near_rhymes: bool = option(False, "Accept near rhymes, such as time and mine.")
+    first_line: str | None = option(None, "The first line of the song.")
+    last_line: str | None = option(None, "The last line of the song.")
+    metre: str | None = option(None, "Metre of each line: iambic, trochaic, anapestic or dactylic.")
+    internal_rhymes: bool = option(False, "Prefer lines with a rhyme inside them, as in rap.")
+    rhyme_syllables: int = option(1, "Syllables at the ends of lines that must rhyme: 2 or more as in rap.", ge=1, le=6)
     original: int | None = option(
-        None, "Maximum words of a run copied from a training song; lines with a longer one are sampled again.", ge=3, le=1_000
+        None,
+        "Maximum words of a run copied from a training song; lines with a longer one are sampled again. 0: any. By default "
+        f"{ORIGINAL} in `lyrist write` if the corpus of the writer can be read.",
+        ge=0, le=1_000,
     )  # fmt: skip
-    candidates: int = option(24, "Candidate lines sampled for each line of a form.", ge=1, le=1_000)
+    candidates: int | None = option(
+        None, "Candidate lines sampled for each line of a form: by default 24, or 12 with a pretrained model.", ge=1, le=1_000
+    )  # fmt: skip
     language: str | None = option(
         None,
         "Language of rhymes and syllables: en, es, pt, fr, it or de; by default the main language of the writer's corpus.",
@@ -178,6 +190,8 @@ class GenerationConfig(SamplingOptions):
         check_options(self)
         if self.language is not None:
             check_language(self.language)
+        if self.original in (1, 2):
+            raise UsageError(f"--original must be 0 (any run) or at least 3, got {self.original}.")
         self.plan()
 
     @property
@@ -188,7 +202,16 @@ class GenerationConfig(SamplingOptions):
     @property
     def shaped(self) -> bool:
         """Whether a form, a rhyme scheme or a number of syllables is given."""
-        return bool(self.form or self.syllables or forms.rhyme_scheme(self.rhyme) or self.use or self.avoid)
+        return bool(
+            self.form
+            or self.syllables
+            or forms.rhyme_scheme(self.rhyme)
+            or self.use
+            or self.avoid
+            or self.metre
+            or self.first_line
+            or self.last_line
+        )
 
     def without_loops(self) -> GenerationConfig:
         """Return the options with which a pretrained model writes freely without a loop of short lines."""
@@ -226,25 +249,55 @@ class GenerationConfig(SamplingOptions):
         scheme = forms.rhyme_scheme(self.rhyme)
         if self.sheet:
             return self._plan_for_sheet(scheme)
-        if self.hook is not None and not (self.hook.strip() and "chorus" in (self.form or "")):
+        if self.hook is not None and not self.shaped:
             raise UsageError("--hook is the first line of the chorus; give its words, and a --form with a chorus.")
-        if not self.shaped and self.original is None:
+        if not self.shaped and not self.original:
             return None
         sections = forms.parse(self.form or forms.DEFAULT) if self.shaped else ()
-        hook = " ".join(self.hook.split()) if self.hook else ""
-        return self._with_words(
-            forms.SongPlan(sections, scheme, self.syllables, self.original, _hooked(sections, hook))
-        )
+        plan = forms.SongPlan(sections, scheme, self.syllables, self.original or None)
+        return self._with_words(replace(plan, sheet=self._given_lines(sections)))
+
+    def _given_lines(self, sections: tuple[forms.FormSection, ...]) -> tuple[str | None, ...]:
+        """Return a sheet with the hook, the first and the last line; empty without them."""
+        places = [(place, each) for each in sections for place in range(each.lines)]
+        lines: list[str | None] = [None] * len(places)
+        if self.hook is not None:
+            hooks = [i for i, (place, each) in enumerate(places) if place == 0 and each.name in forms.REPEATED]
+            if not hooks or not self.hook.strip():
+                raise UsageError("--hook is the first line of the chorus; give its words, and a --form with a chorus.")
+            for place in hooks:
+                lines[place] = " ".join(self.hook.split())
+        for option_name, line, place in (("--first-line", self.first_line, 0), ("--last-line", self.last_line, -1)):
+            if line is None:
+                continue
+            if not line.strip() or lines[place] is not None:
+                raise UsageError(
+                    f"{option_name} is empty, or another option gives the same line; leave one of them out."
+                )
+            if place and places[place][1].repeats is not None:
+                raise UsageError(
+                    f"--last-line would change a repeated {sections[-1].name}; end --form with another section."
+                )
+            lines[place] = " ".join(line.split())
+        if lines and None not in lines:
+            raise UsageError("Every line of the form is given; give a longer --form.")
+        return tuple(lines) if any(lines) else ()
 
     def _with_words(self, plan: forms.SongPlan) -> forms.SongPlan:
         """Return the plan with title, topic and words."""
         use, avoid = (frozenset(texts.words(given or "")) for given in (self.use, self.avoid))
         if use & avoid:
             raise UsageError(f"--use and --avoid both have '{min(use & avoid)}'; remove it from one of them.")
+        for name, line in (("--hook", self.hook), ("--first-line", self.first_line), ("--last-line", self.last_line)):
+            if found := avoid & set(texts.words(line or "")):
+                raise UsageError(f"{name} has the word '{min(found)}', which --avoid excludes; change one of them.")
+        if plan.scheme == "" and self.rhyme_syllables > 1 and not any(each.scheme for each in plan.sections):
+            raise UsageError("--rhyme-syllables needs a --rhyme scheme, such as AABB.")
         subject = " ".join(filter(None, (self.title, self.about)))
         return replace(
             plan, language=check_language(self.language or "en"), title=" ".join((self.title or "").split()),
-            subject=subject, use=use, avoid=avoid, near=self.near_rhymes,
+            subject=subject, use=use, avoid=avoid, near=self.near_rhymes, metre=forms.metre(self.metre),
+            internal=self.internal_rhymes, matched=self.rhyme_syllables,
         )  # fmt: skip
 
     def _plan_for_sheet(self, scheme: str) -> forms.SongPlan:
@@ -253,6 +306,8 @@ class GenerationConfig(SamplingOptions):
         lines = tuple(line for stanza in stanzas for line in stanza)
         if self.hook is not None:
             raise UsageError("A hook cannot be combined with a sheet; put it into the sheet.")
+        if self.first_line is not None or self.last_line is not None:
+            raise UsageError("A first or last line cannot be combined with a sheet; put it into the sheet.")
         if None not in lines:
             raise UsageError("Every line of the sheet is locked; unlock at least one line to write.")
         if self.form is None:
@@ -262,12 +317,6 @@ class GenerationConfig(SamplingOptions):
             if [section.lines for section in sections] != [len(stanza) for stanza in stanzas]:
                 raise UsageError(f"The sections of the sheet do not have the lengths of the form '{self.form}'.")
         rejected = frozenset(map(texts.key, self.rejected))
-        return self._with_words(forms.SongPlan(sections, scheme, self.syllables, self.original, lines, rejected))
-
-
-def _hooked(sections: tuple[forms.FormSection, ...], hook: str) -> tuple[str | None, ...]:
-    """Return a sheet in which the first line of each chorus is given; empty without a hook."""
-    if not hook:
-        return ()
-    first = [place == 0 and each.name in forms.REPEATED for each in sections for place in range(each.lines)]
-    return tuple(hook if here else None for here in first)
+        return self._with_words(
+            forms.SongPlan(sections, scheme, self.syllables, self.original or None, lines, rejected)
+        )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lyrist.errors import UsageError
-from lyrist.text.rhyme import Rhyme
+from lyrist.text.rhyme import Rhyme, stress
 
 REPEATED = ("chorus", "hook", "refrain")
 SECTIONS = ("verse", "chorus", "hook", "refrain", "bridge", "intro", "outro", "pre-chorus", "post-chorus", "interlude")
@@ -67,6 +67,12 @@ class SongPlan:
     use: frozenset[str] = frozenset()
     avoid: frozenset[str] = frozenset()
     language: str = "en"
+    metre: str = ""
+    """Pattern of stresses, such as 01."""
+    internal: bool = False
+    """Whether lines should have a rhyme inside them."""
+    matched: int = 1
+    """Syllables at the ends of lines that must rhyme."""
 
     def scheme_of(self, section: FormSection) -> str:
         """Return the rhyme scheme of a section."""
@@ -98,20 +104,35 @@ class SongLine:
     """Words of the longest run from a training song that this line is part of; None if copies were not looked up."""
     near: bool = False
     """Whether a near rhyme is sufficient."""
+    multi: bool | None = None
+    """Whether as many syllables rhyme as requested; None if one is sufficient."""
+    metre_misses: int | None = None
+    """Stressed syllables in weak positions of the metre; None without a metre."""
+    internal: bool | None = None
+    """Whether it has a rhyme inside it; None if that was not requested."""
 
     @property
     def rhyme_met(self) -> bool | None:
         """Whether it rhymes as well as required; None without a rhyme constraint."""
-        return None if self.rhyme is None else self.rhyme >= (Rhyme.NEAR if self.near else Rhyme.PERFECT)
+        if self.rhyme is None or self.multi is not None:
+            return None if self.rhyme is None else self.multi
+        return self.rhyme >= (Rhyme.NEAR if self.near else Rhyme.PERFECT)
 
     @property
     def syllables_met(self) -> bool | None:
         """Whether its syllables are within one of the requested number; None without that constraint."""
         return None if self.wanted_syllables is None else abs(self.syllables - self.wanted_syllables) <= 1
 
+    @property
+    def metre_met(self) -> bool | None:
+        """Whether at most one stressed syllable is in a weak position; None without a metre."""
+        return None if self.metre_misses is None else self.metre_misses <= 1
+
     def figures(self) -> dict[str, Any]:
         """Return the line for JSON."""
+        more = {"metre_met": self.metre_met, "internal_rhyme": self.internal}
         return {
+            **{name: value for name, value in more.items() if value is not None},
             "text": self.text,
             "section": self.section,
             "syllables": self.syllables,
@@ -220,6 +241,36 @@ def partners(scheme: str, lines: int) -> list[int | None]:
     return found
 
 
+METRES = {"iambic": "01", "trochaic": "10", "anapestic": "001", "dactylic": "100"}
+
+
+def metre(given: str | None) -> str:
+    """Return the pattern of stresses of a metre; empty for None.
+
+    Raises
+    ------
+    UsageError
+        The metre is unknown.
+    """
+    if given is None:
+        return ""
+    if given.lower() not in METRES:
+        raise UsageError(f"--metre must be one of {', '.join(METRES)}; got '{given}'.")
+    return METRES[given.lower()]
+
+
+def metre_misses(line: str, pattern: str, language: str = "en") -> int:
+    """Count the stressed syllables in weak positions of a metre; unstressed ones in strong positions are common in verse.
+
+    Examples
+    --------
+    >>> metre_misses("I wandered lonely as a cloud", "01"), metre_misses("Wandering lonely as a cloud", "01")
+    (0, 1)
+    """
+    beats = stress(line, language) or ""
+    return sum(beat == "1" and pattern[place % len(pattern)] == "0" for place, beat in enumerate(beats))
+
+
 def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
     """Count the constraints of generated lines and how many were met; repeated and given lines are left out.
 
@@ -232,7 +283,10 @@ def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
     fresh = [line for line in lines if not line.repeated and not line.given]
     rhyming = [line for line in fresh if line.rhyme is not None]
     counted = [line for line in fresh if line.wanted_syllables is not None]
+    more = {"metre": [each.metre_met for each in fresh], "internal_rhymes": [each.internal for each in fresh]}
+    wanted = {name: [met for met in found if met is not None] for name, found in more.items()}
     return {
+        **{name: {"wanted": len(found), "met": sum(found)} for name, found in wanted.items() if found},
         "rhymes": {
             "wanted": len(rhyming),
             "met": sum(bool(line.rhyme_met) for line in rhyming),

@@ -13,15 +13,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lyrist.errors import LyristError
 from lyrist.generation.batching import DecodingState
 from lyrist.generation.config import SamplingOptions
-from lyrist.generation.output import whole
 from lyrist.generation.prompts import SongStart, Vocabulary
 from lyrist.generation.sampling import TokenSampler, add_style_bias
 
@@ -37,6 +37,10 @@ IMPOSSIBLE = -1e4
 """Logit of an excluded token: finite, so that it can still be sampled if nothing else is left."""
 
 _END = re.compile(r"[\s,.;:!?…-]*\n")
+
+
+class ModelFailedError(LyristError):
+    """The language model failed while it wrote; what is written is kept."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class LanguageModel(Protocol):
     """Section names that the model reads as headers."""
     scores: bool
     """Whether `score` and `next_words` are available."""
+    pieces: bool
+    """Whether it was trained on few songs and may join pieces of words to words that do not exist."""
 
     def lines(
         self,
@@ -72,6 +78,7 @@ class LanguageModel(Protocol):
         seed: int,
         keep: Callable[[str], bool] | None = None,
         empty: bool = False,
+        hint: str = "",
     ) -> list[Continuation]:
         """Sample continuations up to ``stop``.
 
@@ -88,9 +95,11 @@ class LanguageModel(Protocol):
         seed
             Random seed.
         keep
-            A beginning (of whole words) for which this is False is not continued and returned as ``cut``.
+            A beginning for which this is False is not continued and returned as ``cut``; its last word may be incomplete.
         empty
             Whether a continuation may be empty or end the song.
+        hint
+            The constraints in a sentence, for a model that cannot score words.
         """
 
     def score(self, prefix: str, continuations: Sequence[str]) -> list[float]:
@@ -126,6 +135,9 @@ class LocalModel:
         self._fresh = FRESH[vocabulary.size >= LARGE]
         self._states: dict[str, DecodingState] = {}
         self._after: dict[str, Tensor] = {}
+        self.pieces = not start.writer.prompt
+        if start.writer.prompt:
+            _by_column(start.writer.model)
         self._sampler = lru_cache(maxsize=16)(self._make_sampler)
         self._word_ids = lru_cache(maxsize=64)(self._find_words)
 
@@ -142,6 +154,7 @@ class LocalModel:
         seed: int,
         keep: Callable[[str], bool] | None = None,
         empty: bool = False,
+        hint: str = "",
     ) -> list[Continuation]:
         """Sample continuations; see `LanguageModel.lines`. Lines end at any token with a line end."""
         song = self._read(prefix)
@@ -149,15 +162,14 @@ class LocalModel:
         overused = {} if empty else self._runs(song.ids[0].tolist())
         rows: list[list[tuple[int, float]]] = [[] for _ in range(n)]
         going, found = list(range(n)), []
-        begun = prefix and not prefix.endswith("\n")
-        self._after = {}
+        self._after = {text: scores for text, scores in self._after.items() if text.startswith(prefix)}
         for step in range(LONGEST):
             places = torch.tensor(rng.random(n)[going])
             biased = add_style_bias(reading.logits, self.start.bias, self.sampling.style)
             scores = biased.float().log_softmax(dim=-1)
             texts = [self._text(song, rows[row]) for row in going]
             self._after |= {prefix + text: scores[place] for place, text in enumerate(texts)}
-            excluded = None if empty else self._eos if step or begun else self.tokens.spared
+            excluded = None if empty else self._eos if step else self.tokens.spared
             tokens = sampler.draw(self._without(biased, reading.ids, overused), reading.ids, places, excluded)
             staying = []
             for place, token in enumerate(tokens.tolist()):
@@ -165,7 +177,7 @@ class LocalModel:
                 if token in self.tokens.stops:
                     ended = "song" if token == self.tokens.eos else "line"
                     found.append(self._continuation(song, row, logprob, ended))
-                elif keep is not None and not keep(whole(texts[place])):
+                elif keep is not None and not keep(texts[place]):
                     found.append(self._continuation(song, row, 0.0, "cut"))
                 else:
                     row.append((token, logprob))
@@ -180,13 +192,9 @@ class LocalModel:
         return found + [self._continuation(song, rows[row], 0.0, "cut") for row in going]
 
     def _continuation(self, song: DecodingState, row: list[tuple[int, float]], end: float, ended: str) -> Continuation:
-        """Return a sampled row; a cut one ends after its last whole word."""
+        """Return a sampled row."""
         texts = [self._text(song, row[:length]) for length in range(len(row) + 1)]
         pieces = [(after[len(before) :], each[1]) for before, after, each in zip(texts, texts[1:], row, strict=False)]
-        if ended == "cut":
-            while pieces and not pieces[-1][0].startswith((" ", "\t")):
-                pieces.pop()
-            pieces = pieces[:-1]
         return Continuation(
             "".join(text for text, _ in pieces), sum(each for _, each in pieces) + end, tuple(pieces), ended
         )
@@ -290,3 +298,12 @@ class LocalModel:
         before = song.ids[0, -2:].tolist()
         decode = self.start.writer.decode
         return decode([*before, *(token for token, _ in row)])[len(decode(before)) :]
+
+
+def _by_column(model: Any) -> None:
+    """Lay the float32 weights of linear layers out by column: products with a dozen rows then take half the time on a CPU."""
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear):
+            weight = layer.weight
+            if weight.dtype == torch.float32 and weight.is_cpu and weight.is_contiguous():
+                weight.data = weight.data.t().contiguous().t()

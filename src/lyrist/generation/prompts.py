@@ -25,6 +25,8 @@ ENDLESS = sys.maxsize
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _PUNCTUATION = frozenset([",", ".", "!", "?", ";", ":", "...", "…"])
+_CONTROL = re.compile("[\u0100-\u0109\u010b-\u011f]")
+"""Control characters but the line end, as byte-level tokenizers write them."""
 _MARKS = ("Ġ", "▁")  # how byte-level and SentencePiece tokenizers write the space before a word
 
 
@@ -125,8 +127,12 @@ class Vocabulary:
         self.eos = int(tokenizer.eos_token_id)
         known = min(len(tokenizer), self.size)
         special = {int(i) for i in tokenizer.all_special_ids} | _added(tokenizer) - {self.eos}
-        self.banned = torch.tensor(sorted((special - {self.eos}) | set(range(known, self.size))), dtype=torch.long)
         names = tokenizer.convert_ids_to_tokens(list(range(known)))
+        if writer.prompt and any(
+            name.startswith("Ġ") for name in names[:1000]
+        ):  # byte-level, with all control characters
+            special |= {i for i, name in enumerate(names) if _CONTROL.search(name)}
+        self.banned = torch.tensor(sorted((special - {self.eos}) | set(range(known, self.size))), dtype=torch.long)
         ends = [i for i, name in enumerate(names) if i not in special and _has_line_end(name)]
         self.line_ends = torch.tensor(ends, dtype=torch.long)
         """Tokens that contain a line end."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,7 @@ class TokenSampler:
             for song, token in overused(history.cpu().numpy(), self.sampling.max_repeats):
                 scores[song, token] = -torch.inf
             self._no_gap(scores, history)
+            self._no_loop(scores, history)
         return _each(self._warpers, history, scores)
 
     def _no_gap(self, scores: Tensor, history: Tensor) -> None:
@@ -161,6 +163,19 @@ class TokenSampler:
         if history.shape[1] > 1 and len(self.spared):
             gap = torch.isin(history[:, -2:], self.spared).all(dim=1)
             scores[gap[:, None] & torch.isin(torch.arange(scores.shape[1]), self.spared[:-1])] = -torch.inf
+
+    def _no_loop(self, scores: Tensor, history: Tensor) -> None:
+        """Exclude the end of a line that occurs `max_repeats` times already, in place: short lines are a loop without a run."""
+        if not len(self.spared):
+            return
+        ends = torch.isin(history, self.spared)
+        for row in torch.nonzero(ends.any(dim=1)).flatten().tolist():
+            ids, places = history[row].tolist(), torch.nonzero(ends[row]).flatten().tolist()
+            line = ids[places[-1] + 1 :]
+            if line:
+                before = [ids[first + 1 : last] for first, last in pairwise([-1, *places])]
+                if before.count(line) >= self.sampling.max_repeats:
+                    scores[row, self.spared] = -torch.inf
 
     def draw(self, logits: Tensor, history: Tensor, numbers: Tensor, also_banned: Tensor | None = None) -> Tensor:
         """Return the next token of each song, (songs,).

@@ -18,6 +18,7 @@ from lyrist.errors import UsageError
 from lyrist.generation.batching import generator
 from lyrist.generation.composer import LineCandidate, LineSpec, LineWriter, length, tidy
 from lyrist.generation.config import GenerationConfig
+from lyrist.generation.form import metre as metre_pattern
 from lyrist.generation.form import rhyme_scheme
 from lyrist.generation.write import line_writer, open_model
 from lyrist.text.languages import check_language
@@ -277,6 +278,7 @@ class _Task:
             syllables=syllables,
             about=length(next((each for each in others), ""), language) or None if syllables is None else None,
             near=plan.near,
+            metre=metre_pattern(own.metre or None),
             language=language,
             subject=plan.subject,
             like=tuple(self.like),

@@ -35,10 +35,11 @@ CLICHES = re.compile(
     r"|entwine[ds]?|cascad(e|es|ing)|shimmering|glimmering|testament|amidst|beneath the (moon|stars)|in the (silence|stillness)"
     r"|danc(e|es|ed|ing) (in|with) the (moonlight|shadows|wind|rain)|shadows? (dance|play)s?|hearts? of gold|stars? align(ed)?"
     r"|canvas of|sea of (dreams|stars)|bittersweet|solace|melody of|tale(s)? untold|memories unfold|beacon|embrace[ds]?"
+    r"|syllables?|rhymes?|lyrics?|verses?|chorus|stanzas?|songwriter"
     r"|where dreams|love'?s sweet|heart'?s desire|time stands still|golden (glow|light|hue)|gentle breeze|realm|journey)\b",
     re.IGNORECASE,
 )
-"""Words and phrases that language models prefer in lyrics, whatever the song is about."""
+"""Words that language models prefer in lyrics, whatever the song is about, and words of the request itself."""
 
 FAULTS = (
     re.compile(r"^\s*[,.;:!?)\]}]"),
@@ -49,7 +50,7 @@ FAULTS = (
         re.IGNORECASE,
     ),
     re.compile(r"(?<![\w'.&-])[b-hj-np-z](?![\w'.&-])"),
-    re.compile(r"[*#_=/|\\<>{}~@]|https?:|\d{3}"),
+    re.compile(r"[*#_=/|\\<>{}~@]|https?:|\d"),
 )
 """Slips: a comma at the start of a line, two in a row, 'the, the', 'a the', a single letter, signs of markup."""
 
@@ -79,6 +80,12 @@ def three_grams(line: str) -> set[tuple[str, ...]]:
     """Return the runs of three words of a line."""
     words = texts.words(line)
     return set(zip(words, words[1:], words[2:], strict=False))
+
+
+def unknown_words(line: str) -> set[str]:
+    """Return the English words of a line in lower case that are not common, such as halves of words and words run together."""
+    known = common()
+    return {word for word in re.findall(r"(?<![\w'’])[a-z]{3,}(?![\w'’])", line) if word not in known}
 
 
 @lru_cache(maxsize=32)

@@ -13,17 +13,21 @@ from lyrist import progress
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation import form as forms
 from lyrist.generation import output
-from lyrist.generation.config import MAX_TOKENS, GenerationConfig, cli_alias, with_options  # noqa: F401 - as above
+from lyrist.generation.config import MAX_TOKENS, ORIGINAL, GenerationConfig, cli_alias, with_options  # noqa: F401 - as above
 from lyrist.results import Result
 from lyrist.text.languages import SUPPORTED, main_language
+from lyrist.text.rhyme import source
 
 if TYPE_CHECKING:
     from lyrist.evaluation.originality import Copied, Index
     from lyrist.generation.composer import LineWriter
+    from lyrist.generation.endpoint import Endpoint
     from lyrist.generation.language_model import LanguageModel
     from lyrist.generation.prompts import WriterProtocol
     from lyrist.training.runs import Run
 
+CANDIDATES = 24
+PRETRAINED_CANDIDATES = 12
 UNSHAPED_CANDIDATES = 8
 """Candidates of a line if originality is the only constraint."""
 
@@ -38,11 +42,13 @@ class WrittenSong:
     text: str
     tokens: int
     ended: str
-    """``"end"``: by the writer; ``"plan"``: the form is complete; ``"length"``: by --max-tokens."""
+    """``"end"``: by the writer; ``"plan"``: the form is complete; ``"length"``: by --max-tokens; ``"failed"``: see `failure`."""
     lines: tuple[forms.SongLine, ...] = ()
     """Its lines, if it was written line by line."""
     copied: Copied | None = None
     """Runs of words from training songs, if they were looked up."""
+    failure: str = ""
+    """Why the model failed after these lines."""
 
     def figures(self) -> dict[str, Any]:
         """Return the song for JSON: text, ending, and the constraints met line by line."""
@@ -71,6 +77,8 @@ class WriteResult(Result):
     out: Path | None = None
     shown: bool = False
     """Whether the songs were shown while they were written; the summary then leaves them out."""
+    notes: tuple[str, ...] = ()
+    """How a server was used, and its cost."""
 
     def summary(self) -> str:
         """Return the songs (unless they were shown), the constraints met, and the settings in a line."""
@@ -78,7 +86,8 @@ class WriteResult(Result):
         count = f"{len(self.songs)} song{'s' if len(self.songs) != 1 else ''}"
         config = self.config
         lines = [f"{count}, {tokens:,} tokens in {self.seconds:.1f} s; {config.describe()}; seed {config.seed}"]
-        lines += [*self._met(), *self._copied()]
+        lines += [*self._met(), *self._copied(), *self.notes]
+        lines += [f"song {i} stopped early: {song.failure}" for i, song in enumerate(self.songs, 1) if song.failure]
         lines += [f"written: {self.out}"] if self.out else []
         songs = [] if self.shown else [output.together([song.text for song in self.songs]) + "\n"]
         return "\n".join([*songs, *lines])
@@ -88,12 +97,19 @@ class WriteResult(Result):
         met, found = forms.counts(generated), []
         rhymes, syllables = met["rhymes"], met["syllables"]
         if rhymes["wanted"]:
-            found.append(f"rhymes met: {rhymes['met']} of {rhymes['wanted']}, {rhymes['perfect']} of them perfect")
+            grades = f"{rhymes['perfect']} perfect, {rhymes['near']} near"
+            known = source(self.config.language or "en")
+            found.append(f"rhymes met: {rhymes['met']} of {rhymes['wanted']}; {grades} (by the {known})")
         if syllables["wanted"]:
             found.append(
                 f"lines within a syllable of {self.config.syllables}: {syllables['met']} of {syllables['wanted']}, "
                 f"{syllables['exact']} of them exactly"
             )
+        found += [
+            f"{name}: {met[key]['met']} of {met[key]['wanted']} lines"
+            for name, key in (("metre met", "metre"), ("rhymes inside lines", "internal_rhymes"))
+            if key in met
+        ]
         found += [f"  no rhyme: {line.text}" for line in generated if line.rhyme_met is False]
         return found + [
             f"  {line.syllables} syllables: {line.text}" for line in generated if line.syllables_met is False
@@ -122,11 +138,13 @@ class WriteResult(Result):
 
 @with_options(GenerationConfig)
 def write(
-    run: str,
+    run: str | None = None,
     *,
     genre: str | None = None,
     artist: str | None = None,
     prompt: str | None = None,
+    endpoint: str | None = None,
+    endpoint_model: str | None = None,
     out: str | None = None,
     format: str | None = None,  # noqa: A002 - the option's name
     **options: Any,
@@ -144,6 +162,11 @@ def write(
         Artist whose style the songs follow, for a writer trained with --condition artist.
     prompt
         The first words; \n in them is a line end.
+    endpoint
+        Address of an OpenAI-compatible server that writes instead of a run, such as http://localhost:8000/v1. Its key is read
+        from LYRIST_API_KEY or OPENAI_API_KEY.
+    endpoint_model
+        Name of the model on that server.
     out
         File to write: .jsonl or .txt.
     format
@@ -161,21 +184,41 @@ def write(
     kind = output.kind(path, format) if path is not None else None
     given = {name: value for name, value in (("genre", genre), ("artist", artist)) if value is not None}
     index: Index | None = None
-    writer: WriterProtocol
-    if is_run(run):
+    writer: WriterProtocol | LanguageModel
+    server: Endpoint | None = None
+    if endpoint is not None:
+        if run is not None or not endpoint_model:
+            raise UsageError("--endpoint needs --endpoint-model NAME, and no run; give one of both.")
+        server = open_endpoint(endpoint, endpoint_model, {**given, **config.song()})
+        writer, recipe = server, "endpoint"
+    elif run is None:
+        raise UsageError("Name a run, a pretrained model such as smollm2, or --endpoint URL --endpoint-model NAME.")
+    elif is_run(run):
         opened = open_writer(run)
         writer, recipe = opened.writer, opened.info["recipe"]
-        config = in_language_of(opened, config)
-        index = index_of(opened) if config.original is not None else None
+        index, config = _default_original(opened, in_language_of(opened, config))
     else:
         writer, recipe = open_pretrained(run), "pretrained"
     began = time.perf_counter()
     songs = compose(writer, given=given, prompt=prompt, config=config, index=index)
-    settings = {"run": str(run), "recipe": recipe, **given, "prompt": prompt, **config.settings()}
-    written = WriteResult(songs, settings, config, time.perf_counter() - began, path, output.listening())
+    settings = {"run": str(run or endpoint_model), "recipe": recipe, **given, "prompt": prompt, **config.settings()}
+    notes = server.notes() if server else ()
+    written = WriteResult(songs, settings, config, time.perf_counter() - began, path, output.listening(), notes)
     if path is not None and kind is not None:
         output.write_songs(path, kind, [song.figures() for song in songs], settings)
     return written
+
+
+def _default_original(opened: Run, config: GenerationConfig) -> tuple[Index | None, GenerationConfig]:
+    """Return the phrase index of the training songs, and the config with the default of ``original`` if they can be read."""
+    if config.original == 0:
+        return None, config
+    if config.original is not None:
+        return index_of(opened), config
+    try:
+        return index_of(opened), replace(config, original=ORIGINAL)
+    except LyristError:
+        return None, config
 
 
 def is_run(name: str | Path) -> bool:
@@ -187,6 +230,13 @@ def is_run(name: str | Path) -> bool:
         return (path / "run.json").exists() or not (path / "config.json").exists()
     on_hub = str(name).count("/") == 1 and not path.parent.exists()
     return not (str(name) in KNOWN or path.suffix == ".gguf" or on_hub)
+
+
+def open_endpoint(url: str, model: str, given: Mapping[str, str]) -> Endpoint:
+    """Return a model on an OpenAI-compatible server."""
+    from lyrist.generation.endpoint import Endpoint
+
+    return Endpoint(url, model, given)
 
 
 def open_pretrained(name: str | Path) -> WriterProtocol:
@@ -300,7 +350,7 @@ def compose(
     config = config or GenerationConfig()
     if config.sheet and prompt is not None:
         raise UsageError("A prompt cannot be combined with a sheet; put its lines into the sheet.")
-    if config.original is not None and index is None:
+    if config.original and index is None:
         raise UsageError("original needs the phrase index of the training songs; pass index.")
     if on_text is None and output.listening():
         on_text = output.Stage(config.n).update
@@ -336,7 +386,10 @@ def line_writer(
     from lyrist.generation.language_model import LocalModel
     from lyrist.generation.prompts import Vocabulary, start
 
-    candidates = config.candidates if config.shaped or config.sheet else min(config.candidates, UNSHAPED_CANDIDATES)
+    pretrained = not is_local(model) or bool(model.prompt)
+    candidates = config.candidates or (PRETRAINED_CANDIDATES if pretrained else CANDIDATES)
+    if not (config.shaped or config.sheet):
+        candidates = min(candidates, UNSHAPED_CANDIDATES)
     runs = None if index is None else index.extends_all
     if not is_local(model):
         return LineWriter(cast("LanguageModel", model), config.sampling, candidates=candidates, runs=runs)
@@ -373,8 +426,10 @@ def _write_by_line(
             song = composer.write(number, config.seed, update)
             if on_text is not None:
                 on_text(number, song.text, True)
-            found.append(WrittenSong(song.text, song.tokens, song.ended, song.lines))
+            found.append(WrittenSong(song.text, song.tokens, song.ended, song.lines, failure=song.failure))
             advance(number + 1, config.n)
+            if song.failure:
+                break
     return found
 
 

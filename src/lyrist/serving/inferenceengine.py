@@ -206,7 +206,7 @@ class InferenceEngine:
         config, limits = request.config, self.limits
         check_count("n", config.n, limits.songs)
         check_count("max_tokens", config.max_tokens or 1, limits.max_tokens)
-        check_count("candidates", config.candidates, CANDIDATES)
+        check_count("candidates", config.candidates or 1, CANDIDATES)
         for name, text in [("prompt", request.prompt), ("hook", config.hook), ("form", config.form)]:
             check_text(name, text or "", limits.characters)
         check_count("tokens of the prompt", len(request.ids or (0,)), limits.characters)
@@ -429,7 +429,7 @@ class InferenceEngine:
 
     def _write_steps(self, name: str, request: GenerationRequest, pending: PendingRequest[Any]) -> Steps:
         """Write songs to a plan."""
-        original = request.config.original is not None
+        original = bool(request.config.original)
         index = self.index(name) if original else None
         if original and index is None:
             raise UsageError(
