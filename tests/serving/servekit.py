@@ -24,7 +24,7 @@ from lyrist.serving.app import build
 from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.modelregistry import ModelRegistry, ServedModel
 from lyrist.serving.requests import Limits
-from lyrist.serving.serve import _server
+from lyrist.serving.serve import _server, uvicorn_config
 from lyrist.training import runs, vocabularies
 from lyrist.training.writer import Writer
 
@@ -129,8 +129,7 @@ class Running:
         place = socket.create_server((settings.host, 0))
         self.url = f"http://{settings.host}:{place.getsockname()[1]}"
         started = threading.Event()
-        config = uvicorn.Config(self.app, log_config=None, log_level="critical", timeout_graceful_shutdown=2)
-        self.server = _server(uvicorn, config, self.engine, started.set)
+        self.server = _server(uvicorn, uvicorn_config(self.app, self.engine), self.engine, started.set)
         self._thread = threading.Thread(target=lambda: self._serve(place), daemon=True)
         self._thread.start()
         assert started.wait(120)

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lyrist.errors import UsageError
+from lyrist.serving.requests import client
 from lyrist.serving.responses import ApiError, as_api_error
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ class AccessControl:
                 return
             await self.app(scope, receive, send)
             return
+        client.set(_client_of(scope))
         origin = self._allowed_origin(scope)
         answer = _Answer(send, self.responded, origin)
         try:
@@ -188,6 +190,12 @@ class AccessControl:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self.most):
                 return too_large(self.most)
         return None
+
+
+def _client_of(scope: Scope) -> str:
+    """Return the client of a request: its address, and on this machine its connection, as programs share the address."""
+    host, port = scope.get("client") or ("", 0)
+    return f"{host}:{port}" if local(host) else str(host)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

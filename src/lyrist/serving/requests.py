@@ -11,6 +11,7 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -19,7 +20,10 @@ from lyrist.errors import LyristError, UsageError
 Answer = TypeVar("Answer")
 
 MEBIBYTE = 2**20
-OPTIONS = {"seconds": "limit-seconds", "characters": "max-characters", "body": "max-bytes"}
+OPTIONS = {
+    "seconds": "limit-seconds", "characters": "max-characters", "body": "max-bytes", "connections": "max-connections",
+    "connections_each": "max-connections-each",
+}  # fmt: skip
 """Names of limits on the command line, if they differ."""
 
 
@@ -45,6 +49,12 @@ class Limits:
     """Characters of one text or prompt."""
     body: int = 4 * MEBIBYTE
     """Bytes of a request."""
+    connections: int = 1_024
+    """Connections in all; fewer if the file descriptors of the process do not suffice."""
+    connections_each: int = 256
+    """Connections from one address."""
+    header_seconds: float = 10.0
+    """Seconds in which the header of a request must arrive."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -109,6 +119,54 @@ class Unavailable(LyristError):  # noqa: N818
     """Something that the request needs, such as the corpus of a model, is not available."""
 
 
+Item = TypeVar("Item")
+client: ContextVar[str] = ContextVar("client", default="")
+"""The client whose request is handled, for the order of the queues."""
+
+
+class FairQueue(Generic[Item]):
+    """A queue in which the next item is of the client for whom the least was computed.
+
+    A client that is new, or comes back, starts with the least of those that wait: nothing is saved up.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[str, deque[Item]] = {}
+        self._spent: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._items.values()))
+
+    def put(self, client: str, item: Item) -> None:
+        """Queue an item of a client."""
+        if client not in self._items:
+            least = min((self._spent.get(other, 0.0) for other in self._items), default=0.0)
+            if not self._items:
+                self._spent = {}
+            self._spent[client] = max(self._spent.get(client, 0.0), least)
+            self._items[client] = deque()
+        self._items[client].append(item)
+
+    def first(self) -> Item:
+        """Return the next item without taking it."""
+        return self._items[self._client()][0]
+
+    def take(self) -> Item:
+        """Return the next item and remove it."""
+        client = self._client()
+        item = self._items[client].popleft()
+        if not self._items[client]:
+            del self._items[client]
+        return item
+
+    def charge(self, client: str, cost: float) -> None:
+        """Count what was computed for a client; a negative cost takes back an estimate."""
+        self._spent[client] = self._spent.get(client, 0.0) + cost
+
+    def _client(self) -> str:
+        return min(self._items, key=lambda client: self._spent.get(client, 0.0))
+
+
 class PendingRequest(Generic[Answer]):
     """An admitted request and its future answer."""
 
@@ -116,6 +174,8 @@ class PendingRequest(Generic[Answer]):
         self.future: Future[Answer] = Future()
         self.seconds, self.began = seconds, time.monotonic()
         self.cancelled = cancelled or threading.Event()
+        self.client = client.get()
+        """Whose request it is."""
         self.prompt = ""
         """The cleaned prompt that the songs start with; set before their first text."""
 

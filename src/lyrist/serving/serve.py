@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from lyrist.serving.access import ServerSettings
 
 
+BACKLOG = 1_024
+"""Connections that wait to be accepted."""
 REST = 2
 """Seconds that idle connections, such as an open studio, get at shutdown."""
 
@@ -67,6 +69,8 @@ def serve(
     max_tokens: int = 2_048,
     max_characters: int = 20_000,
     max_bytes: int = 4 * 2**20,
+    max_connections: int = 1_024,
+    max_connections_each: int = 256,
     threads: int | None = None,
     studio: bool = True,
     projects: str | None = None,
@@ -96,6 +100,10 @@ def serve(
         Maximum characters of a text or prompt.
     max_bytes
         Maximum bytes of a request.
+    max_connections
+        Maximum connections; fewer if the process may not open so many files.
+    max_connections_each
+        Maximum connections from one address.
     threads
         PyTorch threads of each run; by default 1 if all models are small.
     studio
@@ -131,6 +139,8 @@ def serve(
         max_tokens=max_tokens,
         characters=max_characters,
         body=max_bytes,
+        connections=max_connections,
+        connections_each=max_connections_each,
     )
     with _bound(settings) as place:
         models = ModelRegistry.open(runs)
@@ -191,7 +201,7 @@ def _bound(settings: ServerSettings) -> socket.socket:
 
 def _listen(place: socket.socket, settings: ServerSettings) -> None:
     try:
-        place.listen(1_024)
+        place.listen(BACKLOG)
     except OSError as error:  # another process listens on it since
         raise _unbound(settings, error) from None
 
@@ -207,16 +217,25 @@ def _unbound(settings: ServerSettings, error: OSError) -> LyristError:
 def _run(app: Any, place: socket.socket, engine: Any, started: Callable[[], object]) -> None:
     import uvicorn
 
-    config = uvicorn.Config(
-        app, log_config=None, log_level="critical", access_log=False, server_header=False, lifespan="on",
-        timeout_graceful_shutdown=REST, timeout_keep_alive=30,
-    )  # fmt: skip
-    server = _server(uvicorn, config, engine, started)
+    server = _server(uvicorn, uvicorn_config(app, engine), engine, started)
     with background_logging():
         try:
             asyncio.run(server.serve([place]))
         finally:
             engine.close()
+
+
+def uvicorn_config(app: Any, engine: Any) -> Any:
+    """Return the configuration of the HTTP server of an application."""
+    import uvicorn
+
+    from lyrist.serving.connections import ACCEPTED, Connections, protocol
+
+    return uvicorn.Config(
+        app, http=protocol(Connections(engine.limits)), ws="none", backlog=ACCEPTED, log_config=None,
+        log_level="critical", access_log=False, server_header=False, lifespan="on", timeout_graceful_shutdown=REST,
+        timeout_keep_alive=30,
+    )  # fmt: skip
 
 
 def _server(uvicorn: Any, config: Any, engine: Any, started: Callable[[], object]) -> Any:
@@ -227,6 +246,8 @@ def _server(uvicorn: Any, config: Any, engine: Any, started: Callable[[], object
 
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
+            for each in sockets or ():
+                each.listen(BACKLOG)  # uvicorn's backlog is also the number of connections that are accepted at once
             started()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -248,6 +269,8 @@ def _server(uvicorn: Any, config: Any, engine: Any, started: Callable[[], object
 
 LINES = 1_000
 """Maximum queued log entries; further ones are dropped."""
+ALIKE, WINDOW = 10, 60.0
+"""Maximum entries of one kind in so many seconds; the others are counted."""
 
 
 class BackgroundLogHandler(logging.Handler):
@@ -257,13 +280,26 @@ class BackgroundLogHandler(logging.Handler):
         super().__init__()
         self.setFormatter(logging.Formatter("lyrist: %(levelname)s: %(message)s"))
         self._entries: queue.Queue[str | None] = queue.Queue(LINES)
+        self._kinds: dict[tuple[str, str], list[float]] = {}
+        """By logger and message: start of the window, entries in it."""
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue an entry."""
+        """Queue an entry, unless there were many of its kind."""
+        kind = record.name, str(record.msg)[:200]
+        if len(self._kinds) > LINES:
+            self._kinds.clear()
+        begin, count = self._kinds.get(kind, (record.created, 0))
+        left_out = max(0, int(count) - ALIKE)
+        if record.created - begin > WINDOW:
+            begin, count = record.created, 0
+        self._kinds[kind] = [begin, count + 1]
+        if count >= ALIKE:
+            return
+        more = f" ({left_out:,} entries like this were left out)" if left_out and not count else ""
         with contextlib.suppress(queue.Full):
-            self._entries.put_nowait(self.format(record))
+            self._entries.put_nowait(self.format(record) + more)
 
     def close(self) -> None:
         """Wait up to a second for queued entries."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +21,7 @@ from lyrist.generation.batching import BatchScheduler, SongSequence
 from lyrist.generation.config import MAX_TOKENS, GenerationConfig
 from lyrist.generation.prompts import SongStart, Vocabulary, cleaned, start
 from lyrist.generation.write import OnText, WrittenSong, compose
-from lyrist.serving.requests import PendingRequest
+from lyrist.serving.requests import FairQueue, PendingRequest
 from lyrist.training.scoring import token_scores
 
 
@@ -135,6 +134,11 @@ class _Active:
     waiting: list[SongSequence] = field(default_factory=list)
     """Songs that have not joined the batch."""
 
+    @property
+    def most(self) -> int:
+        """Maximum tokens of all songs."""
+        return self.request.config.n * (self.request.config.max_tokens or MAX_TOKENS)
+
 
 class GenerationWorker:
     """Generates songs without constraints for many requests at once."""
@@ -170,7 +174,7 @@ class GenerationWorker:
         )
         self._vocabulary = Vocabulary(self._writer)
         self._scheduler = BatchScheduler(self._writer, self._vocabulary)
-        self._queue: deque[_Active] = deque()
+        self._queue: FairQueue[_Active] = FairQueue()
         self._active: list[_Active] = []
         self._change = threading.Condition()
         self._open = True
@@ -180,7 +184,7 @@ class GenerationWorker:
     def put(self, pending: PendingRequest[tuple[ServedSong, ...]], request: GenerationRequest) -> None:
         """Queue a request."""
         with self._change:
-            self._queue.append(_Active(pending, request))
+            self._queue.put(pending.client, _Active(pending, request))
             self._change.notify()
 
     def close(self) -> None:
@@ -229,7 +233,8 @@ class GenerationWorker:
             with self._change:
                 if not self._queue:
                     return
-                active = self._queue.popleft()
+                active = self._queue.take()
+                self._queue.charge(active.pending.client, active.most)
             if not active.pending.start():
                 continue
             try:
@@ -266,6 +271,8 @@ class GenerationWorker:
         for active in list(self._active):
             if all(song.ended for song in active.songs):
                 self._active.remove(active)
+                with self._change:
+                    self._queue.charge(active.pending.client, sum(song.tokens for song in active.songs) - active.most)
                 try:
                     active.pending.answer(tuple(self._served(song) for song in active.songs))
                 except Exception as error:  # reported to the client

@@ -10,7 +10,7 @@ import io
 import math
 import tempfile
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from lyrist.evaluation.label import Labeller, label_in_steps, write_table
 from lyrist.evaluation.originality import Copied, Index
 from lyrist.images.decoding import UndecodableError, careful, decode
 from lyrist.models.inputs import songs
-from lyrist.serving.requests import PendingRequest
+from lyrist.serving.requests import FairQueue, PendingRequest
 from lyrist.serving.songworker import GenerationRequest, score_prompts
 from lyrist.training.runs import Run
 
@@ -73,7 +73,9 @@ class BatchWorker(Generic[Payload]):
             PyTorch threads; None: PyTorch's setting.
         """
         self._work, self._batch_size, self._threads = work, batch_size, threads
-        self._queue: deque[BatchJob[Payload]] = deque()
+        self._queue: FairQueue[BatchJob[Payload]] = FairQueue()
+        self._cost = 0.0
+        """Mean seconds of a text or picture, an estimate for those that are taken together."""
         self._change = threading.Condition()
         self._open = True
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -82,7 +84,7 @@ class BatchWorker(Generic[Payload]):
     def put(self, job: BatchJob[Payload]) -> None:
         """Queue a job."""
         with self._change:
-            self._queue.append(job)
+            self._queue.put(job.pending.client, job)
             self._change.notify()
 
     def close(self) -> None:
@@ -98,17 +100,26 @@ class BatchWorker(Generic[Payload]):
         while jobs := self._next():
             wanted = [job for job in jobs if job.pending.start()]
             if wanted:
+                began = time.monotonic()
                 again = self._compute(wanted)
+                each = (time.monotonic() - began) / sum(job.weight for job in wanted)
                 with self._change:
-                    self._queue.extend(again)
+                    for job in wanted:
+                        self._queue.charge(job.pending.client, (each - self._cost) * job.weight)
+                    self._cost = each
+                    for job in again:
+                        self._queue.put(job.pending.client, job)
             del jobs, wanted  # otherwise the last batch stays in memory while the queue is empty
 
     def _next(self) -> list[BatchJob[Payload]]:
         with self._change:
             self._change.wait_for(lambda: self._queue or not self._open)
             batch: list[BatchJob[Payload]] = []
-            while self._queue and (not batch or sum(j.weight for j in [*batch, self._queue[0]]) <= self._batch_size):
-                batch.append(self._queue.popleft())
+            while self._queue and (
+                not batch or sum(j.weight for j in [*batch, self._queue.first()]) <= self._batch_size
+            ):
+                batch.append(self._queue.take())
+                self._queue.charge(batch[-1].pending.client, self._cost * batch[-1].weight)
             return batch
 
     def _compute(self, jobs: list[BatchJob[Payload]]) -> Sequence[BatchJob[Payload]]:
