@@ -80,16 +80,18 @@ def test_a_language_without_rules_is_refused() -> None:
 
 
 def test_the_language_is_that_of_the_corpus() -> None:
-    def run(**languages: int) -> Any:
-        return SimpleNamespace(corpus=lambda: SimpleNamespace(info={"counts": {"languages": languages}}))
+    def corpus(**languages: int) -> Any:
+        return lambda: SimpleNamespace(info={"counts": {"languages": languages}})
 
     rhyming = GenerationConfig(form="verse", rhyme="AABB")
-    assert in_language_of(run(pt=3, en=1), rhyming).language == "pt"
-    assert in_language_of(run(und=3), rhyming).language is None
-    assert in_language_of(run(pt=3), GenerationConfig(language="en")).language == "en"
-    assert in_language_of(run(ru=3), GenerationConfig(form="verse")).language is None, "nothing that needs its sounds"
+    assert in_language_of(corpus(pt=3, en=1), rhyming).language == "pt"
+    assert in_language_of(corpus(und=3), rhyming).language is None
+    assert in_language_of(corpus(pt=3), GenerationConfig(language="en")).language == "en"
+    assert in_language_of(corpus(ru=3), GenerationConfig(form="verse")).language is None, (
+        "nothing that needs its sounds"
+    )
     with pytest.raises(UsageError, match="no rules for the language 'ru'"):
-        in_language_of(run(ru=3), rhyming)
+        in_language_of(corpus(ru=3), rhyming)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from lyrist.text.languages import SUPPORTED, main_language
 from lyrist.text.rhyme import source
 
 if TYPE_CHECKING:
+    from lyrist.corpus.corpus import Corpus
     from lyrist.evaluation.originality import Copied, Index
     from lyrist.generation.composer import LineWriter
     from lyrist.generation.endpoint import Endpoint
@@ -196,7 +197,7 @@ def write(
     elif is_run(run):
         opened = open_writer(run)
         writer, recipe = opened.writer, opened.info["recipe"]
-        index, config = _default_original(opened, in_language_of(opened, config))
+        index, config = _default_original(opened, in_language_of(opened.corpus, config))
     else:
         writer, recipe = open_pretrained(run), "pretrained"
     began = time.perf_counter()
@@ -279,8 +280,8 @@ def open_writer(run: str | Path) -> Run:
     return opened
 
 
-def in_language_of(opened: Run, config: GenerationConfig) -> GenerationConfig:
-    """Return the options with the main language of the corpus of a run, unless they have a language.
+def in_language_of(corpus: Callable[[], Corpus], config: GenerationConfig) -> GenerationConfig:
+    """Return the options with the main language of a corpus, which is opened only if they have no language.
 
     Raises
     ------
@@ -288,7 +289,7 @@ def in_language_of(opened: Run, config: GenerationConfig) -> GenerationConfig:
         Rhymes or syllables are requested, and the language has no rules for them.
     """
     try:
-        counts = {} if config.language else opened.corpus().info["counts"].get("languages", {})
+        counts = {} if config.language else corpus().info["counts"].get("languages", {})
     except LyristError:  # the corpus was moved
         return config
     language = main_language(counts)

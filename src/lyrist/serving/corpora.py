@@ -16,6 +16,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError
 from lyrist.evaluation.originality import Index
 from lyrist.serving.requests import Unavailable
+from lyrist.text.languages import main_language
 from lyrist.training.runs import Run
 
 Made = TypeVar("Made")
@@ -75,12 +76,11 @@ class ServedCorpus:
 
     @property
     def language(self) -> str | None:
-        """Most frequent language of its songs; None if it is not available."""
+        """Most frequent known language of its songs; None if it is not available."""
         try:
-            counted: Mapping[str, int] = self.corpus().info["counts"].get("languages", {})
+            return main_language(self.corpus().info["counts"].get("languages", {}))
         except LyristError:
             return None
-        return max(counted, key=lambda code: counted[code], default=None)
 
     def index(self) -> Index:
         """Return the phrase index of the training songs; built at the first use, a minute for a million songs."""

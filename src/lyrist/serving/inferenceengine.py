@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,7 +20,7 @@ from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
 from lyrist.generation import takes
 from lyrist.generation.config import GenerationConfig
-from lyrist.generation.write import line_writer
+from lyrist.generation.write import in_language_of, line_writer
 from lyrist.serving import workers
 from lyrist.serving.corpora import corpora
 from lyrist.serving.modelregistry import ModelRegistry, ServedModel
@@ -122,6 +123,8 @@ class InferenceEngine:
     ) -> PendingRequest[tuple[ServedSong, ...]]:
         """Submit a request to write; see `write`."""
         request = request or GenerationRequest()
+        if name in self.corpora:
+            request = replace(request, config=in_language_of(self.corpora[name].corpus, request.config))
         served, constrained = self.models.get(name, "write"), request.config.plan() is not None
         self._check_write(request)
         served.model.checked(request.conditions)
