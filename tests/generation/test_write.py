@@ -27,6 +27,9 @@ class FakeRun:
     def __init__(self, writer: TinyWriter, corpus: str = "", task: str = "write") -> None:
         self.writer, self.info = writer, {"task": task, "recipe": "gpt", "corpus": corpus}
 
+    def corpus(self) -> Any:
+        raise LyristError("The corpus was moved.")
+
 
 @pytest.fixture
 def run(writer: TinyWriter, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
