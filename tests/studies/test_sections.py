@@ -32,6 +32,13 @@ def test_a_known_entry() -> None:
     )
 
 
-def test_what_is_no_paper_is_refused() -> None:
-    with pytest.raises(ValueError, match="Authors"):
-        citation_key("a blog")
+@pytest.mark.parametrize(
+    ("source", "entry"),
+    [
+        ("Fix and Hodges (1951)", "@misc{fix1951,\n  author = {Fix and Hodges},\n  year = {1951}\n}"),
+        ("a blog, 50% right", "@misc{a,\n  note = {a blog, 50\\% right}\n}"),
+        ("日本語", "@misc{source,\n  note = {日本語}\n}"),
+    ],
+)
+def test_a_source_of_another_form_has_an_entry_too(source: str, entry: str) -> None:
+    assert bibtex(source) == entry

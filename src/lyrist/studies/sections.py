@@ -57,23 +57,24 @@ PAPERS = (
 def citation_key(paper: str) -> str:
     """Return the citation key of a paper given as ``"Authors (year), Title"``: ``kim2014convolutional``."""
     authors, year, title = _paper(paper)
-    word = next((w for w in re.findall(r"[a-z]{4,}", title.lower())), "paper")
-    return f"{re.split(r'[ ,]', authors.lower())[0]}{year}{word}"
+    word = next(iter(re.findall(r"[a-z]{4,}", title.lower())), "")
+    return re.sub(r"[^a-z0-9]", "", re.split(r"[ ,]", authors.lower())[0] + year + word) or "source"
 
 
 def bibtex(paper: str) -> str:
-    """Return the BibTeX entry of a paper given as ``"Authors (year), Title"``."""
+    """Return the BibTeX entry of a paper given as ``"Authors (year), Title"``; what has another form becomes a note."""
     authors, year, title = _paper(paper)
     people = re.sub(r" et al\.$", " and others", authors.replace(" & ", " and "))
-    escaped = title.replace("%", "\\%").replace("&", "\\&")
-    return f"@misc{{{citation_key(paper)},\n  author = {{{people}}},\n  title = {{{{{escaped}}}}},\n  year = {{{year}}}\n}}"
+    fields = {"author": people, "title": title and f"{{{title}}}", "year": year} if year else {"note": paper}
+    escaped = {name: re.sub(r"([%&#_$])", r"\\\1", value) for name, value in fields.items() if value}
+    written = [f"  {name} = {{{value}}}" for name, value in escaped.items()]
+    return f"@misc{{{citation_key(paper)},\n" + ",\n".join(written) + "\n}"
 
 
 def _paper(paper: str) -> tuple[str, str, str]:
-    found = re.fullmatch(r"(.+?) \((\d{4})\), (.+)", paper)
-    if not found:
-        raise ValueError(f"a paper must be 'Authors (year), Title', not {paper!r}")
-    return found[1], found[2], found[3]
+    """Return authors, year and title; all of it as authors, if it has another form."""
+    found = re.fullmatch(r"(.+?) \((\d{4})\)(?:, (.+))?", paper)
+    return (found[1], found[2], found[3] or "") if found else (paper, "", "")
 
 
 def _methods(plan: Plan, results: Mapping[str, Any], methods: str) -> Section:
