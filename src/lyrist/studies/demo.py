@@ -62,8 +62,8 @@ WRITER = "ngram"
 PRETRAINED = "smollm2"
 """The pretrained model that writes the songs; where it cannot be fetched, the fitted writer does."""
 
-LYRICS = GenerationConfig(form="verse,chorus", rhyme="AABB", syllables=8, original=6, candidates=12, seed=1)
-"""The options of the songs of the pretrained model."""
+LYRICS = GenerationConfig(form="verse,chorus", rhyme="AABB", syllables=8, original=6, candidates=6, seed=1)
+"""The options of the songs of the pretrained model: few candidates, because each line takes seconds on a CPU."""
 
 GENERATION = GenerationConfig(
     temperature=0.75, min_p=0.1, form="verse,chorus,verse", rhyme="AABB", syllables=9, original=6, seed=1
