@@ -85,7 +85,7 @@ def three_grams(line: str) -> set[tuple[str, ...]]:
 def unknown_words(line: str) -> set[str]:
     """Return the English words of a line in lower case that are not common, such as halves of words and words run together."""
     known = common()
-    return {word for word in re.findall(r"(?<![\w'’])[a-z]{3,}(?![\w'’])", line) if word not in known}
+    return {word for word in re.findall(r"(?<![\w'’])[a-z]{2,}(?![\w'’])", line) if word not in known}
 
 
 @lru_cache(maxsize=32)
@@ -98,8 +98,6 @@ def known_words(vocabulary: frozenset[str] | None, language: str) -> tuple[str, 
     listed: Sequence[str] = list(common()) if language == "en" else []
     if vocabulary is None:
         found = listed[:KNOWN]
-    elif len(vocabulary) < len(listed) / 4:  # a writer of few songs: its words are those of the songs
-        found = sorted(vocabulary)
     else:
         found = [word for word in listed if word in vocabulary] if listed else sorted(vocabulary)
     return tuple(word for word in found if len(word) > 1 and not weak(word, language))
