@@ -45,7 +45,8 @@ class _Section:
 
     name: str
     scheme: str
-    syllables: int | None
+    syllables: tuple[int, ...]
+    """Of each line, from the first on again after the last; empty: not given."""
     metre: str
     lines: tuple[str, ...]
     locked: frozenset[int]
@@ -55,13 +56,18 @@ class _Section:
         """Return the section of a sheet in JSON."""
         lines = [each if isinstance(each, Mapping) else {"text": each} for each in given.get("lines") or ()]
         syllables = given.get("syllables")
-        if syllables is not None and not (isinstance(syllables, int) and 1 <= syllables <= 40):
+        counts = () if syllables is None else tuple(syllables) if isinstance(syllables, list | tuple) else (syllables,)
+        if not all(isinstance(count, int) and 1 <= count <= 40 for count in counts):
             raise UsageError(f"The syllables of a section must be between 1 and 40, got {syllables}.")
         return cls(
-            str(given.get("name") or "verse").lower(), rhyme_scheme(given.get("rhyme") or None), syllables,
+            str(given.get("name") or "verse").lower(), rhyme_scheme(given.get("rhyme") or None), counts,
             str(given.get("metre") or ""), tuple(" ".join(str(each.get("text") or "").split()) for each in lines),
             frozenset(place for place, each in enumerate(lines) if each.get("locked")),
         )  # fmt: skip
+
+    def planned(self, line: int) -> int | None:
+        """Return the syllables of a line; None if they are not given."""
+        return self.syllables[line % len(self.syllables)] if self.syllables else None
 
     def partners(self, line: int) -> list[int]:
         """Return the lines that rhyme with a line by the scheme: the nearest earlier ones first, then the later ones."""
@@ -168,7 +174,7 @@ class _Task:
         self.config = GenerationConfig(
             title=sheet.get("title") or None, about=sheet.get("topic") or None, mood=sheet.get("mood") or None,
             use=", ".join(sheet.get("use") or ()) or None, avoid=", ".join(sheet.get("avoid") or ()) or None,
-            near_rhymes=bool(sheet.get("near_rhymes")), rhyme=own.scheme or None, syllables=own.syllables, language=language,
+            near_rhymes=bool(sheet.get("near_rhymes")), rhyme=own.scheme or None, syllables=own.planned(0), language=language,
             temperature=0.9 * TONES[tone], candidates=candidates, form="verse",
         )  # fmt: skip
         self.plan = self.config.plan()
@@ -266,7 +272,7 @@ class _Task:
         every = [line for section in self.sections for line in section.lines if line]
         every = [line for line in every if line != own.lines[place]]
         replaced = self.old[place] if place < len(self.old) else ""
-        syllables = own.syllables
+        syllables = own.planned(place)
         if self.tone == "shorter":
             syllables = max(1, (syllables or length(replaced, language) or 8) - SHORTER)
         follows = own.lines[place + 1] if place + 1 < len(own.lines) else ""

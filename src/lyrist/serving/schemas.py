@@ -5,7 +5,7 @@ The options of writing come from `lyrist.generation.config.GenerationConfig`, wi
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -230,12 +230,15 @@ class SheetLine(Strict):
     locked: bool = False
 
 
+Syllables = Annotated[int, Field(ge=1, le=40)]
+
+
 class SheetSection(Strict):
     """A section of a sheet."""
 
     name: str | None = None
     rhyme: str | None = Field(None, description="Rhyme scheme, such as AABB.")
-    syllables: int | None = Field(None, ge=1, le=40)
+    syllables: Syllables | list[Syllables] | None = Field(None, description="Of each line, or a number for each.")
     metre: str | None = None
     lines: list[SheetLine] = []
 
