@@ -10,8 +10,8 @@ from lyrist.cli import run
 from lyrist.corpus.cleaning import clean
 from lyrist.corpus.columns import recognise
 from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.encodings import code_page_of, is_utf8, utf16_of
 from lyrist.corpus.reading import Reader, find_sources, sniff
-from lyrist.corpus.reading.encodings import code_page_of, is_utf8, utf16_of
 
 TEXTS = {
     "cp1252": [

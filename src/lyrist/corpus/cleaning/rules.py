@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lyrist.corpus.encodings import BY_LANGUAGE, code_page_of, is_utf8
 from lyrist.corpus.languages import detect
-from lyrist.corpus.reading.encodings import BY_LANGUAGE, code_page_of, is_utf8
 from lyrist.text import WORD_PATTERN
 
 Change = Callable[[pl.Series], pl.Series]

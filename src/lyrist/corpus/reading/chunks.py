@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lyrist.corpus.columns import Columns, kept_name
+from lyrist.corpus.encodings import code_page_of
 from lyrist.corpus.reading import records
-from lyrist.corpus.reading.encodings import code_page_of
 from lyrist.corpus.reading.records import CUT, NOT_UTF8, OVERSIZED, STRUCTURE, Batch, Rejected
 from lyrist.corpus.reading.songtext import MARKED, BrokenTextError, in_format
 from lyrist.corpus.reading.values import PRINTED, CutError, lyrics_of, text_of, unprinted

@@ -30,7 +30,7 @@ from typing import IO, Any, Protocol
 
 import zstandard
 
-from lyrist.corpus.reading.encodings import code_page_of, is_utf8, utf16_of
+from lyrist.corpus.encodings import code_page_of, is_utf8, utf16_of
 from lyrist.corpus.reading.remote import Address, RemoteFile, SourceError
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError
