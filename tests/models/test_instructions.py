@@ -18,8 +18,8 @@ REQUESTS = [
         "Short lines. Write only the lyrics.",
     ),
     (
-        {"syllables": "8", "rhyme": "AABB", "title": "", "decade": "1990s"},
-        "Write a song. The decade is 1990s. Short lines of 8 syllables that rhyme. Write only the lyrics.",
+        {"rhyme": "AABB", "title": "", "decade": "1990s"},
+        "Write a song. The decade is 1990s. Short lines that rhyme. Write only the lyrics.",
     ),
 ]
 

@@ -229,8 +229,7 @@ class GenerationConfig(SamplingOptions):
 
     def song(self) -> dict[str, str]:
         """Return what a pretrained model reads about the song in its prompt."""
-        known = {"title": self.title, "about": self.about, "mood": self.mood, "use": self.use}
-        known |= {"syllables": str(self.syllables or ""), "rhyme": self.rhyme}
+        known = {"title": self.title, "about": self.about, "mood": self.mood, "use": self.use, "rhyme": self.rhyme}
         return {name: value for name, value in known.items() if value}
 
     def settings(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 SYSTEM = "You are a songwriter."
 """The system message of a chat model."""
 
-FIELDS = ("title", "about", "mood", "genre", "artist", "use", "language", "syllables", "rhyme")
+FIELDS = ("title", "about", "mood", "genre", "artist", "use", "language", "rhyme")
 """What a prompt can say about a song; ``about`` is its topic, ``use`` words, ``rhyme`` any text if lines rhyme."""
 
 PROMPT = 192
@@ -46,8 +46,8 @@ def request(given: Mapping[str, str]) -> str:
     sentences += [f"The {name} is {value}" for name, value in known.items() if name not in FIELDS]
     sentences += [f"Use the words {known['use']}"] if "use" in known else []
     sentences += [f"Write in {known['language']}"] if "language" in known else []
-    lines = f"Short lines of {known['syllables']} syllables" if "syllables" in known else "Short lines"
-    sentences += [f"{lines}{' that rhyme' if 'rhyme' in known else ''}", "Write only the lyrics"]
+    # Not how many syllables: small models write the number into the lyrics, and the composer counts them.
+    sentences += [f"Short lines{' that rhyme' if 'rhyme' in known else ''}", "Write only the lyrics"]
     return ". ".join(sentences) + "."
 
 
