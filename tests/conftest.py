@@ -1,6 +1,7 @@
 """What tests of several rooms share."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -142,3 +143,15 @@ def _info(whole: pl.DataFrame, copies: pl.DataFrame, ledger: Ledger, settings: d
         },
         "fingerprint": "0123456789abcdef",
     }
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium here (apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -232,6 +232,8 @@ def _parameter(option: Option) -> inspect.Parameter:
     shown = option.default is not None and option.default != ()
     about = Parameter(help=option.help, group=Group("Options of the recipe", sort_key=10), show_default=shown, **raw)
     default = ",".join(map(str, option.default)) if isinstance(option.default, tuple) else option.default
+    if kind is str:
+        default = str(default)
     return inspect.Parameter(
         option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=typing.Annotated[kind, about]
     )

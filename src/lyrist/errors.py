@@ -40,6 +40,8 @@ PARTS = {
     "accelerate": ("accelerate", "neural"),
     "docx": ("python-docx", "serve"),
     "fastapi": ("FastAPI", "serve"),
+    "h11": ("h11", "serve"),
+    "httpx": ("httpx", "neural"),
     "gguf": ("gguf", "smol"),
     "huggingface_hub": ("huggingface_hub", "hf"),
     "peft": ("PEFT", "lora"),

@@ -16,7 +16,6 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
-from songtables.fouracts import songbook
 
 
 def measure(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -128,6 +127,8 @@ def songs_in(folder: Path, count: int, times: int = 1) -> Path:
     """Write the songbook as so many tables; all but the first hold their songs so many times."""
     folder.mkdir()
     for number in range(count):
+        from songtables.fouracts import songbook  # a worker that imports this module has no path to the benchmarks
+
         songs = songbook()[number::count] * (times if number else 1)
         columns = {name: [getattr(song, name) for song in songs] for name in ("artist", "title", "genre", "lyrics")}
         pl.DataFrame(columns).write_csv(folder / f"{number}.csv")

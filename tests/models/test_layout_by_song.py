@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lyrist.models.layout import NAMES, layout
-from lyrist.text import WORD, syllables
+from lyrist.text import syllables
 from songtables.fouracts import songbook
 
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
@@ -39,6 +39,8 @@ _MARKS = {
 }
 _ENDS = {"comma": ",", "full stop": ".", "question mark": "?", "exclamation mark": "!", "closing mark": ')]"”'}
 _CLIPPED = ("in'", "in’")
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+"""A word of the layout: letters or digits in any script, so that saved features keep their meaning."""
 _WORDS_A_LINE, _LINES_A_SECTION, _LETTERS_A_WORD = 14, 9, 11
 _GAPS = (1, 2, 4, 8)
 _LAGS = (1, 2, 3, 4)

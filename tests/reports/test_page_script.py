@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from lyrist.reports import figures
 from lyrist.reports.page import Column, Page, Section, Table, write
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = '<img src=x onerror="document.title=1">'
 ROWS: list[list[Any]] = [
     ["beta", 0.25, "12 to 30"],
@@ -25,25 +23,20 @@ ROWS: list[list[Any]] = [
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    sync = pytest.importorskip("playwright.sync_api")
+def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     path = tmp_path_factory.mktemp("page") / "page.html"
     table = Table(["name", Column("share", ".2f"), "interval"], ROWS, caption="All rows")
     chart = figures.bars({"one": 1, HOSTILE: 2.34567}, title="A chart", spec=".1f")
     write(Page("Title", [Section("A section", [table, chart, Table(["empty"], [])])]), path)
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page(accept_downloads=True)
-        opened.faults = []
-        opened.on("console", lambda message: opened.faults.append(message.text))
-        opened.on("pageerror", lambda error: opened.faults.append(str(error)))
-        opened.on("request", lambda request: opened.faults.append(request.url) if "://" in request.url else None)
-        opened.goto(path.as_uri())
-        opened.faults.remove(path.as_uri())
-        yield opened
-        browser.close()
+    opened = chromium.new_page(accept_downloads=True)
+    opened.faults = []
+    opened.on("console", lambda message: opened.faults.append(message.text))
+    opened.on("pageerror", lambda error: opened.faults.append(str(error)))
+    opened.on("request", lambda request: opened.faults.append(request.url) if "://" in request.url else None)
+    opened.goto(path.as_uri())
+    opened.faults.remove(path.as_uri())
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

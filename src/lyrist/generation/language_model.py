@@ -231,7 +231,7 @@ class LocalModel:
 
     @torch.inference_mode()
     def score(self, prefix: str, continuations: Sequence[str]) -> list[float]:
-        """Return log-probabilities; a line end at the end stands for every token that ends a line, or punctuation."""
+        """Return log-probabilities; a line end at the end means every token that ends a line, or punctuation."""
         if not continuations:
             return []
         song = self._read(prefix)

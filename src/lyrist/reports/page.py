@@ -79,11 +79,11 @@ def write(page: Page, path: str | Path) -> None:
     write_text(path, render(page))
 
 
-def render(page: Page) -> str:
-    """Return ``page`` as one self-contained HTML document."""
+def render(page: Page, *, interactive: bool = True) -> str:
+    """Return ``page`` as one self-contained HTML document; ``interactive`` adds the script of tables and charts."""
     anchors = _anchors(page.sections)
     contents = page.contents if page.contents is not None else len(page.sections) >= LONG_PAGE
-    script, script_hash = _script()
+    script, script_hash = _script() if interactive else (Markup(""), "")
     return str(
         _template().render(
             page=page, anchors=anchors, contents=contents, css=_css(), script=script, script_hash=script_hash
@@ -153,6 +153,11 @@ def _css() -> Markup:
     own = _read("page.css")
     dark = f"@media (prefers-color-scheme: dark) {{\n{palette.dark_rules('.picture svg')}}}\n"
     return Markup(palette.variables() + own + dark)  # noqa: S704 - our own style sheet
+
+
+def without_script(html: str) -> str:
+    """Return a rendered page without its script, for a frame that runs none."""
+    return html.replace(f"<script>{_script()[0]}</script>\n", "")
 
 
 @cache

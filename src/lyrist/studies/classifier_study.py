@@ -412,7 +412,7 @@ def _answer(results: Mapping[str, Any]) -> list[Block]:
     )
     tests, equal = results["tests"]["against"], []
     for line in results["recipes"]:
-        if registry.get(line["recipe"]).family != "baseline" or line["name"] == results["picked"]:
+        if not _is_baseline(line) or line["name"] == results["picked"]:
             continue
         other, better = line["test"], []
         if other["accuracy"]["value"] >= best["test"]["accuracy"]["value"]:
@@ -465,7 +465,12 @@ def _chart(part: Mapping[str, Any], picked: str, name: str) -> Block:
 
 def _marked(line: Mapping[str, Any]) -> str:
     """Return the name of a line, marked if it is a baseline."""
-    return f"{line['name']} (baseline)" if registry.get(line["recipe"]).family == "baseline" else str(line["name"])
+    return f"{line['name']} (baseline)" if _is_baseline(line) else str(line["name"])
+
+
+def _is_baseline(line: Mapping[str, Any]) -> bool:
+    """Return whether the recipe of a line is a baseline; one that is not installed here is none."""
+    return any(recipe.name == line["recipe"] and recipe.family == "baseline" for recipe in registry.recipes())
 
 
 def _table(part: Mapping[str, Any], picked: str) -> Table:

@@ -80,7 +80,7 @@ def _paper(paper: str) -> tuple[str, str, str]:
 def _methods(plan: Plan, results: Mapping[str, Any], methods: str) -> Section:
     """Return the section with a text for a paper and its references; ``[Wilson]`` in the text becomes a citation key."""
     names = list(dict.fromkeys(line["recipe"] for line in results["recipes"]))
-    known = {name: found.source for name in names if (found := registry.get(name)).source}
+    known = {recipe.name: recipe.source for recipe in registry.recipes() if recipe.name in names and recipe.source}
     sources = {paper.partition(" ")[0].rstrip(","): paper for paper in PAPERS.split("; ")}
     cited = [paper for name, paper in sources.items() if f"[{name}]" in methods]
     for name, paper in sources.items():

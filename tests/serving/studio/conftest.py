@@ -1,7 +1,6 @@
 """A studio in a browser: runs fitted on songs some of which are hostile, one server, one Chromium, a page for each test."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,18 +64,6 @@ def served(studied: Corpus, drawings: Path, tmp_path_factory: pytest.TempPathFac
 def running(served: ModelRegistry) -> Iterator[Running]:
     with serving(served, ServerSettings(studio=True)) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium here (apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

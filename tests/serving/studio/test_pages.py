@@ -93,6 +93,7 @@ def test_runs_are_sorted_filtered_and_one_is_looked_at_closely(visit: Visit) -> 
     assert names() == ["<i>singers"]
     page.locator("label.narrow select").select_option("genres")
     frames = page.locator(".closely iframe")
+    frames.nth(1).wait_for()
     assert [frame.get_attribute("sandbox") for frame in frames.all()] == ["", ""]
     page.frame_locator(".closely iframe >> nth=0").get_by_text("Confusion on test").first.wait_for()
     frames.nth(1).scroll_into_view_if_needed()

@@ -141,6 +141,8 @@ def _completed(song: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     missing = {key: value for key, value in given.items() if not song.get(key)}
     if any(song.get(key) for key in ARTIST_KEYS):
         missing.pop("artist", None)
+    elif "artist" in missing:
+        missing |= {key: missing["artist"] for key in ARTIST_KEYS if key in song}  # an empty one
     return song | missing if missing else song
 
 

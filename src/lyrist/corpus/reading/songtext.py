@@ -31,7 +31,7 @@ class SongText:
 
 
 class BrokenTextError(ValueError):
-    """A text is in a format of which the end is missing, so that its words cannot be told from its marks."""
+    """A text is in a format of which the end is missing, so that words and marks cannot be separated."""
 
 
 class ManySongsError(ValueError):

@@ -47,7 +47,7 @@ _WINDOW = 1 << 27
 """Bytes of memory that a packed file may require for its window."""
 
 AUTO = "auto"
-"""The encoding that stands for the one that is detected."""
+"""The value of ``--encoding`` for the detected one."""
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
          (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # fmt: skip
 

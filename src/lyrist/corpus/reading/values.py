@@ -55,7 +55,7 @@ def text_of(value: Any, joiner: str = ", ") -> str | None:
         return joiner.join(part for part in parts if part) or None
     if isinstance(value, dict):
         name = value.get("name")
-        return name if isinstance(name, str) else _json(value)
+        return name if isinstance(name, str) else _json(value) if value else None
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     return str(value)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from lyrist.corpus import profile
 from lyrist.corpus.profile_page import page_of
@@ -46,7 +46,7 @@ def add_pages(app: FastAPI, engine: InferenceEngine) -> None:
         """Return a page that is made once."""
         with drawing:
             if key not in made:
-                made[key] = page.render(make())
+                made[key] = page.render(make(), interactive=False)
         return Response(made[key], media_type="text/html", headers=HEADERS)
 
     @app.get(PREFIX + "/pages", include_in_schema=False)
@@ -74,7 +74,7 @@ def add_pages(app: FastAPI, engine: InferenceEngine) -> None:
         path = reports.get(served.name) if served is not None else None
         if path is None or not path.is_file():
             return _missing()
-        return FileResponse(path, media_type="text/html", headers=HEADERS)
+        return Response(page.without_script(path.read_text(encoding="utf-8")), media_type="text/html", headers=HEADERS)
 
     @app.get(PREFIX + "/explored/{number}", include_in_schema=False)
     def explored(number: str) -> Response:
