@@ -22,7 +22,7 @@ export async function page(main, wanted) {
   function look(name) {
     const { page: address, report } = pages.runs.find(each => each.model === name) ?? {};
     closely.replaceChildren(...[
-      address && frame(address, t('compare.pageOf', { name: visible(name) })), report && [h('h3', {}, t('compare.report')), frame(report, t('compare.report'))]].flat().filter(Boolean));
+      address && frame(address, t('compare.pageOf', { name: visible(name) })), report && [h('h3', {}, t('compare.report')), frame(report, t('compare.report'))]].flat(2).filter(Boolean));
   }
   main.replaceChildren(h('div', { class: 'page' }, h('h1', {}, t('nav.compare')), h('p', { class: 'lede' }, t('compare.lede')),
     groups.length ? [h('label', { class: 'field narrow' }, t('compare.filter'), filter), tables.map(table => table.element),
