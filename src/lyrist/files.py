@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
@@ -45,6 +46,12 @@ def read_json(path: Path, what: str) -> Any:
         raise LyristError(f"{path.parent} is not {what}: it has no {path.name}.") from None
     except (ValueError, OSError) as error:
         raise LyristError(f"{path} is damaged ({error}); make {what} again.") from None
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -419,3 +419,11 @@ def test_pages_of_songs_have_checksums(corpus: Corpus) -> None:
     raw[start + column.total_compressed_size - 9] ^= 1
     with pytest.raises(OSError, match="CRC"):
         pq.ParquetFile(io.BytesIO(raw), page_checksum_verification=True).read(columns=["lyrics"])
+
+
+def test_a_table_of_one_text_under_many_titles_says_what_is_left(tmp_path: Path) -> None:
+    text = "We are sorry that this page is closed while its owner thinks about what to do"
+    rows = pl.DataFrame({"artist": [f"a{i}" for i in range(6)], "title": list("uvwxyz"), "lyrics": [text] * 6})
+    rows.write_csv(tmp_path / "t.csv")
+    with pytest.raises(LyristError, match=r"No song is left of 6 rows: 6 site-notice\. Loosen"):
+        prepare(str(tmp_path / "t.csv"), out=str(tmp_path / "c"))

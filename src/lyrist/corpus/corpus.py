@@ -12,7 +12,6 @@ README.md            dataset card
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ import pyarrow.parquet as pq
 
 from lyrist.corpus.ledger import Ledger
 from lyrist.errors import LyristError, UsageError, needed_by, unknown
-from lyrist.files import read_json, staging_path
+from lyrist.files import read_json, sha256, staging_path
 
 FORMAT = 1
 """The version of this layout; a reader refuses what it does not know."""
@@ -50,11 +49,7 @@ COLUMNS = ("id", "title", "artist", "genre", "year", "language", "lyrics", "clus
 
 def checksums(path: Path) -> dict[str, str]:
     """Return the SHA-256 of every file of ``songs/``, by its path in the corpus."""
-    found = {}
-    for file in sorted(path.glob("songs/*.parquet")):
-        with file.open("rb") as handle:
-            found[f"songs/{file.name}"] = hashlib.file_digest(handle, "sha256").hexdigest()
-    return found
+    return {f"songs/{file.name}": sha256(file) for file in sorted(path.glob("songs/*.parquet"))}
 
 
 @dataclass(frozen=True, repr=False)

@@ -282,6 +282,8 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     narrow_started = time.process_time()
     clusters = with_names(work, near_copies(work, ignore=settings.duplicates == "keep"))
     notices = notice_details(work, clusters)
+    if len(notices) == passed["kept"]:
+        raise _nothing_left(read, passed["reasons"] | {"site-notice": len(notices)})
     pairs = contained_pairs(work, clusters) if settings.looks_inside else PAIRS.to_frame()
     pairs = pairs.join(notices, on="id", how="anti").join(notices.rename({"id": "within"}), on="within", how="anti")
     clusters = clusters.join(notices, on="id", how="anti")
@@ -431,9 +433,7 @@ def _text_pass(
             for key, value in counts[name].items():
                 added[key] = added.get(key, 0) + value
     if not kept:
-        reasons = {**read["rejected"], **sums["reasons"]}
-        why = ", ".join(f"{count:,.0f} {reason}" for reason, count in sorted(reasons.items(), key=lambda kv: -kv[1]))
-        raise LyristError(f"No song is left of {read['read']:,} rows: {why}. Loosen the filters, or check the columns.")
+        raise _nothing_left(read, sums["reasons"])
     measured = max(repetition[0], 1)
     told_repetition = {
         "songs": int(repetition[0]),
@@ -441,6 +441,13 @@ def _text_pass(
         "after": repetition[2] / measured,
     }
     return {"kept": kept, "repetition": told_repetition, "worker_peak_bytes": peak, **sums}
+
+
+def _nothing_left(read: dict[str, Any], dropped: dict[str, float]) -> LyristError:
+    """Return the error of a table of which every row was rejected or dropped."""
+    reasons = sorted({**read["rejected"], **dropped}.items(), key=lambda item: -item[1])
+    why = ", ".join(f"{count:,.0f} {reason}" for reason, count in reasons)
+    return LyristError(f"No song is left of {read['read']:,} rows: {why}. Loosen the filters, or check the columns.")
 
 
 def _labels(settings: Settings) -> list[str]:

@@ -541,8 +541,8 @@ def _changes(changes: dict[str, Any]) -> str:
         first, last = rows[0], rows[-1]
         if first["high"] < last["low"] or last["high"] < first["low"]:
             what, spec = trends.MEASURES[name]
-            verb = "rose" if last["mean"] > first["mean"] else "fell"
-            found.append(f"{what} {verb} from {first['mean']:{spec}} to {last['mean']:{spec}}")
+            change = "rose" if last["mean"] > first["mean"] else "fell"
+            found.append(f"{what} {change} from {first['mean']:{spec}} to {last['mean']:{spec}}")
     return (
         f"From the first to the last, {'; '.join(found)}."
         if found

@@ -2,7 +2,7 @@
 
 A server with ``/v1/completions`` continues a half-written song, in its chat template if that is known. If it also returns the
 log-probabilities of a prompt (``echo`` with ``logprobs``), all three calls of a language model are available. A server with chat
-only is asked for whole lines, with the words to rhyme in the request, and the best of them is selected.
+only generates whole lines, with the words to rhyme in the request, and the best of them is selected.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ class Endpoint:
 
     def _chat_lines(self, prefix: str, n: int, temperature: float, seed: int, hint: str) -> list[Continuation]:
         so_far = f"The song so far:\n{prefix}\n" if prefix.strip() else ""
-        asked = f"{instructions.request(self.given)}\n\n{so_far}Write only the next line of the song. {hint}".strip()
-        chat = [{"role": "system", "content": instructions.SYSTEM}, {"role": "user", "content": asked}]
+        prompt = f"{instructions.request(self.given)}\n\n{so_far}Write only the next line of the song. {hint}".strip()
+        chat = [{"role": "system", "content": instructions.SYSTEM}, {"role": "user", "content": prompt}]
         body = {"messages": chat, "temperature": temperature, "max_tokens": 2 * LONGEST, "n": n}
         found: list[Continuation] = []
         for number in range(min(n, SINGLES)):

@@ -144,7 +144,7 @@ def base_of(folder: Path) -> str:
 def _fingerprint(place: Path) -> str:
     """Return a checksum of the weights of a pretrained model in a folder or file; empty for a name on the hub."""
     weights = sorted(place.glob("model*.safetensors")) if place.is_dir() else [place] if place.is_file() else []
-    return hashlib.sha256("".join(map(fetch.checksum, weights)).encode()).hexdigest() if weights else ""
+    return hashlib.sha256("".join(map(files.sha256, weights)).encode()).hexdigest() if weights else ""
 
 
 def with_lora(model: Any, config: Any) -> Any:

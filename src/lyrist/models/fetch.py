@@ -10,7 +10,6 @@ The cache is ``$LYRIST_CACHE``, else ``$XDG_CACHE_HOME/lyrist``, else ``~/.cache
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -253,20 +252,14 @@ def fetch(name: str) -> Fetched:
                 f"or copy the folder {folder} from another one."
             )
         stored = sorted(path for path in building.iterdir() if path.is_file())
-        card["files"] = {path.name: {"bytes": path.stat().st_size, "sha256": checksum(path)} for path in stored}
+        card["files"] = {path.name: {"bytes": path.stat().st_size, "sha256": files.sha256(path)} for path in stored}
         files.write_text(building / "README.md", _readme(card))
         files.write_json(building / CARD, card)
     return Fetched(folder, card, new=True)
 
 
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _check(path: Path, wanted: str, name: str) -> None:
-    if wanted and checksum(path) != wanted:
+    if wanted and files.sha256(path) != wanted:
         path.unlink()
         raise LyristError(
             f"{path.name} of the model '{name}' has a wrong checksum, so the download is damaged; "
@@ -280,7 +273,9 @@ def _check(path: Path, wanted: str, name: str) -> None:
 def _from_hub(model: KnownModel, folder: Path) -> dict[str, Any]:
     """Download a model from the hub into ``folder`` and return its card."""
     from huggingface_hub import HfApi, constants, errors, hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
+    disable_progress_bars()  # Lyrist shows its own
     try:
         about = HfApi(endpoint=constants.ENDPOINT).model_info(
             model.hub, revision=model.revision or None, files_metadata=True, timeout=30
@@ -304,7 +299,6 @@ def _from_hub(model: KnownModel, folder: Path) -> dict[str, Any]:
                     revision=about.sha,
                     local_dir=folder,
                     endpoint=constants.ENDPOINT,
-                    tqdm_class=_NoBar,
                 )
                 declared = getattr(there[name].lfs, "sha256", "") if there[name].lfs else ""
                 _check(folder / name, model.sha256 if name == WEIGHTS and model.sha256 else declared, model.name)
@@ -328,22 +322,6 @@ def _from_hub(model: KnownModel, folder: Path) -> dict[str, Any]:
         "name": model.name, "licence": licence, "source": f"{constants.ENDPOINT}/{model.hub}", "hub": model.hub,
         "revision": about.sha, "format": "safetensors",
     }  # fmt: skip
-
-
-class _NoBar:
-    """A progress bar of the hub's client that shows nothing; Lyrist shows its own progress."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        self.n = 0
-
-    def __enter__(self) -> _NoBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def __getattr__(self, _: str) -> Any:
-        return lambda *_, **__: None
 
 
 # From a package.

@@ -333,7 +333,7 @@ class _SongStream:
         self._body, self._chunk, self._n, self._stops = body, chunk, body.n or 1, requests[0].stops if requests else ()
         self._echo = isinstance(body, CompletionRequest) and bool(body.echo)
         self._tokens: dict[int, list[Token]] | None = None if requests[0].top_logprobs is None else {}
-        self._told: dict[int, int] = {}
+        self._reported: dict[int, int] = {}
         self._loop, self._changed = asyncio.get_running_loop(), asyncio.Event()
         self._texts: dict[int, str] = {}
         self._sent: dict[int, int] = {}
@@ -427,7 +427,7 @@ class _SongStream:
         for place, song in enumerate(songs):
             index = number * self._n + place
             start = self._sent.get(index, 0 if self._echo else len(song.prompt))
-            yield self._event(index, song.text[start:], _reason(song), _shown(song)[self._told.get(index, 0) :])
+            yield self._event(index, song.text[start:], _reason(song), _shown(song)[self._reported.get(index, 0) :])
 
     def _new_events(self, ended: set[int]) -> Iterator[dict[str, Any]]:
         for song, text in list(self._texts.items()):
@@ -438,10 +438,10 @@ class _SongStream:
         """Return the tokens of the text that is sent now."""
         if self._tokens is None:
             return ()
-        told, sent = self._told.get(song, 0), self._sent[song]
+        reported, sent = self._reported.get(song, 0), self._sent[song]
         tokens = [token for token in list(self._tokens.get(song, ())) if token.end <= sent]
-        self._told[song] = len(tokens)
-        return tokens[told:]
+        self._reported[song] = len(tokens)
+        return tokens[reported:]
 
     def _new_text(self, song: int, text: str) -> str:
         """Return the new text of a song that is final: whole words, without a possible start of a stop string."""

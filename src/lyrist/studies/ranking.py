@@ -59,7 +59,7 @@ def best(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
 def select(validation: Mapping[str, Scores], choose_by: ChooseBy, families: Mapping[str, str]) -> Selected:
     """Select a recipe on validation by the one-standard-error rule (Breiman et al. 1984).
 
-    Recipes whose figure is within one standard error of the best are equal, because the validation songs cannot tell which is
+    Recipes whose figure is within one standard error of the best are equal, because the validation songs do not show which is
     better. Of these, the family decides, and within a family the figure.
 
     Parameters

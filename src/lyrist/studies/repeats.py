@@ -40,12 +40,12 @@ def check(dataset: View, repeats: int) -> None:
 
 
 def advice(dataset: View, repeats: int) -> list[str]:
-    """Return a sentence where one split is not enough to tell recipes apart."""
+    """Return a sentence where one split is not enough to compare recipes."""
     n, tested = len(dataset.songs), len(dataset.part("test"))
     if repeats > 1 or n >= FEW:
         return []
     return [
-        f"{tested:,} test songs of {n:,} are too few to tell good recipes apart: one split is not enough. Run the study again "
+        f"{tested:,} test songs of {n:,} are too few to compare good recipes: one split is not enough. Run the study again "
         "with --repeats 5, which tests every song once."
     ]
 

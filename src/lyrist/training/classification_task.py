@@ -82,6 +82,11 @@ class ClassificationTask(Task):
         songs = self.view
         return room(recipe, options, len(songs.part("train")), len(songs.classes), songs.characters)
 
+    def held_out(self) -> tuple[Any, Any] | None:
+        """Return texts and labels of the songs by which the step of a network is selected; None for a part of training."""
+        held = self.view.texts("validation")
+        return _inputs(held), _labels(held)
+
     def learn(
         self,
         recipe: str,
@@ -96,8 +101,8 @@ class ClassificationTask(Task):
         estimator, space = estimators.make_estimator(recipe, options, seed), self.memory(recipe, options)
         if registry.get(recipe).family == "neural":
             estimator.set_params(folder=folder, resume=resume)
-            train, held = self.view.texts("train"), self.view.texts("validation")
-            estimator.fit(_inputs(train), _labels(train), validation=(_inputs(held), _labels(held)))
+            train = self.view.texts("train")
+            estimator.fit(_inputs(train), _labels(train), validation=self.held_out())
         elif hasattr(estimator, "fit_blocks"):
             sizes = dict(self.view.part("train")["label"].value_counts().iter_rows())
             blocks = self.view.mixed
@@ -231,21 +236,8 @@ class RefitTask(ClassificationTask):
     first: Path = Path()
     """The run that was fitted on the training songs: its validation scores and predictions are those of this run."""
 
-    def learn(
-        self,
-        recipe: str,
-        options: Mapping[str, Any],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        resume: bool = False,
-        title: str = "",
-    ) -> Any:
-        """Return the fitted estimator."""
-        if registry.get(recipe).family != "neural":
-            return super().learn(recipe, options, seed=seed, folder=folder, resume=resume, title=title)
-        estimator, songs = estimators.make_estimator(recipe, options, seed), self.view.texts("train")
-        return estimator.set_params(folder=folder, resume=resume).fit(_inputs(songs), _labels(songs))
+    def held_out(self) -> None:
+        """Return nothing: the validation songs are among those that are fitted on."""
 
     def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Return the keys of ``run.json`` that decide the outcome."""

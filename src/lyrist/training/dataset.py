@@ -223,7 +223,7 @@ def label_of(target: str, classes: Sequence[str] = ()) -> pl.Expr:
 
 
 SEPARATORS = ("|", ";", ", ", "/", ",")
-"""What may stand between several labels of one song."""
+"""Separators of several labels of one song."""
 
 SEVERAL = 0.05
 """The share of songs with a separator in their label from which a column seems to hold several labels a song."""

@@ -190,7 +190,7 @@ _LISTED = {
     "a list of years": r"(?m)^(?:(?:19|20)[0-9]{2}(?: ?[:–-]| )[^\n]+|[^\n]+[ ,]\(?(?:19|20)[0-9]{2}\)?)$",
     "a numbered list": r"(?m)^[0-9]{1,2}[.)] [^\n]+$",
 }
-"""Lines of lists that stand where lyrics should be: tour dates, discographies, track lists."""
+"""Lines of lists in place of lyrics: tour dates, discographies, track lists."""
 _LIST_TITLE = (
     r"(?i)\b(?:tour ?dates|live dates|concert dates|discograph[a-z]*|discografia|discografía|track ?list(?:ing)?s?|set ?list"
     r"|tracks|albums|album credits|liner notes|booklet)\b"

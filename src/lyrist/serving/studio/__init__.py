@@ -26,7 +26,7 @@ HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", 
 
 
 class _Page(StaticFiles):
-    """The files of the page, with its policy; a browser asks whether they have changed."""
+    """The files of the page, with its policy; a browser revalidates them."""
 
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
         found = await super().get_response(path, scope)

@@ -54,7 +54,7 @@ export async function* events(path, body, signal) {
 
 let known;
 
-/** Return the served models; asked once, and again with `fresh`. */
+/** Return the served models; requested once, and again with `fresh`. */
 export function models(fresh = false) {
   if (!known || fresh) {
     known = get('/v1/models').then(found => found.data);

@@ -75,8 +75,8 @@ class RunTable {
       element.append(...children);
       return element;
     };
-    const told = t('compare.interval', { value: number(figure.value), low: number(figure.low), high: number(figure.high) });
-    return make('svg', { viewBox: '0 0 120 14', class: 'interval', role: 'img', 'aria-label': told }, make('title', {}, told),
+    const text = t('compare.interval', { value: number(figure.value), low: number(figure.low), high: number(figure.high) });
+    return make('svg', { viewBox: '0 0 120 14', class: 'interval', role: 'img', 'aria-label': text }, make('title', {}, text),
       make('line', { x1: x(figure.low), x2: x(figure.high), y1: 7, y2: 7 }), make('circle', { cx: x(figure.value), cy: 7, r: 3.6 }));
   }
 

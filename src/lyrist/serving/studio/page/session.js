@@ -29,7 +29,7 @@ export class Session extends EventTarget {
     this.versionAt = Date.now();
   }
 
-  tell(name, detail) {
+  emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
@@ -79,7 +79,7 @@ export class Session extends EventTarget {
 
   changed(caret, kind) {
     if (caret?.id) this.cursor = { id: caret.id, offset: caret.offset ?? 0, ids: caret.ids ?? [] };
-    this.tell('change', { caret, kind, typed: kind.startsWith('type ') ? caret.id : null });
+    this.emit('change', { caret, kind, typed: kind.startsWith('type ') ? caret.id : null });
     this.save();
     this.analyseSoon();
     if (Date.now() - this.versionAt > VERSION) this.keep('auto');
@@ -88,7 +88,7 @@ export class Session extends EventTarget {
   move(cursor) {
     if (cursor.id === this.cursor.id && cursor.offset === this.cursor.offset && String(cursor.ids) === String(this.cursor.ids)) return;
     this.cursor = cursor;
-    this.tell('cursor');
+    this.emit('cursor');
   }
 
   /** Save at each change; changes during a write are saved after it. */
@@ -100,7 +100,7 @@ export class Session extends EventTarget {
       try { await store.save(this.song); this.failed = false; } catch { this.failed = true; }
     } while (this.again);
     this.saving = false;
-    this.tell('saved');
+    this.emit('saved');
   }
 
   keep(why) {
@@ -113,7 +113,7 @@ export class Session extends EventTarget {
     this.waiting?.abort();
     const stop = this.waiting = new AbortController();
     const { sections, model, language } = this.song;
-    if (isEmpty(this.song)) { this.analysis = new Map(); this.tell('analysis'); return; }
+    if (isEmpty(this.song)) { this.analysis = new Map(); this.emit('analysis'); return; }
     try {
       const body = { sections: sections.map(({ name, lines }) => ({ name, lines: lines.map(line => line.text) })), language: language || null, model: model || null };
       const found = await post('/v1/analyse', body, stop.signal);
@@ -125,6 +125,6 @@ export class Session extends EventTarget {
       if (error.name === 'AbortError') return;
       this.problem = error.message;
     }
-    this.tell('analysis');
+    this.emit('analysis');
   }
 }

@@ -183,9 +183,9 @@ class SongSheet extends HTMLElement {
       rhyme ? t(`sheet.rhyme.${rhyme.grade}`, { letter: rhyme.letter }) : '', line.locked ? t('sheet.locked') : '', copied.length ? t('sheet.copied') : '',
     ].filter(Boolean).join(', ');
     if (unseen.textContent !== about) unseen.textContent = about;
-    const told = copied.map(run => t('sheet.copiedFrom', { n: run.words, source: name(run.source) })).filter((each, i, all) => all.indexOf(each) === i).join('; ');
-    if (source.textContent !== told) source.textContent = told;
-    source.hidden = !told;
+    const message = copied.map(run => t('sheet.copiedFrom', { n: run.words, source: name(run.source) })).filter((each, i, all) => all.indexOf(each) === i).join('; ');
+    if (source.textContent !== message) source.textContent = message;
+    source.hidden = !message;
   }
 
   // The caret.
@@ -196,7 +196,7 @@ class SongSheet extends HTMLElement {
     this.session.cursor = { id, offset, ids };
     setCaret(row.parts.text, offset);
     this.showCursor();
-    this.session.tell('cursor');
+    this.session.emit('cursor');
   }
 
   showCursor() {

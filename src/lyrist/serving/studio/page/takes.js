@@ -61,7 +61,7 @@ class SongTakes extends HTMLElement {
 
   /** Return the choice of a condition that a writer may have. */
   choice(name) {
-    const select = h('select', { onchange: () => { this.session.set({ [name]: select.value }); this.tellStyle(); } });
+    const select = h('select', { onchange: () => { this.session.set({ [name]: select.value }); this.showStyle(); } });
     return h('label', { class: 'field' }, t(`corpus.${name}`), select);
   }
 
@@ -74,10 +74,10 @@ class SongTakes extends HTMLElement {
       select.value = values.includes(song[name]) ? song[name] : '';
       this[name].hidden = !values.length;
     }
-    this.tellStyle();
+    this.showStyle();
   }
 
-  tellStyle() {
+  showStyle() {
     const shown = CONDITIONS.filter(name => !this[name].hidden).map(name => visible(this.conditions()[name] ?? t(`takes.any.${name}`)));
     this.styleNow.textContent = [...(this.writerBox.hidden ? [] : [visible(this.writer.value)]), ...shown].join(' · ');
     this.style.hidden = !this.styleNow.textContent;
@@ -145,8 +145,8 @@ class SongTakes extends HTMLElement {
     if (this.waiting !== stop) return;
     this.waiting = null;
     this.halt.hidden = true;
-    const told = problem ? note(problem, 'error') : this.takes.length ? h('p', { class: 'hint' }, t('takes.choose')) : note(t('takes.none'));
-    this.status.replaceChildren(told);
+    const message = problem ? note(problem, 'error') : this.takes.length ? h('p', { class: 'hint' }, t('takes.choose')) : note(t('takes.none'));
+    this.status.replaceChildren(message);
     if (this.takes.length) announce(t('takes.found', { n: this.takes.length }));
   }
 

@@ -72,14 +72,14 @@ class Write {
       menu(t('write.export'), [icon('share'), h('span', {}, t('write.export'))], () => this.exports()));
     this.picker = h('input', { type: 'file', accept: '.txt,.md,.cho,.chordpro,.pro,.json,text/plain', hidden: true, onchange: () => this.importFile() });
     this.source = h('p', { class: 'hint source-note' });
-    const desk = h('div', { class: 'desk' }, bar, h('article', { class: 'paper' }, this.title, this.sheet), this.source, this.picker);
+    const centre = h('div', { class: 'centre' }, bar, h('article', { class: 'paper' }, this.title, this.sheet), this.source, this.picker);
     this.tabs = h('div', { class: 'tabs', role: 'tablist', 'aria-label': t('write.panels') }, PANELS.map(name =>
       h('button', { type: 'button', role: 'tab', id: `tab-${name}`, 'aria-controls': `panel-${name}`, onclick: () => this.press(name), onkeydown: event => this.onTabKey(event) }, t(`panel.${name}`))));
     this.side = h('aside', { class: 'side', 'aria-label': t('write.panels') }, this.tabs);
     this.left = h('aside', { class: 'side left', 'aria-label': t('panel.plan') });
     this.right = h('aside', { class: 'side far', 'aria-label': t('panel.words') });
     for (const [name, part] of Object.entries(this.parts)) { part.id = `panel-${name}`; part.classList.add('panel'); }
-    main.replaceChildren(this.view = h('div', { class: 'write' }, h('h1', { class: 'unseen' }, t('nav.write')), this.left, desk, this.side, this.right));
+    main.replaceChildren(this.view = h('div', { class: 'write' }, h('h1', { class: 'unseen' }, t('nav.write')), this.left, centre, this.side, this.right));
     this.sheet.connect(session);
     this.side.append(...Object.values(this.parts));
     for (const part of Object.values(this.parts)) part.connect(session, this.sheet);
@@ -190,7 +190,7 @@ class Write {
     const song = await store.load(id);
     if (!song) return;
     session.open(song);
-    session.tell('change', {});
+    session.emit('change', {});
     session.analyse();
   }
 
