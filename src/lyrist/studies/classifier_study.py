@@ -405,8 +405,9 @@ def _answer(results: Mapping[str, Any]) -> list[Block]:
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
     test, majority = results.get("refit", best)["test"], results["majority"]["accuracy"]["value"]
     accuracy = test["accuracy"]
+    again = ", fitted again on training and validation songs," if "refit" in results else ""
     sentence = (
-        f"{results['picked']} predicts the {results['target']} of {accuracy['value']:.1%} of {test['n']:,} test songs correctly "
+        f"{results['picked']}{again} predicts the {results['target']} of {accuracy['value']:.1%} of {test['n']:,} test songs correctly "
         f"(95% interval {sections.percent(accuracy)}); always predicting the most frequent one gives {majority:.1%}. "
         f"{results['verdict']}"
     )
@@ -459,7 +460,7 @@ def _chart(part: Mapping[str, Any], picked: str, name: str) -> Block:
         xlabel="test accuracy with 95% interval",
         title=f"Test accuracy, split by {part['split_by']}",
         name=name,
-        width=900,
+        width=600,
     )
 
 

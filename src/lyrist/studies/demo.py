@@ -62,8 +62,10 @@ WRITER = "ngram"
 PRETRAINED = "smollm2"
 """The pretrained model that writes the songs; where it cannot be fetched, the fitted writer does."""
 
-LYRICS = GenerationConfig(form="verse,chorus", rhyme="AABB", syllables=8, original=6, candidates=6, seed=1)
+LYRICS = GenerationConfig(form="verse,chorus", rhyme="AABB", syllables=8, original=6, candidates=10, seed=1)
 """The options of the songs of the pretrained model: few candidates, because each line takes seconds on a CPU."""
+PRETRAINED_GENRES = 2
+"""The pretrained model writes a song for each of so many genres, for the same reason."""
 
 GENERATION = GenerationConfig(
     temperature=0.75, min_p=0.1, form="verse,chorus,verse", rhyme="AABB", syllables=9, original=6, seed=1
@@ -202,14 +204,14 @@ def _pretrained() -> tuple[Writer | None, str]:
 
 
 def _songs(written: Fitted, pretrained: Writer | None, corpus: Corpus) -> list[Written]:
-    """Write a song for each genre to a form; none is selected."""
+    """Write a song for each genre, or for some, to a form; none is selected."""
     from lyrist.evaluation.originality import Index
     from lyrist.generation.write import compose
     from lyrist.studies.samples import note
 
     writer, index, songs = pretrained or written.run.writer, Index.of(corpus), []
     with output.shown(None):
-        for genre in written.run.writer.conditions["genre"]:
+        for genre in written.run.writer.conditions["genre"][: PRETRAINED_GENRES if pretrained else None]:
             title = _real(corpus, genre)["title"]
             config = replace(LYRICS, title=title) if pretrained else GENERATION
             (song,) = compose(writer, given={"genre": genre}, config=config, index=index)
