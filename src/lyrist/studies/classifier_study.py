@@ -407,8 +407,8 @@ def _answer(results: Mapping[str, Any]) -> list[Block]:
     accuracy = test["accuracy"]
     again = ", fitted again on training and validation songs," if "refit" in results else ""
     sentence = (
-        f"{results['picked']}{again} predicts the {results['target']} of {accuracy['value']:.1%} of {test['n']:,} test songs correctly "
-        f"(95% interval {sections.percent(accuracy)}); always predicting the most frequent one gives {majority:.1%}. "
+        f"{results['picked']}{again} predicts the {results['target']} of {accuracy['value']:.1%} of {test['n']:,} test songs "
+        f"correctly (95% interval {sections.percent(accuracy)}); always predicting the most frequent one gives {majority:.1%}. "
         f"{results['verdict']}"
     )
     tests, equal = results["tests"]["against"], []
