@@ -38,7 +38,10 @@ REPLAYED = ("prepare", "explore", "study", "classify", "evaluate", "compare")
 SKIPPED = r"many|large|repeated|s3:|-m lyrist|recipes char-svm|--out lstm|--lyrics words"
 """Commands on these pages that need other tables or minutes, or that fail on purpose."""
 NUMBER = r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
-UNSTABLE = r"\d[\d.,]* s\b|\d[\d,]*/s\b|fingerprint \w+|p = [\d.e-]+"
+TIME = r"(?:CPU[ -])?(?:ns|us|µs|ms|s|min|h|seconds?|minutes?|hours?)"
+MEASURED = rf"\d[\d.,]*(?:[eE][+-]?\d+)?((?:[ -]{TIME}|(?: [\w-]+)?/{TIME}|[ -][kMGT]i?B)\b)"
+"""A duration, a rate or an amount of memory: it differs from machine to machine, so that only its unit is compared."""
+UNSTABLE = r"fingerprint \w+|p = [\d.e-]+"
 LAUNCHED = re.compile(r"^(?:lyrist|torchrun .*-m lyrist) ")
 
 
@@ -160,7 +163,7 @@ def alike(shown: str, printed: str) -> bool:
     """Return whether two lines differ in no word, and in numbers by little: times, fingerprints and networks may differ."""
     if shown.strip().startswith("lstm ") and printed.strip().startswith("lstm "):
         return True  # fitted for a few steps only
-    skeletons = [" ".join(re.sub(UNSTABLE, "~", line).split()) for line in (shown, printed)]
+    skeletons = [" ".join(re.sub(UNSTABLE, "~", re.sub(MEASURED, r"~\1", line)).split()) for line in (shown, printed)]
     if len({re.sub(NUMBER, "#", line) for line in skeletons}) > 1:
         return False
     pairs = zip(*([float(n.replace(",", "")) for n in re.findall(NUMBER, line)] for line in skeletons), strict=True)
@@ -172,6 +175,11 @@ def test_lines_are_alike_within_a_tolerance() -> None:
     assert alike(line, "* ensemble  12.0 s  test accuracy 0.792 [0.689, 0.868] (n = 77)")
     assert not alike(line, "* ensemble  0.4 s  test accuracy 0.505 [0.403, 0.578] (n = 77)")
     assert not alike(line, "  ensemble  0.4 s  test accuracy 0.805 [0.703, 0.878] (n = 77)")
+    for time in (" CPU seconds", " s", " ms", "/s", " songs/s", " tokens/second", " minutes", " MB", "-CPU-seconds"):
+        assert alike(f"12 songs in 0.8{time}, 5 left", f"12 songs in 1,234.5{time}, 5 left"), time
+        assert not alike(f"12 songs in 0.8{time}, 5 left", f"12 songs in 0.8{time}, 7 left"), time
+        assert not alike(f"12 songs in 0.8{time}", "12 songs in 0.8 bytes"), time
+    assert not alike("0.8 songs", "1.8 songs")
     assert shown_by(["a", "...", "d 2"], ["a", "b", "c", "d 2"])
     assert not shown_by(["a", "...", "d"], ["a", "b", "c"])
 
