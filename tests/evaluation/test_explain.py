@@ -1,15 +1,17 @@
 """What decided is told exactly where a model is a sum, and by leaving words out where it is not."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 from lyrist import progress
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.explain import EXACT, OCCLUSION, explain, telling_features
+from lyrist.evaluation.explain import EXACT, OCCLUSION, explain, telling_words
 from lyrist.models.baselines import Majority
 from lyrist.models.ensemble import LyricEnsemble
 from lyrist.models.inputs import artists_of, lyrics_of
@@ -137,16 +139,39 @@ def test_of_many_words_the_commonest_are_left_out(monkeypatch: pytest.MonkeyPatc
     assert [name for name, _ in explain(Counting(), "engine river river", "ann").words] == ["river"]
 
 
-def test_the_strongest_features_come_first_and_weigh_for_the_label() -> None:
+def test_the_strongest_features_are_merged_into_words() -> None:
     class Linear:
         def feature_weights(self) -> Any:
             many = np.random.default_rng(0).permutation(60)
             yield "bob", np.array([f"w{weight:02}" for weight in many]), many.astype(float)
-            yield "ann", np.array(["river", "·riv", "moon", "engine", "stone", "·"]), np.array([2.0, 3, 1, -4, 0.5, 9])
+            names = [
+                "·riv",
+                "ver·",
+                "e·riv",
+                "moo",
+                "stone",
+                "·",
+                "ri",
+                "engine",
+                "cold moon",
+                "zzz",
+                "artist: ann",
+                "川の水",
+            ]
+            yield "ann", np.array(names), np.array([3.0, 2, 1, 4, 0.5, 9, 9, -4, 2, 9, 9, 0.25])
 
-    assert telling_features(Linear(), top=2) == {"ann": [("·riv", 3), ("moon", 1)], "bob": [("w59", 59), ("w58", 58)]}
-    assert telling_features(Linear(), top=9)["ann"] == [("·riv", 3.0), ("moon", 1.0), ("stone", 0.5)]
-    assert [name for name, _ in telling_features(Linear(), top=30)["bob"]] == [f"w{n}" for n in range(59, 29, -1)]
+    lines = [
+        "The river of the stone",
+        "Rivers, moon, the cold river’s engine",
+        "the river, moonlight",
+        *[f"w{n:02}" for n in range(60)],
+    ]
+    songs = pl.DataFrame({"label": ["ann"] * 3 + ["bob"] * 60, "lyrics": lines})
+    found = telling_words(Linear(), songs, top=4)
+    assert found["ann"] == [("river", 6.0), ("moon", 4.0), ("stone", 0.5), ("川の水", 0.25)]
+    assert telling_words(Linear(), songs, top=2)["ann"] == found["ann"][:2]
+    assert [name for name, _ in telling_words(Linear(), songs, top=30)["bob"]] == [f"w{n}" for n in range(59, 29, -1)]
+    assert telling_words(Linear(), songs.filter(pl.col("label") == "bob"))["ann"] == [("川の水", 0.25)]
 
 
 def test_a_model_gone_astray_is_reported() -> None:
@@ -160,12 +185,13 @@ def test_a_model_gone_astray_is_reported() -> None:
         explain(Astray(), "any words", "a")
 
 
-def test_the_features_that_tell_a_class() -> None:
-    model = CharSVM(low=2, high=5).fit(LYRICS, LABELS)
-    found = telling_features(model, top=5)
+def test_the_words_that_tell_a_class_are_words_of_its_songs() -> None:
+    songs = pl.DataFrame({"label": LABELS, "lyrics": LYRICS})
+    found = telling_words(CharSVM(low=2, high=5).fit(LYRICS, LABELS), songs, top=5)
     assert set(found) == {"ann", "bob"}
-    assert all(name.strip("·↵ ") and weight > 0 for features in found.values() for name, weight in features)
-    assert any("riv" in name or "ver" in name for name, _ in found["ann"])
-    bare = [name.strip("·↵ ") for name, _ in found["ann"]]
-    assert not [a for a in bare for b in bare if a != b and a in b]  # of n-grams within one another, one stands for all
-    assert telling_features(Majority().fit(LYRICS, LABELS)) == {}
+    for label, words in found.items():
+        own = " ".join(songs.filter(pl.col("label") == label)["lyrics"]).lower()
+        assert words
+        assert all(set(name.split()) <= set(re.findall(r"[\w']+", own)) and weight > 0 for name, weight in words)
+    assert "river" in dict(found["ann"])
+    assert telling_words(Majority().fit(LYRICS, LABELS), songs) == {}

@@ -117,6 +117,7 @@ def test_the_report_shows_it_all_and_reaches_for_nothing(studied: Studied) -> No
     html = (studied.path / "report.html").read_text()
     for text in ("At equal time", "Gain of transfer", "global step", "Confusion", "Reconstructions", "broken.png"):
         assert text in html
+    assert "top-5" not in html + studied.summary()  # blocks have three classes
     assert "data:image/png;base64," in html
     assert "://" not in html.replace("http://www.w3.org/", "")
 

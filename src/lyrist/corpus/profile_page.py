@@ -123,7 +123,7 @@ def words(found: dict[str, Any]) -> Section:
             words["common"],
             title="The words in most songs",
             name="cloud",
-            caption="The larger, the more songs have it. Colours mean nothing.",
+            caption="The larger a word, the more songs have it.",
             width=760,
             height=320,
         )

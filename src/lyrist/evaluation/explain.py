@@ -7,11 +7,14 @@ change of the label's log-probability when it is removed. `Explanation.method` s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from lyrist.errors import LyristError, unknown
@@ -23,6 +26,9 @@ OCCLUSION = "leaving words and lines out"
 
 MOST_LEFT_OUT = 400
 """Largest number of distinct words of a text that are removed one by one: the most frequent ones."""
+
+MERGED = 3
+"""Smallest number of characters of a part of a word that is merged into it; shorter ones are in too many words."""
 
 
 @dataclass(frozen=True)
@@ -73,29 +79,69 @@ def explain(model: Any, text: str, label: str | None = None, top: int = 12, arti
     return _occlusion(model, text, label, top, artist)
 
 
-def telling_features(model: Any, top: int = 15) -> dict[str, list[tuple[str, float]]]:
-    """Return for each label the features with the largest positive weights; empty for models that are not linear.
+def telling_words(model: Any, songs: pl.DataFrame, top: int = 15) -> dict[str, list[tuple[str, float]]]:
+    """Return for each label the words with the largest positive weights; empty for models that are not linear.
 
-    Features are words and character n-grams, in which ``·`` is a blank and ``↵`` a line end. Of n-grams that contain one
-    another only the one with the largest weight is returned.
+    Each of the features with the largest weights is merged into the most frequent word of the label's songs that contains it, so
+    that character n-grams are shown as words; the weight of a word is the sum of theirs. A sequence of words is kept as it is.
+
+    Parameters
+    ----------
+    model
+        A fitted classifier.
+    songs
+        Training songs, with the columns ``label`` and ``lyrics``.
+    top
+        The number of words for each label.
     """
     if not hasattr(model, "feature_weights"):
         return {}
-    return {label: _strongest(names, weights, top) for label, names, weights in model.feature_weights()}
+    lyrics = dict(songs.group_by("label").agg("lyrics").iter_rows())
+    return {
+        str(label): _merged(names, weights, vocabulary(lyrics.get(label, ())), top)
+        for label, names, weights in model.feature_weights()
+    }
 
 
-def _strongest(names: NDArray[np.str_], weights: NDArray[Any], top: int) -> list[tuple[str, float]]:
+def vocabulary(texts: Iterable[str | None]) -> str:
+    """Return the words of texts in lower case, the most frequent first, with a blank before and after each."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update({match[0].lower().replace("’", "'") for match in WORD.finditer(text or "")})
+    return "".join(f" {word} " for word, _ in counts.most_common())
+
+
+def _merged(names: NDArray[np.str_], weights: NDArray[Any], known: str, top: int) -> list[tuple[str, float]]:
     candidates = min(len(weights), 40 * top)
     order = np.argpartition(-weights, candidates - 1)[:candidates] if candidates else np.zeros(0, dtype=int)
+    merged: dict[str, float] = {}
+    for i in order[weights[order] > 0].tolist():
+        word = _word_of(str(names[i]), known)
+        if word:
+            merged[word] = merged.get(word, 0.0) + float(weights[i])
     found: list[tuple[str, float]] = []
-    for i in order[np.argsort(-weights[order], kind="stable")]:
-        name = str(names[i])
-        if weights[i] <= 0 or len(found) == top:
-            break
-        bare = name.strip("·↵ ")
-        if bare and not any(bare in other or other.strip("·↵ ") in bare for other, _ in found):
-            found.append((name, float(weights[i])))
-    return found
+    for word, weight in sorted(merged.items(), key=lambda pair: (-pair[1], pair[0])):
+        if not any(set(word.split()) & set(other.split()) for other, _ in found):
+            found.append((word, weight))
+    return found[:top]
+
+
+def _word_of(name: str, known: str) -> str:
+    """Return the word that a feature belongs to, or the words if it is a sequence of them; empty if there is none."""
+    name = name.lower().replace("’", "'")
+    words = re.findall(r"[\w']+", name)
+    if len(words) > 1 and not re.search("[·↵]", name) and all(f" {word} " in known for word in words):
+        return " ".join(words)
+    pieces = re.split(r"[^\w']+", name)  # only between two pieces is the end of a word known
+    bounded = [" " * (i > 0) + piece + " " * (i < len(pieces) - 1) for i, piece in enumerate(pieces)]
+    longest = max(bounded, key=lambda piece: len(piece.strip()))
+    bare, place = longest.strip("' "), known.find(longest)
+    if len(bare) < MERGED and bare.isascii():
+        return ""
+    if place < 0:  # n-grams of scripts without blanks are in no word
+        return "" if bare.isascii() else bare
+    place += longest.startswith(" ")
+    return known[known.rfind(" ", 0, place) + 1 : known.find(" ", place)]
 
 
 def _exact(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:

@@ -84,8 +84,8 @@ def describe(scores: Mapping[str, Any]) -> str:
             f"mean squared error {error['value']:.4f} [{error['low']:.4f}, {error['high']:.4f}] (n = {scores['n']:,}), "
             f"{scores['psnr']:.1f} dB; baseline (the mean picture) {scores['mean_mse']:.4f}"
         )
-    top1, top5 = scores["accuracy"], scores["top5"]
-    return (
-        f"top-1 {top1['value']:.3f} [{top1['low']:.3f}, {top1['high']:.3f}], top-5 {top5['value']:.3f} "
-        f"[{top5['low']:.3f}, {top5['high']:.3f}] (n = {scores['n']:,}), loss {scores['loss']:.3f}"
-    )
+    shares = [("top-1", scores["accuracy"])]
+    if len(scores["by_class"]) > 5:  # with five classes or fewer, top-5 is always 1
+        shares.append(("top-5", scores["top5"]))
+    text = ", ".join(f"{name} {share['value']:.3f} [{share['low']:.3f}, {share['high']:.3f}]" for name, share in shares)
+    return f"{text} (n = {scores['n']:,}), loss {scores['loss']:.3f}"

@@ -26,8 +26,6 @@ from lyrist.reports.blocks import Figure
 from lyrist.reports.labels import shorten
 from lyrist.reports.svg import HALF, SVG, Words, finish
 
-COLOURS = (palette.SERIES[0], palette.SERIES[2], palette.SERIES[1], palette.SERIES[3])
-"""Colours alternate by rank; they have no meaning."""
 SMALLEST = 9.0
 """Smallest font size in pixels; smaller words are not drawn."""
 GAP = 3.0
@@ -71,13 +69,13 @@ def cloud(
     width = words.get("width", HALF)
     root = ET.Element("svg", {"xmlns": SVG})
     placed = layout(weights, width, height, most=most, seed=seed)
-    for number, word in enumerate(placed):
+    for word in placed:
         own = {
             "x": f"{word.left:.1f}",
             "y": f"{word.baseline:.1f}",
             "textLength": f"{word.width:.1f}",
             "lengthAdjust": "spacingAndGlyphs",
-            "style": f"font-size: {word.size:.1f}px; font-weight: 600; fill: {COLOURS[number % len(COLOURS)]}",
+            "style": f"font-size: {word.size:.1f}px; font-weight: 600; fill: {palette.SERIES[0]}",
         }
         ET.SubElement(root, "text", own).text = word.text
     if not placed:

@@ -17,7 +17,7 @@ from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.names import mentions
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import spans
-from lyrist.evaluation.explain import explain, telling_features
+from lyrist.evaluation.explain import explain, telling_words
 from lyrist.metrics.classification import by_group, hardest, most_telling
 from lyrist.models import registry
 from lyrist.reports import figures
@@ -132,7 +132,7 @@ class ClassifierStudy(Comparison):
             **_lines(dataset, fitted),
             "mentions": mentions_of(fitted, dataset),
             "explanations": explanations(fitted[picked], dataset),
-            "deciding_words": deciding_words(fitted, picked),
+            "deciding_words": deciding_words(fitted, picked, dataset),
         }
         lines = [line for line in self.lines if line.name in fitted]
         other = _other_split(dataset, request)
@@ -385,13 +385,14 @@ def mentions_of(fitted: Mapping[str, Fitted], dataset: View) -> dict[str, Any]:
     return {"n": len(named), "named": sum(named.values()), "recipes": recipes}
 
 
-def deciding_words(fitted: Mapping[str, Fitted], selected: str) -> dict[str, Any]:
-    """Return the features with the largest weights of the selected recipe, or of a linear one that has them.
+def deciding_words(fitted: Mapping[str, Fitted], selected: str, dataset: View) -> dict[str, Any]:
+    """Return the words with the largest weights in the selected recipe, or in a linear one that has them.
 
     This needs the model; the result is the key ``deciding_words`` of ``results.json``.
     """
+    songs = dataset.texts("train").select("label", "lyrics")
     for name in [selected, *(n for n in ("tfidf-logistic", "nb-svm", "char-svm") if n in fitted and n != selected)]:
-        found = telling_features(fitted[name].run.model, top=12)
+        found = telling_words(fitted[name].run.model, songs, top=12)
         if found:
             return {"name": name, "classes": {label: [word for word, _ in words] for label, words in found.items()}}
     return {}
@@ -749,5 +750,6 @@ def _deciding_words(results: Mapping[str, Any]) -> list[Section]:
     if not found:
         return []
     rows = [(label, ", ".join(words)) for label, words in list(found["classes"].items())[: sections.CLASSES_SHOWN]]
-    table = Table(("class", "features, largest weight first"), rows)
-    return [Section("Words that decide", [table], f"The largest weights of {found['name']} for each class.")]
+    table = Table(("class", "words, largest weight first"), rows)
+    intro = f"The largest weights of {found['name']} for each class. Character n-grams are merged into words that contain them."
+    return [Section("Words that decide", [table], intro)]

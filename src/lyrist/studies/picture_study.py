@@ -42,6 +42,9 @@ RECONSTRUCTIONS = "reconstructions"
 STUDY_OPTIONS = ("block", "source", "curve", "instead_of")
 """Keys in the options of a line that the study reads itself."""
 
+TOP5 = Column("test, top-5", note="95% interval")
+"""Left out where there are five classes or fewer, because it is then always 1."""
+
 HEAD = (
     "recipe",
     Column("parameters", ",.0f"),
@@ -49,7 +52,7 @@ HEAD = (
     Column("pictures/s", ",.0f"),
     Column("validation", note="top-1, 95% interval"),
     Column("test", note="top-1, 95% interval"),
-    Column("test, top-5", note="95% interval"),
+    TOP5,
     Column("no copies", ".1%", note="test, top-1"),
     Column("loss", ".3f", note="nats"),
 )
@@ -491,6 +494,10 @@ def _comparison(part: str, found: Mapping[str, Any], results: Mapping[str, Any])
     rows = [_row(line) for line in judged]
     always = f"(always '{found['majority']['label']}')"
     rows.append((always, *[None] * 4, _share(majority), None, None, None))
+    head: Sequence[Any] = HEAD
+    if len(found["classes"]) <= 5:
+        place = HEAD.index(TOP5)
+        head, *rows = ((*row[:place], *row[place + 1 :]) for row in (HEAD, *rows))
     counts = found["pictures"]
     sizes = (
         f"n = {counts['validation']:,} validation and {counts['test']:,} test pictures; training {counts['train']:,}."
@@ -498,10 +505,11 @@ def _comparison(part: str, found: Mapping[str, Any], results: Mapping[str, Any])
     chosen = [place for place, line in enumerate(judged) if line["name"] == found["picked"]]
     blocks: list[Block] = [
         figures.intervals(
-            dots, reference=("majority", majority["value"]), highlight=(found["picked"],), name=f"accuracy-{part}",
+            sorted(dots, key=lambda dot: -dot[1]), reference=("majority", majority["value"]),
+            highlight=(found["picked"],), name=f"accuracy-{part}",
             xlabel="test accuracy (top-1) with 95% interval", title=f"Test accuracy, block {part}",
         ),
-        Table(HEAD, rows, highlight=chosen, caption=f"Block {part}: every recipe on the same pictures", note=sizes),
+        Table(head, rows, highlight=chosen, caption=f"Block {part}: every recipe on the same pictures", note=sizes),
     ]  # fmt: skip
     blocks += sections.paired_tests(found["tests"], "test pictures.")
     painted = [line for line in lines if "mse" in line["test"]]
@@ -568,24 +576,20 @@ def _transfer(results: Mapping[str, Any]) -> list[Section]:
         lines, xlabel="training pictures a class", ylabel="test accuracy", percent=True, markers=True, log="x",
         name="transfer", title="Accuracy on block 2 against the number of training pictures", width=720,
     )  # fmt: skip
-    head = ("recipe", Column("pictures a class", ",.0f"), Column("test", ".3f", note="top-1"), "95% interval",
-            Column("top-5", ".3f"), Column("seconds", ",.1f"))  # fmt: skip
+    head: list[str | Column] = ["recipe", Column("pictures a class", ",.0f"), Column("test", ".1%", note="top-1"),
+                                "95% interval", Column("seconds", ",.1f")]  # fmt: skip
     rows = [
-        (
-            p["name"],
-            p["per_class"],
-            p["accuracy"]["value"],
-            sections.percent(p["accuracy"]),
-            p["top5"]["value"],
-            p["seconds"],
-        )
+        [p["name"], p["per_class"], p["accuracy"]["value"], sections.percent(p["accuracy"]), p["seconds"]]
         for p in points
     ]
+    if len(results["blocks"]["2"]["classes"]) > 5:
+        head.append(Column("top-5", ".1%"))
+        rows = [[*row, p["top5"]["value"]] for row, p in zip(rows, points, strict=True)]
     compared = (
         "transfer",
         "random weights",
         Column("pictures a class", ",.0f"),
-        Column("gain", "+.3f"),
+        Column("gain", "+.1%"),
         Column("p", ".2g"),
     )
     compared_rows = [(g["name"], g["instead_of"], g["per_class"], g["gain"], g["p"]) for g in gains]
