@@ -102,14 +102,14 @@ def main() -> None:
     import lyrist.studies.study  # noqa: F401 - so that children need not
     from lyrist.corpus import ingest
     from lyrist.models import auto, registry
-    from lyrist.training import checkpoints
+    from lyrist.training import loop
 
     auto.register()
     for recipe in registry.recipes():
         assert recipe.options  # imports its module
     torch.set_num_threads(1)
     ingest.SHARD_ROWS = 1
-    checkpoints.SAVE_SECONDS = 0.0
+    loop.SAVE_SECONDS = 0.0
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         pid = os.fork()

@@ -19,13 +19,12 @@ from lyrist import progress
 from lyrist.errors import LyristError, UsageError
 from lyrist.models.recurrent import RecurrentOptions, lstm
 from lyrist.models.registry import Shape
-from lyrist.training import checkpoints, journal, trackers
+from lyrist.training import journal, loop
 from lyrist.training.batches import TokenExamples
 from lyrist.training.image_training import Unfreeze
 from lyrist.training.journal import CHECKPOINTS, last_checkpoint
-from lyrist.training.loop import train
+from lyrist.training.loop import Loop, train
 from lyrist.training.schedule import Schedule
-from lyrist.training.trainer import Loop
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +135,7 @@ def test_a_plateau_lowers_the_rate_and_no_validation_is_needed() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock of the training loop that moves on by a second each time it is read."""
     readings = itertools.count(1000.0)
-    monkeypatch.setattr("lyrist.training.trainer.time", SimpleNamespace(monotonic=lambda: next(readings)))
+    monkeypatch.setattr("lyrist.training.loop.time", SimpleNamespace(monotonic=lambda: next(readings)))
 
 
 @pytest.mark.usefixtures("clock")
@@ -190,7 +189,7 @@ class Kill(TrainerCallback):
 def test_an_interrupted_run_ends_like_one_that_was_not(
     step: int, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     schedule = Schedule(**{**SCHEDULE.__dict__, "average": average})
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
@@ -219,7 +218,7 @@ def test_what_was_before_an_interruption_counts_towards_the_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Features that were thawed before it are not frozen a second time."""
-    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     schedule = Schedule(minutes=10, batch_size=8, evaluate_every=1, precision="float32", device="cpu")
     parts: list[Any] = [SimpleNamespace(frozen=None) for _ in range(2)]
 
@@ -247,7 +246,7 @@ def test_a_finished_run_that_is_resumed_trains_no_more(tmp_path: Path) -> None:
 def test_checkpoints_are_whole_or_absent_and_only_the_last_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     train(network(), data(), data(seed=1), SCHEDULE, folder=tmp_path)
     assert [path.name for path in (tmp_path / CHECKPOINTS).iterdir()] == ["checkpoint-24"]
     (tmp_path / CHECKPOINTS / "partial").mkdir()
@@ -323,10 +322,10 @@ def test_tensorboard_sees_what_the_journal_holds(tmp_path: Path) -> None:
 
 def test_a_tracker_that_is_not_known_or_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"There is no tracker 'tensorbord'. Did you mean 'tensorboard'"):
-        trackers.tracker("tensorbord", tmp_path)
+        loop.tracker("tensorbord", tmp_path)
     with pytest.raises(LyristError, match="--track wandb needs a package that is not installed"):
-        trackers.tracker("wandb", tmp_path)
-    assert trackers.tracker("", tmp_path) == ()
+        loop.tracker("wandb", tmp_path)
+    assert loop.tracker("", tmp_path) == ()
     monkeypatch.setenv("RANK", "1")
-    assert trackers.tracker("tensorboard", tmp_path) == ()
+    assert loop.tracker("tensorboard", tmp_path) == ()
     assert not list(tmp_path.iterdir())

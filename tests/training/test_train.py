@@ -16,7 +16,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.evaluate import evaluate
-from lyrist.training import checkpoints, runs
+from lyrist.training import loop, runs
 from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.dataset import view
 from lyrist.training.train import TASKS, Task, budget, fit, fitted_before, task_class, train
@@ -224,7 +224,7 @@ def test_a_budget_means_nothing_to_a_recipe_that_is_fitted_in_one_go(given: dict
 def test_a_run_that_was_begun_for_something_else_is_not_gone_on_with(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
 
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt

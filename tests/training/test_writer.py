@@ -25,8 +25,8 @@ from transformers import (
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
-from lyrist.training import checkpoints, journal, muon
-from lyrist.training.trainer import Loop
+from lyrist.training import journal, loop, muon
+from lyrist.training.loop import Loop
 from lyrist.training.writer import Writer, fit_writer, resolved, untuned
 from tinytokenizer import byte_tokenizer
 
@@ -156,7 +156,7 @@ def test_an_interrupted_run_ends_like_one_that_was_not(
 ) -> None:
     whole = fit(corpus, recipe, folder=tmp_path)
     rows = journal.read(tmp_path)
-    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     cut = tmp_path / "cut"
     cut.mkdir()
     after = Loop.after_step

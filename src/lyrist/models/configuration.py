@@ -1,11 +1,11 @@
-"""Configurations of Lyrist's text classifiers: the contents of ``config.json``, one class per architecture.
+"""Configurations of Lyrist's networks: the contents of ``config.json``, one class per architecture.
 
 They are separate from the networks so that `transformers` can load a configuration without the network.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -63,5 +63,153 @@ class ConvolutionalConfig(TextConfig):  # type: ignore[no-untyped-call]
     segments: int = 8
 
 
-for _kind in (RecurrentConfig, ConvolutionalConfig):
+class LyricsConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
+    """Configuration common to the language models that Lyrist trains itself; see `WriterOptions` for most fields."""
+
+    model_type = "lyrist-lyrics"
+
+    vocab_size: int = 260
+    lyrics_size: int = 260
+    """Number of token ids that lyrics can contain; ids from this one on are conditions."""
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = 1
+    eos_token_id: int | None = 2
+    context: int = 1024
+    """Context length in tokens; 0: unlimited."""
+    recipe: str = ""
+
+
+class RecurrentLyricsConfig(LyricsConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `RecurrentWriter`."""
+
+    model_type = "lyrist-recurrent-lyrics"
+
+    cell: Literal["gru", "lstm"] = "gru"
+    embedding_size: int = 256
+    hidden: int = 512
+    layers: int = 1
+    dense: int = 0
+    tied: bool = True
+    dropout: float = 0.0
+    embedding_dropout: float = 0.0
+
+
+class GPTLyricsConfig(LyricsConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `GPTWriter`."""
+
+    model_type = "lyrist-gpt"
+
+    width: int = 256
+    layers: int = 4
+    heads: int = 2
+    feedforward: int = 1024
+    dropout: float = 0.0
+    pairs: int = 0
+    copying: bool = True
+    num_hidden_layers: int = 5
+    """Layers of the cache that transformers creates: one more than ``layers``, for the pointer."""
+
+
+class NgramConfig(LyricsConfig):  # type: ignore[no-untyped-call]
+    """Configuration of an `NgramWriter`."""
+
+    model_type = "lyrist-ngram"
+
+    order: int = 6
+    largest: int = 20_000_000
+    sizes: list[int] | None = None
+    """Number of n-grams of 2, 3, ... tokens in the tables; None before counting."""
+    lengths: list[int] | None = None
+    """Lengths of the contexts that are looked up in the song so far."""
+    knots: list[float] | None = None
+    """Knots of the mixture weights; a single one for n-grams without a network."""
+
+
+class MixtureConfig(NgramConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `MixtureWriter`."""
+
+    model_type = "lyrist-mixture"
+
+    network: dict[str, Any] | None = None
+    """The configuration of its network, with its ``model_type``."""
+
+
+class PictureConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
+    """Configuration common to all image networks."""
+
+    model_type = "lyrist-picture"
+
+    image_size: int = 32
+    num_channels: int = 3
+    mean: list[float] | None = None
+    """Mean of each colour channel in the training pictures, of values from 0 to 1."""
+    std: list[float] | None = None
+    label_smoothing: float = 0.0
+    crop: int = 0
+    flip: bool = False
+    cutout: int = 0
+    output: str = "softmax"
+    """Output activation: ``softmax``, or ``sigmoid`` (binary cross-entropy of each class)."""
+    mirrored: bool = False
+    """Predict with the mean over a picture and its mirror image."""
+    recipe: str = ""
+
+
+class PictureCnnConfig(PictureConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `PictureCnn`: stages of convolutions, then a dense layer."""
+
+    model_type = "lyrist-picture-cnn"
+
+    channels: list[int] | None = None
+    activation: str = "relu"
+    skip: bool = False
+    hidden: int = 256
+    dropout: float = 0.5
+
+
+class PictureResnetConfig(PictureConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `PictureResnet`: residual blocks with batch normalisation, then global max pooling."""
+
+    model_type = "lyrist-picture-resnet"
+
+    channels: list[int] | None = None
+    dropout: float = 0.0
+
+
+class AutoencoderConfig(PictureConfig):  # type: ignore[no-untyped-call]
+    """Configuration of an `Autoencoder`."""
+
+    model_type = "lyrist-picture-autoencoder"
+
+    channels: list[int] | None = None
+    dense: int = 128
+    code: int = 64
+
+
+class TransferConfig(PictureConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `TransferClassifier`: the features of another network with a new head."""
+
+    model_type = "lyrist-picture-transfer"
+
+    source: dict[str, Any] | None = None
+    """The configuration of the source network."""
+    reads: str = "maps"
+    """``maps``: the feature maps of the convolutions; ``code``: the code of the autoencoder."""
+    hidden: int = 256
+    dropout: float = 0.5
+
+
+_CONFIGS: tuple[type[PreTrainedConfig], ...] = (
+    RecurrentConfig,
+    ConvolutionalConfig,
+    RecurrentLyricsConfig,
+    GPTLyricsConfig,
+    NgramConfig,
+    MixtureConfig,
+    PictureCnnConfig,
+    PictureResnetConfig,
+    AutoencoderConfig,
+    TransferConfig,
+)
+for _kind in _CONFIGS:
     AutoConfig.register(_kind.model_type, _kind)

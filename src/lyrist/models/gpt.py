@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lyrist.models.configuration import GPTLyricsConfig
 from lyrist.models.kv_cache import preallocated_cache
-from lyrist.models.language_configs import GPTLyricsConfig
 from lyrist.models.language_model import LyricsModel, Read, WriterOptions, WriterShape, common, register_for_auto
 from lyrist.models.registry import option, register
 

@@ -26,7 +26,7 @@ from torch.nn import functional
 from transformers import AutoModelForImageClassification, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from lyrist.models.image_configs import PictureCnnConfig, PictureConfig, PictureResnetConfig
+from lyrist.models.configuration import PictureCnnConfig, PictureConfig, PictureResnetConfig
 from lyrist.models.registry import option, register
 
 

@@ -19,7 +19,7 @@ from transformers import AutoModel, AutoModelForImageClassification
 from transformers.utils.generic import ModelOutput
 
 from lyrist.errors import UsageError
-from lyrist.models.image_configs import (
+from lyrist.models.configuration import (
     AutoencoderConfig,
     PictureCnnConfig,
     PictureResnetConfig,

@@ -24,7 +24,7 @@ from transformers import GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from lyrist.errors import UsageError
-from lyrist.models.language_configs import LyricsConfig
+from lyrist.models.configuration import LyricsConfig
 from lyrist.models.registry import option
 
 IMPOSSIBLE = -1e4

@@ -18,9 +18,9 @@ from transformers import PreTrainedModel
 
 from lyrist.errors import UsageError
 from lyrist.models import kneser_ney, registry
+from lyrist.models.configuration import MixtureConfig
 from lyrist.models.hub import causal_network, new_network
 from lyrist.models.kneser_ney import Tokens
-from lyrist.models.language_configs import MixtureConfig
 from lyrist.models.language_model import SLICE, WriterOptions, WriterShape, register_for_auto
 from lyrist.models.memory import DataSize
 from lyrist.models.ngram import Array, NgramWriter, Reading, Songs, check, settings

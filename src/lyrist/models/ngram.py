@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from lyrist.errors import UsageError
 from lyrist.models import kneser_ney, kv_cache, song_memory
+from lyrist.models.configuration import NgramConfig
 from lyrist.models.kneser_ney import Ints, KneserNey, Level, Tokens
-from lyrist.models.language_configs import NgramConfig
 from lyrist.models.language_model import (
     IMPOSSIBLE,
     LyricsModel,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lyrist.models.language_configs import RecurrentLyricsConfig
+from lyrist.models.configuration import RecurrentLyricsConfig
 from lyrist.models.language_model import LyricsModel, State, WriterOptions, WriterShape, common, register_for_auto
 from lyrist.models.registry import option, register
 

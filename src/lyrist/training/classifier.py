@@ -28,8 +28,7 @@ from lyrist.models.songclassifier import ScoringClassifier
 from lyrist.training import tokens
 from lyrist.training.batches import TokenExamples, in_order_of_length
 from lyrist.training.estimators import configure
-from lyrist.training.loop import seeded, train
-from lyrist.training.measuring import Outcome
+from lyrist.training.loop import Outcome, seeded, train
 from lyrist.training.schedule import Schedule, device_for, threads
 
 HELD_OUT = 0.1

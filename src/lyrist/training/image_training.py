@@ -37,10 +37,8 @@ from lyrist.models.image_transfer import Autoencoder, CodeOptions, TransferClass
 from lyrist.models.network import hushed
 from lyrist.training.batches import Batch
 from lyrist.training.journal import Sums
-from lyrist.training.loop import seeded, train
-from lyrist.training.measuring import Outcome
+from lyrist.training.loop import Loop, Outcome, seeded, train
 from lyrist.training.schedule import Schedule, device_for, threads
-from lyrist.training.trainer import Loop
 
 PROCESSOR = "preprocessor_config.json"
 """The preprocessing configuration for image pipelines of `transformers`."""

@@ -35,8 +35,7 @@ from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.training import logit_bias, scoring, song_tokens, vocabularies
 from lyrist.training.logit_bias import Style
-from lyrist.training.loop import seeded, train
-from lyrist.training.measuring import Outcome, continuation, language
+from lyrist.training.loop import Outcome, continuation, language, seeded, train
 from lyrist.training.schedule import Schedule
 from lyrist.training.song_tokens import Continuations, SongTokens, tokenise
 
