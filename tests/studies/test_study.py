@@ -85,6 +85,15 @@ def test_the_study_directory_is_what_the_design_says(studied: Studied) -> None:
     )
 
 
+def test_songs_with_a_doubtful_label_are_listed(studied: Studied) -> None:
+    found, songs = studied.results["doubtful"], studied.results["songs"]
+    assert found["column"] == "genre"
+    assert found["read"] == songs["validation"] + songs["test"]
+    table = pl.read_csv(studied.path / "doubtful.csv")
+    assert table["id"].to_list() == [row["id"] for row in found["list"]]
+    assert len(table) == found["listed"]
+
+
 def test_the_recipe_is_picked_on_validation(studied: Studied) -> None:
     controls = ("majority", "layout", "artist-lookup")  # they are there to be beaten, not to be picked
     lines = [line for line in studied.results["recipes"] if line["recipe"] not in controls]

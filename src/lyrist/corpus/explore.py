@@ -48,7 +48,7 @@ class Explored(Result):
         if copies["looked_for"]:
             lines.append(f"near-copies: {copies['clusters']:,} clusters, {copies['covers']:,} of them covers")
         lines += [_contained(found["contained"]), _mentions(found["mentions"])]
-        lines.append(_leak(found["leak"]))
+        lines += [_leak(found["leak"]), _doubtful(found["doubtful"])]
         lines.append(f"page: {self.path / PAGE}")
         return printable("\n".join(line for line in lines if line))
 
@@ -57,7 +57,9 @@ class Explored(Result):
         return {"page": str(self.path / PAGE), **self.found}
 
 
-def explore(corpus: str, *, out: str | None = None, top: int = 30, raw_csv: bool = False) -> Explored:
+def explore(
+    corpus: str, *, out: str | None = None, top: int = 30, doubtful: str | None = None, raw_csv: bool = False
+) -> Explored:
     """Draw what is in a corpus: one page that needs no network, pictures, tables, and figures for machines.
 
     Parameters
@@ -68,6 +70,9 @@ def explore(corpus: str, *, out: str | None = None, top: int = 30, raw_csv: bool
         Where to write explore.html, explore.json, figures/ and tables/; by default CORPUS/explore.
     top
         How many artists to show: those with the most songs.
+    doubtful
+        A column of labels, such as genre or artist: list the songs whose label is probably wrong by a model of the lyrics,
+        too. By default, genres are compared between near-copies, contained versions and the songs of an artist only.
     raw_csv
         Write texts to tables/ as they are. By default a text that a spreadsheet would read as a formula gets a ``'`` before it.
 
@@ -88,9 +93,11 @@ def explore(corpus: str, *, out: str | None = None, top: int = 30, raw_csv: bool
     if not 1 <= top <= 500:
         raise UsageError(f"--top is a number of artists from 1 to 500; {top} is not.")
     opened = Corpus.open(corpus)
+    if doubtful is not None:
+        opened.check_target(doubtful)
     final = Path(out) if out else opened.path / "explore"
     with staged(final, marker=FIGURES) as building:
-        found = find(opened, top)
+        found = find(opened, top, doubtful)
         with progress.task("drawing", "pictures") as advance:
             page = page_of(found, opened)
             advance(1, 1)
@@ -126,6 +133,11 @@ def _leak(leak: dict[str, Any]) -> str:
     return f"a random split would have given {' and '.join(told)}" if told else ""
 
 
+def _doubtful(found: dict[str, Any]) -> str:
+    told = ", ".join(f"{reason} {n:,}" for reason, n in found["reasons"].items() if n)
+    return f"songs with a doubtful {found['column']}: {found['listed']:,} ({told})" if told else ""
+
+
 def _write_tables(found: dict[str, Any], folder: Path, raw: bool) -> None:
     """Write one CSV file for each table that has rows."""
     tables: dict[str, list[dict[str, Any]]] = {
@@ -152,6 +164,7 @@ def _write_tables(found: dict[str, Any], folder: Path, raw: bool) -> None:
         ],
         "trends": trends.table_of(found["trends"]),
         "contained": found["contained"]["list"],
+        "doubtful": found["doubtful"]["list"],
         "near_copies": [
             {"cluster": number, "cover": cluster["cover"], "jaccard": cluster["jaccard"], **song}
             for number, cluster in enumerate(found["near_copies"]["list"])

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lyrist import progress
-from lyrist.corpus import trends
+from lyrist.corpus import doubtful, trends
 from lyrist.corpus.arrays import hashed
 from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.corpus.corpus import SPLITS, Corpus
@@ -394,8 +394,11 @@ EACH = ((1, 1), (2, 4), (5, 9), (10, 49), (50, None))
 """Ranges of songs an artist has."""
 
 
-def find(corpus: Corpus, top: int) -> dict[str, Any]:
-    """Return everything that is found in ``corpus``; lists of artists hold the ``top`` commonest."""
+def find(corpus: Corpus, top: int, judged: str | None = None) -> dict[str, Any]:
+    """Return everything that is found in ``corpus``; lists of artists hold the ``top`` commonest.
+
+    The labels in the column ``judged`` are judged by a model, see `lyrist.corpus.doubtful`.
+    """
     measured = measure(corpus, top, SEED)
     songs = measured.songs
     various = diversity(measured.sample)
@@ -439,6 +442,7 @@ def find(corpus: Corpus, top: int) -> dict[str, Any]:
         "near_copies": _near_copies(corpus),
         "contained": _contained(corpus),
         "mentions": _mentions(songs),
+        "doubtful": doubtful.find(corpus, judged or "genre", by_words=judged is not None),
         "leak": _leak(corpus, songs),
     }
 

@@ -207,6 +207,42 @@ def contained(found: dict[str, Any]) -> list[Section]:
     return [Section("Contained versions", [Table(columns, rows, note=note)], intro, anchor="contained")]
 
 
+def doubtful_labels(found: dict[str, Any]) -> list[Section]:
+    """Return the section on songs whose label is probably wrong, if there are any."""
+    column = found["column"]
+    way = f"`lyrist explore CORPUS --doubtful {column}` lists those that a model of the lyrics doubts."
+    if not found["listed"] and not found["read"]:
+        return (
+            [Section(f"Songs with a doubtful {column}", [], f"None. {way}", anchor="doubtful")]
+            if found["songs"]
+            else []
+        )
+    intro = (
+        f"{found['listed']:,} of {found['songs']:,} songs have a {column} that is probably wrong, or that another song with "
+        "the same text contradicts. `tables/doubtful.csv` lists them. "
+    )
+    read = (
+        f"A model read {found['read']:,} songs; none was judged by a model that was fitted on it."
+        if found["read"]
+        else f"Found without a model. {way}"
+    )
+    return [Section(f"Songs with a doubtful {column}", [doubtful_table(found)], intro + read, anchor="doubtful")]
+
+
+def doubtful_table(found: dict[str, Any]) -> Table:
+    """Return the table of songs whose label is probably wrong."""
+    rows = [
+        [f"{row['artist'] or '?'} – {row['title'] or '?'}", row["given"], row["suggested"], row["reasons"],
+         row["other"] or "", row["probability"]]
+        for row in found["list"][:SHOWN]
+    ]  # fmt: skip
+    columns: list[str | Column] = [
+        "song", "given label", "probably", "because of", "compared with", Column("probability", ".2%", note="of the given label"),
+    ]  # fmt: skip
+    note = f"{len(rows):,} of {found['listed']:,}; the CSV file has more." if len(rows) < found["listed"] else ""
+    return Table(columns, rows, note=note)
+
+
 def mentions(found: dict[str, Any]) -> list[Section]:
     """Return the section on labels that can be read in the text, if any song has a label."""
     rows = [
@@ -310,6 +346,7 @@ def page_of(found: dict[str, Any], corpus: Corpus) -> Page:
         *trends_of(found),
         near_copies(found),
         *contained(found),
+        *doubtful_labels(found["doubtful"]),
         *mentions(found),
         leak(found, corpus),
         _made(found, corpus),
@@ -591,7 +628,8 @@ def _made(found: dict[str, Any], corpus: Corpus) -> Section:
         "Beside this page: `explore.json` (every figure), `tables/` (CSV) and `figures/` (SVG).",
     ]
     top = f" --top {found['top']}" if found["top"] != 30 else ""
-    again = Code(f"lyrist explore {shlex.quote(corpus.path.name)}{top}", "Make this page again")
+    judged = f" --doubtful {shlex.quote(found['doubtful']['column'])}" if found["doubtful"]["read"] else ""
+    again = Code(f"lyrist explore {shlex.quote(corpus.path.name)}{top}{judged}", "Make this page again")
     return Section("How this page was made", [Items(told), sources, again], anchor="made")
 
 

@@ -13,8 +13,11 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from lyrist import files
+from lyrist.corpus import doubtful
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.names import mentions
+from lyrist.corpus.profile_page import doubtful_table
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import spans
 from lyrist.evaluation.explain import explain, telling_words
@@ -131,6 +134,7 @@ class ClassifierStudy(Comparison):
             ],
             **_lines(dataset, fitted),
             "mentions": mentions_of(fitted, dataset),
+            "doubtful": doubtful_labels(fitted[picked], dataset, job.folder),
             "explanations": explanations(fitted[picked], dataset),
             "deciding_words": deciding_words(fitted, picked, dataset),
         }
@@ -238,6 +242,7 @@ class ClassifierStudy(Comparison):
                 *_training(fitted),
                 _mistakes(fitted[results["picked"]].predicted("test"), dataset),
                 *_prediction_sets(results),
+                *_doubtful(results),
                 _songs(results["explanations"], dataset),
                 *_deciding_words(results),
                 sections.corpus_section(dataset.corpus, songs, dataset.split_by, dataset.seed),
@@ -383,6 +388,24 @@ def mentions_of(fitted: Mapping[str, Fitted], dataset: View) -> dict[str, Any]:
         groups = ["named" if named[int(number)] else "others" for number in predicted.ids]
         recipes.append({"name": name, **by_group(predicted.truth, predicted.answers, groups)})
     return {"n": len(named), "named": sum(named.values()), "recipes": recipes}
+
+
+def doubtful_labels(selected: Fitted, dataset: View, folder: Path) -> dict[str, Any]:
+    """Return the songs whose label is probably wrong, and write them to ``doubtful.csv``.
+
+    The selected model judges the validation and test songs; the rules on copies and artists compare all songs.
+    """
+    songs = dataset.songs.select("id", "artist", "title", "cluster", "label")
+    parts = [doubtful.by_rules(songs, dataset.corpus.contained, artists=dataset.target != "artist")]
+    read = 0
+    for split in ("validation", "test"):
+        predicted = selected.predicted(split)
+        held = pl.DataFrame({"id": predicted.ids}).join(songs, on="id", how="left", maintain_order="left")
+        parts.append(doubtful.by_model(held, predicted.classes, predicted.probabilities))
+        read += len(held)
+    rows = doubtful.merged(parts)
+    files.write_text(folder / "doubtful.csv", files.spreadsheet_safe(rows).write_csv())
+    return {"column": dataset.target, "songs": len(songs), "read": read, **doubtful.listed(rows)}
 
 
 def deciding_words(fitted: Mapping[str, Fitted], selected: str, dataset: View) -> dict[str, Any]:
@@ -721,6 +744,18 @@ def _prediction_sets(results: Mapping[str, Any]) -> list[Section]:
         "coverage, the one with smaller sets knows more. A class of few songs may be covered less often."
     )
     return [Section("Prediction sets", blocks, intro)]
+
+
+def _doubtful(results: Mapping[str, Any]) -> list[Section]:
+    """Return the section on songs whose label is probably wrong, if there are any."""
+    found, target = results.get("doubtful"), results["target"]
+    if not found or not found["listed"]:
+        return []
+    intro = (
+        f"{found['listed']:,} songs, also in `doubtful.csv`. {results['picked']} judged {found['read']:,} validation and test "
+        f"songs, on which it was not fitted. `lyrist explore CORPUS --doubtful {target}` judges the training songs too."
+    )
+    return [Section(f"Songs with a doubtful {target}", [doubtful_table(found)], intro, anchor="doubtful")]
 
 
 def _songs(explained: Mapping[str, Sequence[Mapping[str, Any]]], dataset: View) -> Section:
