@@ -66,20 +66,16 @@ def running(served: ModelRegistry) -> Iterator[Running]:
         yield found
 
 
-@pytest.fixture
-def visits(chromium: Any, running: Running) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens the studio as one more person."""
-    opened: list[Visit] = []
-
-    def visit(path: str = "", **how: Any) -> Visit:
-        opened.append(Visit(chromium, running.url, path, **how))
-        return opened[-1]
-
-    yield visit
-    for each in opened:
-        each.leave()
+@pytest.fixture(scope="session")
+def person(chromium: Any, running: Running) -> Iterator[Visit]:
+    found = Visit(chromium, running.url, None)
+    yield found
+    found.context.close()
 
 
 @pytest.fixture
-def visit(visits: Callable[..., Visit]) -> Visit:
-    return visits()
+def visit(person: Visit) -> Iterator[Visit]:
+    """The studio in a browser that is used for the first time; a page that is loaded again costs a third of a new one."""
+    person.begin()
+    yield person
+    person.check()

@@ -8,6 +8,7 @@ from typing import Any
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>${window.hit=1}{{#each}}\u202e\x1b[31m'
 """In titles, names, genres, and a lyric: whatever is made of it, the window has no ``hit`` afterwards."""
 KIND = "<i>rai</i>"
+WINDOW = {"width": 1440, "height": 900}
 SONG = [
     "the ferryman is counting every light",
     "the river runs away from us tonight",
@@ -19,22 +20,53 @@ SONG = [
 class Visit:
     """A person with a browser of their own, and whatever went wrong in it."""
 
-    def __init__(self, browser: Any, url: str, path: str = "", **how: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **how})
-        self.context.set_default_timeout(15_000)  # only ends a test that has failed
+    EXPECTED = "Blocked script execution"
+    """Reports are shown in frames in which nothing runs; the browser says so when a report has a script."""
+
+    def __init__(self, browser: Any, url: str, path: str | None = "", **how: Any) -> None:
+        self.context = browser.new_context(**{"viewport": WINDOW, **how})
+        self.context.set_default_timeout(60_000)  # only ends a test that has failed
         self.url, self.wrong = url, list[str]()
-        self.page = self.tab(path)
+        self.page = self._page()
+        if path is not None:
+            self._go(self.page, path)
 
     def tab(self, path: str = "") -> Any:
         """Open one more tab."""
+        page = self._page()
+        self._go(page, path)
+        return page
+
+    def begin(self) -> None:
+        """Open the studio as in a new browser: nothing is stored, and no earlier tab is open."""
+        for other in self.context.pages:
+            if other != self.page:
+                other.close()
+        self.page.unroute_all()
+        self.page.goto("about:blank")
+        browser = self.context.new_cdp_session(self.page)
+        browser.send("Storage.clearDataForOrigin", {"origin": self.url, "storageTypes": "all"})
+        browser.detach()
+        self.page.emulate_media(color_scheme="null")
+        self.page.set_viewport_size(WINDOW)
+        self.wrong.clear()
+        self._go(self.page, "")
+
+    def _page(self) -> Any:
         page = self.context.new_page()
-        page.on("console", lambda said: self.wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("console", lambda said: self._said(said) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("request", lambda made: self._requested(made.url))
         page.on("response", lambda got: self.wrong.append(f"{got.status} {got.url}") if got.status > 399 else None)
+        return page
+
+    def _go(self, page: Any, path: str) -> None:
         page.goto(f"{self.url}/{path}")
         page.wait_for_selector("song-sheet .text" if path in ("", "#/write") else "main h1, song-sheet")
-        return page
+
+    def _said(self, said: Any) -> None:
+        if self.EXPECTED not in said.text:
+            self.wrong.append(said.text)
 
     def _requested(self, address: str) -> None:
         if not address.startswith((self.url, "data:", "about:", f"blob:{self.url}")):
@@ -81,12 +113,17 @@ class Visit:
         """All lines on the sheet."""
         return [line for _, *lines in self.song for line in lines]
 
-    def leave(self) -> None:
-        """End the visit: nothing went wrong, nothing hostile ran."""
-        hit = self.page.evaluate("'hit' in window")
-        self.context.close()
-        assert not hit
+    def check(self) -> None:
+        """Nothing went wrong, nothing hostile ran."""
+        assert not self.page.evaluate("'hit' in window")
         assert self.wrong == [], self.wrong
+
+    def leave(self) -> None:
+        """End the visit."""
+        try:
+            self.check()
+        finally:
+            self.context.close()
 
 
 def takes(answer: Callable[[dict[str, Any], int], list[str]], seen: list[dict[str, Any]]) -> Callable[[Any], None]:

@@ -3,7 +3,6 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,16 @@ def wait_for(visit: Visit, lines: list[str]) -> None:
 
 
 def saved(visit: Visit) -> dict[str, Any]:
-    """The song as the database of the browser holds it, once no write is in progress."""
-    script = """async () => (await import('/store.js')).load(location.hash.split('/')[2])"""
-    visit.until("() => document.querySelector('.saved').textContent.startsWith('Saved')")
-    return dict(visit.page.evaluate(script))
+    """The song in the database of the browser, once it is the one on the sheet."""
+    load = "(await import('/store.js')).load(location.hash.split('/')[2])"
+    visit.until(
+        f"""async () => {{ const song = await {load}, sheet = [...document.querySelectorAll('song-sheet .text')];
+        return song && song.title === document.querySelector('.title').value
+        && song.sections.flatMap(part => part.lines).map(line => line.text).join()
+        === sheet.map(line => line.textContent).join(); }}"""
+    )
+    assert visit.page.locator(".saved").inner_text().startswith("Saved")
+    return dict(visit.page.evaluate(f"async () => {load}"))
 
 
 @pytest.fixture
@@ -354,7 +359,7 @@ def test_the_whole_session_by_keyboard(visit: Visit) -> None:
     visit.type("the windows of the town are bright", "I hold the lantern to the night")
     press("Enter")
     press(f"{MOD}+Enter")
-    page.get_by_text("Click a take or press its number").wait_for(timeout=60_000)
+    page.get_by_text("Click a take or press its number").wait_for()
     take = page.locator(".take .take-lines").nth(2).inner_text()
     press("3")
     assert visit.lines[:4] == [
@@ -451,8 +456,7 @@ def test_takes_stop_and_an_error_is_a_sentence(visit: Visit) -> None:
     assert page.locator(".say.error").inner_text() == "The queue of this server is full; <b>wait</b>."
 
 
-def test_two_hundred_lines_are_typed_without_delay(visits: Callable[..., Visit]) -> None:
-    visit = visits()
+def test_two_hundred_lines_are_typed_without_delay(visit: Visit) -> None:
     visit.paste("\n\n".join("\n".join(f"line {n} of a long song that goes on" for n in range(10)) for _ in range(20)))
     assert len(visit.lines) == 200
     longest = visit.page.evaluate(
@@ -463,3 +467,8 @@ def test_two_hundred_lines_are_typed_without_delay(visits: Callable[..., Visit])
     )
     print(f"longest key: {longest:.1f} ms")  # noqa: T201 - a figure, not a bound: it depends on the load of the machine
     assert visit.lines[100].count("a") >= 20
+
+
+def test_a_new_song_that_is_empty_is_there_after_a_reload(visit: Visit) -> None:
+    visit.page.reload()
+    wait_for(visit, [""])

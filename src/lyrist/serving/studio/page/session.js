@@ -8,6 +8,7 @@ import * as store from './store.js';
 const TYPING = 1200; // milliseconds: changes of one line within this time are undone together
 const VERSION = 10 * 60_000; // milliseconds between versions that are kept without request
 const ANALYSE = 120; // milliseconds after the last key
+const INDEX = 1000; // milliseconds between two requests while the server builds the index of copied runs
 
 /** Events: `change` (the song; its detail has the caret and the line that was typed), `cursor`, `analysis`, `saved`. */
 export class Session extends EventTarget {
@@ -108,9 +109,17 @@ export class Session extends EventTarget {
     return store.saveVersion(this.song, why);
   }
 
+  /** End what still runs for the song. */
+  close() {
+    this.closed = true;
+    this.waiting?.abort();
+    clearTimeout(this.later);
+  }
+
   /** Request syllables, stress, rhymes and copied runs of all lines. */
   async analyse() {
     this.waiting?.abort();
+    clearTimeout(this.later);
     const stop = this.waiting = new AbortController();
     const { sections, model, language } = this.song;
     if (isEmpty(this.song)) { this.analysis = new Map(); this.emit('analysis'); return; }
@@ -121,6 +130,7 @@ export class Session extends EventTarget {
       this.source = found.source ?? '';
       this.language = found.language ?? '';
       this.problem = '';
+      if (found.copies === 'indexing' && !this.closed) this.later = setTimeout(() => this.analyse(), INDEX);
     } catch (error) {
       if (error.name === 'AbortError') return;
       this.problem = error.message;

@@ -21,7 +21,7 @@ const slug = title => title.replace(/[^\p{L}\p{N} _-]/gu, '').trim().slice(0, 60
 export async function page(main, id) {
   const known = await store.songs();
   let song = id && known.find(each => each.id === id);
-  if (!song && !id) song = known.find(each => each.id === localStorage.getItem(SAVED)) ?? known[0] ?? ops.newSong();
+  if (!song && (!id || id === localStorage.getItem(SAVED))) song = known.find(each => each.id === localStorage.getItem(SAVED)) ?? known[0] ?? ops.newSong();
   if (!song) {
     main.replaceChildren(h('div', { class: 'page' }, note(t('song.missing'), 'error'), h('p', {}, h('a', { href: '#/write' }, t('song.last')))));
     return () => {};
@@ -55,6 +55,7 @@ class Write {
 
   close() {
     this.stop.abort();
+    this.session.close();
     this.closed = true;
   }
 
