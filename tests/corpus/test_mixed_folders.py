@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lyrist.cli import run
-from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.corpus.columns import recognise
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
@@ -168,22 +167,3 @@ def test_any_bytes_are_rows_or_one_clear_error(
             assert rows == reader.rows > 0
     except LyristError as error:
         assert path.name in str(error)
-
-
-odd = st.text(
-    st.one_of(
-        st.characters(codec="utf-8"), st.sampled_from("[](){}<>&;:'\"\\/\n\t \u00a0\u200b\u202e\ufeff\u0301x2Vé-–—*#@|")
-    ),
-    max_size=200,
-)
-
-
-@settings(max_examples=200, deadline=None)
-@given(odd, st.sampled_from(["drop", "keep"]), st.sampled_from(["drop", "keep"]))
-def test_the_cleaner_takes_any_text_and_is_done_after_once(text: str, sections: str, parentheses: str) -> None:
-    how = Cleaning(sections=sections, parentheses=parentheses)  # type: ignore[arg-type]
-    once = clean(text, how)
-    assert clean(once, how) == once
-    assert once == once.strip()
-    assert "\r" not in once
-    assert "\n\n\n" not in once
