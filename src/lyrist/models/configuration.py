@@ -30,6 +30,14 @@ class TextConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     artist_count: int = 0
     artist_size: int = 32
     artist_dropout: float = 0.0
+    artist_number: bool = False
+    """The number of the artist, divided by nothing, is one more feature of the output layer: a published mistake."""
+    as_reported: bool = False
+    """Padding is read like words: a published mistake."""
+    pad_to: int = 0
+    """With ``as_reported``: all songs are padded to this number of tokens; 0 pads to the longest of a batch."""
+    pad_left: bool = False
+    """With ``as_reported``: padding precedes the song."""
     recipe: str = ""
 
 
@@ -43,7 +51,6 @@ class RecurrentConfig(TextConfig):  # type: ignore[no-untyped-call]
     layers: int = 1
     bidirectional: bool = True
     pooling: str = "mean-max"
-    as_reported: bool = False
 
 
 class ConvolutionalConfig(TextConfig):  # type: ignore[no-untyped-call]

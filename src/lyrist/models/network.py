@@ -2,8 +2,8 @@
 
 Every network is a `transformers.PreTrainedModel`, so a directory with ``config.json`` and ``model.safetensors`` opens with
 ``AutoModelForSequenceClassification.from_pretrained``. Padding is masked in every pooling, convolution and recurrence, so the
-scores of a song do not depend on its batch. The only exception is `RecurrentConfig.as_reported`, which repeats a published
-mistake to show its cost.
+scores of a song do not depend on its batch. The only exception is `TextConfig.as_reported`, which repeats a published mistake to
+show its cost.
 """
 
 from __future__ import annotations
@@ -56,11 +56,18 @@ class NetworkOptions(TokenOptions):
     dropout: float = option(0.3, "dropout rate")
     word_dropout: float = option(0.1, "share of the words that are replaced by the unknown word in training")
     label_smoothing: float = option(0.0, "label smoothing: share of the target spread evenly over all classes")
-    features: Literal["none", "artist"] = option("none", "'artist' adds a learnt vector of the artist as input")
+    features: Literal["none", "artist", "artist-number"] = option(
+        "none",
+        "'artist' adds a learnt vector of the artist as input; 'artist-number', a published mistake, one integer",
+    )
     artist_size: int = option(32, "size of artist vectors")
     artist_dropout: float = option(
         0.3, "share of the songs whose artist is hidden in training, so that the model also works for unknown artists"
     )
+    as_reported: bool = option(
+        False, "repeat a published mistake: padding is read like words, and a recurrent network is read after it"
+    )
+    pad_left: bool = option(False, "with --as-reported, padding precedes the song")
 
     schedule: ClassVar[Mapping[str, Any]] = {}
     """Defaults of the training schedule for this recipe."""
@@ -88,6 +95,7 @@ def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]
         "pad_token_id": shape.padding,
         "embedding_size": options.embedding_size or FRESH_SIZE,
         "artist_count": shape.artists if options.features == "artist" else 0,
+        "artist_number": options.features == "artist-number",
         "id2label": dict(enumerate(shape.labels)),
         "label2id": {label: number for number, label in enumerate(shape.labels)},
         "recipe": recipe,
@@ -105,7 +113,8 @@ class TextClassifier(PreTrainedModel):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
-        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        padding = None if config.as_reported else config.pad_token_id  # read like a word, it is learnt like one
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=padding)
         nn.init.normal_(self.embedding.weight, std=SPREAD)
         if config.pad_token_id is not None:
             nn.init.zeros_(self.embedding.weight.data[config.pad_token_id])
@@ -117,7 +126,7 @@ class TextClassifier(PreTrainedModel):
 
     def add_head(self, size: int) -> None:
         """Add the output layer on ``size`` features and, if it is an input, the artist's vector."""
-        extra = self.config.artist_size if self.config.artist_count else 0
+        extra = self.config.artist_size if self.config.artist_count else int(self.config.artist_number)
         self.head = nn.Linear(size + extra, len(self.config.id2label or {}))
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -160,8 +169,13 @@ class TextClassifier(PreTrainedModel):
             raise ValueError("input_ids or inputs_embeds is needed")
         mask = self._mask(given, attention_mask)
         vectors = self.embedding(self._drop_words(given, mask)) if inputs_embeds is None else inputs_embeds
+        if self.config.as_reported:
+            vectors, mask = self._with_padding(vectors, mask)
         features = self.summarise(self.dropout(vectors), mask)
-        if self.config.artist_count:
+        if self.config.artist_number:
+            numbers = torch.zeros(len(features)) if artist_ids is None else artist_ids.to(features.dtype)
+            features = torch.cat([features, numbers.to(features.device).unsqueeze(-1)], dim=-1)
+        elif self.config.artist_count:
             features = torch.cat([features, self._artist(artist_ids, features)], dim=-1)
         logits = self.head(self.dropout(features)).float()
         return SequenceClassifierOutput(
@@ -177,6 +191,18 @@ class TextClassifier(PreTrainedModel):
             mask = torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
         # A text without any token is treated as one padding token, whose vector is zero.
         return torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], dim=1)
+
+    def _with_padding(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the vectors with padding that is read like words, and a mask without padding."""
+        time = max(self.config.pad_to, vectors.shape[1])
+        lengths = mask.sum(dim=1, keepdim=True)
+        place = torch.arange(time, device=mask.device).unsqueeze(0)
+        place = place - (time - lengths) if self.config.pad_left else place.expand(len(mask), -1)
+        word = (place >= 0) & (place < lengths)
+        size = vectors.shape[-1]
+        moved = vectors.gather(1, place.clamp(0, vectors.shape[1] - 1).unsqueeze(-1).expand(-1, -1, size))
+        padding = self.embedding.weight[self.config.pad_token_id or 0]
+        return torch.where(word.unsqueeze(-1), moved, padding), torch.ones_like(word)
 
     def _drop_words(self, ids: Tensor, mask: Tensor) -> Tensor:
         if not self.training or not self.config.word_dropout:
@@ -207,6 +233,38 @@ class TextClassifier(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         """Keep the weights of the constructors: the library's default (normal, 0.02) is meant for transformers."""
+
+
+def initialise(model: nn.Module, library: Literal["torch", "keras"]) -> None:
+    """Draw all weights again by the defaults of a library, as a plain program of its users has them.
+
+    PyTorch: each layer's own ``reset_parameters``. Keras: word vectors uniform within 0.05, Glorot-uniform matrices, orthogonal
+    recurrent ones, biases of zero except those of an LSTM's forget gate, which are 1; an LSTM has one bias a gate, so the second
+    one of PyTorch is kept at zero.
+    """
+    for module in model.modules():
+        if library == "torch":
+            draw: Any = getattr(module, "reset_parameters", None)
+            if draw:
+                draw()
+        elif isinstance(module, nn.Embedding):
+            nn.init.uniform_(module.weight, -0.05, 0.05)
+        elif isinstance(module, nn.RNNBase):
+            for name, weights in module.named_parameters():
+                if name.startswith("weight_ih"):
+                    nn.init.xavier_uniform_(weights)
+                elif name.startswith("weight_hh"):
+                    nn.init.orthogonal_(weights.data.T)
+                else:
+                    nn.init.zeros_(weights)
+                    if name.startswith("bias_hh"):
+                        weights.requires_grad_(False)
+                    elif isinstance(module, nn.LSTM):
+                        weights.data[module.hidden_size : 2 * module.hidden_size] = 1.0
+        elif isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 class Pool(nn.Module):

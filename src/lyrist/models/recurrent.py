@@ -31,7 +31,6 @@ class RecurrentOptions(NetworkOptions):
     pooling: Literal["last", "mean", "max", "attention", "mean-max"] = option(
         "max", "pooling over the song: last, mean, max, attention or mean-max"
     )
-    as_reported: bool = option(False, "repeat a published mistake: use the last time step after the padding")
 
     label_smoothing: float = option(0.05, "label smoothing: share of the target spread evenly over all classes")
 
@@ -115,16 +114,16 @@ class RecurrentClassifier(TextClassifier):  # type: ignore[no-untyped-call]
         )
         pooling: Any = config.pooling
         self.pool = Pool(pooling, self.recurrence.size)
-        self.add_head(self.recurrence.size if config.as_reported else self.pool.size)
+        self.add_head(self.recurrence.size if self._reads_end else self.pool.size)
+
+    @property
+    def _reads_end(self) -> bool:
+        return bool(self.config.as_reported or self.config.pooling == "last")
 
     def summarise(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return one vector per song."""
-        if self.config.as_reported:
-            # The mistake, on purpose: padding is read like words, and the state after it is used.
-            _, end = self.recurrence(vectors, torch.ones_like(mask))
-            return end  # type: ignore[no-any-return]
         states, end = self.recurrence(vectors, mask)
-        return end if self.config.pooling == "last" else self.pool(states, mask)  # type: ignore[no-any-return]
+        return end if self._reads_end else self.pool(states, mask)  # type: ignore[no-any-return]
 
 
 def _build(options: RecurrentOptions, shape: Shape, cell: Literal["rnn", "lstm"], recipe: str) -> RecurrentClassifier:
@@ -135,7 +134,6 @@ def _build(options: RecurrentOptions, shape: Shape, cell: Literal["rnn", "lstm"]
         layers=options.layers,
         bidirectional=options.bidirectional,
         pooling=options.pooling,
-        as_reported=options.as_reported,
     )
     return RecurrentClassifier(config)
 

@@ -25,12 +25,13 @@ from lyrist.metrics.classification import by_group, hardest, most_telling
 from lyrist.models import registry
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Lyrics, Page, Prose, Section, Table
-from lyrist.studies import ranking, repeats, sections
+from lyrist.studies import ranking, repeats, replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
-from lyrist.studies.plans import Plan, directory
+from lyrist.studies.plans import Plan, Reported, directory
 from lyrist.training import estimators
 from lyrist.training.classification_task import ClassificationTask, RefitTask
 from lyrist.training.dataset import Predictions, View, view
+from lyrist.training.protocol import ReportedTask
 from lyrist.training.runs import open_run
 from lyrist.training.train import Fitted
 
@@ -101,6 +102,23 @@ class ClassifierStudy(Comparison):
         """Return the task, which is the same for all lines."""
         return ClassificationTask(self.dataset)
 
+    def rerun(self, reported: Reported, limit: float) -> ReportedTask:
+        """Return the task of training a reported model by its own protocol, on the same songs as every line."""
+        return ReportedTask(self.dataset, reported.protocol, limit)
+
+    def basis(self) -> dict[str, Any]:
+        """Return the corpus, the target and the songs that are used."""
+        dataset = self.dataset
+        return {
+            "target": dataset.target,
+            "only": list(dataset.only),
+            "max_songs": self.request.selection.max_songs if self.request else None,
+            "corpus": str(dataset.corpus.path.resolve()),
+            "split_by": dataset.split_by,
+            "classes": sorted(dataset.songs["label"].unique()),
+            "songs": {split: len(dataset.part(split)) for split in SPLITS},
+        }
+
     def after(self) -> Callable[[Any, Path], Mapping[str, Any]] | None:
         """Return nothing: all that is stored of a classifier is its predictions and scores."""
         return None
@@ -119,12 +137,7 @@ class ClassifierStudy(Comparison):
             "chosen_by": f"validation {request.choose_by.replace('_', ' ')}",
             "selection": dataclasses.asdict(selected) | {"reason": selected.sentence(request.choose_by)},
             "verdict": ranking.sentence(picked, others[0], tests[others[0]]) if others else "",
-            "target": dataset.target,
-            "only": list(dataset.only),
-            "max_songs": request.selection.max_songs,
-            "corpus": str(dataset.corpus.path.resolve()),
-            "classes": sorted(dataset.songs["label"].unique()),
-            "songs": {split: len(dataset.part(split)) for split in SPLITS},
+            **self.basis(),
             "tests": {"first": picked, "against": tests},
             "notes": [
                 *ranking.strong_baselines(picked, validation, fitted, request.choose_by, dataset.target),
@@ -215,7 +228,7 @@ class ClassifierStudy(Comparison):
             lines.append(
                 f"{named:,} of {results['mentions']['n']:,} test songs name their {results['target']} in the lyrics"
             )
-        return [*lines, *results["notes"]]
+        return [*lines, *replication.summary(results), *results["notes"]]
 
     def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
         """Return the report; everything on it comes from files."""
@@ -234,6 +247,7 @@ class ClassifierStudy(Comparison):
             f"{dataset.split_by}",
             (*_answer(results), _chart(results, results["picked"], "accuracy"), _facts(results)),
             [
+                *replication.sections(results),
                 _comparison(results),
                 *_mentions(results),
                 *_other_section(results),

@@ -9,17 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from lyrist import files, progress
 from lyrist.errors import LyristError, UsageError
 from lyrist.models import registry
-from lyrist.studies.plans import Entry, Plan, directory
+from lyrist.studies.plans import Entry, Plan, Reported, directory
 from lyrist.studies.ranking import ChooseBy
 from lyrist.training.train import Fitted, Selection, Task, budget, fit
 
 if TYPE_CHECKING:
     from lyrist.reports.blocks import Page
+
+Protocols = Literal["reported", "honest", "right", "all"]
 
 COMPARISONS = {
     "classify": ("lyrist.studies.classifier_study", "ClassifierStudy"),
@@ -50,6 +52,12 @@ class Request:
     """Fit the selected classifier again on training and validation songs."""
     time_limit: float | None = None
     """Seconds that the whole study may take."""
+    protocol: Protocols = "all"
+    """Which columns of reported models are made, see `lyrist.studies.replication`."""
+    budget_scale: float = 1.0
+    """Factor on the epochs of reported models."""
+    cpu_minutes: float = 20.0
+    """CPU minutes that the reruns of reported models may take together."""
 
     def options(self, entry: Entry) -> dict[str, Any]:
         """Return the options of a line; a budget that the user gives replaces the one of the plan."""
@@ -107,6 +115,7 @@ class Comparison(ABC):
     """The key in `COMPARISONS`."""
     folders: ClassVar[tuple[str, ...]]
     """The folders of the study directory that an interrupted study keeps."""
+    plan: Plan
     lines: Sequence[Line]
     first_share: float = 1.0
     """Share of a time limit for the lines; the rest is for what follows them."""
@@ -130,6 +139,17 @@ class Comparison(ABC):
     @abstractmethod
     def task(self, line: Line, fitted: Mapping[str, Fitted]) -> Task:
         """Return the task of a line; ``fitted`` are the lines before it."""
+
+    def rerun(self, reported: Reported, limit: float) -> Task:
+        """Return the task of training a reported model by its own protocol within so many CPU seconds.
+
+        Its results have the key ``rerun``, see `lyrist.training.protocol`.
+        """
+        raise NotImplementedError
+
+    def basis(self) -> dict[str, Any]:
+        """Return the keys of ``results.json`` that `reopen` reads: the data and the part of it that is used."""
+        raise NotImplementedError
 
     @abstractmethod
     def after(self) -> Callable[[Any, Path], Mapping[str, Any]] | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.models import registry
+from lyrist.training.schedule import Protocol
 
 FOLDER = Path(__file__).parent
 
@@ -36,6 +37,40 @@ class Entry:
         return self.name or self.recipe
 
 
+@dataclass(frozen=True)
+class Reported:
+    """A model of a published report: its settings, and what the report says of it."""
+
+    name: str
+    recipe: str
+    report: str
+    """Which report and which of its models."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the recipe, at the report's sizes."""
+    protocol: Protocol = field(default_factory=Protocol)
+    """How it was trained and selected."""
+    value: float | None = None
+    """The reported accuracy, 0 to 1."""
+    n: int | None = None
+    """The songs on which it was measured; without them it has no interval."""
+    seconds: float | None = None
+    """The reported training time."""
+    device: str = ""
+    """The machine of the report."""
+    says: str = ""
+    """What else the report says."""
+    right: str = ""
+    """The line of the study that does the same right; by default the selected one."""
+    why: str = ""
+    """Where the differences between the columns come from."""
+    assumed: tuple[str, ...] = ()
+    """Settings on which the report is silent, and what was assumed."""
+    parameters: int | None = None
+    """The reported number of parameters."""
+    unless_target: tuple[str, ...] = ()
+    """As in `Entry`."""
+
+
 def directory(name: str) -> str:
     """Return what a line is called as the name of a directory."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
@@ -51,6 +86,8 @@ class Plan:
     recipes: tuple[Entry, ...]
     target: str = "artist"
     """The column that is predicted where the user names none."""
+    reported: tuple[Reported, ...] = ()
+    """The models of published reports that are trained by their own protocol, cheap ones first."""
     why: str = ""
     """A paragraph for the report: what the study is for and what to look at."""
     condition: tuple[str, ...] = ()
@@ -62,6 +99,10 @@ class Plan:
     def task(self) -> str:
         """What all its recipes are for: ``classify``, ``write`` or ``picture``."""
         return registry.get(self.recipes[0].recipe).task
+
+    def reruns(self, target: str) -> list[Reported]:
+        """Return the reported models that make sense for ``target``."""
+        return [each for each in self.reported if target not in each.unless_target]
 
     def lines(self, target: str) -> list[Entry]:
         """Return the lines that make sense for ``target``."""
@@ -105,8 +146,15 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     table.setdefault("name", path.stem)
     table.setdefault("summary", "")
     recipes = tuple(_dataclass(Entry, entry, f"a recipe in {path}") for entry in entries)
-    plan: Plan = _dataclass(Plan, {**table, "recipes": recipes}, str(path))
-    for entry in plan.recipes:
+    reported: dict[str, Reported] = {}
+    for entry in table.pop("reported", []):
+        found = _reported(entry, path, reported)
+        if found.name in reported:
+            raise UsageError(f"{path} has two reported models called '{found.name}'; give one of them another name.")
+        reported[found.name] = found
+    plan: Plan = _dataclass(Plan, {**table, "recipes": recipes, "reported": tuple(reported.values())}, str(path))
+    compared: tuple[Entry | Reported, ...] = (*plan.recipes, *plan.reported)
+    for entry in compared:
         if registry.get(entry.recipe).task != plan.task:
             raise UsageError(
                 f"{path} compares '{plan.recipes[0].recipe}', a recipe to {plan.task}, with '{entry.recipe}', a recipe to "
@@ -116,7 +164,29 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{path} has two lines called '{name}'; give one of them another name.")
+    for model in plan.reported:
+        if model.right and model.right not in names:
+            raise unknown(f"line in {path} called", model.right, names)
     return plan
+
+
+def _reported(table: Any, path: Path, earlier: Mapping[str, Reported]) -> Reported:
+    """Return a reported model; ``like`` names an earlier one, from which it differs by what its table says."""
+    where = f"a reported model in {path}"
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{where} is not a table of keys and values.")
+    given = dict(table)
+    like = given.pop("like", None)
+    if like is not None and like not in earlier:
+        raise unknown(f"earlier reported model in {path} called", like, list(earlier))
+    found: Reported | None = earlier.get(like) if like else None
+    protocol = {**(asdict(found.protocol) if found else {}), **given.pop("protocol", {})}
+    options = {**(found.options if found else {}), **given.pop("options", {})}
+    inherited = {f.name: getattr(found, f.name) for f in fields(Reported)} if found else {}
+    given = {**inherited, **given, "options": options}
+    given["protocol"] = _dataclass(Protocol, protocol, f"the protocol of {where}")
+    model: Reported = _dataclass(Reported, given, where)
+    return model
 
 
 def _dataclass(kind: Any, table: Any, where: str) -> Any:

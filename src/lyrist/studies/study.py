@@ -20,7 +20,8 @@ from lyrist import files
 from lyrist._version import __version__
 from lyrist.errors import LyristError, UsageError
 from lyrist.results import Result
-from lyrist.studies.comparison import Clock, Comparison, Job, Request, comparison_class
+from lyrist.studies import replication
+from lyrist.studies.comparison import Clock, Comparison, Job, Protocols, Request, comparison_class
 from lyrist.studies.plans import Plan, directory, load
 from lyrist.studies.ranking import ChooseBy
 from lyrist.training.train import Selection, json_ready
@@ -43,7 +44,8 @@ class Studied(Result):
 
     def summary(self) -> str:
         """Return a line for each recipe, which one was selected and why, and the path of the report."""
-        lines = comparison_class(self.results["task"]).summary(self.results)
+        kind = comparison_class(self.results["task"])
+        lines = kind.summary(self.results) if self.results["recipes"] else replication.summary(self.results)
         return "\n".join([*lines, f"report: {self.report}"])
 
     def figures(self) -> dict[str, Any]:
@@ -70,6 +72,9 @@ def study(
     learning_curve: bool = False,
     refit: bool = True,
     time_limit: str | None = None,
+    protocol: Protocols = "all",
+    budget_scale: float = 1.0,
+    cpu_minutes: float = 20.0,
     seed: int = 0,
     resume: bool = False,
 ) -> Result:
@@ -113,6 +118,14 @@ def study(
     time_limit
         The wall-clock time that the whole study may take, such as 90s, 10m or 1h. Recipes are fitted in the order of their
         expected value; those that did not fit in are named.
+    protocol
+        For a study with models of published reports, what is made: reported (each model trained and selected as in its report),
+        honest (the same training, selected on validation), right (Lyrist's recipes), or all. One training run gives the first
+        two.
+    budget_scale
+        Factor on the epochs of the reported models, such as 0.1 for a quick look; every table says it.
+    cpu_minutes
+        CPU minutes that the reruns of reported models may take together. Those that do not fit are named with their cost.
     seed
         Seed of everything that is random.
     resume
@@ -127,20 +140,30 @@ def study(
     given = {"target": target, "condition": condition, "only": only, "max_songs": max_songs, **loop}
     given |= {"choose_by": choose_by, "other_split": other_split, "repeats": repeats, "learning_curve": learning_curve}
     given |= {"refit": refit, "time_limit": time_limit}
+    given |= {"protocol": protocol, "budget_scale": budget_scale, "cpu_minutes": cpu_minutes}
     limit = None if time_limit is None else _seconds(time_limit)
     plan = load(study)
     plan = dataclasses.replace(plan, command=_command(study, data, out, seed, given))
     selection = Selection(target, condition, only, max_songs)
-    request = Request(plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit, limit)
+    request = Request(
+        plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit, limit, protocol, budget_scale,
+        cpu_minutes,
+    )  # fmt: skip
+    replication.check(request)
     comparison = comparison_class(plan.task).open(request)
     path, key = Path(out), _key(comparison, plan)
     if resume and _finished(path, key):
         return report(out)
-    with files.staged(path, resume=resume, marker=MARKER, again=comparison.folders) as building:
+    with files.staged(path, resume=resume, marker=MARKER, again=(*comparison.folders, replication.FOLDER)) as building:
         job = Job(building, seed, resume, Clock(limit))
-        fitted, left_out = job.fit(
-            comparison.lines, comparison.task, after=comparison.after(), share=comparison.first_share
-        )
+        if protocol in ("reported", "honest"):
+            found: dict[str, Any] = {**comparison.basis(), "recipes": [], "notes": []}
+        else:
+            fitted, left_out = job.fit(
+                comparison.lines, comparison.task, after=comparison.after(), share=comparison.first_share
+            )
+            found = comparison.gather(fitted, left_out, job)
+        found["recipes"] = [{**line, "protocol": "right"} for line in found["recipes"]]
         results = {
             "study": plan.name,
             "task": plan.task,
@@ -148,7 +171,8 @@ def study(
             "seed": seed,
             "data": data,
             "fingerprint": comparison.fingerprint,
-            **comparison.gather(fitted, left_out, job),
+            **found,
+            **replication.gather(comparison, request, found, job),
             **key,
         }
         files.write_json(building / MARKER, results)
@@ -202,7 +226,8 @@ def report(study: str, *, data: str | None = None, out: str | None = None) -> St
 def _draw(comparison: Comparison, results: Mapping[str, Any], folder: Path, out: Path, place: Path) -> None:
     from lyrist.reports import page
 
-    page.write(comparison.page(results, folder, out), place)
+    drawn = comparison.page(results, folder, out) if results["recipes"] else replication.page(comparison.plan, results)
+    page.write(drawn, place)
 
 
 def _command(name: str, data: str, out: str, seed: int, options: Mapping[str, Any]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class ClassificationTask(Task):
     def held_out(self) -> tuple[Any, Any] | None:
         """Return texts and labels of the songs by which the step of a network is selected; None for a part of training."""
         held = self.view.texts("validation")
-        return _inputs(held), _labels(held)
+        return inputs(held), labels(held)
 
     def learn(
         self,
@@ -102,16 +102,16 @@ class ClassificationTask(Task):
         if registry.get(recipe).family == "neural":
             estimator.set_params(folder=folder, resume=resume)
             train = self.view.texts("train")
-            estimator.fit(_inputs(train), _labels(train), validation=self.held_out())
+            estimator.fit(inputs(train), labels(train), validation=self.held_out())
         elif hasattr(estimator, "fit_blocks"):
             sizes = dict(self.view.part("train")["label"].value_counts().iter_rows())
             blocks = self.view.mixed
-            estimator.fit_blocks(lambda: ((_inputs(b), _labels(b)) for b in blocks("train", seed)), sizes)
+            estimator.fit_blocks(lambda: ((inputs(b), labels(b)) for b in blocks("train", seed)), sizes)
         else:
             train = self.view.texts("train")
             with progress.task(title or recipe) as advance:
                 advance(0, len(train), space.note)
-                estimator.fit(_inputs(train), _labels(train))
+                estimator.fit(inputs(train), labels(train))
                 advance(len(train), len(train))
         return estimator
 
@@ -134,10 +134,10 @@ class ClassificationTask(Task):
         done = 0
         with progress.task(f"scoring on {split}") as advance:
             for block in self.view.blocks(split):  # in the order of the files, which is random
-                probabilities[np.searchsorted(ids, block["id"].to_numpy())] = model.predict_proba(_inputs(block))
+                probabilities[np.searchsorted(ids, block["id"].to_numpy())] = model.predict_proba(inputs(block))
                 done += len(block)
                 advance(done, len(part))
-        return Predictions(ids, _labels(part), probabilities, classes)
+        return Predictions(ids, labels(part), probabilities, classes)
 
     def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
         """Return the scores on validation and test, and those of the majority class.
@@ -265,9 +265,11 @@ class RefitTask(ClassificationTask):
             domain.save(folder / runs.MODEL)
 
 
-def _inputs(songs: pl.DataFrame) -> Any:
+def inputs(songs: pl.DataFrame) -> Any:
+    """Return the texts and artists of songs as the input of a classifier."""
     return as_input(songs["lyrics"].fill_null("").to_list(), songs["artist"].fill_null("").to_list())
 
 
-def _labels(songs: pl.DataFrame) -> list[str]:
+def labels(songs: pl.DataFrame) -> list[str]:
+    """Return the labels of songs."""
     return songs["label"].to_list()

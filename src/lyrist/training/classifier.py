@@ -127,7 +127,17 @@ class NeuralClassifier(ScoringClassifier):
     ) -> None:
         """Build the network for these songs and train it."""
         training = songs.at(kept)
-        with hushed(), seeded(schedule.seed):
+        self._build(recipe, options, schedule.seed, training)
+        examples, validation = self._examples(training, target[kept]), self._examples(songs.at(held), target[held])
+        bucketed = not getattr(options, "as_reported", False)
+        self.outcome_: Outcome = train(
+            self.model_, examples, validation if len(validation) else None, schedule,
+            folder=self.folder, resume=self.resume, bucketed=bucketed, title=recipe.name,
+        )  # fmt: skip
+
+    def _build(self, recipe: registry.Recipe, options: Any, seed: int, training: _Songs) -> None:
+        """Build the tokenizer and the network for these training songs."""
+        with hushed(), seeded(seed):
             pretrained = isinstance(options, transformer.EncoderOptions)
             self.tokenizer_ = transformer.tokenizer(options) if pretrained else tokens.learn(training.lyrics, options)
             self.artists_ = ["", *sorted(set(training.artists or []) - {""})] if not pretrained else []
@@ -143,12 +153,6 @@ class NeuralClassifier(ScoringClassifier):
             if vectors:
                 vectors.place(self.model_)
         self._describe(recipe.name, options, artists)
-        examples, validation = self._examples(training, target[kept]), self._examples(songs.at(held), target[held])
-        bucketed = not getattr(options, "as_reported", False)
-        self.outcome_: Outcome = train(
-            self.model_, examples, validation if len(validation) else None, schedule,
-            folder=self.folder, resume=self.resume, bucketed=bucketed, title=recipe.name,
-        )  # fmt: skip
 
     def _describe(self, recipe: str, options: Any, artists: int) -> None:
         """Store in the configuration what `load` needs in addition to the sizes of the network."""
@@ -156,6 +160,20 @@ class NeuralClassifier(ScoringClassifier):
         config.recipe = recipe
         config.features = options.features
         config.artists = self.artists_ if artists else None
+
+    def build(self, X: Any, y: Any) -> TokenExamples:
+        """Build the tokenizer and the network for the songs ``X`` and labels ``y``; return the training examples, untrained."""
+        recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
+        songs = _Songs.of(self._read(X, fitting=True), options)
+        self.classes_, target = encoded(y, len(songs))
+        self._build(recipe, options, schedule.seed, songs)
+        return self._examples(songs, target)
+
+    def examples(self, X: Any, y: Any) -> TokenExamples:
+        """Return songs as examples of the network; a label that training lacks has the number -1."""
+        number = {label: place for place, label in enumerate(self.classes_.tolist())}
+        target = np.array([number.get(label, -1) for label in labels_of(y).tolist()], dtype=np.int64)
+        return self._examples(_Songs.of(X, self.model_.config), target)
 
     def predict_proba(self, X: Any, batch_size: int = 64) -> NDArray[np.float64]:
         """Return the probabilities, (n, k), of the classes in the order of `classes_`; rows sum to 1.
@@ -239,7 +257,7 @@ class _Songs:
     @classmethod
     def of(cls, X: Any, options: Any) -> _Songs:
         """Return the lyrics and, if the artist is an input, the artists of ``X``."""
-        return cls(lyrics_of(X), artists_of(X) if getattr(options, "features", "none") == "artist" else None)
+        return cls(lyrics_of(X), artists_of(X) if getattr(options, "features", "none").startswith("artist") else None)
 
     def __len__(self) -> int:
         return len(self.lyrics)

@@ -32,7 +32,7 @@ def curves(rows: Rows, name: str, best_step: int | None = None, units: Mapping[s
     drawn = []
     for measure, unit in units.items():
         lines = {}
-        for split in ("train", "validation"):
+        for split in ("train", "validation", "test"):  # test in the rerun of a report only, which selects by it
             points = [
                 (row["step"], row[measure]) for row in rows if row["split"] == split and row.get(measure) is not None
             ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.models.registry import Option, Recipe, option, parameters
@@ -121,6 +121,34 @@ class Schedule:
         return left if self.schedule == "linear" else 1.0
 
 
+Rule = Literal["best", "stop", "last"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a report trained and selected; the defaults are those of the libraries that the reports used."""
+
+    epochs: int = 1
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    optimizer: Literal["adam", "sgd"] = "adam"
+    rule: Rule = "last"
+    patience: int = 3
+    """With the rule ``stop``: epochs without a lower loss until training ends."""
+    plateau: int = 0
+    """Epochs without a lower loss until the learning rate is divided by ten; 0: it is constant."""
+    library: Literal["torch", "keras"] = "torch"
+    """The library of the report: initial weights, and the epsilon of Adam."""
+    grid: Mapping[str, Any] = field(default_factory=dict)
+    """Options of a recipe that is no network, each with the list of values that were tried."""
+    steps: int | None = None
+    """Maximum number of updates of a network."""
+
+    def scaled(self, scale: float) -> Protocol:
+        """Return the protocol with so many times its epochs, at least one."""
+        return dataclasses.replace(self, epochs=max(1, round(self.epochs * scale)))
+
+
 def options_of(recipe: Recipe) -> list[Option]:
     """Return the options of a recipe and, for a network, those of the schedule with the defaults of the recipe."""
     own = getattr(recipe.options(), "schedule", {})
@@ -139,15 +167,20 @@ def threads(model: nn.Module, wanted: int | None = None) -> Iterator[None]:
     Threads synchronise after every operation. The operations of a small recurrent network take microseconds, so a second thread
     gains little on an idle machine and slows a busy one down several times. The default depends only on the network, so the same
     seed gives the same result.
+
+    Numbers below 1e-38 are set to zero in the block. A gradient that vanishes over hundreds of time steps becomes that small, and
+    a CPU computes with such numbers ten times slower.
     """
     import torch
 
     before = torch.get_num_threads()
     small = sum(weights.numel() for weights in model.parameters()) < SMALL
     torch.set_num_threads(wanted or (1 if small else before))
+    torch.set_flush_denormal(True)
     try:
         yield
     finally:
+        torch.set_flush_denormal(False)
         torch.set_num_threads(before)
 
 

@@ -1,0 +1,262 @@
+"""The protocol of a published report: a classifier trained as its authors did, with none of Lyrist's improvements.
+
+One training run gives two figures. Every candidate (an epoch of a network, a point of a grid) is scored on validation and on
+test. The rule of the report selects by the test songs, which is biased: the best of many noisy figures is reported. The same
+rule, applied to the validation songs, is the honest one: the test songs are then read once. The run keeps the honestly selected
+weights.
+
+Rules: ``best`` is the epoch with the highest accuracy; ``stop`` ends training when the loss has not fallen for ``patience``
+epochs, and keeps the last weights (the default of Keras); ``last`` is the last epoch, which selects nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lyrist import progress
+from lyrist.errors import LyristError
+from lyrist.metrics.classification import score
+from lyrist.metrics.intervals import wilson
+from lyrist.models import registry
+from lyrist.training import estimators
+from lyrist.training.classification_task import ClassificationTask, inputs, labels
+from lyrist.training.journal import Journal
+from lyrist.training.schedule import Protocol, Rule, threads
+from lyrist.training.train import HELD, json_ready
+
+if TYPE_CHECKING:
+    from lyrist.training.batches import TokenExamples
+    from lyrist.training.classifier import NeuralClassifier
+
+
+class Choice:
+    """The candidate that a rule selects by the scores on one split.
+
+    Attributes
+    ----------
+    at
+        The number of the selected candidate, from 1.
+    kept
+        What was passed with it.
+    done
+        Whether the rule needs no further candidate.
+    """
+
+    def __init__(self, rule: Rule, patience: int) -> None:
+        self.rule, self.patience = rule, patience
+        self.at, self.done = 0, False
+        self.kept: Any = None
+        self._best, self._waited = -math.inf, 0
+
+    def offer(self, number: int, scores: Mapping[str, float], candidate: Any) -> None:
+        """Consider the next candidate with its scores."""
+        if self.done:
+            return
+        better = (scores["accuracy"] if self.rule == "best" else -scores["loss"]) > self._best
+        if better:
+            self._best, self._waited = scores["accuracy"] if self.rule == "best" else -scores["loss"], 0
+        else:
+            self._waited += 1
+        if better or self.rule != "best":
+            self.at, self.kept = number, candidate
+        self.done = self.rule == "stop" and self._waited >= self.patience
+
+
+@dataclass(frozen=True)
+class ReportedTask(ClassificationTask):
+    """Predict the label of each song by the protocol of a report."""
+
+    protocol: Protocol = field(default_factory=Protocol)
+    limit: float = math.inf
+    """CPU seconds that a fit may take; one that is estimated to take more is refused with the estimate."""
+
+    def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Return the keys of ``run.json`` that decide the outcome."""
+        found = super().identity(recipe, options, seed)
+        if registry.get(recipe).family == "neural":  # without the schedule of Lyrist's own training loop
+            found["config"] = json_ready(registry.values(estimators.configure(recipe, options, seed)[1]))
+        return {**found, "protocol": json_ready(dataclasses.asdict(self.protocol))}
+
+    def learn(
+        self,
+        recipe: str,
+        options: Mapping[str, Any],
+        *,
+        seed: int,
+        folder: Path | None = None,
+        resume: bool = False,
+        title: str = "",
+    ) -> Any:
+        """Return the model that the rule selects on validation, with `rerun_`: every candidate and both selections."""
+        started, cpu = time.monotonic(), time.process_time()
+        if registry.get(recipe).family == "neural":
+            model = _network(self, recipe, options, seed, folder, title)
+        else:
+            model = self._grid(recipe, options, seed, title)
+        model.rerun_ |= {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu}
+        return model
+
+    def _grid(self, recipe: str, options: Mapping[str, Any], seed: int, title: str) -> Any:
+        """Fit every point of the grid; return the estimator that validation selects."""
+        grid, rows = self.protocol.grid, []
+        points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        choices = {split: Choice("best", 0) for split in HELD}
+        train, began = self.view.texts("train"), time.process_time()
+        with progress.task(title or recipe, "fits") as advance:
+            for number, point in enumerate(points, 1):
+                model = estimators.make_estimator(recipe, {**options, **point}, seed).fit(inputs(train), labels(train))
+                row: dict[str, Any] = {"number": number, "options": point}
+                for split in HELD:
+                    predicted = self.predict(model, split)
+                    found = score(predicted.truth, predicted.probabilities, predicted.classes)
+                    row[split] = {"accuracy": found["accuracy"]["value"], "loss": found["loss"], "n": found["n"]}
+                    choices[split].offer(number, row[split], model)
+                rows.append(row)
+                self._refuse((time.process_time() - began) * len(points) / number)
+                advance(number, len(points), "")
+        chosen = choices["validation"].kept
+        chosen.rerun_ = _record(rows, choices, "fit")
+        return chosen
+
+    def _refuse(self, estimate: float) -> None:
+        if estimate > self.limit:
+            raise LyristError(
+                f"the rerun takes about {estimate / 60:,.0f} CPU-minutes, and {max(self.limit, 0) / 60:,.0f} are left of "
+                "--cpu-minutes."
+            )
+
+    def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
+        """Return the scores of the honestly selected model, and under ``rerun`` those of both selections."""
+        return {**super().score(model, folder, title), "rerun": model.rerun_}
+
+
+def _record(rows: list[dict[str, Any]], choices: Mapping[str, Choice], unit: str) -> dict[str, Any]:
+    """Return every candidate, and the test scores of those that the rule selects by test, by validation, and the last."""
+
+    def scores(number: int) -> dict[str, Any]:
+        test = rows[number - 1]["test"]
+        low, high = wilson(round(test["accuracy"] * test["n"]), test["n"])
+        accuracy = {"value": test["accuracy"], "low": low, "high": high}
+        return {"number": number, "n": test["n"], "accuracy": accuracy, "loss": test["loss"]}
+
+    return {
+        "unit": unit,
+        "candidates": rows,
+        "biased": scores(choices["test"].at),
+        "honest": scores(choices["validation"].at),
+        "last": scores(len(rows)),
+    }
+
+
+def _network(
+    task: ReportedTask, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
+) -> NeuralClassifier:
+    """Return a network trained by the protocol, with the weights that validation selects."""
+    import torch
+    from torch.nn import functional
+
+    from lyrist.models.network import initialise
+    from lyrist.training.batches import Stream
+    from lyrist.training.classifier import NeuralClassifier
+    from lyrist.training.loop import seeded
+    from lyrist.training.measuring import Outcome
+
+    protocol, texts = task.protocol, {split: task.view.texts(split) for split in ("train", *HELD)}
+    found = NeuralClassifier(recipe, options, seed)
+    examples = found.build(inputs(texts["train"]), labels(texts["train"]))
+    held = {split: found.examples(inputs(texts[split]), labels(texts[split])) for split in HELD}
+    model: Any = found.model_
+    if model.config.as_reported:
+        model.config.pad_to = int(examples.lengths.max())
+    vectors = model.get_input_embeddings().weight.data.clone() if found.coverage_ else None
+    epsilon = 1e-7 if protocol.library == "keras" else 1e-8
+    stream = Stream(examples, protocol.batch_size, 1, seed=seed, bucketed=False)
+    total = protocol.epochs * stream.updates_per_epoch
+    total = min(total, protocol.steps or total)
+    choices = {split: Choice(protocol.rule, protocol.patience) for split in HELD}
+    journal, rows, tokens = Journal(folder), [], 0
+    journal.start([])
+    began, started = time.process_time(), time.monotonic()
+    with seeded(seed), threads(model), progress.task(title or recipe, "steps") as advance:
+        initialise(model, protocol.library)
+        if vectors is not None:
+            model.get_input_embeddings().weight.data.copy_(vectors)
+        weights = [w for w in model.parameters() if w.requires_grad]
+        optimizer: Any = (
+            torch.optim.Adam(weights, lr=protocol.learning_rate, eps=epsilon)
+            if protocol.optimizer == "adam"
+            else torch.optim.SGD(weights, lr=protocol.learning_rate)
+        )
+        cut = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=protocol.plateau or 10**9)
+        for step in range(1, total + 1):
+            batch = examples.collate(stream.rows(step - 1))
+            model.train()
+            outputs = model(**batch)
+            optimizer.zero_grad()
+            outputs.loss.backward()
+            optimizer.step()
+            right = (outputs.logits.argmax(dim=-1) == batch["labels"]).float().mean()
+            loss = float(outputs.loss.detach())
+            if not math.isfinite(loss):
+                raise LyristError(f"the loss of the rerun is no number at step {step}.")
+            journal.add({"step": step, "split": "train", "loss": loss, "accuracy": float(right)})
+            tokens += int(batch["attention_mask"].sum())
+            if step in (3, stream.updates_per_epoch):
+                task._refuse((time.process_time() - began) * total / step)
+            if step % stream.updates_per_epoch and step != total:
+                continue
+            epoch = -(-step // stream.updates_per_epoch)
+            row: dict[str, Any] = {"number": epoch, "step": step}
+            for split in HELD:
+                row[split] = _scores(model, held[split], protocol.batch_size, functional.cross_entropy)
+                journal.add({"step": step, "split": split, **{k: row[split][k] for k in ("loss", "accuracy")}})
+            rows.append(row)
+            state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            for split in HELD:
+                choices[split].offer(epoch, row[split], state)
+            cut.step(row["test"]["loss"])
+            note = f"test {row['test']['accuracy']:.3f}"
+            advance(step, total, note)
+            if all(choice.done for choice in choices.values()):
+                break
+    model.load_state_dict(choices["validation"].kept)
+    model.eval()
+    spent, best = time.monotonic() - started, rows[choices["validation"].at - 1]
+    found.outcome_ = Outcome(
+        steps=step, epochs=step / stream.updates_per_epoch, best_step=best["step"], best_loss=best["validation"]["loss"],
+        tokens=tokens, tokens_per_second=tokens / spent, seconds=spent, device="cpu", precision="float32", processes=1,
+        padding=_padding(examples, model), metrics=journal.rows,
+    )  # fmt: skip
+    found.rerun_ = _record(rows, choices, "epoch")
+    return found
+
+
+def _padding(examples: TokenExamples, model: Any) -> float:
+    longest = max(model.config.pad_to, 1)
+    return max(0.0, 1 - float(examples.lengths.mean()) / longest) if model.config.as_reported else 0.0
+
+
+def _scores(model: Any, examples: TokenExamples, batch_size: int, cross_entropy: Any) -> dict[str, Any]:
+    """Return accuracy, loss and n of a network; a label that training lacks counts as wrong and has no loss."""
+    import torch
+
+    right, loss, known = 0, 0.0, 0
+    model.eval()
+    with torch.inference_mode():
+        for rows in np.array_split(np.argsort(-examples.lengths), -(-len(examples) // batch_size)):
+            batch = examples.collate(rows)
+            target = batch.pop("labels")
+            logits = model(**batch).logits.float()
+            right += int((logits.argmax(dim=-1) == target).sum())
+            loss += float(cross_entropy(logits, target, ignore_index=-1, reduction="sum"))
+            known += int((target >= 0).sum())
+    return {"accuracy": right / len(examples), "loss": loss / max(known, 1), "n": len(examples)}

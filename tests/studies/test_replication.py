@@ -1,0 +1,128 @@
+"""The models of reports: four columns from one study, what is left out with its cost, and one training for two columns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from redrawing import assert_redrawn
+
+from lyrist.corpus.prepare import prepare
+from lyrist.errors import UsageError
+from lyrist.studies.plans import load, plans
+from lyrist.studies.study import Studied, study
+from lyrist.training.estimators import make_estimator
+from songtables.fouracts import songbook
+
+PLAN = """
+[[recipes]]
+recipe = "majority"
+[[recipes]]
+recipe = "tfidf-logistic"
+[[reported]]
+name = "two LSTMs"
+recipe = "stacked-lstm"
+report = "An invented report"
+value = 0.5
+n = 40
+seconds = 600
+why = "Padding is read."
+assumed = ["Adam."]
+protocol = { epochs = 4, batch_size = 16, learning_rate = 0.02, rule = "best" }
+options = { embedding_size = 8, hidden = 8, bidirectional = false, as_reported = true, dropout = 0.0, word_dropout = 0.0 }
+[[reported]]
+name = "costly"
+like = "two LSTMs"
+protocol = { epochs = 1000000 }
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("replication")
+    songs = songbook()
+    columns = {name: [getattr(song, name) for song in songs] for name in ("artist", "title", "lyrics")}
+    pl.DataFrame(columns).write_csv(folder / "songs.csv")
+    prepare(str(folder / "songs.csv"), out=str(folder / "corpus"), validation=0.2, test=0.2)
+    (folder / "plan.toml").write_text(PLAN)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def studied(folder: Path) -> Studied:
+    found = study(str(folder / "plan.toml"), str(folder / "corpus"), out=str(folder / "all"), cpu_minutes=2)
+    assert isinstance(found, Studied)
+    return found
+
+
+def test_the_four_columns_have_n_interval_and_cost(studied: Studied) -> None:
+    model, costly = json.loads((studied.path / "results.json").read_text())["replication"]["models"]
+    rows = {row["protocol"]: row for row in model["rows"]}
+    assert list(rows) == ["report", "reported", "honest", "right"]
+    assert (rows["report"]["value"], rows["report"]["n"], rows["report"]["seconds"]) == (0.5, 40, 600)
+    for name in ("reported", "honest", "right"):
+        assert rows[name]["low"] <= rows[name]["value"] <= rows[name]["high"]
+        assert rows[name]["cpu_seconds"] > 0
+        assert rows[name]["n"] == studied.results["songs"]["test"]
+    assert (rows["reported"]["biased"], rows["honest"]["biased"]) == (True, False)
+    assert rows["reported"]["value"] >= rows["honest"]["value"]
+    assert rows["right"]["line"] == studied.results["picked"]
+    assert model["sentence"].endswith("Padding is read.")
+    assert [row["protocol"] for row in costly["rows"]] == ["report", "right"]
+    assert {line["protocol"] for line in studied.results["recipes"]} == {"right"}
+
+
+def test_what_costs_too_much_is_named_with_its_cost(studied: Studied, tmp_path: Path) -> None:
+    assert "The line 'costly' was left out: the rerun takes about" in studied.summary()
+    assert "rerun, its own rule (biased)" in studied.summary()
+    page = studied.report.read_text()
+    assert "The reports, rerun and done right" in page
+    assert "test (biased)" in page
+    assert_redrawn(studied.path, tmp_path)
+
+
+def test_the_reruns_alone_on_a_smaller_budget(folder: Path, tmp_path: Path) -> None:
+    plan, corpus, out = str(folder / "plan.toml"), str(folder / "corpus"), folder / "honest"
+    found = study(plan, corpus, out=str(out), protocol="honest", budget_scale=0.5, cpu_minutes=2)
+    assert isinstance(found, Studied)
+    assert found.results["recipes"] == []
+    model = found.results["replication"]["models"][0]
+    assert [row["protocol"] for row in model["rows"]] == ["report", "reported", "honest"]
+    assert model["rows"][1]["of"] == 2
+    assert "multiplied by 0.5 (--budget-scale)" in found.summary()
+    assert_redrawn(found.path, tmp_path)
+
+
+def test_a_study_without_reported_models_has_no_protocol(folder: Path) -> None:
+    with pytest.raises(UsageError, match="has no models of published reports"):
+        study("ladder", str(folder / "corpus"), out=str(folder / "none"), protocol="honest")
+    with pytest.raises(UsageError, match="--budget-scale must be above 0"):
+        study(str(folder / "plan.toml"), str(folder / "corpus"), out=str(folder / "none"), budget_scale=0)
+
+
+@pytest.mark.parametrize("plan", [plan for plan in plans() if plan.reported], ids=lambda plan: plan.name)
+def test_no_reported_model_has_an_improvement_of_lyrist(plan: object) -> None:
+    for model in load(getattr(plan, "name")).reported:  # noqa: B009 - the type of a parameter
+        make_estimator(model.recipe, model.options, seed=0)
+        assert model.report
+        assert model.why
+        for name in ("dropout", "word_dropout", "label_smoothing"):
+            assert not model.options.get(name, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("like = 'two LSTM'", "two LSTMs"),
+        ("name = 'two LSTMs'\nlike = 'two LSTMs'", "two reported models called"),
+        ("name = 'x'\nlike = 'two LSTMs'\nprotocol = { epoch = 3 }", "epochs"),
+        ("name = 'x'\nlike = 'two LSTMs'\nright = 'ensembel'", "line in"),
+        ("name = 'x'\nlike = 'two LSTMs'\ncolour = 'red'", "colour"),
+    ],
+)
+def test_a_wrong_reported_model_is_explained(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"{PLAN}[[reported]]\n{text}\n")
+    with pytest.raises(UsageError, match=says):
+        load(str(tmp_path / "mine.toml"))
