@@ -167,8 +167,7 @@ def _network(
     from lyrist.models.network import initialise
     from lyrist.training.batches import Stream
     from lyrist.training.classifier import NeuralClassifier
-    from lyrist.training.loop import seeded
-    from lyrist.training.measuring import Outcome
+    from lyrist.training.loop import Outcome, seeded
 
     protocol, texts = task.protocol, {split: task.view.texts(split) for split in ("train", *HELD)}
     found = NeuralClassifier(recipe, options, seed)
