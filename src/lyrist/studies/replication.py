@@ -16,9 +16,7 @@ from typing import Any
 
 from lyrist.errors import UsageError
 from lyrist.metrics.intervals import wilson
-from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Items, Page, Prose, Section, Table
-from lyrist.studies import sections as common
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, Reported, directory
 from lyrist.training.train import Fitted
@@ -225,6 +223,8 @@ def sections(results: Mapping[str, Any]) -> list[Section]:
 
 
 def _curve(model: Mapping[str, Any]) -> list[Block]:
+    from lyrist.reports import figures
+
     candidates = model.get("rerun", {}).get("candidates", [])
     if len(candidates) < 2 or "step" not in candidates[0]:
         return []
@@ -242,6 +242,8 @@ def _curve(model: Mapping[str, Any]) -> list[Block]:
 
 def page(plan: Plan, results: Mapping[str, Any]) -> Page:
     """Return the page of a study that has only the reported models."""
+    from lyrist.studies import sections as common
+
     models = results["replication"]["models"]
     title, shown = "What the reports say, and what a rerun has", f"{len(models)} models of published reports"
     found = [*sections(results), common.again_section(plan)]
