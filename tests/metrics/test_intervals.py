@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import confusion_matrix, f1_score
+from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
 from lyrist.metrics import intervals
 
@@ -224,3 +224,18 @@ def test_resamples_in_parts_are_as_many_as_requested(monkeypatch: pytest.MonkeyP
     assert len(intervals._draws(np.array([3, 1, 2]), 4, np.random.default_rng(0), 2)) == 4
     assert len(intervals._resampled_means(values, 7, seed=0)) == 7
     assert len(intervals._resampled_ratios(values, values + 1, 7, seed=0)) == 7
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.lists(st.integers(0, 9), min_size=1, max_size=30))
+def test_auroc_is_that_of_scikit_learn_and_within_its_interval(negative: list[int], positive: list[int]) -> None:
+    found = intervals.auroc(negative, positive)
+    truth = [0] * len(negative) + [1] * len(positive)
+    assert found["value"] == pytest.approx(roc_auc_score(truth, negative + positive))
+    assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+    assert (found["n"], found["against"]) == (len(positive), len(negative))
+
+
+def test_a_perfect_separation_of_few_songs_is_not_certain() -> None:
+    few, many = intervals.auroc(range(100), range(100, 106)), intervals.auroc(range(100), range(100, 400))
+    assert few["value"] == many["value"] == few["high"] == 1
+    assert few["low"] < 0.9 < many["low"]

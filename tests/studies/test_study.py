@@ -94,6 +94,17 @@ def test_songs_with_a_doubtful_label_are_listed(studied: Studied) -> None:
     assert len(table) == found["listed"]
 
 
+def test_songs_of_unknown_artists_are_compared_with_those_of_known_ones(studied: Studied) -> None:
+    found = studied.results["out_of_domain"]
+    area = found["unseen_artists"]
+    assert 0 <= area["low"] <= area["value"] <= area["high"] <= 1
+    assert area["n"] > 0
+    assert area["against"] <= studied.results["songs"]["test"]
+    assert found["artists"] > 0
+    assert found["other_languages"] is None  # the songbook is in English
+    assert "Songs unlike the training songs" in studied.report.read_text(encoding="utf-8")
+
+
 def test_the_recipe_is_picked_on_validation(studied: Studied) -> None:
     controls = ("majority", "layout", "artist-lookup")  # they are there to be beaten, not to be picked
     lines = [line for line in studied.results["recipes"] if line["recipe"] not in controls]

@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from lyrist import files
 from lyrist.corpus import doubtful
 from lyrist.corpus.corpus import SPLITS, Corpus
+from lyrist.corpus.languages import UNKNOWN
 from lyrist.corpus.names import mentions
 from lyrist.corpus.profile_page import doubtful_table
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import spans
 from lyrist.evaluation.explain import explain, telling_words
 from lyrist.metrics.classification import by_group, hardest, most_telling
+from lyrist.metrics.intervals import auroc
 from lyrist.models import registry
+from lyrist.models.inputs import songs as as_input
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Lyrics, Page, Prose, Section, Table
 from lyrist.studies import ranking, repeats, replication, sections
@@ -31,12 +36,19 @@ from lyrist.studies.plans import Plan, Reported, directory
 from lyrist.training import estimators
 from lyrist.training.classification_task import ClassificationTask, RefitTask
 from lyrist.training.dataset import Predictions, View, view
+from lyrist.training.domain import RARE_LANGUAGE, Domain, unlikeness
 from lyrist.training.protocol import ReportedTask
-from lyrist.training.runs import open_run
+from lyrist.training.runs import MODEL, open_run
 from lyrist.training.train import Fitted
 
 SHOWN = 4
 """Songs of each kind on the page."""
+
+LEFT_OUT = 5
+"""One artist in so many is left out of training to measure songs of unknown artists."""
+
+MEASURED = 2_000
+"""Maximum number of songs of each kind that are measured there."""
 
 LONGEST = 3_000
 """Maximum number of characters of a song on the page."""
@@ -52,7 +64,7 @@ class ClassifierStudy(Comparison):
     """A comparison of classifiers."""
 
     kind: ClassVar[str] = "classify"
-    folders: ClassVar[tuple[str, ...]] = ("runs", "refit", "scores")
+    folders: ClassVar[tuple[str, ...]] = ("runs", "refit", "scores", "out-of-domain")
     plan: Plan
     dataset: View
     lines: Sequence[Line] = ()
@@ -168,6 +180,8 @@ class ClassifierStudy(Comparison):
                 results["refit"] = refit
             else:
                 results["notes"].append(f"{picked} was not fitted again on the validation songs: no time was left.")
+        line = next(line for line in lines if line.name == picked)
+        results["out_of_domain"] = out_of_domain(dataset, line, job)
         scores = job.folder / "scores"
         if request.repeats > 1:
             results["repeats"] = repeats.repeated(
@@ -256,6 +270,7 @@ class ClassifierStudy(Comparison):
                 *_training(fitted),
                 _mistakes(fitted[results["picked"]].predicted("test"), dataset),
                 *_prediction_sets(results),
+                *_out_of_domain(results),
                 *_doubtful(results),
                 _songs(results["explanations"], dataset),
                 *_deciding_words(results),
@@ -301,6 +316,54 @@ def _refit(dataset: View, line: Line, first: Fitted, job: Job) -> dict[str, Any]
         **{key: info[key] for key in ("parameters", "seconds", "cpu_seconds")},
         "test": again.run.results["test"],
     }
+
+
+def out_of_domain(dataset: View, line: Line, job: Job) -> dict[str, Any]:
+    """Return how well the out-of-domain score separates songs of artists, and in languages, that training has never seen.
+
+    The selected recipe is fitted again without a fifth of the artists and without the languages that would be flagged. Then
+    test songs of the other artists are compared with the songs that were left out.
+
+    Returns
+    -------
+    dict
+        ``unseen_artists`` and ``other_languages``: the AUROC with its interval, ``n`` (songs left out) and ``against`` (test
+        songs of known artists), or None without such songs. ``artists`` left out, ``languages`` left out. Or only ``note``:
+        why nothing was measured.
+    """
+    named = dataset.songs["artist"].drop_nulls().unique().sort()
+    if len(named) < 2 * LEFT_OUT:
+        return {"note": f"There are fewer than {2 * LEFT_OUT} artists, so no artist was left out of training."}
+    artists = named.sample(len(named) // LEFT_OUT, seed=job.seed)
+    languages = dataset.corpus.songs(columns=["id", "language"])
+    counted = dataset.part("train").select("id").join(languages, on="id")["language"].value_counts(normalize=True)
+    usual = counted.filter(pl.col("proportion") >= RARE_LANGUAGE)["language"].fill_null(UNKNOWN)
+    rare = languages.filter(~pl.col("language").fill_null(UNKNOWN).is_in(usual.implode()))
+    unseen, common = pl.col("artist").is_in(artists.implode()), ~pl.col("id").is_in(rare["id"].implode())
+    try:
+        kept = dataset.only_songs(~unseen.fill_null(value=False) & common)
+        run = job.fit([line], lambda *_: ClassificationTask(kept), "out-of-domain")[0][line.name].run
+    except KeyError:
+        return {"note": "Songs unlike the training songs were not measured: no time was left."}
+    except LyristError as error:
+        return {"note": f"Songs unlike the training songs could not be measured: {error}"}
+    domain = Domain.load(run.path / MODEL)
+    assert domain is not None  # noqa: S101 - a run that was fitted here has one
+
+    def scores(songs: pl.DataFrame) -> NDArray[np.float64]:
+        inputs = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list())
+        return unlikeness(
+            np.asarray(run.model.predict_proba(inputs), dtype=np.float64), domain.flags(songs["lyrics"])[0]
+        )
+
+    trained = kept.part("train")["artist"].drop_nulls().unique()
+    reference = scores(kept.part("test").filter(pl.col("artist").is_in(trained.implode())).head(MEASURED))
+    rare = rare.join(dataset.songs, on="id", how="semi")
+    found: dict[str, Any] = {"artists": len(artists), "languages": sorted(rare["language"].drop_nulls().unique())}
+    for name, left_out in (("unseen_artists", unseen & common), ("other_languages", ~common)):
+        songs = dataset.songs.filter(left_out).head(MEASURED)
+        found[name] = auroc(reference, scores(songs)) if len(songs) and len(reference) else None
+    return found
 
 
 def _lines(dataset: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
@@ -758,6 +821,34 @@ def _prediction_sets(results: Mapping[str, Any]) -> list[Section]:
         "coverage, the one with smaller sets knows more. A class of few songs may be covered less often."
     )
     return [Section("Prediction sets", blocks, intro)]
+
+
+def _out_of_domain(results: Mapping[str, Any]) -> list[Section]:
+    """Return the section on how well songs unlike the training songs are recognised."""
+    found = results.get("out_of_domain")
+    if not found:
+        return []
+    title = "Songs unlike the training songs"
+    if "note" in found:
+        return [Section(title, [], found["note"])]
+    rows = []
+    for name, what in (("unseen_artists", "artists that training never saw"), ("other_languages", "other languages")):
+        area = found[name]
+        row = (
+            [area["value"], f"{area['low']:.3f} to {area['high']:.3f}", area["n"]]
+            if area
+            else [None, "no such songs", 0]
+        )
+        rows.append([what, *row])
+    head = ("songs of", Column("AUROC", ".3f"), "95% interval", Column("songs", ",.0f"))
+    known = next((found[name]["against"] for name in ("unseen_artists", "other_languages") if found[name]), 0)
+    intro = (
+        f"The out-of-domain score is one minus the highest probability, plus one for a song with a flag (`lyrist label`). "
+        f"{results['picked']} was fitted again without {found['artists']:,} artists and without the languages that would be "
+        f"flagged; {known:,} test songs of known artists are compared with the songs that were left out. 0.5 is a guess, 1 a "
+        "perfect separation."
+    )
+    return [Section(title, [Table(head, rows)], intro)]
 
 
 def _doubtful(results: Mapping[str, Any]) -> list[Section]:

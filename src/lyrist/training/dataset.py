@@ -149,6 +149,16 @@ class View:
         songs = self.songs.filter((pl.col("split") != "train") | pl.col("id").is_in(kept.implode()))
         return dataclasses.replace(self, songs=songs, available=len(train))
 
+    def only_songs(self, kept: pl.Expr) -> View:
+        """Return the same question on some of the songs.
+
+        Raises
+        ------
+        LyristError
+            A split is empty, or there is one class.
+        """
+        return _checked(dataclasses.replace(self, songs=self.songs.filter(kept), own=False))
+
     def with_share(self, share: float, seed: int) -> View:
         """Return the same question with a seeded share of the training songs, of each label alike; at least one each."""
         train = pl.col("split") == "train"

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from lyrist import files
 from lyrist.corpus.languages import UNKNOWN, detect
@@ -118,6 +120,15 @@ class Domain:
             .alias("flags")
         )
         return found["flags"], codes
+
+
+def unlikeness(probabilities: NDArray[np.float64], flags: pl.Series) -> NDArray[np.float64]:
+    """Return the out-of-domain score of each text, 0 to 2: one minus the highest probability, plus one with a flag.
+
+    The probability is the baseline of Hendrycks and Gimpel (2017), "A baseline for detecting misclassified and
+    out-of-distribution examples in neural networks".
+    """
+    return np.asarray(1 - probabilities.max(axis=1) + (flags.list.len() > 0).to_numpy())
 
 
 def _distinct(texts: pl.Series) -> pl.DataFrame:
