@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lyrist.reports import figures
-from lyrist.reports.page import Column, Page, Section, Table, write
+from lyrist.reports.page import Column, Game, Page, Round, Section, Table, write
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 ROWS: list[list[Any]] = [
@@ -27,7 +27,8 @@ def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
     path = tmp_path_factory.mktemp("page") / "page.html"
     table = Table(["name", Column("share", ".2f"), "interval"], ROWS, caption="All rows")
     chart = figures.bars({"one": 1, HOSTILE: 2.34567}, title="A chart", spec=".1f")
-    write(Page("Title", [Section("A section", [table, chart, Table(["empty"], [])])]), path)
+    game = Game([Round("first", ("one", HOSTILE), 0, HOSTILE), Round("", ("three", "four"), 1, "B: Four")])
+    write(Page("Title", [Section("A section", [table, chart, Table(["empty"], []), game])]), path)
     opened = chromium.new_page(accept_downloads=True)
     opened.faults = []
     opened.on("console", lambda message: opened.faults.append(message.text))
@@ -81,7 +82,7 @@ def test_sorting_works_by_keyboard(page: Any) -> None:
 def test_the_filter_shows_rows_with_all_words(page: Any) -> None:
     page.get_by_role("searchbox").fill("row 50% 03")
     assert names(page) == ["row 03"]
-    assert page.get_by_role("status").text_content() == "1 of 15"
+    assert page.locator(".tools [role=status]").text_content() == "1 of 15"
     assert b"alpha" not in saved(page, "Save as CSV")
     page.get_by_role("searchbox").fill("")
     assert len(names(page)) == 15
@@ -118,4 +119,27 @@ def test_without_the_script_there_is_no_button(page: Any, tmp_path: Path) -> Non
     plain.goto(page.url)
     assert plain.locator("button").count() == 0
     assert plain.locator("tbody tr").count() == 16
+    context.close()
+
+
+def test_guesses_are_counted_and_open_the_answer(page: Any) -> None:
+    answers = page.locator(".game details")
+    assert not any(answers.nth(place).is_visible() for place in range(2))
+    page.get_by_role("button", name="Pair 1: A is real").press("Enter")
+    assert answers.nth(0).locator("p").is_visible()
+    assert "A is real: " in answers.nth(0).inner_text()
+    assert page.get_by_role("button", name="Pair 1: B is real").is_disabled()
+    page.get_by_role("button", name="Pair 2: A is real").click()
+    assert page.locator(".guess span").all_text_contents() == ["Right.", "Wrong."]
+    assert page.locator(".score").inner_text().startswith("Your score: 1 of 2.")
+
+
+def test_the_game_is_readable_without_a_script(page: Any, chromium: Any) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(page.url)
+    assert plain.get_by_text("four", exact=True).is_visible()
+    plain.get_by_text("Answer").nth(1).click()
+    assert plain.get_by_text("B is real: B: Four").is_visible()
+    assert plain.locator(".guess").count() == 0
     context.close()

@@ -13,7 +13,7 @@ from lyrist.evaluation.songcraft import MEASURES
 from lyrist.reports.blocks import Page
 from lyrist.reports.page import render
 from lyrist.studies.plans import Entry, Plan, directory
-from lyrist.studies.writer_study import WriterStudy
+from lyrist.studies.writer_study import WriterStudy, _recognised
 from lyrist.training.curves import writer_curves
 from lyrist.training.writing_task import WritingTask
 
@@ -33,6 +33,19 @@ def original(run: int, words: str) -> dict[str, Any]:
         "shares": shares,
         "longest_run": {"value": 4.5},
         "longest": {"run": run, "words": words, "song": song},
+    }
+
+
+def fluent(value: float, judge: str = "smollm2") -> dict[str, Any]:
+    share = {"value": value, "low": value - 0.05, "high": value + 0.005, "n": 90}
+    own = {"smollm2": {"own": True}} if judge != "smollm2" else {}
+    figures = {judge: {"recognised": share, "line_order": {**share, "value": 0.66}}}
+    return {
+        "n": 30,
+        "judges": {**own, **figures},
+        "copied_lines": {**share, "value": 0.125},
+        "known_words": None,
+        "cpu_seconds": 17.4,
     }
 
 
@@ -59,6 +72,7 @@ def line(name: str, value: float) -> dict[str, Any]:
         "precision": "bf16",
         "validation": scores(value + 0.01),
         "test": scores(value),
+        "fluency": fluent(0.83),
         "originality": original(7, f"seven words {HOSTILE} of a song"),
         "songcraft": dict.fromkeys(("written", "real", "difference"), crafted),
         "obedience": {"genre": obeyed()},
@@ -79,6 +93,7 @@ def corpus(make_corpus: Any) -> Corpus:
 @pytest.fixture
 def results() -> dict[str, Any]:
     lines = [line("ngram", 1.42), line("gru", 2.1), line(f"mixture {HOSTILE}", 1.31)]
+    lines[1]["fluency"] = fluent(0.99)
     free = {
         "name": "PPMd",
         "summary": "a file compressor",
@@ -110,6 +125,13 @@ def results() -> dict[str, Any]:
         "samples": {each["name"]: [song("pop"), song("rap")] for each in lines},
         "written": {"how": "Temperature 0.9, top-p 0.95."},
         "originality": original(0, ""),
+        "fluency": {**fluent(0.53), "about": {"smollm2": f"a model {HOSTILE}"}},
+        "game": {
+            each["name"]: [
+                {"given": {"genre": "pop"}, "songs": ["one song", HOSTILE], "real": 1, "name": f"A: {HOSTILE}"}
+            ]
+            for each in lines
+        },
         "as_reported": {
             "name": "gru",
             "rows": [
@@ -152,7 +174,16 @@ def test_the_page_tells_every_figure_and_escapes_what_it_shows(
 ) -> None:
     plan = Plan("writer-by-genre", "", (Entry("ngram"),), why="What it is for.", condition=("genre",))
     html = render(page_of(plan, corpus, results, tmp_path, {"gru": journal()}))
-    titles = ("How good", "Samples", "Conditioning accuracy: genre", "Originality", "Songcraft", "Training")
+    titles = (
+        "How good",
+        "Real or generated",
+        "Which is real?",
+        "Samples",
+        "Conditioning accuracy: genre",
+        "Originality",
+        "Songcraft",
+        "Training",
+    )
     for section in (*titles, "Other ways to compute the figures"):
         assert f">{section}</" in html.replace("<bdi>", "").replace("</bdi>", "")
     for told in (
@@ -173,6 +204,34 @@ def test_the_page_tells_every_figure_and_escapes_what_it_shows(
         assert outside not in html
 
 
+def test_the_page_says_who_is_recognised_and_hides_who_seems_to_obey(
+    corpus: Corpus, results: dict[str, Any], tmp_path: Any
+) -> None:
+    html = render(page_of(Plan("mine", "", (Entry("ngram"),)), corpus, results, tmp_path, {}))
+    for shown in ("83%", "99%", "53%", "12.5%", "B is real: <bdi>A: ", "Not shown for gru:", "17 CPU seconds"):
+        assert shown in html, shown
+    assert html.count('data-real="B"') == 3
+    accuracy = html[html.index('id="conditioning-genre"') : html.index('id="originality"')]
+    assert ">gru<" not in accuracy
+    assert ">ngram<" in accuracy
+
+
+def test_writers_are_called_what_they_are() -> None:
+    found = {"a": fluent(0.99), "b": fluent(0.8), "c": fluent(0.7, "n-grams")}
+    said = " ".join(_recognised("b", ["a", "b", "c"], found, fluent(0.53)))
+    assert (
+        "finds the generated one in 80% of pairs (95% interval 75% to 80%; of real lines against other real ones 53%)"
+        in said
+    )
+    assert "Recognisable as generated, and therefore not selected: a (99%)." in said
+    said = " ".join(_recognised("a", ["a"], found, fluent(0.53)))
+    assert "Every writer is recognisable as generated" in said
+    none = {"judges": {"n-grams": {"recognised": None}}}
+    assert _recognised("a", ["a"], {"a": none}, none) == [
+        "Whether lines can be told from real ones was not measured: there are too few songs."
+    ]
+
+
 def test_a_study_of_writers_that_were_told_nothing_has_a_page_too(
     corpus: Corpus, results: dict[str, Any], tmp_path: Any
 ) -> None:
@@ -186,7 +245,7 @@ def test_a_study_of_writers_that_were_told_nothing_has_a_page_too(
         "baselines": [],
     }
     for each in bare["recipes"]:
-        for key in ("originality", "songcraft", "obedience"):
+        for key in ("fluency", "originality", "songcraft", "obedience"):
             del each[key]
     html = render(page_of(Plan("mine", "", (Entry("ngram"),)), corpus, bare, tmp_path, {}))
     assert "Originality" not in html

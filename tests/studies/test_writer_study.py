@@ -11,6 +11,7 @@ from redrawing import assert_redrawn
 
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
+from lyrist.evaluation.fluency import Counts
 from lyrist.models import registry
 from lyrist.studies import samples as sampling
 from lyrist.studies.comparison import Request
@@ -42,6 +43,7 @@ def short() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "SONGS", 4)
         patch.setattr(sampling, "TOKENS", 24)
+        patch.setattr(sampling, "judges_of_lines", lambda songs, language, seed: [Counts(songs, language, seed)])
         yield
 
 
@@ -71,7 +73,8 @@ def test_the_study_directory_is_what_the_design_says(studied: Studied) -> None:
     assert (results["target"], results["condition"], results["task"]) == ("lyrics", ["genre"], "write")
     for line in results["recipes"]:
         assert {"name", "recipe", "parameters", "seconds", "validation", "test"} <= set(line)
-        assert {"originality", "songcraft", "obedience"} <= set(line)
+        assert {"fluency", "originality", "songcraft", "obedience"} <= set(line)
+        assert line["fluency"]["judges"]["n-grams"]["recognised"]["n"] > 0
         assert line["test"]["n"] == results["songs"]["test"]
         assert line["steps"] == 3  # the budget of the command line, not that of the plan
     assert [line["name"] for line in results["baselines"]] == ["PPMd"]
@@ -83,6 +86,17 @@ def test_the_study_directory_is_what_the_design_says(studied: Studied) -> None:
     )
 
 
+def test_real_songs_are_read_like_written_ones(studied: Studied) -> None:
+    real = studied.results["fluency"]
+    assert list(real["about"]) == list(real["judges"]) == ["n-grams"]
+    for name, rounds in studied.results["game"].items():
+        written = {song["text"] for song in samples(studied.path / "runs" / studied.results["directories"][name])}
+        assert 0 < len(rounds) <= 6
+        for each in rounds:
+            assert each["songs"][1 - each["real"]] in written
+            assert each["songs"][each["real"]] not in written
+
+
 def test_a_writer_is_picked_by_what_validation_costs(studied: Studied) -> None:
     cost = {line["name"]: line["validation"]["bits_per_byte"]["value"] for line in studied.results["recipes"]}
     assert studied.results["picked"] == min(cost, key=cost.__getitem__)
@@ -92,6 +106,8 @@ def test_a_writer_is_picked_by_what_validation_costs(studied: Studied) -> None:
     test = studied.results["tests"]["against"][other]
     assert test["low"] <= test["difference"] <= test["high"]
     assert studied.results["picked"] in studied.summary()
+    assert "Every writer is recognisable as generated" in studied.results["verdict"]  # after three steps
+    assert "recognised as generated" in studied.summary()
 
 
 def test_songs_are_written_for_each_condition_and_read(studied: Studied) -> None:
@@ -109,8 +125,10 @@ def test_the_report_is_self_contained_and_harmless(studied: Studied) -> None:
     assert "<b>more</b>" not in html
     for outside in ('src="http', "url(http", "<link", "@import"):
         assert outside not in html
-    for told in ("PPMd", "Originality", "Songcraft", "Conditioning accuracy: genre", "the first 100 steps"):
+    sections = ("Real or generated", "Which is real?", "Originality", "Songcraft", "Conditioning accuracy: genre")
+    for told in ("PPMd", *sections, "the first 100 steps"):
         assert told in html
+    assert "Not shown for" in html  # conditioning accuracy of salad
 
 
 def test_an_interrupted_study_fits_only_what_is_missing(
@@ -133,6 +151,7 @@ def test_an_interrupted_study_fits_only_what_is_missing(
     assert isinstance(resumed, Studied)
     for again, first in zip(resumed.results["recipes"], studied.results["recipes"], strict=True):
         assert {k: again[k] for k in ("test", "originality")} == {k: first[k] for k in ("test", "originality")}
+        assert again["fluency"]["judges"] == first["fluency"]["judges"]
 
 
 def test_a_line_whose_weights_are_not_there_is_left_out_with_a_note(

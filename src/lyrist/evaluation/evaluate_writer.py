@@ -12,12 +12,13 @@ import polars as pl
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.compression import PRIMER, Read, read_by_ppmd
+from lyrist.evaluation.fluency import passes, strongest
 from lyrist.metrics.language_modelling import SongLosses, figures, paired, song_losses
 from lyrist.results import Result
 from lyrist.training.runs import Run
 from lyrist.training.writing_task import LARGEST, held
 
-OF_WRITTEN = ("originality", "songcraft", "obedience")
+OF_WRITTEN = ("fluency", "originality", "songcraft", "obedience")
 """Keys of ``results.json`` about generated samples, present if the run generated any."""
 
 
@@ -37,7 +38,7 @@ class EvaluatedWriter(Result):
     reported: dict[str, Any] | None = None
     """As `lyrist.evaluation.legacy_metrics.as_reported`, if requested."""
     written: Mapping[str, Any] = field(default_factory=dict)
-    """Originality, songcraft and conditioning accuracy (key ``obedience``) of the samples, from ``results.json``."""
+    """Fluency, originality, songcraft and conditioning accuracy (key ``obedience``) of the samples, from ``results.json``."""
 
     def summary(self) -> str:
         """Return the figures with their intervals, those of PPMd, and the notes."""
@@ -148,13 +149,19 @@ def _sentence(test: Mapping[str, float]) -> str:
 def _of_written(written: Mapping[str, Any]) -> list[str]:
     """Return one line for each figure of the generated samples."""
     lines = []
+    if auc := strongest(written.get("fluency", {})):
+        lines.append(
+            f"  recognised as generated: {auc['value']:.0%} of pairs with a real line [{auc['low']:.0%}, {auc['high']:.0%}], by "
+            f"the judge {auc['judge']}; 50% is guessing"
+        )
     if "originality" in written:
         found = written["originality"]
         lines.append(
             f"  {found['n']} generated songs: {found['shares']['4']['value']:.1%} of runs of 4 words occur in a training "
             f"song, {found['shares']['8']['value']:.1%} of runs of 8 words; longest run {found['longest']['run']} words"
         )
-    for column, found in written.get("obedience", {}).items():
+    fluent = "fluency" not in written or passes(written["fluency"])
+    for column, found in written.get("obedience", {}).items() if fluent else ():
         generated, real = (found[side]["accuracy"]["value"] for side in ("written", "real"))
         reference = "" if real is None else f" (real songs {real:.0%}, chance {found['guessing']:.0%})"
         lines.append(f"  conditioning accuracy by {column}: {generated:.0%}{reference}")

@@ -94,6 +94,25 @@ class Lyrics:
 
 
 @dataclass(frozen=True)
+class Round:
+    """Two texts of which one is real."""
+
+    title: str
+    texts: tuple[str, str]
+    real: int
+    """Which of them is real: 0 or 1."""
+    answer: str
+    """What the reader learns after the guess."""
+
+
+@dataclass(frozen=True)
+class Game:
+    """Pairs of texts, to guess which of the two is real; the script of a page counts the guesses."""
+
+    rounds: Sequence[Round]
+
+
+@dataclass(frozen=True)
 class Code:
     """Commands or output, in a fixed-width font."""
 
@@ -117,7 +136,7 @@ class Details:
     open: bool = False
 
 
-Block: TypeAlias = Figure | Table | Prose | Items | Facts | Lyrics | Code | Links | Details
+Block: TypeAlias = Figure | Table | Prose | Items | Facts | Lyrics | Game | Code | Links | Details
 
 
 @dataclass(frozen=True)

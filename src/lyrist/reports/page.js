@@ -1,4 +1,5 @@
-// Tables that can be sorted, filtered and exported, and charts that can be saved. The page is complete without this script.
+// Tables that can be sorted, filtered and exported, charts that can be saved, and guesses that are counted.
+// The page is complete without this script.
 "use strict";
 (() => {
   const make = (tag, attributes = {}, text = "") => {
@@ -140,4 +141,32 @@
     );
     box.append(tools);
   }
+
+  // One score for all games of the page.
+  const rounds = [...document.querySelectorAll(".game .round")];
+  const scores = [...document.querySelectorAll(".game")].map((game) => {
+    const score = make("p", { class: "score", role: "status" });
+    game.append(score);
+    return score;
+  });
+  let guesses = 0;
+  let right = 0;
+  rounds.forEach((round, number) => {
+    const box = make("div", { class: "guess" });
+    const outcome = make("span", { role: "status" });
+    const details = round.querySelector("details");
+    details.hidden = true;
+    const buttons = ["A", "B"].map((side) => button(`${side} is real`, `Pair ${number + 1}: ${side} is real`, (event) => {
+      guesses += 1;
+      right += side === round.dataset.real;
+      buttons.forEach((each) => { each.disabled = true; });
+      event.currentTarget.setAttribute("aria-pressed", "true");
+      outcome.textContent = side === round.dataset.real ? "Right." : "Wrong.";
+      details.hidden = false;
+      details.open = true;
+      scores.forEach((score) => { score.textContent = `Your score: ${right} of ${guesses}. Guessing is right in half of the pairs.`; });
+    }));
+    box.append(...buttons, outcome);
+    details.before(box);
+  });
 })();

@@ -1,8 +1,8 @@
 """Self-contained pages: one HTML file without network access, in light and dark, for phone, screen and print.
 
 Blocks contain plain text, and the template escapes all of it. A content security policy is the second line of defence: it allows
-one script, by its hash, which makes tables sortable and saves tables and charts. The page is complete without it. Names and
-lyrics are isolated (``<bdi>``), so that right-to-left text does not affect its surroundings.
+one script, by its hash, which makes tables sortable, saves tables and charts, and counts guesses. The page is complete without
+it. Names and lyrics are isolated (``<bdi>``), so that right-to-left text does not affect its surroundings.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from lyrist.reports.blocks import (
     Details,
     Facts,
     Figure,
+    Game,
     Items,
     Links,
     Lyrics,
     Page,
     Prose,
+    Round,
     Section,
     Table,
 )
@@ -50,11 +52,13 @@ __all__ = [
     "Details",
     "Facts",
     "Figure",
+    "Game",
     "Items",
     "Links",
     "Lyrics",
     "Page",
     "Prose",
+    "Round",
     "Section",
     "Table",
     "figures_of",

@@ -1,8 +1,8 @@
 """A study of writers: bits per byte of unseen songs, and an evaluation of the lyrics that each writer writes.
 
 A general file compressor, PPMd, is reported beside the writers and cannot be selected: a writer with more bits per byte has
-learnt little about lyrics. A low figure can be reached by copying a song's own lines, so samples, conditioning accuracy,
-originality and songcraft are reported with it.
+learnt little about lyrics. A low figure can be reached by copying a song's own lines, so a writer is selected among those whose
+lines are not recognisable as generated, and samples, fluency, originality and songcraft are reported beside it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,27 @@ from typing import Any, ClassVar
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.errors import UsageError
 from lyrist.evaluation.compression import ppmd
+from lyrist.evaluation.fluency import RECOGNISABLE, passes, strongest
 from lyrist.evaluation.songcraft import MEASURES, Measure
 from lyrist.metrics.intervals import holm
 from lyrist.metrics.language_modelling import paired
 from lyrist.models import registry
 from lyrist.reports import figures
-from lyrist.reports.blocks import Block, Cell, Column, Details, Facts, Items, Lyrics, Page, Prose, Section, Table
+from lyrist.reports.blocks import (
+    Block,
+    Cell,
+    Column,
+    Details,
+    Facts,
+    Game,
+    Items,
+    Lyrics,
+    Page,
+    Prose,
+    Round,
+    Section,
+    Table,
+)
 from lyrist.studies import sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, directory
@@ -31,6 +46,8 @@ from lyrist.training.train import HELD, Fitted
 from lyrist.training.writing_task import WritingTask, losses, sentence
 
 UNIT = "bits per byte"
+
+FLUENT = " among writers whose lines are not recognisable as generated"
 
 PRIMER = 50_000
 """Maximum number of training songs that the compressor reads before it is scored; it reads 16 MB of them."""
@@ -100,15 +117,24 @@ class WriterStudy(Comparison):
         songs, evaluation = self.songs, self._evaluation
         scores = {name: one.run.results for name, one in fitted.items()}
         ranked = sorted(fitted, key=lambda name: scores[name]["validation"]["bits_per_byte"]["value"])
-        first = ranked[0]
+        fluency = {name: one.run.results["fluency"] for name, one in fitted.items()}
+        fluent = [name for name in ranked if passes(fluency[name])]
+        first = (fluent or ranked)[0]
+        second = next((name for name in ranked if name != first), None)
+        real = evaluation.real([one.run.path for one in fitted.values()])
         cost = {name: losses(one.run, "test")[1] for name, one in fitted.items()}
         tests: dict[str, dict[str, float]] = {name: paired(cost[first], cost[name]) for name in fitted if name != first}
         for test, p in zip(tests.values(), holm([test["p"] for test in tests.values()]), strict=True):
             test["p_holm"] = p
         results = {
             "picked": first,
-            "chosen_by": f"validation {UNIT}",
-            "verdict": sentence(first, ranked[1], tests[ranked[1]]) if len(ranked) > 1 else "",
+            "chosen_by": f"validation {UNIT}" + (FLUENT if 0 < len(fluent) < len(ranked) else ""),
+            "verdict": " ".join(
+                [
+                    *([sentence(first, second, tests[second])] if second else []),
+                    *_recognised(first, ranked, fluency, real["fluency"]),
+                ]
+            ),
             "target": LYRICS,
             "condition": list(songs.condition),
             "conditions": {column: list(values) for column, values in fitted[first].run.info["conditions"].items()},
@@ -120,9 +146,10 @@ class WriterStudy(Comparison):
             "baselines": [self._compressor()],
             "tests": {"first": first, "against": tests},
             "left_out": list(left_out),
-            **evaluation.real([one.run.path for one in fitted.values()]),
+            **real,
             "written": {"how": HOW, "songs": SONGS},
             "samples": {name: evaluation.shown(one.run.path) for name, one in fitted.items()},
+            "game": {name: evaluation.game(one.run.path) for name, one in fitted.items()},
             "directories": {name: directory(name) for name in fitted},
         }
         results["notes"] = [*_notes(results, songs), *left_out]
@@ -160,7 +187,13 @@ class WriterStudy(Comparison):
                 found = line[split]
                 row += [found["n"], *(found["bits_per_byte"][key] for key in ("value", "low", "high"))]
                 row += [found.get(key, "") for key in ("perplexity", "tokens", "bytes")]
+            auc = strongest(line.get("fluency", {})) or {}
+            row += [auc.get(key, "") for key in ("judge", "value", "low", "high")]
+            row += [
+                (line.get("fluency", {}).get(key) or {}).get("value", "") for key in ("copied_lines", "known_words")
+            ]
             rows.append(row)
+        head += ["judge", "recognised", "recognised_low", "recognised_high", "copied_lines", "known_words"]
         return ["name", "recipe", "condition", "split_by", "parameters", "seconds", *head], rows
 
     @staticmethod
@@ -172,7 +205,9 @@ class WriterStudy(Comparison):
         lines = [f"{results['study']}: lyrics{given}, split by {results['split_by']}"]
         for line in every:
             mark = "*" if line["name"] == results["picked"] else " "
-            scores = WritingTask.scored(line["test"])
+            auc = strongest(line.get("fluency", {}))
+            found = f"; recognised as generated {auc['value']:.0%} ({auc['judge']})" if auc else ""
+            scores = WritingTask.scored(line["test"]) + found
             lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scores}")
         return [*lines, f"* selected by {results['chosen_by']}. {results['verdict']}", *results["left_out"]]
 
@@ -194,6 +229,8 @@ class WriterStudy(Comparison):
             (_facts(results), Prose(results["verdict"])),
             [
                 _comparison(results),
+                *_fluency(results),
+                *_game(results),
                 *_samples(results),
                 *_conditioning(results),
                 *_originality(results),
@@ -210,7 +247,9 @@ class WriterStudy(Comparison):
             f"Language models were fitted on {results['songs']['train']:,} songs and evaluated on {results['songs']['test']:,} "
             f"held-out songs, split by {results['split_by']}, with near-copies and contained versions on one side [Broder], in "
             f"bits per byte, which do not depend on the tokenizer. Models were selected by {results['chosen_by']}; the test set "
-            "was not used for selection. Intervals are bootstrap intervals over songs [Efron], also of paired differences.",
+            "was not used for selection. Written lines were compared with real ones of the validation split by a linear "
+            "classifier on representations of a judge, cross-validated by song (AUC). Intervals are bootstrap intervals over "
+            "songs [Efron], also of paired differences.",
         )
 
 
@@ -225,6 +264,34 @@ def _line(name: str, one: Fitted) -> dict[str, Any]:
         **{key: info[key] for key in trained if key in info},
         **one.run.results,
     }
+
+
+def _recognised(
+    first: str, ranked: Sequence[str], fluency: Mapping[str, Mapping[str, Any]], real: Mapping[str, Any]
+) -> list[str]:
+    """Return sentences on how often the writers' lines are recognised as generated; ``ranked`` by bits per byte."""
+    found = {name: strongest(fluency[name]) for name in ranked}
+    known = {name: auc for name, auc in found.items() if auc}
+    if not known:
+        return ["Whether lines can be told from real ones was not measured: there are too few songs."]
+    sentences = []
+    if own := known.get(first):
+        floor = (real["judges"].get(own["judge"], {}).get("recognised") or {}).get("value")
+        beside = "" if floor is None else f"; of real lines against other real ones {floor:.0%}"
+        sentences.append(
+            f"Of a line by {first} and a real line, the judge {own['judge']} finds the generated one in "
+            f"{own['value']:.0%} of pairs (95% interval {own['low']:.0%} to {own['high']:.0%}{beside})."
+        )
+    others = [name for name in known if known[name]["value"] >= RECOGNISABLE]
+    if len(others) == len(ranked):
+        sentences.append(
+            f"Every writer is recognisable as generated ({RECOGNISABLE:.0%} of pairs or more), so bits per byte alone decided; "
+            "none of them writes like these songs."
+        )
+    elif others:
+        called = ", ".join(f"{name} ({known[name]['value']:.0%})" for name in others)
+        sentences.append(f"Recognisable as generated, and therefore not selected: {called}.")
+    return sentences
 
 
 def _notes(results: Mapping[str, Any], songs: WritingTask) -> list[str]:
@@ -259,6 +326,14 @@ def _facts(results: Mapping[str, Any]) -> Facts:
         ("selected", results["picked"], f"by {results['chosen_by']}"),
         ("test", f"{cost['value']:.3f}", f"{UNIT}, 95% interval {_span(cost)}"),
     ]
+    if auc := strongest(best.get("fluency", {})):
+        facts.append(
+            (
+                "recognised as generated",
+                f"{auc['value']:.0%}",
+                f"of pairs with a real line, {_span(auc, '.0%')}; 50%: not at all",
+            )
+        )
     for line in results["baselines"]:
         facts.append((line["name"], f"{line['test']['bits_per_byte']['value']:.3f}", f"{UNIT}, {line['summary']}"))
     facts.append(("test songs", f"{best['test']['n']:,}", "read once, at the end"))
@@ -346,6 +421,100 @@ def _paired(results: Mapping[str, Any]) -> list[Block]:
     return [Details("Paired tests of the selected writer against each other one", [Table(head, rows, note=note)])]
 
 
+def _fluency(results: Mapping[str, Any]) -> list[Section]:
+    """Return the figures that tell written lines from real ones."""
+    real = results.get("fluency")
+    written = [(line["name"], line["fluency"]) for line in results["recipes"] if line.get("fluency")]
+    if not real or not written:
+        return []
+    every = [("real songs, against others", real), *written]
+    judges = list(real["judges"])
+    rows: list[tuple[Cell, ...]] = []
+    for name, found in every:
+        row: list[Cell] = [name]
+        for judge in judges:
+            row += _cells(found["judges"].get(judge, {}), "recognised")
+        for judge in judges:
+            row += _cells(found["judges"].get(judge, {}), "line_order")
+        rows.append((*row, *_cells(found, "copied_lines"), *_cells(found, "known_words")))
+    head: list[str | Column] = ["written by"]
+    for title, names in (("recognised", judges), ("own order", judges), ("copied lines", [""]), ("known words", [""])):
+        for judge in names:
+            head += [
+                Column(title, ".1%" if not judge else ".0%", note=judge),
+                Column(f"{title}, 95%", align="right", note=judge),
+            ]
+    shown = judges[0]
+    dots = [
+        (name, *(found["judges"][shown]["recognised"][key] for key in ("value", "low", "high")))
+        for name, found in every
+        if found["judges"].get(shown, {}).get("recognised")
+    ]
+    blocks: list[Block] = []
+    if len(dots) > 1:
+        blocks.append(
+            figures.intervals(
+                dots,
+                reference=("cannot be told apart", 0.5),
+                highlight=(results["picked"],),
+                xlabel=f"pairs in which the generated line is found by {shown}, 95% interval",
+                title="Recognised as generated",
+                name="recognised",
+            )
+        )
+    about = "; ".join(f"{name}: {what}" for name, what in real["about"].items())
+    note = (
+        f"Judges: {about}. Recognised: AUC of lines without a copied run of five words, cross-validated by song; a dash where "
+        "the writer was made of the judge's own model. Own order: share of shuffled orders of a song's first lines that the "
+        "judge finds less likely than its own. Known words: words that occur in a training song or a list of common words. "
+        f"Reading took {max(found['cpu_seconds'] for _, found in every):,.0f} CPU seconds a writer at most."
+    )
+    blocks.append(
+        Table(
+            head, rows, highlight=_place([*every], results["picked"]), caption="Written lines and real ones", note=note
+        )
+    )
+    intro = (
+        "Bits per byte say nothing about what a writer writes: a loop or a copy can be cheap. A judge that is not the writer "
+        "therefore tries to find written lines among real ones of the validation split. 50% is guessing; the first row has real "
+        f"songs of the test split instead of written ones. From {RECOGNISABLE:.0%} on a writer is recognisable as generated and "
+        "is not selected if there is another one. The figure is of single lines: it finds salad and blandness, not whether a "
+        "song makes sense."
+    )
+    return [Section("Real or generated", blocks, intro, anchor="fluency")]
+
+
+def _cells(found: Mapping[str, Any], name: str) -> tuple[Cell, Cell]:
+    """Return a figure and its interval, or dashes."""
+    one = found.get(name)
+    return (one["value"], _span(one, ".0%")) if one else (None, "–")
+
+
+def _game(results: Mapping[str, Any]) -> list[Section]:
+    """Return pairs of a real and a written song without their names; those of other writers are folded."""
+    every = {name: rounds for name, rounds in results.get("game", {}).items() if rounds}
+    blocks: list[Block] = []
+    for name in sorted(every, key=lambda name: name != results["picked"]):
+        rounds = [
+            Round(
+                ", ".join(f"{column}: {value}" for column, value in each["given"].items()),
+                (each["songs"][0], each["songs"][1]),
+                each["real"],
+                f"{each['name']}. The other one was written by {name}.",
+            )
+            for each in every[name]
+        ]
+        game = Game(rounds)
+        blocks.append(game if name == results["picked"] else Details(f"Songs by {name}", [game]))
+    if not blocks:
+        return []
+    intro = (
+        "One song of each pair is real and one was written for the same condition, with the same number of words; neither was "
+        "selected by hand. Guess before you open the answer."
+    )
+    return [Section("Which is real?", blocks, intro, anchor="game")]
+
+
 def _samples(results: Mapping[str, Any]) -> list[Section]:
     """Return samples of the selected writer; those of the others are folded."""
     every = results["samples"]
@@ -372,11 +541,17 @@ def _song(song: Mapping[str, Any]) -> Lyrics:
 def _conditioning(results: Mapping[str, Any]) -> list[Section]:
     sections = []
     for column in results["condition"]:
-        lines = [
-            (line["name"], line["obedience"][column])
-            for line in results["recipes"]
-            if column in line.get("obedience", {})
-        ]
+        every = [line for line in results["recipes"] if column in line.get("obedience", {})]
+        hidden = [line["name"] for line in every if "fluency" in line and not passes(line["fluency"])]
+        lines = [(line["name"], line["obedience"][column]) for line in every if line["name"] not in hidden]
+        anchor = f"conditioning-{column}"
+        left_out = Prose(
+            f"Not shown for {', '.join(hidden)}: their lines are recognisable as generated, or this was not measured, and a "
+            f"classifier can find a {column} even in noise.",
+            "note",
+        )
+        if hidden and not lines:
+            sections.append(Section(f"Conditioning accuracy: {column}", [left_out], anchor=anchor))
         if not lines:
             continue
         rows: list[tuple[Cell, ...]] = []
@@ -402,7 +577,8 @@ def _conditioning(results: Mapping[str, Any]) -> list[Section]:
         )
         blocks: list[Block] = [Table(head, rows, highlight=_place(lines, results["picked"]), note=note)]
         blocks += _by_label(dict(lines).get(results["picked"]), column, results["picked"])
-        sections.append(Section(f"Conditioning accuracy: {column}", blocks, intro, anchor=f"conditioning-{column}"))
+        blocks += [left_out] if hidden else []
+        sections.append(Section(f"Conditioning accuracy: {column}", blocks, intro, anchor=anchor))
     return sections
 
 
@@ -489,17 +665,25 @@ def _songcraft(results: Mapping[str, Any]) -> list[Section]:
     table = Table(
         ("a song's", *right, "95% interval"), rows, caption=f"Songs by {shown['name']}, beside real held-out songs"
     )
-    every = [
-        (measure.label, *(format(line["songcraft"]["written"][name]["value"], measure.spec) for line in lines))
-        for name, measure in MEASURES.items()
-        if all(name in line["songcraft"]["written"] for line in lines)
+    sides = [
+        ("real songs", shown["songcraft"]["real"]),
+        *((line["name"], line["songcraft"]["written"]) for line in lines),
     ]
-    others = Table(("a song's", *(Column(line["name"], align="right") for line in lines)), every)
+    every = [
+        (measure.label, *(_with_span(side[name], measure) for _, side in sides))
+        for name, measure in MEASURES.items()
+        if all(name in side for _, side in sides)
+    ]
+    others = Table(("a song's, with 95% interval", *(Column(name, align="right") for name, _ in sides)), every)
     intro = (
         "The closer a writer's figures are to those of real songs, the better; more rhymes or fewer repeats are not. Real songs "
         "are cut to the lengths of the written ones. Rhymes and syllables are measured in languages that have rules for them."
     )
     return [Section("Songcraft", [table, Details("The same for every writer", [others])], intro)]
+
+
+def _with_span(figure: Mapping[str, float], measure: Measure) -> str:
+    return f"{figure['value']:{measure.spec}} [{figure['low']:{measure.spec}}, {figure['high']:{measure.spec}}]"
 
 
 def _signed(value: float, measure: Measure) -> str:
