@@ -29,6 +29,7 @@ from lyrist.corpus.containment import contained_details, contained_pairs, scale_
 from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus, checksums
 from lyrist.corpus.duplicates import copy_details, near_copies, notice_details, with_names
 from lyrist.corpus.ingest import Tables, ingest
+from lyrist.corpus.labels import multi_columns
 from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.parallel import check_engine, over_shards
@@ -71,6 +72,9 @@ class Settings:
     mask: tuple[str, ...] = ()
     """Columns whose values are replaced by a placeholder in the lyrics of their songs."""
 
+    multi_label: str = "auto"
+    """How columns with several labels a song are found; see `lyrist.corpus.labels.multi_columns`."""
+
     @property
     def looks_inside(self) -> bool:
         """Whether contained versions are looked for; without near-copies they are not."""
@@ -96,6 +100,8 @@ class Prepared(Result):
         found = {"corpus": str(self.corpus.path), **self.corpus.ledger.to_json(), "counts": counts}
         if self.corpus.info.get("unread"):
             found["unread"] = self.corpus.info["unread"]
+        if self.corpus.info.get("multi_label"):
+            found["multi_label"] = self.corpus.info["multi_label"]
         if self.show_dropped:
             shown = summary.examples(self.corpus, self.show_dropped, limit=100)
             found["examples"] = shown.to_dicts()
@@ -124,6 +130,7 @@ def prepare(
     parentheses: Literal["drop", "keep"] = "keep",
     rules_off: str = "",
     mask_labels: str = "",
+    multi_label: str = "auto",
     duplicates: Duplicates = "drop",
     contained: Contained = "group",
     balance: str | None = None,
@@ -188,6 +195,9 @@ def prepare(
         Cleaning rules not to apply, separated by commas; ``lyrist rules`` lists them.
     mask_labels
         Columns such as artist, separated by commas: where the lyrics of a song name its value, the name becomes ___.
+    multi_label
+        Several labels a song, as in pop|rock, in genre and kept columns: auto recognises them, off takes each value for one
+        label, or the text between two labels, such as "|".
     duplicates
         Near-copies: drop all but one, group them on one side of the split, or keep (ignore) them.
     contained
@@ -259,6 +269,7 @@ def prepare(
         tuple(kept_name(name) for name in keep),
         contained,
         _listed(mask_labels),
+        multi_label,
     )
     final = Path(out)
     if resume and finished(final, CORPUS) and _stands(settings, final):
@@ -337,6 +348,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         "fingerprint": _fingerprint(settings, read, decisions),
         "checksums": checksums(out),
     }
+    info["multi_label"] = multi_columns(Corpus(out, info, ledger), settings.multi_label)
     write_text(out / "README.md", summary.card(info, ledger))
     write_json(out / CORPUS, info)
 
@@ -515,6 +527,7 @@ def _kept_counts(work: Path, decisions: pl.DataFrame) -> dict[str, dict[str, int
 def _fingerprint(settings: Settings, read: dict[str, Any], decisions: pl.DataFrame) -> str:
     """Hash the settings, the bytes of the sources, and where every song went: the same on any machine and engine."""
     what = {**dataclasses.asdict(settings), "sources": [source["sha256"] for source in read["sources"]]}
+    what.pop("multi_label")  # it changes no song
     what["tables"] = {k: v for k, v in what["tables"].items() if k != "tables"}
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
     kept = decisions.filter(pl.col("split").is_not_null())

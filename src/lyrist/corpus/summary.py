@@ -11,6 +11,7 @@ import polars as pl
 from lyrist.corpus.arrays import components
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
+from lyrist.corpus.labels import LISTS
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.ledger import REASONS, Ledger
 from lyrist.corpus.reading.chunks import ENCODED
@@ -45,6 +46,7 @@ def of_corpus(corpus: Corpus) -> str:
     lines += [_repaired(kind, count) for kind, count in counts["repaired"].items()]
     lines += [*_notices(corpus), _clusters(counts), *_contained(corpus), _splits(counts, info)]
     lines.append("languages: " + _shares(counts["languages"]))
+    lines += several(info.get("multi_label", {}))
     changed = {rule: n for rule, n in counts["rules"].items() if n}
     if changed:
         told = sorted(changed.items(), key=lambda item: -item[1])[:6]
@@ -52,6 +54,16 @@ def of_corpus(corpus: Corpus) -> str:
     lines += [f"masked: the {name} in {n:,} song{'s' * (n != 1)}" for name, n in counts.get("masked", {}).items()]
     lines.append(f"corpus: {corpus.path}  (fingerprint {corpus.fingerprint}, {counts['seconds']['wall']:.1f} s)")
     return printable("\n".join(lines))
+
+
+def several(columns: dict[str, Any]) -> list[str]:
+    """Return a line for each column with several labels a song, see `lyrist.corpus.labels.multi_columns`."""
+    return [
+        f"several labels a song in {name}: {found['labels']:,} labels, "
+        + ("in lists" if found["separator"] == LISTS else f"separated by '{found['separator']}'")
+        + f"; {found['several']:,} songs have more than one (--multi-label off: one label a song)"
+        for name, found in columns.items()
+    ]
 
 
 def _notes(info: dict[str, Any]) -> list[str]:

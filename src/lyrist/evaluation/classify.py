@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from lyrist.corpus.cleaning import clean
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
+from lyrist.metrics.ordinal import quantiles
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain
@@ -37,6 +38,8 @@ class Label:
     probabilities: dict[str, float]
     """Every label with its probability, the most probable first."""
     explanation: Explanation | None = None
+    predicted: Sequence[str] | float | None = None
+    """With several labels a song: those that reach their threshold; of an ordered target: the number; else None."""
     flags: Sequence[str] = ()
     """Why the text is unlike the training songs, see `lyrist.training.domain`; empty where it is not."""
 
@@ -44,6 +47,13 @@ class Label:
     def label(self) -> str:
         """The most probable label."""
         return next(iter(self.probabilities))
+
+    @property
+    def title(self) -> str:
+        """What is predicted, as text."""
+        if self.predicted is None:
+            return self.label
+        return f"{self.predicted:g}" if isinstance(self.predicted, float) else ", ".join(self.predicted) or "no label"
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +73,7 @@ class Classified(Result):
         """Return label, probabilities and explanation of each text for ``--json``."""
         return [
             {
-                "label": one.label,
+                "label": one.label if one.predicted is None else one.predicted,
                 "probabilities": one.probabilities,
                 "flags": list(one.flags),
                 **({"words": one.explanation.words, "lines": one.explanation.lines} if one.explanation else {}),
@@ -131,21 +141,37 @@ def classify(
             opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
         )
         classes = [str(label) for label in opened.model.classes_]
+        predicted = _predicted(opened.info, classes, probabilities)
         domain = Domain.load(opened.path / MODEL)
         cautions = domain.flags(pl.Series(cleaned, dtype=pl.String))[0].to_list() if domain else [[] for _ in cleaned]
         labels: list[Label] = []
-        for text, row, flags in zip(cleaned, probabilities, cautions, strict=True):
+        for text, row, own, flags in zip(cleaned, probabilities, predicted, cautions, strict=True):
             ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
             explanation = None
             if explain or html is not None:
-                explanation = explain_one(opened.model, text, label=next(iter(ranked)), artist=artist or "")
-            labels.append(Label(text, ranked, explanation, flags))
+                label = classes[int(np.abs(row - 0.5).argmin())] if isinstance(own, float) else next(iter(ranked))
+                explanation = explain_one(opened.model, text, label=label, artist=artist or "")
+            labels.append(Label(text, ranked, explanation, own, flags))
     classified = Classified(labels, Path(html) if html else None)
     if html:
         from lyrist.reports import page
 
         page.write(_page(classified, opened.info), Path(html))
     return classified
+
+
+def _predicted(info: Mapping[str, Any], classes: list[str], probabilities: np.ndarray[Any, Any]) -> list[Any]:
+    """Return what is predicted for each text where that is not one label."""
+    kind = info.get("kind", "single")
+    if kind == "ordinal":
+        return [round(float(middle), 1) for middle in quantiles(probabilities, classes)]
+    if kind == "single":
+        return [None] * len(probabilities)
+    limits = np.array(info["thresholds"], dtype=float)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return [
+        [classes[c] for c in places if row[c] >= limits[c]] for row, places in zip(probabilities, order, strict=True)
+    ]
 
 
 def _names_a_file(text: str) -> bool:
@@ -167,15 +193,26 @@ def _read(file: str) -> str:
 
 
 def _as_text(one: Label) -> str:
-    lines = [f"{one.label}  {one.probabilities[one.label]:.1%}"]
-    others = list(one.probabilities.items())[1:SHOWN]
-    lines.append("  then " + ", ".join(f"{label} {p:.1%}" for label, p in others))
+    if isinstance(one.predicted, float):
+        lines = [
+            f"{one.predicted:g}",
+            "  " + ", ".join(f"{label} {p:.0%}" for label, p in sorted(one.probabilities.items())[::3]),
+        ]
+    else:
+        chosen = [one.label] if one.predicted is None else list(one.predicted)
+        lines = [
+            ", ".join(f"{label}  {one.probabilities[label]:.1%}" for label in chosen)
+            or "no label reaches its threshold"
+        ]
+        others = [(label, p) for label, p in one.probabilities.items() if label not in chosen][: SHOWN - 1]
+        lines.append("  then " + ", ".join(f"{label} {p:.1%}" for label, p in others))
     if one.flags:
         lines.append(f"  caution: unlike the training songs ({', '.join(one.flags)}), so the label may mean nothing")
     if one.explanation and not one.explanation.words and not one.explanation.lines:
         lines.append("  no word or line changes the prediction")
     elif one.explanation:
-        lines.append(f"  decided by ({one.explanation.method}):")
+        what = "" if one.predicted is None else f" for '{one.explanation.label}'"
+        lines.append(f"  decided by{what} ({one.explanation.method}):")
         lines += [f"    {weight:+8.3f}  {'+' if weight > 0 else '-'} {word}" for word, weight in one.explanation.words]
         lines += [f"    {weight:+8.3f}  | {line}" for line, weight in one.explanation.lines[:3]]
     return "\n".join(lines)
@@ -191,7 +228,7 @@ def _page(classified: Classified, info: dict[str, Any]) -> Page:
         shares = figures.bars(dict(list(one.probabilities.items())[:10]), spec=".1%", name=f"labels-{number}")
         why = one.explanation
         marked = Lyrics(one.text, spans(one.text, why.words), note=f"By {why.method}.") if why else Lyrics(one.text)
-        sections.append(Section(f"Text {number}: {one.label}", [shares, marked]))
+        sections.append(Section(f"Text {number}: {one.title}", [shares, marked]))
     return Page(
         f"Predicted {info['target']}",
         sections,

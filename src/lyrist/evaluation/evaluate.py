@@ -11,11 +11,13 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.labels import Labels, labels_of
 from lyrist.errors import LyristError, UsageError
-from lyrist.metrics.classification import score
+from lyrist.metrics.kinds import phrase
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
-from lyrist.training.dataset import label_of
+from lyrist.training.dataset import only_labels
+from lyrist.training.predictions import kind_of
 from lyrist.training.runs import is_network, open_run
 
 
@@ -32,12 +34,9 @@ class Evaluated(Result):
 
     def summary(self) -> str:
         """Return the figures with their intervals, and the note."""
-        s, a = self.scores, self.scores["accuracy"]
-        lines = [
-            f"{self.run} on the {self.split} split of {self.corpus}",
-            f"  accuracy {a['value']:.3f} [{a['low']:.3f}, {a['high']:.3f}] (n = {s['n']:,}), macro F1 {s['macro_f1']:.3f}, "
-            f"loss {s['loss']:.3f}, calibration error {s['calibration']['ece']:.3f}",
-        ]
+        s = self.scores
+        error = f", calibration error {s['calibration']['ece']:.3f}" if "calibration" in s else ""
+        lines = [f"{self.run} on the {self.split} split of {self.corpus}", f"  {phrase(s)}{error}"]
         if s.get("unseen_labels"):
             lines.append(f"  not in training, so counted as wrong: {', '.join(s['unseen_labels'][:8])}")
         return "\n".join([*lines, *([self.note] if self.note else [])])
@@ -94,29 +93,36 @@ def evaluate(
 
         caveat = note(opened.info, corpus, split)
         return evaluate_writer(opened, corpus, split, batch_size=batch_size, as_reported=as_reported, note=caveat)
-    target = opened.info["target"]
+    target, labels = opened.info["target"], Labels.of(opened.info)
     corpus.check_target(target)
+    if labels.multi and not labels.separator:  # an estimator that was saved as a run
+        labels = labels_of(corpus, target)
     options = {"batch_size": batch_size} if is_network(opened.model) else {}
     known = [str(label) for label in opened.model.classes_]
-    truth, parts = [], []
+    read, parts = [], []
+    columns = list(dict.fromkeys(["id", "cluster", "lyrics", "artist", target]))
+    done = 0
     with progress.task(
         f"scoring on {split}"
     ) as advance:  # in blocks: n-gram features take ten times the memory of the text
-        for block in corpus.batches(split, list(dict.fromkeys(["lyrics", "artist", target]))):
-            songs = block.drop_nulls(target).with_columns(label_of(target, known).alias(target))
-            if opened.info["only"]:
-                songs = songs.filter(pl.col(target).is_in(opened.info["only"]))
+        for block in corpus.batches(split, columns):
+            songs = block.with_columns(labels.read(block[target], known).alias("label")).drop_nulls("label")
+            if only := opened.info["only"]:
+                songs = only_labels(songs, only, labels)
             if len(songs):
                 texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list())
                 parts.append(np.asarray(opened.model.predict_proba(texts, **options), dtype=float))
-                truth += songs[target].to_list()
-                advance(len(truth), corpus.info["counts"]["splits"].get(split))
+                read.append(songs.select("id", "cluster", "label"))
+                done += len(songs)
+                advance(done, corpus.info["counts"]["splits"].get(split))
     if not parts:
         raise LyristError(f"No song in the {split} split of {corpus.path} has a {target}; choose another --split.")
-    probabilities = np.concatenate(parts)
-    return Evaluated(
-        Path(run), corpus.path, split, score(truth, probabilities, known), note(opened.info, corpus, split)
-    )
+    scored, limits = pl.concat(read), opened.info.get("thresholds")
+    predicted = kind_of(opened.info)(
+        scored["id"].to_numpy(), scored["label"].to_list(), np.concatenate(parts), known,
+        None if limits is None else np.array(limits), scored["cluster"].to_numpy(),
+    )  # fmt: skip
+    return Evaluated(Path(run), corpus.path, split, predicted.score(), note(opened.info, corpus, split))
 
 
 def note(info: dict[str, Any], corpus: Corpus, split: str) -> str:

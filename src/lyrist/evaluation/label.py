@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -29,14 +30,16 @@ from lyrist import files, progress
 from lyrist.corpus.cleaning import clean_series
 from lyrist.corpus.columns import kept_name
 from lyrist.corpus.ingest import Tables, ingest
+from lyrist.corpus.labels import Labels
 from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.errors import LyristError, UsageError
-from lyrist.metrics.conformal import PredictionSets, uniform_of
+from lyrist.metrics.conformal import uniform_of
 from lyrist.metrics.intervals import wilson
+from lyrist.metrics.ordinal import WITHIN, quantiles
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
-from lyrist.training.dataset import label_of
 from lyrist.training.domain import Domain
+from lyrist.training.predictions import Predictions
 from lyrist.training.runs import MARKER, MODEL, Run, is_network, open_run
 
 FORMATS = (".parquet", ".csv", ".jsonl")
@@ -54,6 +57,7 @@ ID_COLUMNS = ("title", "artist")
 """Columns of the input that are in the output, beside source, row and the kept ones."""
 
 NO_TEXT = "no text"
+NO_LABEL = "no label reaches its threshold"
 UNKNOWN = "unknown"
 
 
@@ -95,8 +99,11 @@ class Labelled(Result):
             "  labels: " + ", ".join(f"{name} {count:,}" for name, count in most[:8]) + (" ..." * (len(most) > 8))
         )
         if accuracy := counts.get("accuracy"):
+            name = "all labels right" if "micro_f1" in counts else f"within {WITHIN}" if "mae" in counts else "accuracy"
+            more = f"micro F1 {counts['micro_f1']:.3f}, " if "micro_f1" in counts else ""
+            more += f"mean absolute error {counts['mae']:.2f}, " if "mae" in counts else ""
             lines.append(
-                f"  compared with the table's own labels: accuracy {accuracy['value']:.3f} [{accuracy['low']:.3f}, "
+                f"  compared with the table's own labels: {more}{name} {accuracy['value']:.3f} [{accuracy['low']:.3f}, "
                 f"{accuracy['high']:.3f}] (n = {accuracy['n']:,}); songs that the run was fitted on are not left out"
             )
         if other := counts.get("labels_unknown_to_the_run"):
@@ -105,7 +112,7 @@ class Labelled(Result):
             )
         if self.out is None:
             lines += [
-                f"  {row['label'] or '-'}  {row['title'] or ''}" for row in self.frame.head(10).iter_rows(named=True)
+                f"  {_shown(row['label'])}  {row['title'] or ''}" for row in self.frame.head(10).iter_rows(named=True)
             ]
         return "\n".join([*lines, *([f"labels: {self.out}"] if self.out else [])])
 
@@ -296,7 +303,7 @@ def _label_pictures(
                     maintain_order="left",
                 )
                 table = table.with_columns(reason=pl.coalesce(reasons, "reason"))
-                counts.add(_counts_of(table))
+                counts.add(_counts_of(table, labeller))
                 advance(start + len(some), len(every))
                 yield table
 
@@ -354,23 +361,26 @@ class _Counts:
     reasons: dict[str, int]
     labels: dict[str, int] = dataclasses.field(default_factory=dict)
     flags: dict[str, int] = dataclasses.field(default_factory=dict)
+    labelled: int = 0
     compared: int = 0
     right: int = 0
     other: int = 0
+    hits: int = 0
+    sizes: int = 0
+    off: float = 0.0
 
     def add(self, found: Mapping[str, Any]) -> None:
         for name in ("reasons", "labels", "flags"):
             sums = getattr(self, name)
             for key, count in found[name].items():
                 sums[key] = sums.get(key, 0) + count
-        self.compared += found["compared"]
-        self.right += found["right"]
-        self.other += found["other"]
+        for name in ("labelled", "compared", "right", "other", "hits", "sizes", "off"):
+            setattr(self, name, getattr(self, name) + found.get(name, 0))
 
     def result(self, seconds: float) -> dict[str, Any]:
         found: dict[str, Any] = {
             "read": self.read,
-            "labelled": sum(self.labels.values()),
+            "labelled": self.labelled,
             "reasons": self.reasons,
             "flags": self.flags,
             "labels": dict(_ranked(self.labels)),
@@ -381,6 +391,10 @@ class _Counts:
         if self.compared:
             low, high = wilson(self.right, self.compared)
             found["accuracy"] = {"value": self.right / self.compared, "low": low, "high": high, "n": self.compared}
+            if self.sizes:
+                found["micro_f1"] = 2 * self.hits / self.sizes
+            if self.off:
+                found["mae"] = self.off / self.compared
         return found
 
 
@@ -395,8 +409,14 @@ class Labeller:
 
     run: Run
     classes: list[str]
-    sets: PredictionSets | None
+    sets: Any
+    """Prediction sets of the kind of the target; None for a run without predictions on validation songs."""
     domain: Domain | None
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The target of the run."""
+        return Labels.of({"target": "", **self.run.info})
 
     @classmethod
     def of(cls, run: Run, coverage: float) -> Labeller:
@@ -430,17 +450,12 @@ def _labeller(run: str, made: int, coverage: float) -> Labeller:
     return Labeller.of(open_run(run), coverage)
 
 
-def prediction_sets(run: Run, coverage: float) -> PredictionSets | None:
+def prediction_sets(run: Run, coverage: float) -> Any:
     """Return prediction sets calibrated on the validation songs of a run; None for a run without predictions on them."""
-    from lyrist.training.dataset import Predictions
-
     try:
-        held = Predictions.of(run, "validation")
+        return Predictions.of(run, "validation").sets(coverage)
     except LyristError:
         return None
-    return PredictionSets.calibrated(
-        held.truth, held.probabilities, held.classes, uniform_of(held.ids.tolist()), coverage
-    )
 
 
 def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -462,7 +477,7 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     options = settings["options"]
     labeller = _labeller(settings["run"], settings["made"], options["coverage"])
     table = label_songs(labeller, pl.read_parquet(raw, glob=False), settings["keep"], options)
-    found = _counts_of(table, labeller.run.info["target"], labeller.classes)
+    found = _counts_of(table, labeller)
     with files.explained(done):
         part = done.with_suffix(".part")
         table.write_parquet(part)
@@ -475,7 +490,7 @@ def label_songs(
     labeller: Labeller, songs: pl.DataFrame, keep: Sequence[str], options: Mapping[str, Any]
 ) -> pl.DataFrame:
     """Return the labels of songs of a raw shard, a row for each."""
-    target = labeller.run.info["target"]
+    target = labeller.labels.column
     cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
     filled = cleaned.str.contains(r"\S")
     labels = labeller.label(cleaned.filter(filled), songs["artist"].filter(filled), options)
@@ -530,7 +545,15 @@ def label_in_steps(
 def _labels(
     labeller: Labeller, texts: pl.Series, probabilities: NDArray[np.float64], options: Mapping[str, Any]
 ) -> pl.DataFrame:
-    """Return a row for each text: label, probability, further labels or probabilities, and the prediction set."""
+    """Return a row for each text: label, probability, further labels or probabilities, and the prediction set.
+
+    With several labels a song, label and probability are lists of those that reach their threshold, and the most probable
+    labels are in columns of their own; of an ordered target the label is a number, and the set an interval.
+    """
+    if labeller.labels.multi:
+        return _several(labeller, probabilities, options)
+    if labeller.labels.kind == "ordinal":
+        return _numbers(labeller, probabilities, options)
     names = np.array(labeller.classes, dtype=object)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     columns: dict[str, Any] = {}
@@ -551,36 +574,100 @@ def _labels(
     return pl.DataFrame(columns).with_columns(reason=pl.lit(None, pl.String))
 
 
+def _several(labeller: Labeller, probabilities: NDArray[np.float64], options: Mapping[str, Any]) -> pl.DataFrame:
+    limits = np.array(labeller.run.info["thresholds"], dtype=float)
+    order, strings = np.argsort(-probabilities, axis=1, kind="stable"), pl.List(pl.String)
+
+    def listed(chosen: NDArray[np.bool_]) -> list[list[int]]:
+        return [[c for c in ranked if own[c]] for ranked, own in zip(order.tolist(), chosen, strict=True)]
+
+    def named(places: Sequence[Sequence[int]]) -> list[list[str]]:
+        return [[labeller.classes[c] for c in row] for row in places]
+
+    places = listed(probabilities >= limits)
+    columns: dict[str, Any] = {
+        "label": pl.Series(named(places), dtype=strings),
+        "probability": pl.Series(
+            [row[own].tolist() for row, own in zip(probabilities, places, strict=True)], dtype=pl.List(pl.Float64)
+        ),
+    }
+    for rank in range(min(options["top"], len(labeller.classes)) if options["top"] > 1 else 0):
+        chosen = order[:, rank]
+        columns[f"top_{rank + 1}"] = pl.Series([labeller.classes[c] for c in chosen], dtype=pl.String)
+        columns[f"top_probability_{rank + 1}"] = probabilities[np.arange(len(chosen)), chosen]
+    sets = named(listed(labeller.sets.members(probabilities))) if labeller.sets else [None] * len(order)
+    columns["prediction_set"] = pl.Series(sets, dtype=strings)
+    if options["probabilities"]:
+        columns |= {f"p_{name}": probabilities[:, k] for k, name in enumerate(labeller.classes)}
+    empty = pl.col("label").list.len() == 0
+    return pl.DataFrame(columns).with_columns(
+        reason=pl.when(empty).then(pl.lit(NO_LABEL)), label=pl.when(~empty).then("label")
+    )
+
+
+def _numbers(labeller: Labeller, probabilities: NDArray[np.float64], options: Mapping[str, Any]) -> pl.DataFrame:
+    middle = quantiles(probabilities, labeller.classes).round(1)
+    radius = labeller.sets.radius if labeller.sets and math.isfinite(labeller.sets.radius) else None
+    columns: dict[str, Any] = {"label": middle}
+    for name, side in (("low", -1), ("high", 1)):
+        columns[name] = pl.Series([None] * len(middle), dtype=pl.Float64) if radius is None else middle + side * radius
+    if options["probabilities"]:
+        columns |= {f"p_{name}": probabilities[:, k] for k, name in enumerate(labeller.classes)}
+    return pl.DataFrame(columns).with_columns(reason=pl.lit(None, pl.String))
+
+
+def _shown(value: Any) -> str:
+    """Return a label, several labels or a number as text."""
+    if value is None:
+        return "-"
+    return ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _abstained(labels: pl.DataFrame, options: Mapping[str, Any]) -> pl.DataFrame:
     """Return the labels without those of unknown songs, if that was requested."""
     if not options["abstain"]:
         return labels
-    size = pl.col("prediction_set").list.len()
-    unknown = (size == 0) | (size > options["largest_set"])
+    unknown = pl.lit(False)
+    if "prediction_set" in labels.columns:
+        size = pl.col("prediction_set").list.len()
+        unknown = (size == 0) | (size > options["largest_set"])
     if "flags" in labels.columns:
         unknown |= pl.col("flags").list.len() > 0
     return labels.with_columns(
-        label=pl.when(unknown).then(None).otherwise("label"), reason=pl.when(unknown).then(pl.lit(UNKNOWN))
+        label=pl.when(unknown).then(None).otherwise("label"),
+        reason=pl.when(unknown).then(pl.lit(UNKNOWN)).otherwise("reason"),
     )
 
 
-def _counts_of(table: pl.DataFrame, target: str = "", classes: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the counts of a labelled table; the labels are compared with its column ``target``, if it has one.
+def _counts_of(table: pl.DataFrame, labeller: Labeller) -> dict[str, Any]:
+    """Return the counts of a labelled table; the labels are compared with its target column, if it has one.
 
     Only labels that the run knows are compared; the others are counted.
     """
+    labels, several = labeller.labels, table["label"].dtype == pl.List(pl.String)
     found: dict[str, Any] = {
         "read": len(table),
-        "labels": _counted(table["label"]),
+        "labelled": len(table) - table["label"].null_count(),
+        "labels": _counted(table["label"].explode() if several else table["label"].cast(pl.String)),
         "reasons": _counted(table["reason"]),
     }
     found["flags"] = _counted(table["flags"].explode()) if "flags" in table.columns else {}
     found |= {"compared": 0, "right": 0, "other": 0}
-    if target in table.columns:
-        both = table.select("label", truth=label_of(target, classes)).drop_nulls()
-        known = both.filter(pl.col("truth").is_in(list(classes)))
-        right = known.filter(pl.col("label") == pl.col("truth"))
-        found |= {"compared": len(known), "right": len(right), "other": len(both) - len(known)}
+    if labels.column in table.columns:
+        truth = labels.read(table[labels.column], labeller.classes)
+        both = table.select("label", truth=truth).drop_nulls()
+        right = pl.col("label") == pl.col("truth")
+        if labels.kind == "ordinal":
+            known, right = both, (pl.col("label") - pl.col("truth")).abs() <= WITHIN
+            found["off"] = float(both.select((pl.col("label") - pl.col("truth")).abs().sum()).item() or 0.0)
+        elif labels.multi:
+            known, right = both, pl.col("label").list.sort() == pl.col("truth")
+            hits = pl.col("label").list.set_intersection("truth").list.len()
+            sizes = pl.col("label").list.len() + pl.col("truth").list.len()
+            found |= both.select(hits=hits.sum(), sizes=sizes.sum()).row(0, named=True)
+        else:
+            known = both.filter(pl.col("truth").is_in(list(labeller.classes)))
+        found |= {"compared": len(known), "right": len(known.filter(right)), "other": len(both) - len(known)}
     return found
 
 
@@ -642,6 +729,8 @@ def write_table(tables: Iterable[pl.DataFrame], path: Path, raw_csv: bool = Fals
                 table.write_ndjson(handle)
             else:
                 flat = table.with_columns(
-                    pl.col(name).list.join("; ") for name, kind in table.schema.items() if kind == pl.List(pl.String)
+                    pl.col(name).cast(pl.List(pl.String)).list.join("; ")
+                    for name, kind in table.schema.items()
+                    if isinstance(kind, pl.List)
                 )
                 (flat if raw_csv else files.spreadsheet_safe(flat)).write_csv(handle, include_header=number == 0)

@@ -150,7 +150,7 @@ def paired_bootstrap_ratio(
     a, b, under = (np.asarray(x, dtype=np.float64) for x in (first, second, below))
     if not a.shape == b.shape == under.shape or not a.size:
         raise ValueError("a paired test needs the same songs, at least one, from both models")
-    return _compared(float((a - b).sum() / under.sum()), _resampled_ratios(a - b, under, samples, seed), level)
+    return compared(float((a - b).sum() / under.sum()), _resampled_ratios(a - b, under, samples, seed), level)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -186,7 +186,7 @@ def paired_bootstrap_loss(
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or not a.size:
         raise ValueError("a paired test needs the same songs, at least one, from both models")
-    return _compared(float((a - b).mean()), _resampled_means(a - b, samples, seed), level)
+    return compared(float((a - b).mean()), _resampled_means(a - b, samples, seed), level)
 
 
 def paired_bootstrap_macro_f1(
@@ -213,7 +213,7 @@ def paired_bootstrap_macro_f1(
     drawn = np.concatenate(
         [_f1_of(triples, part, k) for part in _draws(counts, samples, np.random.default_rng(seed), k)]
     )
-    return _compared(float(observed[0]), drawn, level)
+    return compared(float(observed[0]), drawn, level)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -339,7 +339,8 @@ def _percentiles(found: NDArray[np.float64], level: float) -> tuple[float, float
     return float(low), float(high)
 
 
-def _compared(observed: float, drawn: NDArray[np.float64], level: float) -> dict[str, float]:
+def compared(observed: float, drawn: NDArray[np.float64], level: float) -> dict[str, float]:
+    """Return a difference with its interval and two-sided p-value from its resamples; see `paired_bootstrap_loss`."""
     low, high = _percentiles(drawn, level)
     # One is added to each tail, so that p is never 0 (Davison & Hinkley 1997).
     tail = 1 + min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))

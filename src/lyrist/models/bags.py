@@ -73,6 +73,7 @@ class BagOfEmbeddings(ScoringClassifier):
     """
 
     parts: ClassVar[tuple[type, ...]] = (SongFeatures,)
+    multilabel: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -118,7 +119,12 @@ class BagOfEmbeddings(ScoringClassifier):
             for step, places in enumerate(self._batches(len(index), passes, rng)):
                 ids, offsets = self._bags(rows[places], rng)
                 bags = functional.embedding_bag(ids, vectors, offsets, mode="mean", sparse=True)
-                nats = functional.cross_entropy(bags @ weights + bias, target[places], reduction="none")
+                logits = bags @ weights + bias
+                if self.multilabel_:
+                    given = target[places].float()
+                    nats = functional.binary_cross_entropy_with_logits(logits, given, reduction="none").sum(dim=1)
+                else:
+                    nats = functional.cross_entropy(logits, target[places], reduction="none")
                 loss = (nats * of_songs[places]).mean()
                 for optimizer in (sparse, dense):
                     optimizer.zero_grad()

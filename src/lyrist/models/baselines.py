@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from lyrist.models.calibration import mix
-from lyrist.models.inputs import artists_of, class_shares, lyrics_of
+from lyrist.models.inputs import artists_of, class_shares, class_sizes, lyrics_of, members
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import ClassWeight, Floats, fit_svm, song_weights
 from lyrist.models.memory import DataSize, of_ngrams
@@ -35,13 +35,14 @@ class Majority(SongClassifier):
     """
 
     least_classes: ClassVar[int] = 1
+    multilabel: ClassVar[bool] = True
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
         return of_ngrams(size)
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
-        self.share_ = np.bincount(index, weights) / weights.sum()
+        self.share_ = class_sizes(index, len(self.classes_), weights) / weights.sum()
 
     def _probabilities(self, X: Any) -> NDArray[np.float64]:
         return np.tile(self.share_, (len(lyrics_of(X)), 1))
@@ -70,6 +71,7 @@ class ArtistLookup(SongClassifier):
         self.alpha = alpha
 
     least_classes: ClassVar[int] = 1
+    multilabel: ClassVar[bool] = True
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
@@ -78,11 +80,13 @@ class ArtistLookup(SongClassifier):
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         artists = np.array(artists_of(X), dtype=np.str_)
         self.artists_, place = np.unique(artists[artists != ""], return_inverse=True)
-        overall = np.bincount(index, weights) / weights.sum()
+        overall = class_sizes(index, len(self.classes_), weights) / weights.sum()
+        named, have = artists != "", np.zeros((len(self.artists_) + 1, 1))
         counts = np.zeros((len(self.artists_) + 1, len(self.classes_)))
-        np.add.at(counts, (place, index[artists != ""]), weights[artists != ""])
+        np.add.at(counts, place, members(index[named], len(self.classes_)) * weights[named, None])
+        np.add.at(have, place, weights[named, None])
         weight = max(float(self.alpha), 1e-3)
-        self.share_ = (counts + weight * overall) / (counts.sum(axis=1, keepdims=True) + weight)
+        self.share_ = (counts + weight * overall) / (have + weight)
 
     def _probabilities(self, X: Any) -> NDArray[np.float64]:
         artists = np.array(artists_of(X), dtype=np.str_)
@@ -114,13 +118,14 @@ class LabelMention(SongClassifier):
         self.alpha = alpha
 
     least_classes: ClassVar[int] = 1
+    multilabel: ClassVar[bool] = True
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
         return of_ngrams(size)
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
-        self.share_ = np.bincount(index, weights) / weights.sum()
+        self.share_ = class_sizes(index, len(self.classes_), weights) / weights.sum()
 
     def _probabilities(self, X: Any) -> NDArray[np.float64]:
         names: dict[str, list[tuple[list[str], int]]] = {}  # by their first word
@@ -134,6 +139,10 @@ class LabelMention(SongClassifier):
             for start, word in enumerate(words):
                 for parts, place in names.get(word, ()):
                     found[row, place] += words[start : start + len(parts)] == parts
+        if self.multilabel_:
+            alpha = max(float(self.alpha), 1e-6)
+            mentioned = found - alpha * self.share_
+            return np.asarray((mentioned + alpha * self.share_) / (mentioned + alpha))
         return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
@@ -160,6 +169,7 @@ class LayoutClassifier(ScoringClassifier):
     """
 
     parts: ClassVar[tuple[type, ...]] = (LayoutKernel,)
+    multilabel: ClassVar[bool] = True
 
     def __init__(self, C: float = 1.0, class_weight: ClassWeight = 0.5, random_state: int = 0) -> None:
         self.C = C

@@ -14,9 +14,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 _PENALTY = 0.02
+
+
+def platt(
+    scores: NDArray[Any], index: NDArray[np.int64], weights: NDArray[Any] | None = None
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the slope and the offset of each label that minimise the loss of ``sigmoid(slope * scores + offset)``.
+
+    Platt (1999), Probabilistic outputs for support vector machines, with his smoothed targets; the labels share one slope, so
+    that a label of a few songs is calibrated too.
+
+    Parameters
+    ----------
+    scores
+        Out-of-sample scores of n songs, shape (n, k).
+    index
+        0 or 1 for each label of each song, shape (n, k).
+    weights
+        The weight of each song; None: all are equal.
+    """
+    n, k = index.shape
+    if not n:
+        return 1.0, np.zeros(k)
+    share = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    unit, total = max(float(np.std(scores)), 1e-12), float(share.sum())
+    Z, have = np.asarray(scores, dtype=np.float64) / unit, share @ index
+    above, below = (have + 1) / (have + 2), 1 / (total - have + 2)
+    target, share = np.where(index == 1, above, below), share / total
+
+    def loss(v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = v[0] * Z + v[1:]
+        nats = share @ (np.logaddexp(0, logits) - target * logits).sum(axis=1)
+        error = (expit(logits) - target) * share[:, None]
+        return float(nats), np.append((error * Z).sum(), error.sum(axis=0))
+
+    start = np.append(1.0, np.log((have + 1) / (total - have + 1)))
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(1e-3, None)] + [(None, None)] * k).x
+    return float(found[0] / unit), np.asarray(found[1:], dtype=np.float64)
 
 
 def sharpness(scores: NDArray[np.float32], index: NDArray[np.int64], weights: NDArray[Any] | None = None) -> float:
@@ -67,7 +104,7 @@ def mix(
     scores
         The scores of each member for n songs that it was not fitted on, shape (n, k) each.
     index
-        The class of each song.
+        The class of each song, or 0 and 1 for each label, shape (n, k); then the offsets are calibrated label by label.
     shares
         The frequency of each class among all training songs, shape (k,), none 0.
     prior
@@ -81,12 +118,18 @@ def mix(
     Z = np.stack([np.asarray(one, dtype=np.float64) for one in scores])
     units = np.maximum(Z.std(axis=(1, 2)), 1e-12)
     Z /= units[:, None, None]
-    logs = np.log(shares)
+    several = index.ndim == 2
+    logs = np.log(shares / (1 - shares)) if several else np.log(shares)
     share = np.ones(len(index)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     rows, m, penalty, share = np.arange(len(index)), len(Z), _PENALTY + 1 / share.sum(), share / share.sum()
 
     def loss(v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logits = np.tensordot(v[:m], Z, 1) + v[m] * logs
+        if several:
+            nats = share @ (np.logaddexp(0, logits) - index * logits).sum(axis=1)
+            error = (expit(logits) - index) * share[:, None]
+            slopes = (error * Z).sum(axis=(1, 2)) + 2 * penalty * v[:m]
+            return float(penalty * (v[:m] ** 2).sum() + nats), np.append(slopes, (error @ logs).sum())
         logits -= logsumexp(logits, axis=1, keepdims=True)
         P = np.exp(logits) * share[:, None]
         gradient = (P * Z).sum(axis=(1, 2)) - Z[:, rows, index] @ share + 2 * penalty * v[:m]
@@ -98,5 +141,8 @@ def mix(
     if not found[:m].any():
         found[:m] = 1.0
     offset = prior * found[m] * logs
+    if several:
+        slope, offsets = platt(np.tensordot(found[:m], Z, 1), index, sample_weight)
+        return Mix(slope * found[:m] / units, offsets)
     factor = sharpness((np.tensordot(found[:m], Z, 1) + offset).astype(np.float32), index, share)
     return Mix(factor * found[:m] / units, factor * offset)

@@ -39,7 +39,7 @@ from lyrist.models.least_squares_svm import (
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, ScoringClassifier
-from lyrist.models.weighting import Contributions, SongFeatures, class_counts, log_count_ratios, unit_rows
+from lyrist.models.weighting import Contributions, SongFeatures, class_counts, log_count_ratios, total_counts, unit_rows
 
 MEMBERS = ("ratios", "form", "bayes", "layout")
 
@@ -108,6 +108,7 @@ class LyricEnsemble(ScoringClassifier):
     """
 
     parts: ClassVar[tuple[type, ...]] = (SongFeatures, LayoutKernel)
+    multilabel: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -175,13 +176,13 @@ class LyricEnsemble(ScoringClassifier):
     def contributions(self, X: Any, label: str) -> Contributions:
         """Return the contribution of each character of one song, its layout and its artist to the logit of ``label``.
 
-        Contributions are relative to the mean over all classes. ``X`` is a list of one text, or a table of one row.
+        With one label a song they are relative to the mean over all classes. ``X`` is a list of one text, or a table of one row.
         """
         check_is_fitted(self, "coefs_")
         c = int(np.flatnonzero(self.classes_ == label)[0])
         views, share = self._views(self._gather(X)), {}
         for name in MEMBERS:
-            coef = self.coefs_[name][:, c] - self.coefs_[name].mean(axis=1)
+            coef = self.coefs_[name][:, c] - self._mean(self.coefs_[name])
             share[name] = self.weights_[name] * np.asarray(views[name].toarray()).ravel() * coef
         d, artists = len(self.ratio_scale_), len(self.features_.artists_)
         value = share["ratios"][:d] + share["form"][:d]
@@ -189,7 +190,7 @@ class LyricEnsemble(ScoringClassifier):
         other = {"layout": float(share["form"][d + artists :].sum() + share["layout"].sum())}
         if self.features == "artist":
             other["artist"] = float(share["ratios"][d:].sum() + share["form"][d : d + artists].sum())
-        other["intercept"] = float(self.offset_[c] - self.offset_.mean())
+        other["intercept"] = float(self.offset_[c] - (0.0 if self.multilabel_ else self.offset_.mean()))
         return Contributions(self.features_.by_character(lyrics_of(X)[0], value), other)
 
     def feature_weights(self) -> Iterator[tuple[str, NDArray[np.str_], NDArray[np.float64]]]:
@@ -205,10 +206,14 @@ class LyricEnsemble(ScoringClassifier):
         words = np.zeros((d, len(self.classes_)), dtype=np.float32)
         words[first:] = self.coefs_["bayes"]
         parts.append((words, self.weights_["bayes"] / share[first:].sum() * spread))
-        means = [coef.mean(axis=1) for coef, _ in parts]
+        means = [self._mean(coef) for coef, _ in parts]
         for c, label in enumerate(self.classes_):
             total = sum((coef[:, c] - mean) * far for (coef, far), mean in zip(parts, means, strict=True))
             yield str(label), names[:d], np.asarray(total, dtype=np.float64)
+
+    def _mean(self, coef: NDArray[Any]) -> Any:
+        """Return the mean weight over the classes, to which explanations are relative; 0 with several labels a song."""
+        return 0.0 if self.multilabel_ else coef.mean(axis=1)
 
     def _grams(self) -> tuple[NGrams, NGrams]:
         characters = NGrams("char", self.char_low, self.char_high, min_df=self.min_df, max_features=self.max_features)
@@ -277,9 +282,13 @@ class LyricEnsemble(ScoringClassifier):
 
     def _bayes(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int, weights: Floats) -> LinearFit:
         """Fit multinomial naive Bayes on binary words, without class priors: the combination has its own."""
-        counts = class_counts(rows.sign(), index, k, weights).toarray() + np.float32(self.alpha / 10)
-        logs = np.log(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12))
-        coef = np.ascontiguousarray((logs - logs.mean(axis=0)).T, dtype=np.float32)
+        inside, smoothing = class_counts(rows.sign(), index, k, weights), np.float32(self.alpha / 10)
+        logs = _log_shares(inside.toarray() + smoothing)
+        if index.ndim == 2:  # a label against the songs without it
+            mean = _log_shares(total_counts(rows.sign(), inside, index, weights) - inside.toarray() + smoothing)
+        else:
+            mean = logs.mean(axis=0)
+        coef = np.ascontiguousarray((logs - mean).T, dtype=np.float32)
         return LinearFit(coef, np.zeros(k, np.float32), np.zeros(0, np.int64), np.zeros((0, k), np.float32))
 
     def _out_of_fold(
@@ -306,6 +315,10 @@ class LyricEnsemble(ScoringClassifier):
 
     def _views_of(self, name: str, songs: _Songs) -> sp.csr_matrix:
         return self._form(songs) if name == "form" else songs.layout
+
+
+def _log_shares(counts: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.log(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)))
 
 
 def _product(rows: sp.csr_matrix, values: Floats, coef: Floats) -> tuple[Floats, Floats]:

@@ -114,11 +114,19 @@ def labels_of(y: Any) -> NDArray[Any]:
 def encoded(y: Any, n: int, least: int = 2) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the sorted classes, of the type of ``y``, and the class of each of the n songs.
 
+    With several labels a song, ``y`` has a column of 0 and 1 for each label; then the labels are the names of its columns, or
+    their numbers, and the second array has the shape (n, k).
+
     Raises
     ------
     InputError
-        There are no songs, not as many labels as songs, or fewer classes than ``least``.
+        There are no songs, not as many labels as songs, fewer classes than ``least``, or other numbers than 0 and 1.
     """
+    if (several := _indicators(y)) is not None:
+        classes, Y = several
+        if len(Y) != n:
+            raise InputError(f"There are {n} songs and {len(Y)} rows of labels; pass one row per song.")
+        return classes, Y
     labels = labels_of(y)
     if len(labels) != n:
         raise InputError(f"There are {n} songs and {len(labels)} labels; pass one label per song.")
@@ -132,8 +140,61 @@ def encoded(y: Any, n: int, least: int = 2) -> tuple[NDArray[Any], NDArray[np.in
     return classes, index.astype(np.int64)
 
 
+def _indicators(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+    """Return the labels and the 0 and 1 of several labels a song; None for one label a song."""
+    values = y.toarray() if hasattr(y, "toarray") else y
+    if not hasattr(values, "shape"):
+        if (
+            not isinstance(values, list | tuple)
+            or not len(values)
+            or not isinstance(values[0], list | tuple | np.ndarray)
+        ):
+            return None
+        try:
+            values = np.asarray(values)
+        except ValueError:
+            raise InputError(_INDICATORS) from None
+    if len(values.shape) != 2 or values.shape[1] < 2:
+        return None
+    names = list(values.columns) if is_table(values) else list(range(values.shape[1]))
+    found = np.asarray(values)
+    try:
+        Y = found.astype(np.int64)
+    except (TypeError, ValueError):
+        raise InputError(_INDICATORS) from None
+    if not np.array_equal(found, Y) or not np.isin(Y, (0, 1)).all():
+        raise InputError(_INDICATORS)
+    if not len(Y):
+        raise InputError("There are no training songs.")
+    return np.array(names, dtype=object if isinstance(names[0], str) else None), Y
+
+
+_INDICATORS = (
+    "Labels in several columns must be 0 or 1, a column for each label; pass one label per song, or indicators."
+)
+
+
+def members(index: NDArray[np.int64], k: int) -> NDArray[np.float32]:
+    """Return 1 for each label of each song and 0 for the others, shape (n, k), from what `encoded` returns."""
+    if index.ndim == 2:
+        return index.astype(np.float32)
+    found = np.zeros((len(index), k), dtype=np.float32)
+    found[np.arange(len(index)), index] = 1
+    return found
+
+
+def class_sizes(index: NDArray[np.int64], k: int, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    """Return the number of songs of each label, or the sum of their weights, shape (k,)."""
+    if index.ndim == 2:
+        return np.asarray((np.ones(len(index)) if weights is None else weights) @ index, dtype=np.float64)
+    return np.asarray(np.bincount(index, weights, minlength=k), dtype=np.float64)
+
+
 def class_shares(index: NDArray[np.int64], k: int, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
-    """Return the class frequencies with additive smoothing of 0.5, shape (k,)."""
+    """Return the class frequencies with additive smoothing of 0.5, shape (k,); with several labels they do not sum to 1."""
+    if index.ndim == 2:
+        total = float(len(index) if weights is None else weights.sum())
+        return np.asarray((class_sizes(index, k, weights) + 0.5) / (total + 1), dtype=np.float64)
     sizes = np.bincount(index, weights, minlength=k)
     return np.asarray((sizes + 0.5) / (sizes.sum() + 0.5 * k), dtype=np.float64)
 

@@ -26,6 +26,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.svm import LinearSVC
 
 from lyrist.errors import InputError, LyristError
+from lyrist.models.inputs import members
 
 GRAM_LIMIT = 6_000
 """Largest number of songs for the Gram matrix with few classes: 144 MB."""
@@ -112,10 +113,8 @@ def folds(n: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def signs(index: NDArray[np.int64], k: int) -> Floats:
-    """Return +1 for the class of each song and -1 for the others, shape (n, k)."""
-    Y = np.full((len(index), k), -1, dtype=np.float32)
-    Y[np.arange(len(index)), index] = 1
-    return Y
+    """Return +1 for the class (or classes) of each song and -1 for the others, shape (n, k)."""
+    return 2 * members(index, k) - 1
 
 
 ClassWeight = float | Literal["balanced"] | dict[Any, float] | None
@@ -136,7 +135,14 @@ def class_weights(sizes: NDArray[Any], classes: Sequence[Any], weight: ClassWeig
 
 
 def song_weights(index: NDArray[np.int64], classes: NDArray[Any], weight: ClassWeight, sample_weight: Floats) -> Floats:
-    """Return the weight of each song, shape (n,): its own times that of its class."""
+    """Return the weight of each song, shape (n,): its own times that of its class.
+
+    With several labels a song it is its own: one Gram matrix serves all labels, and each label has a threshold.
+    """
+    if index.ndim == 2:
+        if isinstance(weight, Mapping):
+            raise InputError("With several labels a song, class_weight cannot be a dict; use sample_weight.")
+        return sample_weight
     sizes = np.bincount(index, sample_weight, minlength=len(classes))
     return np.asarray(sample_weight * class_weights(sizes, classes.tolist(), weight)[index], dtype=np.float32)
 
@@ -204,7 +210,7 @@ def fit_svm(
     X
         Songs by features, rows with a norm of about 1, shape (n, d).
     index
-        The class of each song, 0 to k - 1; a class may have no song.
+        The class of each song, 0 to k - 1, or 0 and 1 for each label, shape (n, k); a class may have no song.
     weights
         The weight of each song, shape (n,), none 0.
     C
@@ -243,7 +249,11 @@ def _primal(X: sp.csr_matrix, index: Any, k: int, weights: Floats, C: float, see
     """Fit one support vector machine per class; a class without songs is never predicted."""
     coef = np.zeros((X.shape[1], k), dtype=np.float32)
     intercept = np.full(k, -1, dtype=np.float32)
-    for c in np.unique(index):
-        model = LinearSVC(C=C, random_state=seed).fit(X, index == c, sample_weight=weights)
-        coef[:, c], intercept[c] = model.coef_[0], model.intercept_[0]
+    for c in range(k):
+        own = index[:, c] == 1 if index.ndim == 2 else index == c
+        if own.all():
+            intercept[c] = 1
+        elif own.any():
+            model = LinearSVC(C=C, random_state=seed).fit(X, own, sample_weight=weights)
+            coef[:, c], intercept[c] = model.coef_[0], model.intercept_[0]
     return coef, intercept

@@ -28,7 +28,7 @@ from lyrist.models.least_squares_svm import (
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import Features, LinearSongs
-from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios
+from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios, total_counts
 
 
 @register(
@@ -320,9 +320,11 @@ class ComplementNaiveBayes(LinearSongs):
 
     def _weights(self, rows: sp.csr_matrix, index: NDArray[np.int64], k: int, weights: Floats) -> Floats:
         inside = class_counts(rows.sign(), index, k, weights)
-        outside = np.asarray(inside.sum(axis=0)) - inside.toarray() + np.float32(self.alpha * (k - 1))
-        weights = np.log(outside.sum(axis=1, keepdims=True)) - np.log(outside)
-        return np.ascontiguousarray((weights - weights.mean(axis=0)).T, dtype=np.float32)
+        total = total_counts(rows.sign(), inside, index, weights)
+        outside = total - inside.toarray() + np.float32(self.alpha * (k - 1))
+        logs = np.log(outside.sum(axis=1, keepdims=True)) - np.log(outside)
+        every = np.log(total + self.alpha * k) - np.log((total + self.alpha * k).sum())
+        return np.ascontiguousarray((logs + every if index.ndim == 2 else logs - logs.mean(axis=0)).T, dtype=np.float32)
 
 
 @register(
@@ -379,9 +381,25 @@ class TfidfLogistic(LinearSongs):
     def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         # The default solver finds the same weights, but takes six times as long with many classes.
         model = LogisticRegression(C=self.C, max_iter=1000, solver="newton-cg", random_state=self.random_state)
-        model.fit(self.features_.weigh(counts, X), index, sample_weight=weights)
-        coef, intercept = model.coef_.T, model.intercept_
-        if len(self.classes_) == 2:
+        rows = self.features_.weigh(counts, X)
+        if index.ndim == 2:
+            fitted = [_logistic(model, rows, index[:, c], weights) for c in range(index.shape[1])]
+            coef, intercept = np.stack([one for one, _ in fitted], axis=1), np.array([own for _, own in fitted])
+        else:
+            model.fit(rows, index, sample_weight=weights)
+            coef, intercept = model.coef_.T, model.intercept_
+        if len(self.classes_) == 2 and index.ndim == 1:
             coef, intercept = np.hstack([-coef / 2, coef / 2]), np.array([-intercept[0] / 2, intercept[0] / 2])
         no_scores = np.zeros((0, len(self.classes_)), dtype=np.float32)
         return LinearFit(coef.astype(np.float32), intercept.astype(np.float32), np.zeros(0, dtype=np.int64), no_scores)
+
+
+def _logistic(
+    model: LogisticRegression, rows: sp.csr_matrix, own: NDArray[np.int64], weights: Floats
+) -> tuple[Floats, float]:
+    """Return the weights and the intercept of one label; without a choice, those of its smoothed frequency."""
+    if 0 < own.sum() < len(own):
+        model.fit(rows, own, sample_weight=weights)
+        return model.coef_[0], float(model.intercept_[0])
+    odds = np.log(2 * len(own) + 1)
+    return np.zeros(rows.shape[1], np.float32), float(odds if own.any() else -odds)

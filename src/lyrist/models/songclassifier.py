@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from lyrist.models.calibration import sharpness, softmax
+from lyrist.errors import InputError
+from lyrist.models.calibration import platt, sharpness, softmax
 from lyrist.models.inputs import SongInput, artists_of, encoded, is_table, lyrics_of
 from lyrist.models.least_squares_svm import Floats, LinearFit
 from lyrist.models.weighting import Contributions, SongFeatures
@@ -29,10 +31,19 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
     Attributes
     ----------
     classes_ : array, shape (k,)
-        The labels, sorted, of the type of ``y``.
+        The labels, sorted, of the type of ``y``; with several labels a song the columns of ``y``.
+    multilabel_ : bool
+        Whether a song has several labels: each label has a probability of its own.
+    thresholds_ : array, shape (k,)
+        With several labels: the probability from which each label is predicted, at first 0.5; see
+        `lyrist.metrics.multilabel.thresholds`.
     """
 
     least_classes: ClassVar[int] = 2
+    multilabel: ClassVar[bool] = False
+    """Whether `_learn` can fit several labels a song: then it may get an array (n, k) of 0 and 1 as classes."""
+    multilabel_: bool = False
+    thresholds_: Any = None
     option_names: ClassVar[dict[str, str]] = {"class_weight": "balance", "alpha": "smoothing"}
     """Names of options on the command line; the parameters are named as scikit-learn names them."""
 
@@ -44,7 +55,7 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
         X
             n texts, or a table with the column ``lyrics`` and, where the artist is an input, ``artist``.
         y
-            n labels: texts, whole numbers or truth values.
+            n labels: texts, whole numbers or truth values; or 0 and 1 in a column for each label, shape (n, k).
         sample_weight
             The weight of each song, none negative; songs with weight 0 are left out. None: all are equal.
 
@@ -56,12 +67,23 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
         X = self._read(X, fitting=True)
         n = len(X) if is_table(X) else len(lyrics_of(X))
         self.classes_, index = encoded(y, n, self.least_classes)
+        self.multilabel_ = index.ndim == 2
+        self.__dict__.pop("thresholds_", None)
+        if self.multilabel_:
+            if not self.multilabel:
+                raise InputError(
+                    f"{type(self).__name__} predicts one label a song, not several; choose another estimator."
+                )
+            self.thresholds_ = np.full(len(self.classes_), 0.5)
         weights = np.ones(n, dtype=np.float32)
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, index, dtype=np.float32, ensure_non_negative=True)
             if not weights.all():
                 kept = np.flatnonzero(weights)
-                self.classes_, index = encoded(self.classes_[index[kept]], len(kept), self.least_classes)
+                if self.multilabel_:
+                    index = index[kept]
+                else:
+                    self.classes_, index = encoded(self.classes_[index[kept]], len(kept), self.least_classes)
                 X, weights = _safe_indexing(X, kept), weights[kept]
         self._learn(X, index, weights)
         return self
@@ -72,10 +94,17 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
         return self._probabilities(self._read(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable label of each song."""
+        """Return the most probable label of each song; with several labels 0 or 1 for each, shape (n, k)."""
+        if self.multilabel_:
+            return np.asarray(np.greater_equal(self.predict_proba(X), self.thresholds_), dtype=np.int64)
         place = self.predict_proba(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[place]
         return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = self.multilabel
+        return tags
 
     def _read(self, X: Any, fitting: bool = False) -> Any:
         """Return the songs of ``X``, texts or a table, and note the number of columns when fitting."""
@@ -94,16 +123,18 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
 class ScoringClassifier(SongClassifier):
     """Base class of the classifiers with a score for each class; a recipe implements `_learn` and `_scores`.
 
-    Probabilities are the softmax of the scores times ``sharpness_``, where a recipe has one.
+    Probabilities are the softmax of the scores times ``sharpness_``, where a recipe has one; with several labels the sigmoid.
     """
 
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Return the score of each class for each song, shape (n, k); for two classes the second minus the first, (n,)."""
         scores = self._checked_scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 and not self.multilabel_ else scores
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable label of each song."""
+        """Return the most probable label of each song; with several labels 0 or 1 for each, shape (n, k)."""
+        if self.multilabel_:
+            return super().predict(X)
         place = self._checked_scores(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[place]
         return labels
@@ -117,7 +148,8 @@ class ScoringClassifier(SongClassifier):
         raise NotImplementedError
 
     def _probabilities(self, X: Any) -> NDArray[np.float64]:
-        return softmax(self._scores(X) * getattr(self, "sharpness_", 1.0))
+        logits = self._scores(X) * getattr(self, "sharpness_", 1.0)
+        return np.asarray(expit(logits.astype(np.float64))) if self.multilabel_ else softmax(logits)
 
 
 class LinearSongs(ScoringClassifier):
@@ -141,18 +173,26 @@ class LinearSongs(ScoringClassifier):
     features: Features
     random_state: int
     parts: ClassVar[tuple[type, ...]] = (SongFeatures,)
+    multilabel: ClassVar[bool] = True
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         self.features_ = self._features()
         found = self._weigh(self.features_.fit_counts(X), X, index, weights)
         self.coef_, self.intercept_ = found.coef, found.intercept
-        self.sharpness_ = sharpness(found.scores, index[found.rows], weights[found.rows])
+        of_rows = index[found.rows], weights[found.rows]
+        if self.multilabel_:
+            self.sharpness_, offsets = platt(found.scores, *of_rows)
+            self.intercept_ = (found.intercept + offsets / self.sharpness_).astype(np.float32)
+        else:
+            self.sharpness_ = sharpness(found.scores, *of_rows)
 
     def _scores(self, X: Any) -> Floats:
         return np.asarray(self.features_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float32)
 
     def contributions(self, X: Any, label: str) -> Contributions:
-        """Return the contribution of each character of one song to the logit of ``label``, relative to the mean of classes.
+        """Return the contribution of each character of one song to the logit of ``label``.
+
+        With one label a song, contributions are relative to the mean of the classes.
 
         Parameters
         ----------
@@ -164,19 +204,21 @@ class LinearSongs(ScoringClassifier):
         check_is_fitted(self)
         c = int(np.flatnonzero(self.classes_ == label)[0])
         artist = artists_of(X)[0] if is_table(X) and self.features == "artist" else ""
-        coef = (self.coef_[:, c] - self.coef_.mean(axis=1)) * self.sharpness_
+        mean, middle = (0.0, 0.0) if self.multilabel_ else (self.coef_.mean(axis=1), self.intercept_.mean())
+        coef = (self.coef_[:, c] - mean) * self.sharpness_
         found = self.features_.contributions(lyrics_of(X)[0], artist, coef)
-        own = float(self.intercept_[c] - self.intercept_.mean()) * self.sharpness_
+        own = float(self.intercept_[c] - middle) * self.sharpness_
         return Contributions(found.characters, found.other | {"intercept": own})
 
     def feature_weights(self) -> Iterator[tuple[str, NDArray[np.str_], Floats]]:
-        """Yield for each class (label, feature names, standardised weights relative to the mean over all classes).
+        """Yield for each class (label, feature names, standardised weights).
 
+        With one label a song, weights are relative to the mean over all classes.
         A standardised weight is the weight times the standard deviation of the feature over the training songs, so that rare
         features with large weights do not come first.
         """
         check_is_fitted(self)
-        names, mean = self.features_.shown_names(), self.coef_.mean(axis=1)
+        names, mean = self.features_.shown_names(), 0.0 if self.multilabel_ else self.coef_.mean(axis=1)
         spread = self.features_.spread() * self.sharpness_
         for c, label in enumerate(self.classes_):
             yield str(label), names, (self.coef_[:, c] - mean) * spread

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from lyrist import progress
 from lyrist.errors import LyristError
-from lyrist.models.calibration import sharpness, softmax
+from lyrist.models.calibration import platt, sharpness, softmax
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import artists_of, is_table, lyrics_of, songs
+from lyrist.models.inputs import artists_of, class_sizes, is_table, lyrics_of, songs
 from lyrist.models.least_squares_svm import ClassWeight, Floats, class_weights
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
@@ -106,13 +107,17 @@ class StreamedLogistic(LinearSongs):
             for start in range(0, len(order), _BLOCK):
                 part = order[start : start + _BLOCK]
                 names = None if artists is None else [artists[i] for i in part]
-                yield songs([lyrics[i] for i in part], names), classes[index[part]].tolist(), weights[part]
+                labels = index[part] if index.ndim == 2 else classes[index[part]].tolist()
+                yield songs([lyrics[i] for i in part], names), labels, weights[part]
 
-        sizes = np.bincount(index, weights)
-        self.fit_blocks(blocks, dict(zip(classes.tolist(), sizes.tolist(), strict=True)), len(index))
+        sizes = class_sizes(index, len(classes), weights)
+        by_class = dict(zip(classes.tolist(), sizes.tolist(), strict=True))
+        self.fit_blocks(blocks, by_class, len(index), several=self.multilabel_)
         self.classes_ = classes  # of the type of the labels
 
-    def fit_blocks(self, blocks: Blocks, sizes: Mapping[Any, float], count: int | None = None) -> StreamedLogistic:
+    def fit_blocks(
+        self, blocks: Blocks, sizes: Mapping[Any, float], count: int | None = None, several: bool = False
+    ) -> StreamedLogistic:
         """Fit on songs that are read block by block.
 
         Parameters
@@ -120,9 +125,12 @@ class StreamedLogistic(LinearSongs):
         blocks
             Reads the songs again at each call.
         sizes
-            The number of songs of each label, or the sum of their weights.
+            The number of songs of each label, or the sum of their weights. With several labels a song, the labels of a block
+            are 0 and 1 in a column for each label, in this order.
         count
-            The number of songs, if the sizes are weights.
+            The number of songs, if the sizes are weights or a song has several labels.
+        several
+            Whether a song has several labels.
 
         Raises
         ------
@@ -131,13 +139,17 @@ class StreamedLogistic(LinearSongs):
         """
         if len(sizes) < 2:
             raise LyristError("All training songs have one label; a classifier needs at least two labels.")
-        self.classes_ = np.array(sorted(sizes))
+        self.multilabel_ = several
+        self.classes_ = np.array([*sizes], dtype=object) if several else np.array(sorted(sizes))
+        if several:
+            self.thresholds_ = np.full(len(sizes), 0.5)
         self.n_features_in_ = getattr(self, "n_features_in_", 1)
         n, k = count or int(sum(sizes.values())), len(sizes)
         self.features_ = self._chosen(blocks)
         d = len(self.features_.scale_) + len(self.features_.artists_)
         known = self.classes_.tolist()
-        of_classes = class_weights(np.array([sizes[label] for label in known]), known, self.class_weight)
+        balanced = None if several else self.class_weight
+        of_classes = class_weights(np.array([sizes[label] for label in known]), known, balanced)
         learner = _Learner(d, k, self.learning_rate)
         held = min(HELD, int(HELD_SHARE * n))
         kept: list[tuple[sp.csr_matrix, NDArray[np.int64], Floats]] = []
@@ -147,7 +159,7 @@ class StreamedLogistic(LinearSongs):
                 for X, labels, *given in blocks():
                     rows, index = self._rows(X, labels)
                     own = given[0] if given else np.ones(len(index), np.float32)
-                    weights = of_classes[index] * own
+                    weights = own if several else of_classes[index] * own
                     aside = min(max(held - done, 0), len(index))
                     if aside and not epoch:
                         kept.append((rows[:aside], index[:aside], own[:aside]))
@@ -161,7 +173,11 @@ class StreamedLogistic(LinearSongs):
         self.sharpness_ = 1.0
         if kept:
             index, own = (np.concatenate([part[i] for part in kept]) for i in (1, 2))
-            self.sharpness_ = sharpness(np.concatenate(scores), index, own)
+            if several:
+                self.sharpness_, offsets = platt(np.concatenate(scores), index, own)
+                self.intercept_ = (self.intercept_ + offsets / self.sharpness_).astype(np.float32)
+            else:
+                self.sharpness_ = sharpness(np.concatenate(scores), index, own)
         return self
 
     def _chosen(self, blocks: Blocks) -> SongFeatures:
@@ -181,8 +197,9 @@ class StreamedLogistic(LinearSongs):
             found.artist, found.artists_ = True, np.array(sorted(artists), dtype=np.str_)
         return found
 
-    def _rows(self, X: Any, labels: list[str]) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
-        return self.features_.transform(X), np.searchsorted(self.classes_, labels).astype(np.int64)
+    def _rows(self, X: Any, labels: Any) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
+        index = np.asarray(labels) if self.multilabel_ else np.searchsorted(self.classes_, labels)
+        return self.features_.transform(X), index.astype(np.int64)
 
 
 class _Learner:
@@ -201,8 +218,12 @@ class _Learner:
         used, place = np.unique(rows.indices, return_inverse=True)
         small = sp.csr_matrix((rows.data, place.astype(np.int32), rows.indptr), shape=(rows.shape[0], len(used)))
         coef = self.coef[used]
-        wrong = softmax(small @ coef + self.intercept).astype(np.float32)
-        wrong[np.arange(len(index)), index] -= 1
+        logits = small @ coef + self.intercept
+        if index.ndim == 2:
+            wrong = (expit(logits) - index).astype(np.float32)
+        else:
+            wrong = softmax(logits).astype(np.float32)
+            wrong[np.arange(len(index)), index] -= 1
         wrong *= weights[:, None] / len(index)
         gradient = small.T @ wrong
         squares = self._squares[used] + gradient**2

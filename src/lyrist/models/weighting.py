@@ -193,7 +193,7 @@ def log_count_ratios(
     matrix, k times less work, and the same accuracy (docs/log.md).
     """
     inside = class_counts(presence, index, k, weights)
-    total = np.asarray(inside.sum(axis=0)).ravel() + 2 * smoothing
+    total = total_counts(presence, inside, index, weights) + 2 * smoothing
     scale = np.zeros(presence.shape[1], dtype=np.float32)
     for c in range(k):  # one class at a time, so that no dense matrix of classes by n-grams is needed
         p = inside[c].toarray().ravel() + smoothing
@@ -207,8 +207,21 @@ def class_counts(
 ) -> sp.csr_matrix:
     """Return the sum of the rows of each class, each times its weight, shape (k, d)."""
     share = np.ones(len(index), np.float32) if weights is None else weights.astype(np.float32)
-    member = sp.csr_matrix((share, (index, np.arange(len(index)))), shape=(k, len(index)))
+    if index.ndim == 2:
+        member = sp.csr_matrix(index.T.astype(np.float32)) @ sp.diags(share, format="csr")
+    else:
+        member = sp.csr_matrix((share, (index, np.arange(len(index)))), shape=(k, len(index)))
     return sp.csr_matrix(member @ rows)
+
+
+def total_counts(
+    rows: sp.csr_matrix, inside: sp.csr_matrix, index: NDArray[np.int64], weights: NDArray[Any] | None = None
+) -> NDArray[np.float32]:
+    """Return the sum of all rows, shape (d,); ``inside`` are the sums of the classes, to which a song may belong repeatedly."""
+    if index.ndim == 1:
+        return np.asarray(inside.sum(axis=0), dtype=np.float32).ravel()
+    share = np.ones(len(index), np.float32) if weights is None else weights.astype(np.float32)
+    return np.asarray(share @ rows, dtype=np.float32)
 
 
 def _side_by_side(parts: list[sp.csr_matrix]) -> sp.csr_matrix:

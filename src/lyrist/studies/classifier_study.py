@@ -35,8 +35,9 @@ from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, Reported, directory
 from lyrist.training import estimators
 from lyrist.training.classification_task import ClassificationTask, RefitTask
-from lyrist.training.dataset import Predictions, View, view
+from lyrist.training.dataset import View, view
 from lyrist.training.domain import RARE_LANGUAGE, Domain, unlikeness
+from lyrist.training.predictions import Predictions
 from lyrist.training.protocol import ReportedTask
 from lyrist.training.runs import MODEL, open_run
 from lyrist.training.train import Fitted
@@ -88,7 +89,8 @@ class ClassifierStudy(Comparison):
         if request.time_limit is not None and (request.repeats > 1 or request.learning_curve):
             raise UsageError("--time-limit is for one split: leave it out, or --repeats and --learning-curve.")
         target = selection.target or plan.target
-        dataset = view(Corpus.open(request.data), target, selection.labels, most=selection.max_songs, seed=request.seed)
+        corpus = Corpus.open(request.data)
+        dataset = view(corpus, target, selection.labels, most=selection.max_songs, seed=request.seed, multi_label="off")
         lines = [
             Line(entry.title, entry.recipe, request.options(entry), entry.optional) for entry in plan.lines(target)
         ]
@@ -103,7 +105,8 @@ class ClassifierStudy(Comparison):
     def reopen(cls, plan: Plan, results: Mapping[str, Any], data: str) -> ClassifierStudy:
         """Open the corpus of a finished study."""
         only, most = tuple(results["only"]), results["max_songs"]
-        return cls(plan, view(Corpus.open(data), results["target"], only, most=most, seed=results["seed"]))
+        songs = view(Corpus.open(data), results["target"], only, most=most, seed=results["seed"], multi_label="off")
+        return cls(plan, songs)
 
     @property
     def fingerprint(self) -> str:

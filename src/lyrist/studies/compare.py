@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lyrist.errors import LyristError, UsageError
 from lyrist.results import Result
 from lyrist.studies import ranking
-from lyrist.training.dataset import Predictions
+from lyrist.training.predictions import Predictions
 from lyrist.training.runs import Run, open_run
 from lyrist.training.train import task_class
 

@@ -25,8 +25,8 @@ from lyrist.studies import ranking, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Entry, Plan, directory
 from lyrist.studies.ranking import ChooseBy
-from lyrist.training.dataset import Predictions
 from lyrist.training.picture_task import PictureTask, network, reconstructs
+from lyrist.training.predictions import Predictions
 from lyrist.training.runs import open_run
 from lyrist.training.train import Fitted
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lyrist.metrics.intervals import holm, mcnemar, paired_bootstrap_macro_f1
 from lyrist.models import registry
-from lyrist.training.dataset import Predictions
+from lyrist.training.predictions import Predictions
 
 Scores = Mapping[str, Any]
 """The scores of a recipe on one split, as in ``results.json``."""

@@ -17,7 +17,7 @@ from lyrist.reports.blocks import Block, Code, Column, Details, Items, Page, Pro
 from lyrist.studies.plans import Plan
 
 if TYPE_CHECKING:
-    from lyrist.training.dataset import Predictions
+    from lyrist.training.predictions import Predictions
 
 CLASSES_SHOWN = 40
 """Rows of the table of classes."""

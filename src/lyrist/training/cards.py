@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lyrist.metrics.kinds import figures_of, interval_of, value_of
+
 
 def card(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """Return the model card of a text classifier in Markdown, with the metadata header of the Hugging Face Hub."""
@@ -55,20 +57,20 @@ def _scores_of(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """Return where the model comes from, and its scores if there are any."""
     if not results:
         return f"Fitted outside a corpus and saved by Lyrist {info['lyrist']}; it was not scored."
-    test, majority = results["test"], results["majority"]["accuracy"]["value"]
-    accuracy, available = test["accuracy"], info.get("songs_available")
+    test, majority, available = results["test"], results["majority"], info.get("songs_available")
     sampled = f" (a stratified random sample of {available:,})" if available else ""
-    row = (
-        f"| test | {accuracy['value']:.3f} | {accuracy['low']:.3f} to {accuracy['high']:.3f} | {test['n']:,} "
-        f"| {test['macro_f1']:.3f} | {test['loss']:.3f} |"
-    )
+    main, *others = figures_of(info)
+    low, high = interval_of(test, main.key) or (float("nan"), float("nan"))
+    names = "".join(f" {'loss (nats)' if figure.key == 'loss' else figure.name} |" for figure in others)
+    values = "".join(f" {value_of(test, figure.key):.3f} |" for figure in others)
+    empty = " |" * len(others)
     return f"""Fitted by Lyrist {info["lyrist"]} on {info["songs"]["train"]:,} songs{sampled} of a corpus with the fingerprint
 `{info["fingerprint"]}`, split by {info["split_by"]}.
 
-| | accuracy | 95% interval | n | macro F1 | loss (nats) |
-|---|---|---|---|---|---|
-{row}
-| majority baseline | {majority:.3f} | | {test["n"]:,} | | |
+| | {main.name} | 95% interval | n |{names}
+|---|---|---|---|{"---|" * len(others)}
+| test | {value_of(test, main.key):.3f} | {low:.3f} to {high:.3f} | {test["n"]:,} |{values}
+| {"majority" if main.key == "accuracy" else "constant"} baseline | {value_of(majority, main.key):.3f} | | {test["n"]:,} |{empty}
 
 The model was selected on validation songs; the test songs were used once. They are from the same table as the training songs:
 expect a lower accuracy on other songs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,33 @@ import polars as pl
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import UsageError
-from lyrist.metrics.classification import constant_accuracy, score
-from lyrist.metrics.conformal import PredictionSets, uniform_of
+from lyrist.metrics import multilabel
+from lyrist.metrics.kinds import main_of, phrase, value_of
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
 from lyrist.training import cards, estimators, runs
-from lyrist.training.dataset import Predictions, View, view
+from lyrist.training.dataset import View, view
 from lyrist.training.domain import Domain
 from lyrist.training.memoryguard import Room, room
+from lyrist.training.predictions import Predictions, kind_of
 from lyrist.training.train import HELD, Selection, Task, json_ready
 
 if TYPE_CHECKING:
     from lyrist.reports.blocks import Figure
+
+
+def selected(corpus: Corpus, target: str, selection: Selection, seed: int, *, lyrics: bool = True) -> View:
+    """Return the songs of a corpus that a selection names, with the labels of a target."""
+    return view(
+        corpus,
+        target,
+        selection.labels,
+        most=selection.max_songs,
+        seed=seed,
+        lyrics=lyrics,
+        multi_label=selection.multi_label,
+        ordinal=selection.ordinal,
+    )
 
 
 @dataclass(frozen=True)
@@ -45,17 +61,19 @@ class ClassificationTask(Task):
             raise UsageError(
                 f"'{recipe}' does not write, so there is no --condition; the artist becomes an input by --features artist."
             )
-        corpus = Corpus.open(data)
-        estimators.make_estimator(recipe, options, seed)
-        songs = view(
-            corpus,
-            selection.target or "artist",
-            selection.labels,
-            most=selection.max_songs,
-            seed=seed,
-            lyrics=False,
-        )
-        return cls(songs), dict(options)
+        task = cls(selected(Corpus.open(data), selection.target or "artist", selection, seed, lyrics=False))
+        task.check(recipe, options, seed)
+        return task, dict(options)
+
+    def check(self, recipe: str, options: Mapping[str, Any], seed: int) -> None:
+        """Raise if a recipe cannot be fitted with these options, or cannot predict this kind of target."""
+        estimator, labels = estimators.make_estimator(recipe, options, seed), self.view.labels
+        if labels.kind != "single" and not estimators.predicts_several(estimator):
+            what = "several labels a song" if labels.multi else "a number"
+            way = "--multi-label off" if labels.multi else "no --ordinal"
+            raise UsageError(
+                f"'{recipe}' predicts one label a song, and the target {labels.column} is {what}; choose another, or {way}."
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -71,6 +89,7 @@ class ClassificationTask(Task):
             "split_by": songs.split_by,
             "split_seed": songs.seed,
             "only": list(songs.only),
+            **songs.labels.described,
             "songs": {split: len(songs.part(split)) for split in ("train", *HELD)},
             "config": json_ready(estimators.resolved(recipe, options, seed)),
             "fingerprint": self.fingerprint,
@@ -85,7 +104,7 @@ class ClassificationTask(Task):
     def held_out(self) -> tuple[Any, Any] | None:
         """Return texts and labels of the songs by which the step of a network is selected; None for a part of training."""
         held = self.view.texts("validation")
-        return inputs(held), labels(held)
+        return inputs(held), self.view.y(held)
 
     def learn(
         self,
@@ -102,18 +121,28 @@ class ClassificationTask(Task):
         if registry.get(recipe).family == "neural":
             estimator.set_params(folder=folder, resume=resume)
             train = self.view.texts("train")
-            estimator.fit(inputs(train), labels(train), validation=self.held_out())
+            estimator.fit(inputs(train), self.view.y(train), validation=self.held_out())
         elif hasattr(estimator, "fit_blocks"):
-            sizes = dict(self.view.part("train")["label"].value_counts().iter_rows())
-            blocks = self.view.mixed
-            estimator.fit_blocks(lambda: ((inputs(b), labels(b)) for b in blocks("train", seed)), sizes)
+            train, blocks = self.view.part("train"), self.view.mixed
+            several = self.view.labels.kind != "single"
+            y = self.view.y(train)
+            sizes = dict(zip(y.columns, y.sum().row(0), strict=True)) if several else dict(Counter(y))
+            more = {"count": len(train), "several": True} if several else {}
+            estimator.fit_blocks(lambda: ((inputs(b), self.view.y(b)) for b in blocks("train", seed)), sizes, **more)
         else:
             train = self.view.texts("train")
             with progress.task(title or recipe) as advance:
                 advance(0, len(train), space.note)
-                estimator.fit(inputs(train), labels(train))
+                estimator.fit(inputs(train), self.view.y(train))
                 advance(len(train), len(train))
+        if self.view.labels.multi:
+            estimator.thresholds_ = self.thresholds(estimator)
         return estimator
+
+    def thresholds(self, model: Any) -> np.ndarray[Any, Any]:
+        """Return the probability from which each of several labels is predicted, chosen on the validation songs."""
+        held = self.predict(model, "validation")
+        return multilabel.thresholds(multilabel.indicators(held.truth, held.classes), held.probabilities)
 
     def describe(self, model: Any) -> dict[str, Any]:
         """Return the keys of ``run.json`` that describe the estimator and its songs."""
@@ -137,7 +166,9 @@ class ClassificationTask(Task):
                 probabilities[np.searchsorted(ids, block["id"].to_numpy())] = model.predict_proba(inputs(block))
                 done += len(block)
                 advance(done, len(part))
-        return Predictions(ids, labels(part), probabilities, classes)
+        limits = getattr(model, "thresholds_", None) if self.view.labels.multi else None
+        kind = kind_of(self.view.labels.described)
+        return kind(ids, part["label"].to_list(), probabilities, classes, limits, part["cluster"].to_numpy())
 
     def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
         """Return the scores on validation and test, and those of the majority class.
@@ -149,15 +180,12 @@ class ClassificationTask(Task):
         predictions = {split: self.predict(model, split) for split in HELD}
         spent = time.process_time() - cpu
         for split, predicted in predictions.items():
-            found[split] = score(predicted.truth, predicted.probabilities, predicted.classes)
+            found[split] = predicted.score()
             if folder:
-                ids, probabilities = predicted.ids.tolist(), predicted.probabilities
-                runs.write_predictions(folder, split, ids, predicted.truth, predicted.classes, probabilities)
+                predicted.write(folder, split)
         held, test = (predictions[split] for split in HELD)
         songs = len(held.ids) + len(test.ids)
-        sets = PredictionSets.calibrated(held.truth, held.probabilities, held.classes, uniform_of(held.ids.tolist()))
-        uniform = uniform_of(test.ids.tolist())
-        found["test"]["prediction_sets"] = sets.evaluate(test.truth, test.probabilities, test.classes, uniform)
+        found["test"]["prediction_sets"] = test.evaluate_sets(held.sets())
         return {**found, "majority": self.majority(), "prediction": {"songs": songs, "cpu_seconds": spent}}
 
     def fit_scores(self, recipe: str, options: Mapping[str, Any], seed: int, title: str = "") -> dict[str, Any]:
@@ -168,10 +196,10 @@ class ClassificationTask(Task):
         return {"results": self.score(model), **cost}
 
     def majority(self) -> dict[str, Any]:
-        """Return the test accuracy of always predicting the most frequent training label."""
-        counts = self.view.part("train")["label"].value_counts()
-        label = counts.sort(["count", "label"], descending=[True, False])["label"][0]
-        return constant_accuracy(label, self.view.part("test")["label"].to_list())
+        """Return the test figures of the constant prediction: the most frequent label or labels, or the median number."""
+        train, test = (self.view.part(split) for split in ("train", "test"))
+        kind = kind_of(self.view.labels.described)
+        return kind.baseline(train["label"].to_list(), test["label"].to_list(), test["cluster"].to_numpy())
 
     def save(self, model: Any, folder: Path) -> None:
         """Write the estimator into a run directory, with the languages and words of its training songs."""
@@ -208,8 +236,11 @@ class ClassificationTask(Task):
     def remarks(run: runs.Run) -> list[str]:
         """Return the lines of the summary that follow the scores."""
         results, lines = run.results, []
-        majority = results["majority"]
-        lines.append(f"  majority    accuracy {majority['accuracy']['value']:.3f} (always '{majority['label']}')")
+        majority, main = results["majority"], main_of(run.info)
+        value = value_of(majority, main.key)
+        lines.append(
+            f"  {'majority' if main.key == 'accuracy' else 'baseline':<11} {main.name} {value:.3f} (always '{majority['label']}')"
+        )
         if note := run.info.get("note"):
             lines.append(f"  {note}")
         if results["test"].get("unseen_labels"):
@@ -218,12 +249,8 @@ class ClassificationTask(Task):
 
     @staticmethod
     def scored(scores: Mapping[str, Any]) -> str:
-        """Return accuracy with interval and n, macro F1 and loss as text."""
-        accuracy = scores["accuracy"]
-        return (
-            f"accuracy {accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}] (n = {scores['n']:,}), "
-            f"macro F1 {scores['macro_f1']:.3f}, loss {scores['loss']:.3f}"
-        )
+        """Return the figures of the kind of target as text, the main one with interval and n."""
+        return phrase(scores)
 
 
 @dataclass(frozen=True)
@@ -243,19 +270,22 @@ class RefitTask(ClassificationTask):
         """Return the keys of ``run.json`` that decide the outcome."""
         return {**super().identity(recipe, options, seed), "fitted_on": ["train", "validation"]}
 
+    def thresholds(self, model: Any) -> np.ndarray[Any, Any]:
+        """Return the thresholds of the first run; a label of validation songs only has that of all labels together."""
+        first = Predictions.of(runs.open_run(self.first), "validation")
+        limits = multilabel.thresholds(multilabel.indicators(first.truth, first.classes), first.probabilities)
+        known = dict(zip(first.classes, limits.tolist(), strict=True))
+        return np.array([known.get(str(label), float(np.median(limits))) for label in model.classes_])
+
     def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
         """Return the scores on test, and those of the first run on validation."""
         first = runs.open_run(self.first)
         held, test = Predictions.of(first, "validation"), self.predict(model, "test")
         if folder:
             for split, found in (("validation", held), ("test", test)):
-                ids = found.ids.tolist()
-                runs.write_predictions(folder, split, ids, found.truth, found.classes, found.probabilities)
-        sets = PredictionSets.calibrated(held.truth, held.probabilities, held.classes, uniform_of(held.ids.tolist()))
-        scores = score(test.truth, test.probabilities, test.classes)
-        scores["prediction_sets"] = sets.evaluate(
-            test.truth, test.probabilities, test.classes, uniform_of(test.ids.tolist())
-        )
+                found.write(folder, split)
+        scores = test.score()
+        scores["prediction_sets"] = test.evaluate_sets(held.sets())
         return {"validation": first.results["validation"], "test": scores, "majority": self.majority()}
 
     def save(self, model: Any, folder: Path) -> None:
@@ -268,8 +298,3 @@ class RefitTask(ClassificationTask):
 def inputs(songs: pl.DataFrame) -> Any:
     """Return the texts and artists of songs as the input of a classifier."""
     return as_input(songs["lyrics"].fill_null("").to_list(), songs["artist"].fill_null("").to_list())
-
-
-def labels(songs: pl.DataFrame) -> list[str]:
-    """Return the labels of songs."""
-    return songs["label"].to_list()

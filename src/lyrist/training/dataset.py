@@ -10,17 +10,19 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow.parquet as pq
 
 from lyrist.corpus.arrays import hashed
 from lyrist.corpus.corpus import SPLITS, Corpus
+from lyrist.corpus.labels import LISTS, Labels, labels_of
 from lyrist.corpus.splits import Split, assign
 from lyrist.errors import LyristError, UsageError, unknown
-from lyrist.training.runs import Run
+from lyrist.metrics.multilabel import indicators
+from lyrist.metrics.ordinal import above, names
 
 BLOCK = 8_192
 """Songs whose lyrics are in memory at one time where they are read block by block."""
@@ -37,10 +39,11 @@ class View:
     """The songs of one question: which songs, which label, which split."""
 
     corpus: Corpus
-    target: str
-    """The column that is predicted."""
+    labels: Labels
+    """The column that is predicted, and what it holds."""
     songs: pl.DataFrame
-    """id, artist, cluster, ``label`` (never null) and ``split``, and mostly title, genre and lyrics; in the order of id."""
+    """id, artist, cluster, ``label`` (never null; a list where a song has several, a number where they are ordered) and
+    ``split``, and mostly title, genre and lyrics; in the order of id. Not for single labels: ``stratum``, see `stratum`."""
     split_by: str
     """``song``, ``artist`` or ``column``: what is on one side of the split together."""
     unlabelled: int
@@ -57,22 +60,45 @@ class View:
         """Return the songs of one split."""
         return self.songs.filter(pl.col("split") == split)
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
-        """The labels in the training split, sorted."""
-        return sorted(self.part("train")["label"].unique())
+        """The labels in the training split, sorted; of an ordered target the edges between its numbers."""
+        found = self.part("train")["label"]
+        if self.labels.kind == "ordinal":
+            return names(found.to_numpy())
+        return sorted((found.explode() if self.labels.multi else found).unique())
+
+    @property
+    def stratum(self) -> str:
+        """The column whose shares every split shall have: the label; of several the rarest; of a number its quantile."""
+        return "label" if self.labels.kind == "single" else "stratum"
+
+    @property
+    def target(self) -> str:
+        """The column that is predicted."""
+        return self.labels.column
 
     @cached_property
     def several_labels(self) -> str:
-        """A sentence if the target seems to hold several labels a song; else empty."""
-        mark = None if self.target == "artist" else separator_of(self.songs["label"])
-        if mark is None:
+        """A sentence on the labels if the target holds several a song; else empty."""
+        if not self.labels.multi:
             return ""
-        joined = self.songs["label"].filter(self.songs["label"].str.contains(mark, literal=True))
+        counts = self.songs["label"].list.len()
+        mark = "lists" if self.labels.separator == LISTS else f"separated by '{self.labels.separator}'"
         return (
-            f"{len(joined):,} songs have several labels in the column {self.target}, such as '{joined[0]}': each combination is "
-            f"a class of its own here, {self.songs['label'].n_unique():,} in all. Keep one label a song to predict single labels."
+            f"{int((counts > 1).sum()):,} of {len(counts):,} songs have several labels in the column {self.target} ({mark}); "
+            f"each of {len(self.classes):,} labels is predicted on its own (--multi-label off: combinations are classes)."
         )
+
+    def y(self, songs: pl.DataFrame) -> Any:
+        """Return the labels of songs as an estimator takes them: texts, or 0 and 1 in a column for each of `classes`."""
+        if self.labels.kind == "single":
+            return songs["label"].to_list()
+        if self.labels.multi:
+            values: Any = indicators(songs["label"].to_list(), self.classes).astype(np.int64)
+        else:
+            values = above(songs["label"].to_numpy(), self.classes)
+        return pl.DataFrame(values, schema=self.classes)
 
     @cached_property
     def characters(self) -> int:
@@ -137,7 +163,7 @@ class View:
         train = self.part("train")
         if len(train) <= most:
             return self
-        label = train["label"].rank("dense").to_numpy().astype(np.int64)
+        label = train[self.stratum].rank("dense").to_numpy().astype(np.int64)
         ids = train["id"].to_numpy()
         order = np.lexsort((hashed(ids, seed), label))
         sizes = np.bincount(label)
@@ -162,8 +188,8 @@ class View:
     def with_share(self, share: float, seed: int) -> View:
         """Return the same question with a seeded share of the training songs, of each label alike; at least one each."""
         train = pl.col("split") == "train"
-        order = self.songs.filter(train).with_columns(chance=pl.col("id").hash(seed)).sort("label", "chance")
-        counted = order.with_columns(place=pl.int_range(pl.len()).over("label"), size=pl.len().over("label"))
+        order = self.songs.filter(train).with_columns(chance=pl.col("id").hash(seed)).sort(self.stratum, "chance")
+        counted = order.with_columns(place=pl.int_range(pl.len()).over(self.stratum), size=pl.len().over(self.stratum))
         kept = counted.filter(pl.col("place") < (pl.col("size") * share).ceil())["id"]
         songs = self.songs.filter(~train | pl.col("id").is_in(kept.to_list()))
         return dataclasses.replace(self, songs=songs)
@@ -180,7 +206,7 @@ class View:
         """
         by, left, tests = self.split_by, self.songs, []
         for number in range(count, 1, -1):
-            drawn = assign(left, Split(by=by, validation=0, test=1 / number, seed=seed + number, stratify="label"))
+            drawn = assign(left, Split(by=by, validation=0, test=1 / number, seed=seed + number, stratify=self.stratum))
             tests.append(left.filter(drawn == "test")["id"])
             left = left.filter(drawn != "test")
         share = min(self.corpus.info["settings"]["split"]["validation"] * count / (count - 1), 0.4)
@@ -188,18 +214,23 @@ class View:
         for number, test in enumerate([*tests, left["id"]]):
             tested = self.songs["id"].is_in(test.implode())
             rest = self.songs.filter(~tested)
-            side = assign(rest, Split(by=by, validation=share, test=0, seed=seed + number, stratify="label"))
+            side = assign(rest, Split(by=by, validation=share, test=0, seed=seed + number, stratify=self.stratum))
             of_rest = rest.select("id", side=side)
             sides = self.songs.select("id").join(of_rest, on="id", how="left", maintain_order="left")["side"]
             songs = self.songs.with_columns(split=sides.fill_null("test"))
-            view = View(self.corpus, self.target, songs, by, self.unlabelled, seed + number, self.only, own=False)
-            found.append(_checked(view))
+            found.append(
+                _checked(dataclasses.replace(self, songs=songs, seed=seed + number, available=None, own=False))
+            )
         return found
 
     def with_validation(self) -> View:
         """Return the same question with the validation songs among the training songs, except those of unknown labels."""
         held = pl.col("split") == "validation"
-        songs = self.songs.filter(~held | pl.col("label").is_in(self.classes))
+        songs = (
+            self.songs.filter(~held | pl.col("label").is_in(self.classes))
+            if self.labels.kind == "single"
+            else self.songs
+        )
         split = pl.when(held).then(pl.lit("train")).otherwise("split")
         return dataclasses.replace(self, songs=songs.with_columns(split=split), own=False)
 
@@ -212,49 +243,10 @@ class View:
             There are too few groups, or a label is on one side only, so that nothing could be learnt.
         """
         settings = self.corpus.info["settings"]["split"]
-        split = Split(by=by, validation=settings["validation"], test=settings["test"], seed=seed, stratify="label")
+        split = Split(by=by, validation=settings["validation"], test=settings["test"], seed=seed, stratify=self.stratum)
         drawn = self.songs.with_columns(split=assign(self.songs, split))
-        return _checked(View(self.corpus, self.target, drawn, by, self.unlabelled, seed, self.only, own=False))
-
-
-def label_of(target: str, classes: Sequence[str] = ()) -> pl.Expr:
-    """Return the label of a song from its column: the value as text; of a year the decade, such as ``1990s``.
-
-    Parameters
-    ----------
-    target
-        The column.
-    classes
-        The classes of a fitted model; those of version 0.1 are single years.
-    """
-    if target != "year" or (classes and not any(name.endswith("s") for name in classes)):
-        return pl.col(target).cast(pl.String)
-    return pl.format("{}s", pl.col(target).cast(pl.Int64, strict=False) // 10 * 10)
-
-
-SEPARATORS = ("|", ";", ", ", "/", ",")
-"""Separators of several labels of one song."""
-
-SEVERAL = 0.05
-"""The share of songs with a separator in their label from which a column seems to hold several labels a song."""
-
-
-def separator_of(labels: pl.Series) -> str | None:
-    """Return what separates several labels of one song, as in ``pop|rock``, if a column holds such labels.
-
-    Its parts must recur: most of them are parts of other values as well, and there are fewer parts than values.
-    """
-    counts = labels.drop_nulls().value_counts()
-    names, songs = counts[labels.name], counts["count"]
-    for mark in SEPARATORS:
-        joined = names.str.contains(mark, literal=True)
-        parts = names.filter(joined).str.split(mark).explode().str.strip_chars()
-        if songs.filter(joined).sum() < SEVERAL * float(songs.sum()) or not len(parts):
-            continue
-        every = pl.concat([parts, names.filter(~joined)]).value_counts(name="n")["n"]
-        if len(every) < len(names) and (every > 1).mean() > 0.5:  # type: ignore[operator]
-            return mark
-    return None
+        view = dataclasses.replace(self, songs=drawn, split_by=by, seed=seed, available=None, own=False)
+        return _checked(view)
 
 
 def view(
@@ -265,6 +257,8 @@ def view(
     most: int | None = None,
     seed: int = 0,
     lyrics: bool = True,
+    multi_label: str = "auto",
+    ordinal: bool = False,
 ) -> View:
     """Return the labelled songs of a corpus with its own split.
 
@@ -273,15 +267,18 @@ def view(
     corpus
         The corpus.
     target
-        The column whose values are the labels; ``year`` becomes decades (see `label_of`).
+        The column whose values are the labels; ``year`` becomes decades.
     only
-        Labels to keep; empty for all. Parts of one label that has commas in it are taken for that label.
+        Labels to keep; empty for all. Parts of one label that has commas in it are taken for that label. Of several labels a
+        song the others are left out, and songs without any.
     most
         The most training songs, drawn at random; None for all.
     seed
         Draws them.
     lyrics
         Whether the lyrics are held in memory, or read when they are asked for.
+    multi_label, ordinal
+        What the column holds, see `lyrist.corpus.labels.labels_of`.
 
     Raises
     ------
@@ -297,14 +294,21 @@ def view(
     settings = corpus.info["settings"]["split"]
     group = [settings["by"]] if settings["by"] in corpus.columns else []
     columns = list(dict.fromkeys(["id", *shown, "artist", "cluster", target, *group, "split"]))
-    songs = corpus.songs(columns=columns).with_columns(label=label_of(target))
+    labels = labels_of(corpus, target, multi_label, ordinal)
+    read = corpus.songs(columns=columns)
+    songs = read.with_columns(labels.read(read[target]).alias("label"))
     unlabelled = songs["label"].null_count()
     songs = songs.drop_nulls("label")
     if only:
-        only = _meant(only, songs["label"].unique().sort().to_list(), target)
-        songs = songs.filter(pl.col("label").is_in(only))
+        if labels.kind == "ordinal":
+            raise UsageError("--only keeps labels, and --ordinal predicts a number; leave one of them out.")
+        every = songs["label"].explode() if labels.multi else songs["label"]
+        only = _meant(only, every.unique().sort().to_list(), target)
+        songs = only_labels(songs, only, labels)
+    if labels.kind != "single":
+        songs = songs.with_columns(stratum=_strata(songs["label"], labels))
     by = "column" if settings["column"] else settings["by"]
-    found = _checked(View(corpus, target, songs, by, unlabelled, settings["seed"], only))
+    found = _checked(View(corpus, labels, songs, by, unlabelled, settings["seed"], only))
     return found if most is None else _checked(found.at_most(most, seed))
 
 
@@ -322,10 +326,27 @@ def _meant(parts: tuple[str, ...], known: list[str], target: str) -> tuple[str, 
     return tuple(found)
 
 
+def only_labels(songs: pl.DataFrame, only: Sequence[str], labels: Labels) -> pl.DataFrame:
+    """Return the songs with one of these labels in the column ``label``; of several labels a song, the others are left out."""
+    if not labels.multi:
+        return songs.filter(pl.col("label").is_in(list(only)))
+    kept = pl.col("label").list.set_intersection(pl.lit(pl.Series([list(only)]))).list.sort()
+    return songs.with_columns(label=kept).filter(pl.col("label").list.len() > 0)
+
+
+def _strata(label: pl.Series, labels: Labels) -> pl.Series:
+    """Return the rarest of several labels of each song, or the tenth of the songs in which its number is."""
+    if labels.kind == "ordinal":
+        return (label.rank("ordinal") * 10 // (len(label) + 1)).cast(pl.String)
+    each = pl.DataFrame({"song": pl.int_range(len(label), eager=True), "label": label}).explode("label")
+    sizes = each.with_columns(size=pl.len().over("label")).sort("song", "size", "label")
+    return sizes.group_by("song", maintain_order=True).agg(pl.col("label").first())["label"]
+
+
 def _checked(view: View) -> View:
     """Raise where a comparison would mean nothing; return the view."""
     target, path = view.target, view.corpus.path
-    labels = view.songs["label"].unique()
+    labels = (view.songs["label"].explode() if view.labels.multi else view.songs["label"]).unique()
     if len(labels) < 2:
         only = f" ('{labels[0]}')" if len(labels) else ""
         raise LyristError(
@@ -336,37 +357,9 @@ def _checked(view: View) -> View:
             raise LyristError(
                 f"The {split} split of {path} has no song with a {target}; prepare with a larger share or more songs."
             )
-    if len(view.classes) < 2:
+    if len(view.classes) < (1 if view.labels.kind == "ordinal" else 2):
         raise LyristError(
             f"Split by {view.split_by}, all training songs have the {target} '{view.classes[0]}', so nothing could be "
             "learnt: there are too few groups; prepare with --split-by song."
         )
     return view
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The predicted probabilities of one split, with the true labels."""
-
-    ids: npt.NDArray[np.int64]
-    truth: list[str]
-    probabilities: npt.NDArray[np.float64]
-    """Shape (songs, classes), rows sum to 1."""
-    classes: list[str]
-
-    @classmethod
-    def of(cls, run: Run, split: str) -> Predictions:
-        """Return the predictions that a run has stored for ``validation`` or ``test``."""
-        table = run.predictions(split)
-        probabilities = np.array(table["probabilities"].to_list(), dtype=float)
-        return cls(table["id"].to_numpy(), table["truth"].to_list(), probabilities, list(run.info["classes"]))
-
-    @property
-    def answers(self) -> list[str]:
-        """The most probable label of each song."""
-        return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
-
-    @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Whether each answer is right."""
-        return np.array([a == t for a, t in zip(self.answers, self.truth, strict=True)], dtype=bool)

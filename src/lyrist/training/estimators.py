@@ -48,6 +48,14 @@ def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, s
     return recipe.build(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
 
 
+def predicts_several(estimator: Any) -> bool:
+    """Return whether an estimator can predict several labels a song."""
+    from sklearn.utils import get_tags
+
+    tags = get_tags(estimator).classifier_tags
+    return bool(tags and tags.multi_label)
+
+
 def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
     """Return every option of a recipe with its effective value, for ``run.json``."""
     recipe, given = registry.get(recipe_name), dict(options or {})

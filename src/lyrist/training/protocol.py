@@ -28,7 +28,7 @@ from lyrist.metrics.classification import score
 from lyrist.metrics.intervals import wilson
 from lyrist.models import registry
 from lyrist.training import estimators
-from lyrist.training.classification_task import ClassificationTask, inputs, labels
+from lyrist.training.classification_task import ClassificationTask, inputs
 from lyrist.training.journal import Journal
 from lyrist.training.schedule import Protocol, Rule, threads
 from lyrist.training.train import HELD, json_ready
@@ -113,7 +113,9 @@ class ReportedTask(ClassificationTask):
         train, began = self.view.texts("train"), time.process_time()
         with progress.task(title or recipe, "fits") as advance:
             for number, point in enumerate(points, 1):
-                model = estimators.make_estimator(recipe, {**options, **point}, seed).fit(inputs(train), labels(train))
+                model = estimators.make_estimator(recipe, {**options, **point}, seed).fit(
+                    inputs(train), self.view.y(train)
+                )
                 row: dict[str, Any] = {"number": number, "options": point}
                 for split in HELD:
                     predicted = self.predict(model, split)
@@ -171,8 +173,8 @@ def _network(
 
     protocol, texts = task.protocol, {split: task.view.texts(split) for split in ("train", *HELD)}
     found = NeuralClassifier(recipe, options, seed)
-    examples = found.build(inputs(texts["train"]), labels(texts["train"]))
-    held = {split: found.examples(inputs(texts[split]), labels(texts[split])) for split in HELD}
+    examples = found.build(inputs(texts["train"]), task.view.y(texts["train"]))
+    held = {split: found.examples(inputs(texts[split]), task.view.y(texts[split])) for split in HELD}
     model: Any = found.model_
     if model.config.as_reported:
         model.config.pad_to = int(examples.lengths.max())

@@ -290,6 +290,8 @@ def write_run(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
 def describe(estimator: Any) -> dict[str, Any]:
     """Return what a fitted estimator tells about itself: parameters and, for a network, steps, tokens, device ..."""
     told: dict[str, Any] = {"parameters": parameters(estimator), "classes": [str(c) for c in estimator.classes_]}
+    if getattr(estimator, "multilabel_", False):
+        told["thresholds"] = [float(limit) for limit in estimator.thresholds_]
     outcome = getattr(estimator, "outcome_", None)
     if outcome is not None:
         told |= {**outcome.summary(), "vocabulary": len(estimator.tokenizer_)}
@@ -399,9 +401,13 @@ def write_predictions(
     run: Path,
     split: str,
     ids: Sequence[int],
-    truth: Sequence[str],
+    truth: Sequence[Any],
     classes: Sequence[str],
     probabilities: NDArray[np.floating[Any]],
+    *,
+    prediction: Sequence[Any] | None = None,
+    stored: Any = pl.String,
+    groups: NDArray[Any] | None = None,
 ) -> None:
     """Write ``predictions/SPLIT.parquet``.
 
@@ -417,17 +423,26 @@ def write_predictions(
         The k labels, in the order of the columns of ``probabilities``.
     probabilities
         (n, k).
+    prediction
+        What is predicted for each song; by default the most probable label.
+    stored
+        The type of truth and prediction.
+    groups
+        The cluster of near-copies of each song.
     """
     if not is_main():
         return
     values = np.asarray(probabilities, dtype=np.float32)
-    names = np.array([str(label) for label in classes], dtype=object)
+    if prediction is None:
+        names = np.array([str(label) for label in classes], dtype=object)
+        prediction = names[values.argmax(axis=1)].tolist()
     table = pl.DataFrame(
         {
             "id": pl.Series(list(ids), dtype=pl.Int64),
-            "truth": pl.Series(list(truth), dtype=pl.String),
-            "prediction": pl.Series(names[values.argmax(axis=1)].tolist(), dtype=pl.String),
+            "truth": pl.Series(list(truth), dtype=stored),
+            "prediction": pl.Series(list(prediction), dtype=stored),
             "probabilities": pl.Series(values.tolist(), dtype=pl.List(pl.Float32)),
+            **({} if groups is None else {"cluster": pl.Series(groups, dtype=pl.Int64)}),
         }
     )
     path = run / PREDICTIONS / f"{split}.parquet"

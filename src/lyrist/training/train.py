@@ -20,8 +20,9 @@ from lyrist.errors import UsageError
 from lyrist.models import registry
 from lyrist.results import Result
 from lyrist.training import journal, runs
-from lyrist.training.dataset import LYRICS, Predictions
+from lyrist.training.dataset import LYRICS
 from lyrist.training.memoryguard import Room
+from lyrist.training.predictions import Predictions
 
 if TYPE_CHECKING:
     from lyrist.reports.blocks import Figure
@@ -45,6 +46,8 @@ class Selection:
     condition: str | tuple[str, ...] | None = None
     only: str = ""
     max_songs: int | None = None
+    multi_label: str = "auto"
+    ordinal: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -54,6 +57,7 @@ class Selection:
     def given(self) -> list[str]:
         """Return the names of the options that were given, as flags without dashes."""
         values = {"target": self.target, "condition": self.condition, "only": self.only, "max-songs": self.max_songs}
+        values |= {"multi-label": self.multi_label != "auto", "ordinal": self.ordinal}
         return [name for name, value in values.items() if value]
 
 
@@ -193,6 +197,8 @@ def train(
     condition: str = "",
     only: str = "",
     max_songs: int | None = None,
+    multi_label: str = "auto",
+    ordinal: bool = False,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int | None = None,
@@ -220,6 +226,10 @@ def train(
         Labels to keep, separated by commas; empty keeps all.
     max_songs
         Maximum number of training songs, sampled at random and stratified by label; by default all.
+    multi_label
+        Several labels a song in the target: auto (as prepare found it), off, or the text between two labels, such as "|".
+    ordinal
+        The target is a number, such as year: predict the number instead of decades.
     steps
         The budget of a network in updates of its weights.
     minutes
@@ -242,7 +252,7 @@ def train(
     """
     given = {**loop_options(recipe, steps=steps, minutes=minutes, batch_size=batch_size, device=device), **options}
     kind = "write" if target == LYRICS else registry.get(recipe).task
-    selection = Selection(target, condition, only, max_songs)
+    selection = Selection(target, condition, only, max_songs, multi_label, ordinal)
     task, own = task_class(kind).open(recipe, data, selection, given, seed)
     return fit(task, recipe, Path(out), options=own, seed=seed, resume=resume)
 
