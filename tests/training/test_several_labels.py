@@ -146,7 +146,7 @@ def test_recipes_learn_several_labels(songs: Path, recipe: str) -> None:
     test = found.run.results["test"]
     good = recipe not in BASELINES
     assert test["micro_f1"]["value"] > (0.85 if good else 0.3)
-    assert test["loss"] < (1.3 if good else 2.7)
+    assert test["loss"] < (1.9 if good else 2.7)
     saved = json.loads((songs / recipe / "run.json").read_text())
     assert len(saved["thresholds"]) == 3
     evaluated: Any = lyrist.evaluate(str(songs / recipe))
