@@ -188,7 +188,9 @@ class BatchScheduler:
         if sampling not in self._samplers:
             if len(self._samplers) >= 256:  # clients choose the settings
                 self._samplers.clear()
-            self._samplers[sampling] = TokenSampler(sampling, self.vocabulary.banned, self.vocabulary.spared)
+            self._samplers[sampling] = TokenSampler(
+                sampling, self.vocabulary.banned, self.vocabulary.spared, self.vocabulary.whole_words
+            )
         return self._samplers[sampling]
 
     def _prefill(self) -> None:
@@ -545,7 +547,7 @@ def _batch(
     cached: bool,
     on_text: Callable[[int, str, bool], object] | None,
 ) -> list[Draft]:
-    sampler = TokenSampler(sampling, vocabulary.banned, vocabulary.spared)
+    sampler = TokenSampler(sampling, vocabulary.banned, vocabulary.spared, vocabulary.whole_words)
     rng = [generator(seed, number) for number in numbers]
     written: list[list[int]] = [[] for _ in numbers]
     drafts: dict[int, Draft] = {}

@@ -200,7 +200,8 @@ class LocalModel:
         )
 
     def _make_sampler(self, temperature: float) -> TokenSampler:
-        return TokenSampler(replace(self.sampling, temperature=temperature), self.tokens.banned, self.tokens.spared)
+        own = replace(self.sampling, temperature=temperature)
+        return TokenSampler(own, self.tokens.banned, self.tokens.spared, self.tokens.whole_words)
 
     @property
     def _eos(self) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.errors import LyristError, UsageError
+from lyrist.generation.whole_words import WholeWords
 
 ENDLESS = sys.maxsize
 """Context of a model without a limit."""
@@ -153,6 +154,12 @@ class Vocabulary:
         """Tokens that can follow the last word of a line: line ends, the end token and punctuation marks."""
         marks = [i for i, name in enumerate(self._names) if name in _PUNCTUATION]
         return torch.tensor([*self.spared.tolist(), *marks], dtype=torch.long)
+
+    @cached_property
+    def whole_words(self) -> WholeWords | None:
+        """What keeps the words of a writer whole that knows the words of its training songs."""
+        words = getattr(self.writer, "words", ())
+        return WholeWords(self.writer.tokenizer, words, self.size) if words else None
 
     def check_line_end(self) -> None:
         """Raise an error if no token has a line end."""

@@ -19,6 +19,7 @@ from transformers import LogitsProcessor
 from transformers.generation import logits_process as warpers
 
 from lyrist.generation.config import COUNTED, RUN, SamplingOptions
+from lyrist.generation.whole_words import WholeWords
 
 
 def overused(history: NDArray[np.integer[Any]], times: int) -> Iterator[tuple[int, int]]:
@@ -99,7 +100,9 @@ def _each(processors: Sequence[LogitsProcessor], history: Tensor, scores: Tensor
 class TokenSampler:
     """Samples the next tokens of several songs."""
 
-    def __init__(self, sampling: SamplingOptions, banned: Tensor, spared: Tensor) -> None:
+    def __init__(
+        self, sampling: SamplingOptions, banned: Tensor, spared: Tensor, words: WholeWords | None = None
+    ) -> None:
         """Create the logits processors.
 
         Parameters
@@ -111,8 +114,10 @@ class TokenSampler:
         spared
             Ids without repetition penalty: line ends and, last, the end token. A penalty on them makes lines longer and
             longer.
+        words
+            What keeps words whole; it comes before the other options where both would exclude every token.
         """
-        self.sampling, self.banned, self.spared = sampling, banned, spared
+        self.sampling, self.banned, self.spared, self.words = sampling, banned, spared, words
         self._history: list[LogitsProcessor] = []
         if sampling.repetition_penalty > 1:
             self._history.append(warpers.RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty)))
@@ -156,6 +161,11 @@ class TokenSampler:
                 scores[song, token] = -torch.inf
             self._no_gap(scores, history)
             self._no_loop(scores, history)
+        if self.words is not None:
+            halves = ~self.words.allowed(history).to(scores.device)
+            stuck = scores.masked_fill(halves, -torch.inf).isneginf().all(dim=1)
+            scores[stuck] = logits[stuck].float().index_fill(1, self.banned, -torch.inf)
+            scores.masked_fill_(halves, -torch.inf)
         return _each(self._warpers, history, scores)
 
     def _no_gap(self, scores: Tensor, history: Tensor) -> None:

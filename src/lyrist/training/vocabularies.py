@@ -7,20 +7,30 @@ exactly. A condition is one token that no text of a song is encoded to, even if 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import polars as pl
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from lyrist.corpus.cleaning.rules import KINDS
+from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.shingles import UNSPACED
 from lyrist.errors import LyristError
+
+WORD = r"[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*"
+"""A word with its apostrophes, in the syntax of Rust's `regex`."""
+
+WORDS, SONGS = 100_000, 50_000
+"""Words that a writer knows, the most frequent ones, and training songs in which they are counted."""
 
 PAD, BOS, EOS = "<|pad|>", "<|song|>", "<|end|>"
 
 PIECES = (
     r"\n"
-    r"| ?[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*"  # a word with its apostrophes: don't, rock'n'roll
+    rf"| ?{WORD}"  # don't, rock'n'roll
     r"| ?\p{N}+"
     r"| ?[^\s\p{L}\p{M}\p{N}]+"
     r"|[^\S\n]+(?!\S)"
@@ -63,6 +73,18 @@ def learn(texts: Iterable[str], size: int, sections: bool = False) -> PreTrained
     if sections:
         tokenizer.add_tokens([AddedToken(f"[{kind}]", normalized=False) for kind in KINDS])
     return wrap(tokenizer)
+
+
+def known_words(corpus: Corpus) -> frozenset[str]:
+    """Return the words of the training songs as they are written; none for scripts without spaces between words."""
+    total = int(corpus.info["counts"]["splits"].get("train", 0))
+    counts: Counter[str] = Counter()
+    for batch in corpus.batches("train", ["id", "lyrics"]):
+        some = batch.filter(pl.col("id").hash(0) % total < SONGS) if total > SONGS else batch
+        counts.update(some["lyrics"].str.extract_all(WORD).list.unique().explode().drop_nulls().to_list())
+    if pl.Series(list(counts), dtype=pl.String).str.contains(UNSPACED).sum() > len(counts) / 100:
+        return frozenset()
+    return frozenset(sorted(counts, key=lambda word: (-counts[word], word))[:WORDS])
 
 
 def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:

@@ -39,7 +39,7 @@ from lyrist.training.loop import Outcome, continuation, language, seeded, train
 from lyrist.training.schedule import Schedule
 from lyrist.training.song_tokens import Continuations, SongTokens, tokenise
 
-MARKER = "writer.json"
+MARKER, WORDS = "writer.json", "words.txt"
 FORMAT = 1
 
 
@@ -66,6 +66,8 @@ class Writer:
     """Figures of the training; None for n-gram models and after `load`."""
     style: Style = field(default_factory=Style, repr=False)
     """The logit bias of each condition; empty without conditions."""
+    words: frozenset[str] = field(default_factory=frozenset, repr=False)
+    """Words of the training songs, if the tokenizer was learnt on them: others are not written."""
     ledger: dict[str, Any] = field(default_factory=dict, repr=False)
     """Songs read, kept and dropped (by length) of each split used in training; empty after `load`."""
 
@@ -217,6 +219,8 @@ class Writer:
             "seq2seq": self.seq2seq, "trained": self.trained, "prompt": self.prompt,
         }  # fmt: skip
         self.style.save(folder)
+        if self.words:
+            files.write_text(folder / WORDS, "\n".join(sorted(self.words)) + "\n")
         files.write_json(folder / MARKER, about)
 
     @classmethod
@@ -262,6 +266,8 @@ class Writer:
             raise LyristError(f"{folder / MARKER} is damaged: its context is {context} tokens; train the writer again.")
         style = Style.load(folder)
         writer = cls(model, open_tokenizer(folder), known, name, context, seq2seq, trained, prompt, style=style)
+        if (folder / WORDS).is_file():
+            writer.words = _known_words(folder / WORDS)
         if additions:
             writer.adapter = adapter.Adapter.load(folder)
         writer.check_tokenizer(str(folder))
@@ -407,6 +413,8 @@ def fit_writer(
         writer.model = writer.model.to(writing_dtype("cpu"))
     else:
         writer.style = logit_bias.learn(tokens)
+    if song_tokens.pretrained_of(settings) is None:
+        writer.words = vocabularies.known_words(corpus)
     writer.model.eval()
     _describe(writer)
     return writer
@@ -488,6 +496,13 @@ def _columns_in_sequence(model: Any) -> None:
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and layer.weight.dtype == torch.float32 and layer.weight.is_cpu:
             layer.weight.data = layer.weight.data.t().contiguous().t()
+
+
+def _known_words(path: Path) -> frozenset[str]:
+    try:
+        return frozenset(path.read_text(encoding="utf-8").split("\n")) - {""}
+    except (OSError, UnicodeDecodeError) as error:
+        raise LyristError(f"{path} is damaged ({error}); train the writer again.") from None
 
 
 def _describe(writer: Writer) -> None:
