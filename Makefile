@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 # Processes of the tests; each takes up to 2 GB of memory.
 
-.PHONY: setup demo test test-fast coverage mutants lint bench bench-large clean
+.PHONY: setup demo docs test test-fast coverage mutants lint bench bench-large clean
 
 setup: $(READY)
 
@@ -17,6 +17,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/lyrist demo --out demo
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "open build/site/index.html"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile

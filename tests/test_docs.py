@@ -1,18 +1,22 @@
-"""The documentation is true: its commands run, its links lead somewhere, and nothing that there is goes unnamed."""
+"""The documentation is true: its commands and notebooks run, its links lead somewhere, and every option has a place."""
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import inspect
 import io
+import json
 import os
 import re
 import shlex
 import signal
 import subprocess
-import sys
+import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,7 +37,18 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = {"study": ["--steps", "4"]}
-REPLAYED = ("prepare", "explore", "study", "classify", "evaluate", "compare")
+REPLAYED = (
+    "tutorial",
+    "researcher",
+    "student",
+    "leaks",
+    "prepare",
+    "explore",
+    "study",
+    "classify",
+    "evaluate",
+    "compare",
+)
 """Pages whose outputs are compared, beside the README."""
 SKIPPED = r"many|large|repeated|s3:|-m lyrist|recipes char-svm|--out lstm|--lyrics words"
 """Commands on these pages that need other tables or minutes, or that fail on purpose."""
@@ -111,7 +126,7 @@ def differences(page: Path) -> list[str]:
             printed = "" if skipped else "".join(map(output_of, continued(content)))
         elif printed:
             if os.environ.get("LYRIST_UPDATE_DOCS"):
-                text = text.replace(block, f"```text\n{elided(content, printed)}```\n")
+                text = text.replace(block, f"```text\n{elided(content, printed)}```\n", 1)
             elif not shown_by(content.splitlines(), printed.splitlines()):
                 differing.append(f"{page.name} shows\n{content}\nbut the commands print\n{printed}")
             printed = ""
@@ -125,6 +140,7 @@ def continued(content: str) -> list[str]:
     return re.findall(r"^(?:.*<<'END'.*\n(?:.*\n)*?END|.+)$", content, re.MULTILINE)
 
 
+@functools.cache  # a command that several pages show runs once
 def output_of(command: str) -> str:
     """Return what a command prints on standard output; servers and installations are not run here."""
     program, *words = shlex.split(command, comments=True) if "<<" not in command else ["cat"]
@@ -184,19 +200,100 @@ def test_lines_are_alike_within_a_tolerance() -> None:
     assert not shown_by(["a", "...", "d"], ["a", "b", "c"])
 
 
+class Announced(io.StringIO):
+    """Standard error of a server; `line` is set when the first line is complete."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = threading.Event()
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        if "\n" in text:
+            self.line.set()
+        return count
+
+
 def assert_served(command: list[str]) -> None:
-    """Assert that a server starts, names its runs, answers, and stops when it is told to."""
-    launch = [sys.executable, "-m", "lyrist", *command, "--port", "0"]
-    with subprocess.Popen(launch, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        line = server.stderr.readline()
-        told = re.fullmatch(r"lyrist: serving writer, ensemble at (http://127.0.0.1:\d+) \(Ctrl-C stops\)\n", line)
+    """Assert that a server starts, names its runs, answers, and stops when it is interrupted."""
+    answers: list[object] = []
+    said = Announced()
+
+    def ask_and_stop() -> None:
         try:
-            assert told, line
-            assert httpx.get(told[1] + "/healthz", timeout=120).json()["models"] == 2
+            assert said.line.wait(120)
+            url = re.findall(r"http://127.0.0.1:\d+", said.getvalue())[0]
+            answers.append(httpx.get(url + "/healthz", timeout=120).json()["models"])
         finally:
-            server.send_signal(signal.SIGINT)
-        assert server.wait(120) == 0
+            os.kill(os.getpid(), signal.SIGINT)
+
+    client = threading.Thread(target=ask_and_stop)
+    client.start()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        assert run([*command, "--port", "0"]) == 0
+    client.join()
+    assert answers == [2], said.getvalue()
+    line = said.getvalue().splitlines()[0]
+    assert re.fullmatch(r"lyrist: serving writer, ensemble at http://127.0.0.1:\d+ \(Ctrl-C stops\)", line)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["compare", "write"])
+def test_a_notebook_shows_what_it_computes(name: str, tmp_path: Path) -> None:
+    page = ROOT / "docs" / "notebooks" / f"{name}.ipynb"
+    notebook = json.loads(page.read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    with contextlib.chdir(tmp_path):
+        computed = executed(["".join(cell["source"]) for cell in cells])
+    if os.environ.get("LYRIST_UPDATE_DOCS"):
+        for number, (cell, outputs) in enumerate(zip(cells, computed, strict=True), 1):
+            cell |= {"execution_count": number, "outputs": outputs}
+        page.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for cell, outputs in zip(cells, computed, strict=True):
+        shown, printed = (
+            ["".join(one.get("text") or one["data"]["text/plain"]) for one in found]
+            for found in (cell["outputs"], outputs)
+        )
+        assert shown_by("\n".join(shown).splitlines(), "\n".join(printed).splitlines()), "\n".join(printed)
+
+
+def executed(sources: list[str]) -> list[list[dict[str, Any]]]:
+    """Run the cells of a notebook; return the outputs of each as a notebook stores them."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    outputs: list[list[dict[str, Any]]] = []
+    shell = InteractiveShell.instance()
+    for number, source in enumerate(sources, 1):
+        with capture_output() as captured:
+            shell.run_cell(source).raise_error()
+        kind = {"output_type": "execute_result", "execution_count": number, "metadata": {}}
+        found = [kind | {"data": dict(output.data)} for output in captured.outputs]
+        printed = {"output_type": "stream", "name": "stdout", "text": captured.stdout.splitlines(keepends=True)}
+        outputs.append([*([printed] if captured.stdout else []), *found])
+    InteractiveShell.clear_instance()
+    return outputs
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_requests_nothing(tmp_path: Path) -> None:
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+
+    with warnings.catch_warnings(action="ignore"):
+        build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path)))  # a broken link is an error
+    pages = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.html")}
+    assert pages.keys() >= {"index.html", "tutorial.html", "notebooks/write.html", "reference/http.html"}
+    for name, html in pages.items():
+        loaded = re.findall(r"<(?:script|img|source|iframe)\b[^>]*\bsrc=[\"']?([^\"'\s>]+)", html)
+        loaded += re.findall(r"<link\b(?![^>]*rel=[\"']?canonical)[^>]*\bhref=[\"']?([^\"'\s>]+)", html)
+        assert not [url for url in loaded if "//" in url], name
+    for style in tmp_path.rglob("*.css"):
+        assert not re.search(r"(?:url\(|@import )[\"']?https?:", style.read_text()), style
+    assert all(f"lyrist-{name}" in pages["reference/cli.html"] for name in COMMANDS)
+    assert all(f">{name}<" in pages["reference/python.html"].replace("</span>", "<") for name in ("prepare", "CharSVM"))
+    assert 'id="post-v1-completions"' in pages["reference/http.html"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,5 +1,6 @@
 """The demo does on the songbook what a user does on a table; its figures are neither perfect nor at chance."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from lyrist.errors import LyristError
 from lyrist.models import fetch
 from lyrist.songbook import Planted
 from lyrist.studies.demo import Shown, _pretrained, demo
+from lyrist.studies.study import study
 from tinytokenizer import chat_model
 
 
@@ -19,8 +21,9 @@ def not_there(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    with pytest.MonkeyPatch.context() as patch:  # the pretrained model would take a minute
+    with pytest.MonkeyPatch.context() as patch:  # the pretrained model and the network would take minutes
         patch.setattr(fetch, "fetch", not_there)
+        patch.setattr("lyrist.studies.demo.study", functools.partial(study, steps=4))
         return demo(out=str(tmp_path_factory.mktemp("demo") / "demo"))
 
 

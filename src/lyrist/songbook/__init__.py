@@ -118,7 +118,7 @@ def write_songbook(path: Path, songs: list[Song] | None = None) -> Planted:
     rows.append(
         [first.artist, "Torn Page", "1987", first.genre, "A line that was torn from the book", "a field too many"]
     )
-    with explained(path), path.open("w", encoding="utf-8", newline="") as handle:
+    with explained(path), Path(path).open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(COLUMNS)
         writer.writerows(rows)

@@ -223,7 +223,7 @@ class ClassifierStudy(Comparison):
         for line in results["recipes"]:
             mark = "*" if line["name"] == results["picked"] else " "
             lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scored(line['test'])}")
-        lines.append(f"* selected by {results['chosen_by']}. {results['verdict']}")
+        lines.append(f"* selected by {results['chosen_by']}. {results['verdict']}".rstrip())
         if reason := results.get("selection", {}).get("reason"):
             lines.append(f"  {reason}")
         if refit := results.get("refit"):
