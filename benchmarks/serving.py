@@ -5,6 +5,7 @@ several rounds, one of them with `--batch 1`. Ratios are of tokens (for labels, 
 process, computed within a round, and the median is reported. Latencies are those of the clients and depend on other load.
 
     python benchmarks/serving.py [--clients 1 8 64] [--tokens 32] [--rounds 3] [--json]
+    python benchmarks/serving.py --plans [--clients 1 8 32]            # songs to a plan
     python benchmarks/serving.py --causal MODEL [--clients 1 8]        # tokens a second against `transformers serve`
     python benchmarks/serving.py --soak 10                             # minutes under 64 mixed clients
 
@@ -149,7 +150,7 @@ def ask(place: Place, path: str, body: Mapping[str, Any], clients: int, each: in
         for turn in range(each):
             began = time.perf_counter()
             answer = await http.post(
-                path, json={**body, **({"seed": 1000 * number + turn} if "prompt" in body else {})}
+                path, json={**body, **({"seed": 1000 * number + turn} if path == "/v1/completions" else {})}
             )
             answer.raise_for_status()
             tokens = (answer.json().get("usage") or {}).get("completion_tokens", 0)
@@ -195,7 +196,7 @@ def compared(
             for name, url in urls.items():
                 found[name].append(ask(url, path, body, clients, more * EACH.get(clients, 2)))
         one, other = found.values()
-        key = "tokens_per_cpu_second" if "prompt" in body else "requests_per_cpu_second"
+        key = "tokens_per_cpu_second" if path == "/v1/completions" else "requests_per_cpu_second"
         rows.append(
             {
                 "clients": clients,
@@ -239,6 +240,19 @@ def together(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "completions": compared(urls, "/v1/completions", song, given.clients, given.rounds),
             "classify": compared(urls, "/v1/classify", text, given.clients, given.rounds, more=8),
         }
+
+
+def plans(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Measure songs to a plan whose lines are sampled together against one song after another."""
+    run = given.run or str(random_gpt(prepared(folder), folder / "gpt"))
+    song = {"model": Path(run).name, "form": given.form, "rhyme": "AABB", "syllables": 8}
+    flags = ["--queue", "512", "--limit-seconds", "600"]
+    with (
+        lyrist_serve(Path(run), flags=[*flags, "--batch", "32"]) as one,
+        lyrist_serve(Path(run), flags=[*flags, "--batch", "1"]) as other,
+    ):
+        urls = {"together": one, "one after another": other}
+        return {f"songs of the form {given.form}": compared(urls, "/v1/completions", song, given.clients, given.rounds)}
 
 
 def fitted(corpus: Path, folder: Path, recipe: str, target: str) -> Path:
@@ -318,6 +332,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plans", action="store_true", help="measure songs to a plan")
+    parser.add_argument("--form", default="verse", help="the form of these songs")
     parser.add_argument("--causal", help="a pretrained causal model: a folder or a .gguf file")
     parser.add_argument("--port", type=int, default=8765, help="for `transformers serve`")
     parser.add_argument("--soak", type=float, metavar="MINUTES")
@@ -325,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     progress.quiet()
     with tempfile.TemporaryDirectory() as folder:
-        measure = soak if given.soak else against_transformers if given.causal else together
+        measure = soak if given.soak else against_transformers if given.causal else plans if given.plans else together
         found = measure(given, Path(folder))
     if given.json or given.soak:
         print(json.dumps(found, indent=2))

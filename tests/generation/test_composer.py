@@ -8,6 +8,7 @@ from tinywriter import LINES, TinyWriter
 
 from lyrist import text
 from lyrist.errors import LyristError, UsageError
+from lyrist.generation import language_model
 from lyrist.generation.composer import ComposedSong, Composer, LineSpec, LineWriter, Runs, SongPlan
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.form import counts, metre_misses, parse, partners
@@ -22,7 +23,7 @@ def composed(
 ) -> ComposedSong:  # fmt: skip
     begin, sampling = start(writer, {}, prompt), SamplingOptions(temperature=temperature)
     lines = LineWriter(LocalModel(begin, Vocabulary(writer), sampling), sampling, candidates=12, runs=runs)
-    return Composer(lines, plan, limit, begin.prompt).write(number, seed)
+    return language_model.composed(Composer(lines, plan, limit, begin.prompt).write(number, seed))
 
 
 def test_the_plan_is_kept_and_the_chorus_repeated(writer: TinyWriter) -> None:
@@ -126,7 +127,8 @@ def test_finished_lines_end_in_rhymes_of_the_writers_own_words(writer: TinyWrite
     assert "night" not in ends
     assert (grades >= rhyme.Rhyme.NEAR).all()
     assert (beats >= 1).all()
-    chosen = lines.write(LINES[0] + "\n", np.random.default_rng(0), LineSpec(rhyme="light", syllables=8))
+    rng, spec = np.random.default_rng(0), LineSpec(rhyme="light", syllables=8)
+    chosen = language_model.composed(lines.write(LINES[0] + "\n", rng, spec))
     assert rhyme.rhymes(rhyme.last_word(chosen.text), "light")
     assert text.key(chosen.text)
 

@@ -1,12 +1,14 @@
 """The three calls of a language model, for models on this machine."""
 
+import copy
+import dataclasses
 import math
 
 import pytest
 import torch
 from tinywriter import LINES, TinyWriter
 
-from lyrist.generation.language_model import LocalModel
+from lyrist.generation.language_model import LineRequest, LocalModel, answer_together
 from lyrist.generation.prompts import Vocabulary, start
 
 
@@ -57,3 +59,27 @@ def test_beginnings_that_are_not_kept_are_cut_at_a_whole_word(model: LocalModel)
     cut = [line for line in lines if line.ended == "cut"]
     assert cut
     assert all(len(line.text.split()) <= 3 for line in cut)
+
+
+def test_lines_of_several_songs_are_sampled_together_as_alone(writer: TinyWriter) -> None:
+    double = dataclasses.replace(writer, model=copy.deepcopy(writer.model).double())
+    vocabulary, rows = Vocabulary(double), list[int]()
+    double.model.register_forward_pre_hook(lambda _, __, given: rows.append(len(given["input_ids"])), with_kwargs=True)
+
+    def requests() -> list[LineRequest]:
+        folk, plain = (LocalModel(start(double, given, None), vocabulary) for given in ({"genre": "folk"}, {}))
+        short, long = LINES[0] + "\n", "\n".join(LINES[:8]) + "\n"
+        found = [
+            LineRequest(folk, short, 5, 0.9, 1),
+            LineRequest(plain, "", 4, 1.1, 2),
+            LineRequest(plain, long, 3, 0.9, 3),
+        ]
+        return [*found, LineRequest(plain, "oh carry", 3, 1.0, 4, lambda begun: len(begun) < 12, empty=True)]
+
+    alone = [each.answer() for each in requests()]
+    assert max(rows) == 5
+    together = answer_together(requests())
+    assert max(rows) == 5 + 4 + 3, "a song that fills the context is not joined"
+    for one, other in zip(alone, together, strict=True):
+        assert [(line.text, line.ended) for line in one] == [(line.text, line.ended) for line in other]
+        assert [line.logprob for line in one] == pytest.approx([line.logprob for line in other])

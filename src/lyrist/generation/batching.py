@@ -111,7 +111,7 @@ class BatchScheduler:
     def __init__(self, writer: Any, vocabulary: Vocabulary) -> None:
         self.writer, self.vocabulary, self.model = writer, vocabulary, writer.model
         self._samplers: dict[SamplingOptions, TokenSampler] = {}
-        self._parts: list[_Padded | _Alike] = []
+        self._parts: list[PaddedSongs | EqualSongs] = []
         self._prefills: list[_Prefill] = []
 
     def __len__(self) -> int:
@@ -124,7 +124,7 @@ class BatchScheduler:
             by_start[tuple(song.window)].append(song)
         for window, alike in by_start.items():
             if self.writer.seq2seq:
-                self._parts.append(_Alike(alike))
+                self._parts.append(EqualSongs(alike, DecodingState.of(alike[0].start).fork(len(alike))))
             else:
                 self._prefills.append(_Prefill(alike, list(window)))
 
@@ -146,13 +146,13 @@ class BatchScheduler:
         self._tidy()
         return ended
 
-    def _write(self, part: _Padded | _Alike) -> list[SongSequence]:
+    def _write(self, part: PaddedSongs | EqualSongs) -> list[SongSequence]:
         tokens = self._drawn(part.logits, part.songs)
         for song, token in zip(part.songs, tokens, strict=True):
             song.add(token, self.vocabulary.eos)
         ended = [song for song in part.songs if song.ended]
         staying = [row for row, song in enumerate(part.songs) if not song.ended]
-        if isinstance(part, _Padded):
+        if isinstance(part, PaddedSongs):
             moved = [part.songs[row] for row in staying if self._slides(part.songs[row])]
             staying = [row for row in staying if part.songs[row] not in moved]
             self.join(moved)
@@ -208,9 +208,9 @@ class BatchScheduler:
             self._settle(_read(self.model, batch))
             budget -= left * len(batch)
 
-    def _settle(self, part: _Padded) -> None:
+    def _settle(self, part: PaddedSongs) -> None:
         """Join prefilled songs with the others, if the model's cache allows it."""
-        others = [each for each in self._parts if isinstance(each, _Padded)]
+        others = [each for each in self._parts if isinstance(each, PaddedSongs)]
         if others and kv_cache.joinable(part.past):
             others[0].join(part)
         else:
@@ -274,7 +274,7 @@ class _Prefill:
         self.read += count
 
 
-def _read(model: Any, batch: Sequence[_Prefill]) -> _Padded:
+def _read(model: Any, batch: Sequence[_Prefill]) -> PaddedSongs:
     """Read the rest of prompts of one length; return the songs, each with its own cache."""
     ids = torch.tensor([each.window[each.read :] for each in batch])
     logits, past = _forward(model, ids, batch[0].past, None)
@@ -283,21 +283,23 @@ def _read(model: Any, batch: Sequence[_Prefill]) -> _Padded:
         past.batch_select_indices(rows)
         logits = logits[rows]
     songs = [song for each in batch for song in each.songs]
-    return _Padded(songs, past, logits, [len(batch[0].window)] * len(songs))
+    return PaddedSongs(songs, past, logits, [len(batch[0].window)] * len(songs))
 
 
-class _Padded:
+class PaddedSongs:
     """Songs of any length with one cache; shorter ones are padded on the left if the cache has columns."""
 
-    def __init__(self, songs: list[SongSequence], past: Any, logits: Tensor, lengths: list[int]) -> None:
+    def __init__(self, songs: list[Any], past: Any, logits: Tensor, lengths: list[int]) -> None:
         self.songs, self.past, self.logits, self.lengths = songs, past, logits, lengths
 
-    def join(self, other: _Padded) -> None:
+    def join(self, other: PaddedSongs) -> None:
+        """Append songs."""
         kv_cache.join(self.past, other.past)
         self.logits = torch.cat([self.logits, other.logits])
         self.songs, self.lengths = self.songs + other.songs, self.lengths + other.lengths
 
     def keep(self, rows: Sequence[int]) -> None:
+        """Keep some songs."""
         self.songs, self.lengths = [self.songs[row] for row in rows], [self.lengths[row] for row in rows]
         kept = torch.tensor(rows, dtype=torch.long)
         self.logits = self.logits[kept]
@@ -308,6 +310,7 @@ class _Padded:
             kv_cache.trim(self.past, max(self.lengths))
 
     def feed(self, model: Any, tokens: Sequence[int]) -> None:
+        """Read the next token of each song."""
         ids = torch.tensor(tokens)[:, None]
         width = kv_cache.columns(self.past)
         mask = None
@@ -317,23 +320,25 @@ class _Padded:
         self.lengths = [length + 1 for length in self.lengths]
 
 
-class _Alike:
-    """Songs of one start, for a model with an encoder, which cannot be joined with others."""
+class EqualSongs:
+    """Songs of one start and length, which are not joined with others."""
 
-    def __init__(self, songs: list[SongSequence]) -> None:
-        self.songs = songs
-        self.reading: DecodingState = DecodingState.of(songs[0].start).fork(len(songs))
+    def __init__(self, songs: list[Any], reading: DecodingState) -> None:
+        self.songs, self.reading = songs, reading
 
     @property
     def logits(self) -> Tensor:
+        """Logits of the next token, (songs, vocabulary)."""
         return self.reading.logits
 
     def keep(self, rows: Sequence[int]) -> None:
+        """Keep some songs."""
         self.songs = [self.songs[row] for row in rows]
         if rows:
             self.reading.keep(torch.tensor(rows))
 
     def feed(self, model: Any, tokens: Sequence[int]) -> None:
+        """Read the next token of each song."""
         self.reading.feed(torch.tensor(tokens)[:, None])
 
 
@@ -407,6 +412,17 @@ class DecodingState:
 
     def __len__(self) -> int:
         return self.ids.shape[0]
+
+    def padded(self, songs: list[Any], tokens: int) -> PaddedSongs | None:
+        """Return the songs so that they can be joined with others; None if the model or its context does not allow it.
+
+        ``tokens`` is the number of tokens that will be read.
+        """
+        length = len(self.prefix) + self.ids.shape[1] - self._from
+        fits = self.encoding is None and self.cached and length + tokens <= self.context
+        if not fits or not kv_cache.joinable(self._past):
+            return None
+        return PaddedSongs(songs, self._past, self.logits, [length] * len(self))
 
     @torch.inference_mode()
     def feed(self, tokens: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from lyrist.errors import UsageError
 from lyrist.generation.batching import generator
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.form import REPEATED, FormSection, SongLine, SongPlan, metre_misses, partners
-from lyrist.generation.language_model import Continuation, LanguageModel, ModelFailedError
+from lyrist.generation.language_model import Composition, Continuation, LanguageModel, LineRequest, ModelFailedError
 from lyrist.generation.wording import (
     cliches,
     content_words,
@@ -205,8 +205,10 @@ class LineWriter:
         self.candidates = 1 if sampling.greedy else candidates
         self._rhyming = lru_cache(maxsize=512)(self._find_rhyming)
 
-    def write(self, prefix: str, rng: np.random.Generator, spec: LineSpec, head: str = "") -> LineCandidate:
-        """Return the next line of a song.
+    def write(
+        self, prefix: str, rng: np.random.Generator, spec: LineSpec, head: str = ""
+    ) -> Composition[LineCandidate]:
+        """Find the next line of a song.
 
         Parameters
         ----------
@@ -219,19 +221,19 @@ class LineWriter:
         head
             The given beginning of the line.
         """
-        best = self.rank(prefix, rng, spec, head)[0]
+        best = (yield from self.rank(prefix, rng, spec, head))[0]
         for attempt in range(1, REDRAWS):
             copies = best.copied is not None and spec.max_copied is not None and best.copied > spec.max_copied
             if not copies and (self.sampling.greedy or not best.missed or attempt > RETRIES):
                 break
-            other = self.rank(prefix, rng, spec, head, attempt)[0]
+            other = (yield from self.rank(prefix, rng, spec, head, attempt))[0]
             best = max(best, other, key=lambda each: each.value)
         return best
 
     def rank(
         self, prefix: str, rng: np.random.Generator, spec: LineSpec, head: str = "", attempt: int = 0
-    ) -> list[LineCandidate]:
-        """Return the candidates of one attempt, the best first."""
+    ) -> Composition[list[LineCandidate]]:
+        """Find the candidates of one attempt, the best first."""
         temperature = (self.sampling.temperature or 0.8) * HOTTER**attempt if attempt else self.sampling.temperature
         heads = [(head, self.candidates)]
         if spec.title and not head and rng.random() < HEADED:
@@ -240,20 +242,17 @@ class LineWriter:
             headed = self.candidates // 3
             heads = [("", self.candidates - headed), (" ".join(" ".join(spec.like).split()[:2]), headed)]
         songs = frozenset(run for line in spec.lines for run in three_grams(line))
-        drawn = [
-            (start, line)
-            for start, count in heads
-            if count
-            for line in self.model.lines(
-                prefix + start,
-                count,
-                temperature=temperature,
-                seed=int(rng.integers(2**31)),
-                keep=None if spec.any_end else partial(self._promising, spec, songs, start),
-                empty=spec.any_end,
-                hint="" if self.model.scores or spec.any_end else self._hint(spec),
-            )
-        ]
+        keep = None if spec.any_end else partial(self._promising, spec, songs)
+        hint = "" if self.model.scores or spec.any_end else self._hint(spec)
+        drawn: list[tuple[str, Continuation]] = []
+        for start, count in heads:
+            if count:
+                promising = None if keep is None else partial(keep, start)
+                seed = int(rng.integers(2**31))
+                lines = yield LineRequest(
+                    self.model, prefix + start, count, temperature, seed, promising, spec.any_end, hint
+                )
+                drawn += [(start, line) for line in lines]
         sampled = [_sampled(start, line) for start, line in drawn]
         usual = float(np.median([each.mean for each in sampled]))
         found = [each for each in sampled if each.ended != "cut"]
@@ -547,11 +546,13 @@ class Composer:
     def __init__(self, writer: LineWriter, plan: SongPlan, max_tokens: int = 10**9, prompt: str = "") -> None:
         self.writer, self.plan, self.max_tokens, self.prompt = writer, plan, max_tokens, prompt
 
-    def write(self, number: int, seed: int, on_text: Callable[[str], object] | None = None) -> ComposedSong:
+    def write(
+        self, number: int, seed: int, on_text: Callable[[str], object] | None = None
+    ) -> Composition[ComposedSong]:
         """Write song ``number``; ``on_text`` is called with its text after each line."""
         song = _Song(self, number, seed, on_text)
         try:
-            return song.planned() if self.plan.sections else song.free()
+            return (yield from song.planned() if self.plan.sections else song.free())
         except ModelFailedError as error:
             if not song.tokens:
                 raise
@@ -570,7 +571,7 @@ class _Song:
 
     # With a form.
 
-    def planned(self) -> ComposedSong:
+    def planned(self) -> Composition[ComposedSong]:
         """Write the sections of the form."""
         given, head = _given(self.composer.prompt)
         if len(given) > sum(section.lines for section in self.plan.sections if section.repeats is None):
@@ -584,7 +585,7 @@ class _Song:
             if section.repeats is not None:
                 self._repeat(section.repeats, number)
             else:
-                given, head = self._section(section, number, given, head)
+                given, head = yield from self._section(section, number, given, head)
         return self.done("plan")
 
     def _check_given(self) -> None:
@@ -598,7 +599,9 @@ class _Song:
                     self.composer.writer.check_rhyme(next(line for line in pair if line is not None), plan)
             first += section.lines
 
-    def _section(self, section: FormSection, number: int, given: list[str], head: str) -> tuple[list[str], str]:
+    def _section(
+        self, section: FormSection, number: int, given: list[str], head: str
+    ) -> Composition[tuple[list[str], str]]:
         """Write one section; return the rest of the prompt."""
         first = len(self.lines)
         with_whom = partners(self.plan.scheme_of(section), section.lines)
@@ -613,7 +616,7 @@ class _Song:
                 self._add(locked, number, partner, end)
             else:
                 spec = self._spec(section, first, place, partner, with_whom)
-                line = self.composer.writer.write(self.prefix, self.rng, spec, head)
+                line = yield from self.composer.writer.write(self.prefix, self.rng, spec, head)
                 self._add(tidy(line.text), number, partner, end, line)
                 head = ""
         return given, head
@@ -683,13 +686,13 @@ class _Song:
 
     # Without a form.
 
-    def free(self) -> ComposedSong:
+    def free(self) -> Composition[ComposedSong]:
         """Write lines until the writer ends the song, avoiding runs copied from training songs."""
         before, line_end, head = self.composer.prompt.rpartition("\n")
         self._show(before + line_end)
         while self.tokens < self.composer.max_tokens:
             spec = LineSpec(any_end=True, words=self._words(), max_copied=self.plan.max_copied)
-            line = self.composer.writer.write(self.prefix, self.rng, spec, head)
+            line = yield from self.composer.writer.write(self.prefix, self.rng, spec, head)
             self.lines.append(SongLine(line.text, 0, length(line.text, self.plan.language), copied=line.copied))
             self.tokens += self.composer.writer.model.count(line.text) + 1
             if line.ended == "song":

@@ -10,17 +10,17 @@ same calls for servers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lyrist.errors import LyristError
-from lyrist.generation.batching import DecodingState
+from lyrist.generation.batching import DecodingState, EqualSongs, PaddedSongs
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import SongStart, Vocabulary
 from lyrist.generation.sampling import TokenSampler, add_style_bias
@@ -112,6 +112,147 @@ class LanguageModel(Protocol):
         """Return the log-probability of each word, with a space before it, directly after ``prefix``."""
 
 
+@dataclass(frozen=True)
+class LineRequest:
+    """The arguments of a call of `LanguageModel.lines`."""
+
+    model: LanguageModel
+    prefix: str
+    n: int
+    temperature: float
+    seed: int
+    keep: Callable[[str], bool] | None = None
+    empty: bool = False
+    hint: str = ""
+
+    def answer(self) -> list[Continuation]:
+        """Return the continuations."""
+        return self.model.lines(
+            self.prefix, self.n, temperature=self.temperature, seed=self.seed, keep=self.keep, empty=self.empty,
+            hint=self.hint,
+        )  # fmt: skip
+
+
+Answer = TypeVar("Answer")
+Composition = Generator[LineRequest, list[Continuation], Answer]
+"""A computation that yields its requests for lines and is sent the lines, so that several can share a batch."""
+
+
+def composed(steps: Composition[Answer]) -> Answer:
+    """Return the value of a computation; each of its requests is answered alone."""
+    try:
+        request = next(steps)
+        while True:
+            try:
+                lines = request.answer()
+            except ModelFailedError as error:  # what is written is kept
+                request = steps.throw(error)
+            else:
+                request = steps.send(lines)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+def answer_together(requests: Sequence[LineRequest]) -> list[list[Continuation]]:
+    """Answer the requests of several songs in one batch; models that cannot be batched are called one after another.
+
+    The lines are those of each request alone, except for rounding in the last bit.
+    """
+    samplings: dict[int, _LineSampling] = {}
+    batches: dict[int, PaddedSongs] = {}
+    for place, request in enumerate(requests if len(requests) > 1 else ()):
+        if not isinstance(request.model, LocalModel):
+            continue
+        sampling = _LineSampling(request.model, request)
+        part = sampling.song.fork(request.n).padded([sampling] * request.n, LONGEST)
+        if part is None:
+            continue
+        samplings[place] = sampling
+        batch = batches.setdefault(id(request.model.start.writer.model), part)
+        if batch is not part:
+            batch.join(part)
+    for batch in batches.values():
+        _sample(batch)
+    return [samplings[at].found if at in samplings else each.answer() for at, each in enumerate(requests)]
+
+
+@torch.inference_mode()
+def _sample(batch: PaddedSongs | EqualSongs) -> None:
+    """Sample lines token by token until all have ended; ``songs`` of the batch are the sampling of each row."""
+    for step in range(LONGEST):
+        samplings: list[_LineSampling] = list(dict.fromkeys(batch.songs))
+        logits, first = batch.logits, 0
+        kept: list[int] = []
+        tokens: list[int] = []
+        for sampling in samplings:
+            rows = len(sampling.going)
+            staying = sampling.draw(logits[first : first + rows])
+            kept += [first + place for place in staying]
+            tokens += sampling.last
+            first += rows
+        if not kept or step + 1 == LONGEST:
+            break
+        if len(kept) < first:
+            batch.keep(kept)
+        batch.feed(samplings[0].model.start.writer.model, tokens)
+    for sampling in samplings:
+        sampling.end()
+
+
+@dataclass(eq=False)
+class _LineSampling:
+    """Continuations of one prefix in progress."""
+
+    model: LocalModel
+    request: LineRequest
+    found: list[Continuation] = field(default_factory=list)
+    last: list[int] = field(default_factory=list)
+    """The last tokens of the rows in progress."""
+
+    def __post_init__(self) -> None:
+        model, request = self.model, self.request
+        self.song = model.read(request.prefix)
+        self.ids = self.song.ids.expand(request.n, -1)
+        self.rng = np.random.default_rng(request.seed)
+        self.sampler = model.sampler(request.temperature)
+        self.overused = {} if request.empty else model.runs(self.song.ids[0].tolist())
+        self.rows: list[list[tuple[int, float]]] = [[] for _ in range(request.n)]
+        self.going = list(range(request.n))
+        model.after = {text: scores for text, scores in model.after.items() if text.startswith(request.prefix)}
+
+    def draw(self, logits: Tensor) -> list[int]:
+        """Sample the next token of each row in progress; return the places of the rows that are continued."""
+        model, song, keep = self.model, self.song, self.request.keep
+        places = torch.tensor(self.rng.random(len(self.rows))[self.going])
+        biased = add_style_bias(logits, model.start.bias, model.sampling.style)
+        scores = biased.float().log_softmax(dim=-1)
+        texts = [model.text(song, self.rows[row]) for row in self.going]
+        model.after |= {self.request.prefix + text: scores[place] for place, text in enumerate(texts)}
+        begun = self.ids.shape[1] > song.ids.shape[1]
+        excluded = None if self.request.empty else torch.tensor([model.tokens.eos]) if begun else model.tokens.spared
+        tokens = self.sampler.draw(model.without(biased, self.ids, self.overused), self.ids, places, excluded)
+        staying = []
+        for place, token in enumerate(tokens.tolist()):
+            row, logprob = self.rows[self.going[place]], float(scores[place, token])
+            if token in model.tokens.stops:
+                ended = "song" if token == model.tokens.eos else "line"
+                self.found.append(model.continuation(song, row, logprob, ended))
+            elif keep is not None and not keep(texts[place]):
+                self.found.append(model.continuation(song, row, 0.0, "cut"))
+            else:
+                row.append((token, logprob))
+                staying.append(place)
+        self.going = [self.going[place] for place in staying]
+        self.ids = torch.cat([self.ids[staying], tokens[staying][:, None]], dim=1)
+        self.last = tokens[staying].tolist()
+        return staying
+
+    def end(self) -> None:
+        """Return the rows in progress as beginnings."""
+        self.found += [self.model.continuation(self.song, self.rows[row], 0.0, "cut") for row in self.going]
+
+
 class LocalModel:
     """A writer of `lyrist.training.writer`, or a pretrained model of `transformers`, on this machine."""
 
@@ -134,11 +275,11 @@ class LocalModel:
         self._ids = {word: number for number, word in reversed(vocabulary.words.items())}
         self._fresh = FRESH[vocabulary.size >= LARGE]
         self._states: dict[str, DecodingState] = {}
-        self._after: dict[str, Tensor] = {}
+        self.after: dict[str, Tensor] = {}
         self.pieces = not start.writer.prompt
         if start.writer.prompt:
             _by_column(start.writer.model)
-        self._sampler = lru_cache(maxsize=16)(self._make_sampler)
+        self.sampler = lru_cache(maxsize=16)(self._make_sampler)
         self._word_ids = lru_cache(maxsize=64)(self._find_words)
 
     # Sampling.
@@ -157,43 +298,13 @@ class LocalModel:
         hint: str = "",
     ) -> list[Continuation]:
         """Sample continuations; see `LanguageModel.lines`. Lines end at any token with a line end."""
-        song = self._read(prefix)
-        rng, sampler, reading = np.random.default_rng(seed), self._sampler(temperature), song.fork(n)
-        overused = {} if empty else self._runs(song.ids[0].tolist())
-        rows: list[list[tuple[int, float]]] = [[] for _ in range(n)]
-        going, found = list(range(n)), []
-        self._after = {text: scores for text, scores in self._after.items() if text.startswith(prefix)}
-        for step in range(LONGEST):
-            places = torch.tensor(rng.random(n)[going])
-            biased = add_style_bias(reading.logits, self.start.bias, self.sampling.style)
-            scores = biased.float().log_softmax(dim=-1)
-            texts = [self._text(song, rows[row]) for row in going]
-            self._after |= {prefix + text: scores[place] for place, text in enumerate(texts)}
-            excluded = None if empty else self._eos if step else self.tokens.spared
-            tokens = sampler.draw(self._without(biased, reading.ids, overused), reading.ids, places, excluded)
-            staying = []
-            for place, token in enumerate(tokens.tolist()):
-                row, logprob = rows[going[place]], float(scores[place, token])
-                if token in self.tokens.stops:
-                    ended = "song" if token == self.tokens.eos else "line"
-                    found.append(self._continuation(song, row, logprob, ended))
-                elif keep is not None and not keep(texts[place]):
-                    found.append(self._continuation(song, row, 0.0, "cut"))
-                else:
-                    row.append((token, logprob))
-                    staying.append(place)
-            if not staying:
-                return found
-            kept = torch.tensor(staying)
-            if len(staying) < len(going):
-                reading.keep(kept)
-                going = [going[place] for place in staying]
-            reading.feed(tokens[kept][:, None])
-        return found + [self._continuation(song, rows[row], 0.0, "cut") for row in going]
+        sampling = _LineSampling(self, LineRequest(self, prefix, n, temperature, seed, keep, empty, hint))
+        _sample(EqualSongs([sampling] * n, sampling.song.fork(n)))
+        return sampling.found
 
-    def _continuation(self, song: DecodingState, row: list[tuple[int, float]], end: float, ended: str) -> Continuation:
+    def continuation(self, song: DecodingState, row: list[tuple[int, float]], end: float, ended: str) -> Continuation:
         """Return a sampled row."""
-        texts = [self._text(song, row[:length]) for length in range(len(row) + 1)]
+        texts = [self.text(song, row[:length]) for length in range(len(row) + 1)]
         pieces = [(after[len(before) :], each[1]) for before, after, each in zip(texts, texts[1:], row, strict=False)]
         return Continuation(
             "".join(text for text, _ in pieces), sum(each for _, each in pieces) + end, tuple(pieces), ended
@@ -203,11 +314,7 @@ class LocalModel:
         own = replace(self.sampling, temperature=temperature)
         return TokenSampler(own, self.tokens.banned, self.tokens.spared, self.tokens.whole_words)
 
-    @property
-    def _eos(self) -> Tensor:
-        return torch.tensor([self.tokens.eos])
-
-    def _runs(self, ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
+    def runs(self, ids: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
         """Return the tokens that followed each run of tokens, one shorter than `FRESH`."""
         found: dict[tuple[int, ...], list[int]] = {}
         for end in range(self._fresh - 1, len(ids)):
@@ -215,7 +322,7 @@ class LocalModel:
                 found.setdefault(tuple(ids[end - self._fresh + 1 : end]), []).append(ids[end])
         return found
 
-    def _without(self, logits: Tensor, ids: Tensor, overused: dict[tuple[int, ...], list[int]]) -> Tensor:
+    def without(self, logits: Tensor, ids: Tensor, overused: dict[tuple[int, ...], list[int]]) -> Tensor:
         """Return logits that exclude runs of tokens already in the song."""
         if not overused:
             return logits
@@ -235,7 +342,7 @@ class LocalModel:
         """Return log-probabilities; a line end at the end means every token that ends a line, or punctuation."""
         if not continuations:
             return []
-        song = self._read(prefix)
+        song = self.read(prefix)
         ends = [bool(_END.search(text)) for text in continuations]
         ids = [
             self.tokens.ids(_END.sub("", text) if end else text) for text, end in zip(continuations, ends, strict=True)
@@ -257,9 +364,9 @@ class LocalModel:
     @torch.inference_mode()
     def next_words(self, prefix: str, words: Sequence[str]) -> list[float]:
         """Return log-probabilities of words: a look-up for words of one token, `score` for the others."""
-        after = self._after.get(prefix)
+        after = self.after.get(prefix)
         if after is None:
-            logits = add_style_bias(self._read(prefix).logits[0], self.start.bias, self.sampling.style)
+            logits = add_style_bias(self.read(prefix).logits[0], self.start.bias, self.sampling.style)
             after = logits.float().log_softmax(dim=-1)
         places, ids, others = self._word_ids(tuple(words))
         if not others:
@@ -278,7 +385,7 @@ class LocalModel:
 
     # Reading.
 
-    def _read(self, prefix: str) -> DecodingState:
+    def read(self, prefix: str) -> DecodingState:
         """Return the state after ``prefix``, from the longest prefix that was read before."""
         if "" not in self._states:
             self._states[""] = DecodingState.of(self.start)
@@ -294,7 +401,7 @@ class LocalModel:
             del self._states[text]
         return state
 
-    def _text(self, song: DecodingState, row: Sequence[tuple[int, float]]) -> str:
+    def text(self, song: DecodingState, row: Sequence[tuple[int, float]]) -> str:
         """Return the text of tokens after the song; tokenizers that mark word starts need the tokens before."""
         before = song.ids[0, -2:].tolist()
         decode = self.start.writer.decode

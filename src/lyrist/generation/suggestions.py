@@ -7,7 +7,7 @@ the next line is likely after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from lyrist.generation.composer import LineCandidate, LineSpec, LineWriter, leng
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.form import metre as metre_pattern
 from lyrist.generation.form import rhyme_scheme
+from lyrist.generation.language_model import Continuation, LineRequest
 from lyrist.generation.write import line_writer, open_model
 from lyrist.text.languages import check_language
 from lyrist.text.rhyme import Rhyme, last_word, rhymes
@@ -37,6 +38,9 @@ ROUNDS = 3
 """Rounds for each take before a take that repeats the end of another one is accepted."""
 LINES = 4
 """Lines of an empty section without a rhyme scheme."""
+
+Takes = Generator[LineRequest | dict[str, Any], list[Continuation], None]
+"""A computation that yields its requests for lines, and takes."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def takes(
     *,
     index: Index | None = None,
     candidates: int = 16,
+    temperature: float = 0.9,
 ) -> Iterator[dict[str, Any]]:
     """Yield takes for a line or a section as they are found.
 
@@ -116,6 +121,8 @@ def takes(
         Phrase index of the training songs; lines with a run of more than five words from one are avoided.
     candidates
         Lines sampled for each line.
+    temperature
+        Sampling temperature, before the factor of the tone.
 
     Yields
     ------
@@ -127,7 +134,50 @@ def takes(
     UsageError
         The sheet or the target is not as described, or the model is unknown.
     """
-    task = _Task(model_or_run, sheet, target, seed, like, tone, index, candidates)
+    return _alone(
+        takes_in_steps(
+            model_or_run,
+            sheet,
+            target,
+            n,
+            seed,
+            like,
+            tone,
+            index=index,
+            candidates=candidates,
+            temperature=temperature,
+        )
+    )
+
+
+def _alone(steps: Takes) -> Iterator[dict[str, Any]]:
+    """Yield the takes; each request for lines is answered alone."""
+    lines: list[Continuation] | None = None
+    while True:
+        try:
+            step = steps.send(lines) if lines is not None else next(steps)
+        except StopIteration:
+            return
+        lines = step.answer() if isinstance(step, LineRequest) else None
+        if not isinstance(step, LineRequest):
+            yield step
+
+
+def takes_in_steps(
+    model_or_run: Any,
+    sheet: Mapping[str, Any],
+    target: Mapping[str, Any],
+    n: int = 5,
+    seed: int = 0,
+    like: str | Sequence[str] | None = None,
+    tone: str = "",
+    *,
+    index: Index | None = None,
+    candidates: int = 16,
+    temperature: float = 0.9,
+) -> Takes:
+    """Find takes, as `takes`, in steps that can share a batch with those of other sheets."""
+    task = _Task(model_or_run, sheet, target, seed, like, tone, index, candidates, temperature)
     if not 1 <= n <= 100:
         raise UsageError(f"The number of takes must be between 1 and 100, got {n}.")
     return task.of_line(n) if task.line is not None else task.of_section(n)
@@ -146,6 +196,7 @@ class _Task:
         tone: str,
         index: Index | None,
         candidates: int,
+        temperature: float,
     ) -> None:
         if tone not in TONES:
             raise UsageError(f"The tone must be {', '.join(filter(None, TONES))} or empty, got '{tone}'.")
@@ -175,7 +226,7 @@ class _Task:
             title=sheet.get("title") or None, about=sheet.get("topic") or None, mood=sheet.get("mood") or None,
             use=", ".join(sheet.get("use") or ()) or None, avoid=", ".join(sheet.get("avoid") or ()) or None,
             near_rhymes=bool(sheet.get("near_rhymes")), rhyme=own.scheme or None, syllables=own.planned(0), language=language,
-            temperature=0.9 * TONES[tone], candidates=candidates, form="verse",
+            temperature=temperature * TONES[tone], candidates=candidates, form="verse",
         )  # fmt: skip
         self.plan = self.config.plan()
         self.index = index
@@ -184,14 +235,15 @@ class _Task:
 
     # A line, a section.
 
-    def of_line(self, n: int) -> Iterator[dict[str, Any]]:
+    def of_line(self, n: int) -> Takes:
         """Yield takes of one line: the best of each round with other ends than before."""
         place = self.line or 0
         spec = self._spec(place)
         prefix, found = self._prefix(place), 0
         for number in range(n * ROUNDS):
             rng = generator(self.seed, number)
-            ranked = [each for each in self.writer.rank(prefix, rng, spec, attempt=0) if tidy(each.text)]
+            candidates = yield from self.writer.rank(prefix, rng, spec)
+            ranked = [each for each in candidates if tidy(each.text)]
             strict = number < n * (ROUNDS - 1)
             for line in [each for each in ranked if not (strict and each.missed)][:A_ROUND]:
                 text = tidy(line.text)
@@ -203,7 +255,7 @@ class _Task:
                 if found == n:
                     return
 
-    def of_section(self, n: int) -> Iterator[dict[str, Any]]:
+    def of_section(self, n: int) -> Takes:
         """Yield takes of the lines of a section that are not locked."""
         empty = self.sections[self.section]
         for number in range(n):
@@ -213,7 +265,7 @@ class _Task:
             for place, line in enumerate(empty.lines):
                 if line:
                     continue
-                best = self.writer.write(self._prefix(place), rng, self._spec(place))
+                best = yield from self.writer.write(self._prefix(place), rng, self._spec(place))
                 text = tidy(best.text)
                 written.append((place, text, best))
                 own = self.sections[self.section]

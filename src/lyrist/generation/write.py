@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lyrist.evaluation.originality import Copied, Index
     from lyrist.generation.composer import LineWriter
     from lyrist.generation.endpoint import Endpoint
-    from lyrist.generation.language_model import LanguageModel
+    from lyrist.generation.language_model import Composition, LanguageModel
     from lyrist.generation.prompts import WriterProtocol
     from lyrist.training.runs import Run
 
@@ -346,6 +346,7 @@ def compose(
         final. By default the text is shown if `output.shown` is active.
     """
     from lyrist.generation.batching import sample
+    from lyrist.generation.language_model import composed
     from lyrist.generation.prompts import Vocabulary, start
 
     config = config or GenerationConfig()
@@ -355,10 +356,9 @@ def compose(
         raise UsageError("original needs the phrase index of the training songs; pass index.")
     if on_text is None and output.listening():
         on_text = output.Stage(config.n).update
-    plan = config.plan()
-    if plan is not None or not is_local(writer):
-        songs = _write_by_line(writer, given or {}, prompt, config, plan or forms.SongPlan(), index, on_text)
-        return tuple(song if index is None else replace(song, copied=index.copied(song.text)) for song in songs)
+    if config.plan() is not None or not is_local(writer):
+        with _progress() as advance:
+            return composed(compose_in_steps(writer, given or {}, prompt, config, index, on_text, advance))
     writer.model.eval()
     if writer.prompt:
         given, config = {**(given or {}), **config.song()}, config.without_loops()
@@ -376,6 +376,13 @@ def is_local(model: WriterProtocol | LanguageModel) -> TypeGuard[WriterProtocol]
     return not hasattr(model, "next_words")
 
 
+def candidates_of(model: WriterProtocol | LanguageModel, config: GenerationConfig) -> int:
+    """Return the number of lines that are sampled for each line."""
+    pretrained = not is_local(model) or bool(model.prompt)
+    candidates = config.candidates or (PRETRAINED_CANDIDATES if pretrained else CANDIDATES)
+    return candidates if config.shaped or config.sheet else min(candidates, UNSHAPED_CANDIDATES)
+
+
 def line_writer(
     model: WriterProtocol | LanguageModel,
     config: GenerationConfig,
@@ -387,10 +394,7 @@ def line_writer(
     from lyrist.generation.language_model import LocalModel
     from lyrist.generation.prompts import Vocabulary, start
 
-    pretrained = not is_local(model) or bool(model.prompt)
-    candidates = config.candidates or (PRETRAINED_CANDIDATES if pretrained else CANDIDATES)
-    if not (config.shaped or config.sheet):
-        candidates = min(candidates, UNSHAPED_CANDIDATES)
+    candidates = candidates_of(model, config)
     runs = None if index is None else index.extends_all
     if not is_local(model):
         return LineWriter(cast("LanguageModel", model), config.sampling, candidates=candidates, runs=runs)
@@ -404,34 +408,36 @@ def line_writer(
     return LineWriter(own, config.sampling, candidates=candidates, runs=runs, generic=generic)
 
 
-def _write_by_line(
+def compose_in_steps(
     writer: WriterProtocol | LanguageModel,
     given: Mapping[str, str],
     prompt: str | None,
     config: GenerationConfig,
-    plan: forms.SongPlan,
-    index: Index | None,
-    on_text: OnText | None,
-) -> list[WrittenSong]:
+    index: Index | None = None,
+    on_text: OnText | None = None,
+    advance: progress.Advance = lambda *_: None,
+) -> Composition[tuple[WrittenSong, ...]]:
+    """Write songs line by line, as `compose`, in steps that can share a batch with other songs."""
     from lyrist.generation.composer import Composer
     from lyrist.generation.prompts import cleaned, start
 
+    plan = config.plan() or forms.SongPlan()
     text = "" if prompt is None else cleaned(prompt)
     if is_local(writer):
         start(writer, given, prompt)  # checks the length of the prompt and the conditions
     limit = config.max_tokens or (10**9 if plan.sections else MAX_TOKENS)
     composer, found = Composer(line_writer(writer, config, given, index), plan, limit, text), []
-    with _progress() as advance:
-        for number in range(config.n):
-            update = None if on_text is None else (lambda text, song=number: on_text(song, text, False))
-            song = composer.write(number, config.seed, update)
-            if on_text is not None:
-                on_text(number, song.text, True)
-            found.append(WrittenSong(song.text, song.tokens, song.ended, song.lines, failure=song.failure))
-            advance(number + 1, config.n)
-            if song.failure:
-                break
-    return found
+    for number in range(config.n):
+        update = None if on_text is None else (lambda text, song=number: on_text(song, text, False))
+        song = yield from composer.write(number, config.seed, update)
+        if on_text is not None:
+            on_text(number, song.text, True)
+        copied = None if index is None else index.copied(song.text)
+        found.append(WrittenSong(song.text, song.tokens, song.ended, song.lines, copied, song.failure))
+        advance(number + 1, config.n)
+        if song.failure:
+            break
+    return tuple(found)
 
 
 def _progress() -> AbstractContextManager[progress.Advance]:

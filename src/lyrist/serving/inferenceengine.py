@@ -18,9 +18,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
-from lyrist.generation import takes
 from lyrist.generation.config import GenerationConfig
-from lyrist.generation.write import in_language_of, line_writer
+from lyrist.generation.language_model import Composition, Continuation, LanguageModel, LineRequest
+from lyrist.generation.suggestions import Takes, takes_in_steps
+from lyrist.generation.write import candidates_of, in_language_of, line_writer
 from lyrist.serving import workers
 from lyrist.serving.corpora import corpora
 from lyrist.serving.modelregistry import ModelRegistry, ServedModel
@@ -41,7 +42,7 @@ from lyrist.serving.songworker import (
     own_tokenizer,
     write_constrained,
 )
-from lyrist.serving.workers import BatchJob, BatchWorker, Steps, TextScore
+from lyrist.serving.workers import BatchJob, BatchWorker, TextScore
 
 Answer = TypeVar("Answer")
 
@@ -87,7 +88,7 @@ class InferenceEngine:
         self._workers: dict[tuple[str, str], BatchWorker[Any]] = {}
         self._composers: dict[str, Any] = {}
         """The writers of the composing threads."""
-        self._next_words: dict[str, Any] = {}
+        self._next_words: dict[str, LanguageModel] = {}
         for served in models.items.values():
             self._start_workers(served)
         for kind in ("lookup", "corpus"):
@@ -131,15 +132,18 @@ class InferenceEngine:
         pending: PendingRequest[tuple[ServedSong, ...]] = self._admit(name, "write", cancelled)
         pending.future.add_done_callback(lambda future: self._count_tokens(name, future))
         if constrained:
-            self._workers[name, "compose"].put(BatchJob(pending, lambda: self._write_steps(name, request, pending)))
+            rows = candidates_of(served.model, request.config)
+            self._workers[name, "compose"].put(
+                BatchJob(pending, lambda: self._write_steps(name, request, pending), rows)
+            )
         else:
             self._generators[name].put(pending, request)
         return pending
 
     def submit_takes(
         self, name: str, sheet: Mapping[str, Any], target: Mapping[str, Any], *, n: int = 5, seed: int = 0,
-        like: str | Sequence[str] | None = None, tone: str = "", on_take: Callable[[dict[str, Any]], object] | None = None,
-        cancelled: threading.Event | None = None,
+        like: str | Sequence[str] | None = None, tone: str = "", candidates: int = 16, temperature: float = 0.9,
+        on_take: Callable[[dict[str, Any]], object] | None = None, cancelled: threading.Event | None = None,
     ) -> PendingRequest[list[dict[str, Any]]]:  # fmt: skip
         """Submit a sheet for which takes are written; see `lyrist.generation.takes`.
 
@@ -147,7 +151,7 @@ class InferenceEngine:
         ----------
         name
             A run that writes.
-        sheet, target, n, seed, like, tone
+        sheet, target, n, seed, like, tone, candidates, temperature
             As `lyrist.generation.takes`.
         on_take
             Called in the composing thread with each take.
@@ -157,37 +161,39 @@ class InferenceEngine:
         self.models.get(name, "write")
         _check_sheet(sheet, like, self.limits.characters)
 
-        def steps() -> Steps:
-            found = []
-            for take in takes(
-                self._composers[name], sheet, target, n, seed, like, tone, index=self._ready_index(name)
-            ):  # fmt: skip
-                found.append(take)
+        def steps() -> Composition[list[dict[str, Any]]]:
+            writing = takes_in_steps(
+                self._composers[name], sheet, target, n, seed, like, tone, index=self._ready_index(name),
+                candidates=candidates, temperature=temperature,
+            )  # fmt: skip
+            found: list[dict[str, Any]] = []
+            step = next(writing, None)
+            while step is not None:
+                if isinstance(step, LineRequest):
+                    lines = yield step
+                    step = _sent(writing, lines)
+                    continue
+                found.append(step)
                 if on_take is not None:
-                    on_take(take)
-                yield
+                    on_take(step)
+                step = next(writing, None)
             return sorted(found, key=lambda each: -each["score"])
 
-        return self._submit_steps(name, "compose", steps, cancelled)
+        pending: PendingRequest[list[dict[str, Any]]] = self._admit(name, "compose", cancelled)
+        self._workers[name, "compose"].put(BatchJob(pending, steps, candidates))
+        return pending
 
     def submit_next_words(self, name: str, prefix: str, words: Sequence[str]) -> PendingRequest[list[float]]:
         """Submit words whose log-probabilities after a text are computed."""
-        self.models.get(name, "write")
+        writer = self.models.get(name, "write").model
 
-        def steps() -> Steps:
+        def find() -> list[float]:
             if name not in self._next_words:
-                self._next_words[name] = line_writer(self._composers[name], GenerationConfig()).model
+                self._next_words[name] = line_writer(own_tokenizer(writer), GenerationConfig()).model
             return self._next_words[name].next_words(prefix, words)
-            yield
 
-        return self._submit_steps(name, "compose", steps, None)
-
-    def _submit_steps(
-        self, name: str, kind: str, steps: Callable[[], Steps], cancelled: threading.Event | None
-    ) -> PendingRequest[Any]:
-        """Submit a generator to the composing thread, which advances all of them in turn."""
-        pending: PendingRequest[Any] = self._admit(name, kind, cancelled)
-        self._workers[name, "compose"].put(BatchJob(pending, steps))
+        pending: PendingRequest[list[float]] = self._admit(name, "words", None)
+        self._workers[name, "words"].put(BatchJob(pending, find))
         return pending
 
     def _ready_index(self, name: str) -> Index | None:
@@ -428,9 +434,15 @@ class InferenceEngine:
             add("prompt", workers.prompt_work(own_tokenizer(model), on_batch("prompt")))
             add("score", workers.score_work(own_tokenizer(model), cleaning, index, on_batch("score")))
             self._composers[name] = own_tokenizer(model)
-            add("compose", workers.step_work, 1)
+            add("words", workers.lookup_work, 1)
+            composing = workers.compose_work(on_batch("compose"))
+            self._workers[name, "compose"] = BatchWorker(
+                f"compose {name}", composing, workers.ROWS, threads, keeps=True
+            )
 
-    def _write_steps(self, name: str, request: GenerationRequest, pending: PendingRequest[Any]) -> Steps:
+    def _write_steps(
+        self, name: str, request: GenerationRequest, pending: PendingRequest[Any]
+    ) -> Composition[tuple[ServedSong, ...]]:
         """Write songs to a plan."""
         original = bool(request.config.original)
         index = self.index(name) if original else None
@@ -438,8 +450,15 @@ class InferenceEngine:
             raise UsageError(
                 f"The training songs of '{name}' are not available, so copied runs cannot be looked up; leave original out."
             )
-        return write_constrained(self._composers[name], request, pending, index)
-        yield
+        return (yield from write_constrained(self._composers[name], request, pending, index))
+
+
+def _sent(writing: Takes, lines: list[Continuation]) -> LineRequest | dict[str, Any] | None:
+    """Send lines to a computation of takes; return its next step, None at its end."""
+    try:
+        return writing.send(lines)
+    except StopIteration:
+        return None
 
 
 def _check_sheet(sheet: Mapping[str, Any], like: str | Sequence[str] | None, most: int) -> None:

@@ -1,7 +1,7 @@
 """The thread that generates songs with one writer.
 
 Songs without constraints use continuous batching: requests join the batch while it runs and leave when they are done. Songs with
-constraints are written one request at a time (`write_constrained`).
+constraints are written line by line (`write_constrained`), the lines of several requests in one batch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from lyrist.errors import UsageError
 from lyrist.evaluation.originality import Index
 from lyrist.generation.batching import BatchScheduler, SongSequence
 from lyrist.generation.config import MAX_TOKENS, GenerationConfig
+from lyrist.generation.language_model import Composition
 from lyrist.generation.prompts import SongStart, Vocabulary, cleaned, start
-from lyrist.generation.write import OnText, WrittenSong, compose
+from lyrist.generation.write import OnText, WrittenSong, compose_in_steps
 from lyrist.serving.requests import FairQueue, PendingRequest
 from lyrist.training.scoring import token_scores
 
@@ -379,7 +380,7 @@ def _prompt_tokens(begin: SongStart) -> int:
 
 def write_constrained(
     writer: Any, request: GenerationRequest, pending: PendingRequest[Any], index: Index | None
-) -> tuple[ServedSong, ...]:
+) -> Composition[tuple[ServedSong, ...]]:
     """Write songs line by line; the deadline and the cancellation are checked after each line.
 
     Raises
@@ -397,9 +398,7 @@ def write_constrained(
 
     begin = start(writer, request.conditions, request.prompt)
     pending.prompt = begin.prompt
-    songs = compose(
-        writer, given=request.conditions, prompt=request.prompt, config=request.config, index=index, on_text=on_text
-    )  # fmt: skip
+    songs = yield from compose_in_steps(writer, request.conditions, request.prompt, request.config, index, on_text)
     read = _prompt_tokens(begin)
     return tuple(
         ServedSong(

@@ -27,6 +27,7 @@ from lyrist.evaluation.classify import Label
 from lyrist.evaluation.explain import explain
 from lyrist.evaluation.label import Labeller, label_in_steps, write_table
 from lyrist.evaluation.originality import Copied, Index
+from lyrist.generation.language_model import Composition, answer_together
 from lyrist.images.decoding import UndecodableError, careful, decode
 from lyrist.models.inputs import songs
 from lyrist.serving.requests import FairQueue, PendingRequest
@@ -58,7 +59,9 @@ Work = Callable[[list[BatchJob[Payload]]], Sequence[BatchJob[Payload]] | None]
 class BatchWorker(Generic[Payload]):
     """A thread that computes queued jobs in batches."""
 
-    def __init__(self, name: str, work: Work[Payload], batch_size: int, threads: int | None = None) -> None:
+    def __init__(
+        self, name: str, work: Work[Payload], batch_size: int, threads: int | None = None, keeps: bool = False
+    ) -> None:
         """Start the thread.
 
         Parameters
@@ -71,8 +74,11 @@ class BatchWorker(Generic[Payload]):
             Maximum weight of a batch; a single job may exceed it.
         threads
             PyTorch threads; None: PyTorch's setting.
+        keeps
+            Whether unfinished jobs stay in the batch, which bounds the jobs in progress; otherwise they are queued again.
         """
-        self._work, self._batch_size, self._threads = work, batch_size, threads
+        self._work, self._batch_size, self._threads, self._keeps = work, batch_size, threads, keeps
+        self._kept: list[BatchJob[Payload]] = []
         self._queue: FairQueue[BatchJob[Payload]] = FairQueue()
         self._cost = 0.0
         """Mean seconds of a text or picture, an estimate for those that are taken together."""
@@ -107,19 +113,23 @@ class BatchWorker(Generic[Payload]):
                     for job in wanted:
                         self._queue.charge(job.pending.client, (each - self._cost) * job.weight)
                     self._cost = each
-                    for job in again:
-                        self._queue.put(job.pending.client, job)
+                    if self._keeps:
+                        self._kept = list(again)
+                    else:
+                        for job in again:
+                            self._queue.put(job.pending.client, job)
             del jobs, wanted  # otherwise the last batch stays in memory while the queue is empty
 
     def _next(self) -> list[BatchJob[Payload]]:
         with self._change:
-            self._change.wait_for(lambda: self._queue or not self._open)
-            batch: list[BatchJob[Payload]] = []
+            self._change.wait_for(lambda: self._kept or self._queue or not self._open)
+            batch, self._kept = self._kept, []
             while self._queue and (
                 not batch or sum(j.weight for j in [*batch, self._queue.first()]) <= self._batch_size
             ):
                 batch.append(self._queue.take())
-                self._queue.charge(batch[-1].pending.client, self._cost * batch[-1].weight)
+            for job in batch:
+                self._queue.charge(job.pending.client, self._cost * job.weight)
             return batch
 
     def _compute(self, jobs: list[BatchJob[Payload]]) -> Sequence[BatchJob[Payload]]:
@@ -150,9 +160,42 @@ def lookup_work(jobs: list[BatchJob[Callable[[], Any]]]) -> None:
         job.pending.answer(job.payload())
 
 
-def step_work(jobs: list[BatchJob[Callable[[], Steps]]]) -> list[BatchJob[Any]]:
-    """Advance the generators of the jobs by one step; the value that a generator returns is the answer."""
-    return [job for job in jobs if not advanced(job, job.payload)]
+ROWS = 96
+"""Lines that a composing worker samples at once: eight songs of twelve candidates. More are hardly faster, and take memory."""
+
+
+def compose_work(on_batch: Callable[[int], object]) -> Any:
+    """Return the work of composing: each job runs until it requests lines; then the requests of all are answered together."""
+
+    def work(jobs: list[BatchJob[Callable[[], Composition[Any]]]]) -> list[BatchJob[Any]]:
+        waiting = [job for job in jobs if "request" in job.state]
+        if waiting:
+            on_batch(len(waiting))
+        answers = answer_together([job.state["request"] for job in waiting])
+        for job, lines in zip(waiting, answers, strict=True):
+            job.state["lines"] = lines
+        return [job for job in jobs if _requests(job)]
+
+    return work
+
+
+def _requests(job: BatchJob[Callable[[], Composition[Any]]]) -> bool:
+    """Run a job until its next request; return whether it has one, otherwise the job is answered."""
+    job.state.pop("request", None)
+    try:
+        if "steps" not in job.state:
+            job.state["steps"] = job.payload()
+            job.state["request"] = next(job.state["steps"])
+        else:
+            job.state["request"] = job.state["steps"].send(job.state.pop("lines"))
+    except StopIteration as end:
+        job.pending.answer(end.value)
+        return False
+    except Exception as error:  # only this job fails
+        job.pending.fail(error)
+        return False
+    job.weight = job.state["request"].n
+    return True
 
 
 def advanced(job: BatchJob[Any], steps: Callable[[], Steps]) -> bool:
