@@ -73,7 +73,8 @@ def save(estimator: Any, out: str | Path, *, target: str = "label") -> Path:
     out
         The run directory; an earlier run is replaced.
     target
-        What the labels are; ``evaluate`` compares with this column of a corpus.
+        What the labels are; ``evaluate`` compares with this column of a corpus. Of several labels, the columns of ``y`` had
+        their names.
 
     Returns
     -------
@@ -111,7 +112,8 @@ def save(estimator: Any, out: str | Path, *, target: str = "label") -> Path:
         info = {
             "recipe": recipe, "name": recipe, "task": "classify", "target": target, "only": [], "split_by": "", "corpus": "",
             "fingerprint": "", "cleaning": as_given, "config": json_ready(options), "seed": options.get("seed", 0),
-            "songs": {}, **runs.describe(estimator), "seconds": time.monotonic() - started,
+            "songs": {}, **({"kind": "multi"} if getattr(estimator, "multilabel_", False) else {}), **runs.describe(estimator),
+            "seconds": time.monotonic() - started,
         }  # fmt: skip
         info = runs.write_run(folder, info)
         runs.write_results(folder, {})

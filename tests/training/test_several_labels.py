@@ -190,3 +190,30 @@ def test_estimators_take_columns_of_labels() -> None:
         estimators.CharSVM().fit(texts, y[:5])
     with pytest.raises(ValueError, match="one label a song"):
         estimators.TunedTree().fit(texts, y)
+
+
+def test_a_network_learns_several_labels(songs: Path) -> None:
+    quick = {"embedding_size": "16", "kernels": "1", "channels": "16", "learning_rate": "0.01", "word_dropout": "0"}
+    out = songs / "network"
+    found: Any = lyrist.train(
+        "cnn-multi", str(songs / "corpus"), target="genre", out=str(out), steps=60, device="cpu", **quick
+    )
+    test = found.run.results["test"]
+    assert test["micro_f1"]["value"] > 0.85
+    assert json.loads((out / "model" / "config.json").read_text())["problem_type"] == "multi_label_classification"
+    model = estimators.load(out)
+    assert model.thresholds_.tolist() == pytest.approx(found.run.info["thresholds"])
+    assert model.predict(["dance baby dance on the floor tonight"]).tolist() == [[0, 1, 0]]
+    evaluated: Any = lyrist.evaluate(str(out))
+    assert evaluated.scores["micro_f1"]["value"] == pytest.approx(test["micro_f1"]["value"])
+    assert lyrist.classify(str(out), "dance baby floor", explain=True).figures()[0]["words"]  # type: ignore[attr-defined]
+
+
+def test_a_fitted_estimator_is_saved_as_a_run(songs: Path) -> None:
+    frame = table()
+    y = pl.DataFrame({name: frame["genre"].str.split("|").list.contains(name).cast(int) for name in WORDS})
+    model = estimators.CharSVM(high=4).fit(frame["lyrics"].to_list(), y)
+    out = estimators.save(model, songs / "saved", target="genre")
+    evaluated: Any = lyrist.evaluate(str(out), str(songs / "corpus"))
+    assert evaluated.scores["micro_f1"]["value"] > 0.9
+    assert estimators.load(out).thresholds_.tolist() == [0.5] * 3

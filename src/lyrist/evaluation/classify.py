@@ -141,7 +141,7 @@ def classify(
             opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
         )
         classes = [str(label) for label in opened.model.classes_]
-        predicted = _predicted(opened.info, classes, probabilities)
+        predicted = predicted_of(opened.info, classes, probabilities)
         domain = Domain.load(opened.path / MODEL)
         cautions = domain.flags(pl.Series(cleaned, dtype=pl.String))[0].to_list() if domain else [[] for _ in cleaned]
         labels: list[Label] = []
@@ -160,7 +160,7 @@ def classify(
     return classified
 
 
-def _predicted(info: Mapping[str, Any], classes: list[str], probabilities: np.ndarray[Any, Any]) -> list[Any]:
+def predicted_of(info: Mapping[str, Any], classes: list[str], probabilities: np.ndarray[Any, Any]) -> list[Any]:
     """Return what is predicted for each text where that is not one label."""
     kind = info.get("kind", "single")
     if kind == "ordinal":

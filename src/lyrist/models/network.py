@@ -25,6 +25,9 @@ from lyrist.models.configuration import FRESH_SIZE, TextConfig
 from lyrist.models.memory import DataSize, of_network
 from lyrist.models.registry import Shape, option
 
+SEVERAL = "multi_label_classification"
+"""The ``problem_type`` in ``config.json`` of a network that predicts several labels a song, as in transformers."""
+
 SPREAD = 0.3
 """Standard deviation of random word vectors."""
 
@@ -158,7 +161,7 @@ class TextClassifier(PreTrainedModel):
         artist_ids
             (batch,), 0 for an unknown artist; by default all are unknown. Used if the artist is an input.
         labels
-            Class numbers, (batch,).
+            Class numbers, (batch,); with several labels a song 0 and 1 for each, (batch, classes).
         inputs_embeds
             Word vectors instead of ``input_ids``, for explanations by gradients.
         num_items_in_batch
@@ -220,6 +223,11 @@ class TextClassifier(PreTrainedModel):
 
     def _loss(self, logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
         smoothing = self.config.label_smoothing if self.training else 0.0
+        if self.config.problem_type == SEVERAL:
+            # The library counts a number for each label of a song.
+            divisor = len(labels) if items is None else items / labels.shape[1]
+            target = labels * (1 - smoothing) + smoothing / 2
+            return functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / divisor
         total = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum")
         return total / (len(labels) if items is None else items)
 

@@ -173,6 +173,10 @@ def _bytes(number: int, text: str) -> bytes:
 def _labelled(index: int, one: Label, top: int | None) -> Labelled:
     explanation = one.explanation
     found = Labelled(index=index, label=one.label, probabilities=_top(one.probabilities, top))
+    if isinstance(one.predicted, float):
+        found.value = one.predicted
+    elif one.predicted is not None:
+        found.labels = list(one.predicted)
     if explanation is not None:
         found.words, found.lines, found.method = explanation.words, explanation.lines, explanation.method
     return found

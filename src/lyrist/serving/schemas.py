@@ -324,7 +324,13 @@ class Labelled(BaseModel):
     """The labels of one text or picture."""
 
     index: int
-    label: str
+    label: str = Field(description="The most probable label.")
+    labels: list[str] | None = Field(
+        default=None, description="With several labels a song: those that reach their thresholds."
+    )
+    value: float | None = Field(
+        default=None, description="Of a model that predicts a number, such as a year: the number."
+    )
     probabilities: dict[str, float]
     words: list[tuple[str, float]] | None = None
     lines: list[tuple[str, float]] | None = None

@@ -23,7 +23,7 @@ from PIL import Image
 from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.corpus.ingest import Tables
 from lyrist.errors import LyristError, UsageError
-from lyrist.evaluation.classify import Label
+from lyrist.evaluation.classify import Label, predicted_of
 from lyrist.evaluation.explain import explain
 from lyrist.evaluation.label import Labeller, label_in_steps, write_table
 from lyrist.evaluation.originality import Copied, Index
@@ -250,7 +250,11 @@ def classify_work(run: Run, model: Any, cleaning: Cleaning, on_batch: Callable[[
             for job in new:
                 count = len(job.payload.texts)
                 own, rows = rows[:count], rows[count:]
-                found = [Label(*pair) for pair in zip(job.state["texts"], ranked(own, classes), strict=True)]
+                predicted = predicted_of(run.info, classes, own)
+                found = [
+                    Label(text, shares, None, chosen)
+                    for text, shares, chosen in zip(job.state["texts"], ranked(own, classes), predicted, strict=True)
+                ]
                 if job.payload.explain:
                     job.state["labels"], job.state["explained"] = found, 0
                     explaining.append(job)

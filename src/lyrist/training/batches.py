@@ -8,7 +8,7 @@ their number changes nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class TokenExamples:
     padding
         The padding id.
     labels
-        (n,) class numbers, or None for prediction.
+        (n,) class numbers, or (n, classes) 0 and 1 of several labels, or None for prediction.
     artists
         (n,) artist numbers, 0 for an unknown one; None if the artist is not an input.
     """
@@ -58,7 +58,7 @@ class TokenExamples:
         self,
         ids: Sequence[NDArray[np.int32]],
         padding: int,
-        labels: NDArray[np.int64] | None = None,
+        labels: NDArray[Any] | None = None,
         artists: NDArray[np.int64] | None = None,
     ) -> None:
         self.lengths: NDArray[np.int64] = np.fromiter((len(i) for i in ids), dtype=np.int64, count=len(ids))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
@@ -22,7 +23,7 @@ from lyrist.models import auto, embeddings, registry, transformer
 from lyrist.models.calibration import softmax
 from lyrist.models.hub import open_network, open_tokenizer
 from lyrist.models.inputs import artists_of, encoded, labels_of, lyrics_of
-from lyrist.models.network import hushed
+from lyrist.models.network import SEVERAL, hushed
 from lyrist.models.registry import Shape
 from lyrist.models.songclassifier import ScoringClassifier
 from lyrist.training import tokens
@@ -37,6 +38,8 @@ HELD_OUT = 0.1
 
 class NeuralClassifier(ScoringClassifier):
     """A neural recipe as a scikit-learn classifier of lyrics.
+
+    With several labels a song, each has a sigmoid and the loss is the sum of their binary cross-entropies.
 
     Parameters
     ----------
@@ -65,6 +68,8 @@ class NeuralClassifier(ScoringClassifier):
         The share of the vocabulary in the file of word vectors; empty for random vectors.
     """
 
+    multilabel: ClassVar[bool] = True
+
     def __init__(
         self,
         recipe: str = "lstm",
@@ -87,7 +92,7 @@ class NeuralClassifier(ScoringClassifier):
         X
             n lyrics, or a table with the column ``lyrics`` (and ``artist``, if it is a feature).
         y
-            n labels, at least two different ones.
+            n labels, at least two different ones; or 0 and 1 in a column for each of several labels.
         validation
             Songs and labels to select the best step; by default a random tenth of the training songs is held out. Songs with
             a label that is not among the training labels are ignored.
@@ -102,16 +107,14 @@ class NeuralClassifier(ScoringClassifier):
         recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
         songs = _Songs.of(self._read(X, fitting=True), options)
         self.classes_, target = encoded(y, len(songs))
-        number = {label: place for place, label in enumerate(self.classes_.tolist())}
+        self._note_kind(target)
         if validation is None:
             kept, held = hold_out(target, self.random_state)
         else:
-            held_songs, held_labels = _Songs.of(validation[0], options), labels_of(validation[1]).tolist()
-            known = [place for place, label in enumerate(held_labels) if label in number]
-            held = np.array(known, dtype=np.int64) + len(songs)
-            kept = np.arange(len(songs))
-            songs = songs.joined(held_songs)
-            target = np.concatenate([target, [number.get(label, -1) for label in held_labels]]).astype(np.int64)
+            held_songs, of_held = _Songs.of(validation[0], options), self._targets(validation[1])
+            known = np.arange(len(of_held)) if self.multilabel_ else np.flatnonzero(of_held >= 0)
+            held, kept = known + len(songs), np.arange(len(songs))
+            songs, target = songs.joined(held_songs), np.concatenate([target, of_held])
         self._fit(recipe, options, schedule, songs, target, kept, held)
         return self
 
@@ -152,6 +155,8 @@ class NeuralClassifier(ScoringClassifier):
             self.model_: PreTrainedModel = recipe.build(options, shape)
             if vectors:
                 vectors.place(self.model_)
+        if self.multilabel_:
+            self.model_.config.problem_type = SEVERAL
         self._describe(recipe.name, options, artists)
 
     def _describe(self, recipe: str, options: Any, artists: int) -> None:
@@ -166,22 +171,34 @@ class NeuralClassifier(ScoringClassifier):
         recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
         songs = _Songs.of(self._read(X, fitting=True), options)
         self.classes_, target = encoded(y, len(songs))
+        self._note_kind(target)
         self._build(recipe, options, schedule.seed, songs)
         return self._examples(songs, target)
 
     def examples(self, X: Any, y: Any) -> TokenExamples:
         """Return songs as examples of the network; a label that training lacks has the number -1."""
+        return self._examples(_Songs.of(X, self.model_.config), self._targets(y))
+
+    def _note_kind(self, target: NDArray[np.int64]) -> None:
+        """Store whether a song has several labels."""
+        self.multilabel_ = target.ndim == 2
+        self.thresholds_ = np.full(len(self.classes_), 0.5) if self.multilabel_ else None
+
+    def _targets(self, y: Any) -> NDArray[np.int64]:
+        """Return the class of each song, -1 for a label that training lacks; or 0 and 1 for each of several labels."""
+        if self.multilabel_:
+            return np.asarray(y, dtype=np.int64)
         number = {label: place for place, label in enumerate(self.classes_.tolist())}
-        target = np.array([number.get(label, -1) for label in labels_of(y).tolist()], dtype=np.int64)
-        return self._examples(_Songs.of(X, self.model_.config), target)
+        return np.array([number.get(label, -1) for label in labels_of(y).tolist()], dtype=np.int64)
 
     def predict_proba(self, X: Any, batch_size: int = 64) -> NDArray[np.float64]:
-        """Return the probabilities, (n, k), of the classes in the order of `classes_`; rows sum to 1.
+        """Return the probabilities, (n, k), of the classes in the order of `classes_`; of one label a song, rows sum to 1.
 
         They depend on ``batch_size`` only by rounding.
         """
         check_is_fitted(self)
-        return softmax(self._scores(self._read(X), batch_size))
+        logits = self._scores(self._read(X), batch_size)
+        return np.asarray(expit(logits.astype(np.float64))) if self.multilabel_ else softmax(logits)
 
     def _scores(self, X: Any, batch_size: int = 64) -> NDArray[np.float32]:
         """Return the logits, float32 (n, k)."""
@@ -198,6 +215,8 @@ class NeuralClassifier(ScoringClassifier):
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` as a Hugging Face directory: configuration, weights, tokenizer."""
         check_is_fitted(self, "model_")
+        if self.multilabel_:
+            self.model_.config.thresholds = [float(limit) for limit in self.thresholds_]
         with hushed():
             self.model_.to("cpu").save_pretrained(folder)  # type: ignore[arg-type]
             self.tokenizer_.save_pretrained(str(folder))
@@ -227,6 +246,9 @@ class NeuralClassifier(ScoringClassifier):
             raise LyristError(f"{folder} holds a network of the recipe '{found.recipe}', but run.json says '{recipe}'.")
         found.model_, found.tokenizer_ = model, tokenizer
         found.classes_ = np.array([config.id2label[place] for place in range(config.num_labels)], dtype=object)
+        found.multilabel_ = config.problem_type == SEVERAL
+        if found.multilabel_:
+            found.thresholds_ = np.array(getattr(config, "thresholds", None) or [0.5] * len(found.classes_))
         found.artists_ = getattr(config, "artists", None) or []
         found.coverage_ = {}
         return found
@@ -244,7 +266,8 @@ class NeuralClassifier(ScoringClassifier):
         elif songs.artists is not None:
             pairs = songs.artists
         ids = tokens.encode(self.tokenizer_, songs.lyrics, self.tokenizer_.model_max_length, pairs)
-        return TokenExamples(ids, self.tokenizer_.pad_token_id or 0, target, numbers)
+        labels = target if target is None or target.ndim == 1 else target.astype(np.float32)
+        return TokenExamples(ids, self.tokenizer_.pad_token_id or 0, labels, numbers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -272,8 +295,15 @@ class _Songs:
 
 
 def hold_out(target: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return training rows and held-out rows: about a tenth of each class, at least one, but never its only song."""
+    """Return training rows and held-out rows: about a tenth of each class, at least one, but never its only song.
+
+    With several labels a song, they are a tenth of all songs.
+    """
     rng = np.random.default_rng((seed, 1))
+    if target.ndim == 2:
+        rows = rng.permutation(len(target))
+        held_out = min(max(1, round(HELD_OUT * len(rows))), len(rows) - 1)
+        return np.sort(rows[held_out:]), np.sort(rows[:held_out])
     held: list[NDArray[np.int64]] = []
     for number in np.unique(target):
         rows = rng.permutation(np.flatnonzero(target == number))

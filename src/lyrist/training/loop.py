@@ -152,6 +152,12 @@ Measure = Callable[[Any, Batch], Sums]
 def classification(outputs: Any, batch: Batch) -> Sums:
     """Return the cross-entropy in nats and the number of correct predictions, summed over the songs of the batch."""
     logits, labels = outputs.logits.float(), batch["labels"]
+    if labels.dim() == 2:  # several labels a song: right where all are
+        nats = functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
+        return {
+            "loss": (nats, len(labels)),
+            "accuracy": (((logits > 0) == (labels > 0.5)).all(dim=1).sum(), len(labels)),
+        }
     return {
         "loss": (functional.cross_entropy(logits, labels, reduction="sum"), len(labels)),
         "accuracy": ((logits.argmax(dim=-1) == labels).sum(), len(labels)),
