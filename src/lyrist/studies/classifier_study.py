@@ -24,8 +24,9 @@ from lyrist.corpus.profile_page import doubtful_table
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import spans
 from lyrist.evaluation.explain import explain, telling_words
-from lyrist.metrics.classification import by_group, hardest, most_telling
+from lyrist.metrics.classification import by_group
 from lyrist.metrics.intervals import auroc
+from lyrist.metrics.kinds import Figure, check_choice, figures_of, main_of, value_of
 from lyrist.models import registry
 from lyrist.models.inputs import songs as as_input
 from lyrist.reports import figures
@@ -33,8 +34,7 @@ from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Lyrics, 
 from lyrist.studies import ranking, repeats, replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, Reported, directory
-from lyrist.training import estimators
-from lyrist.training.classification_task import ClassificationTask, RefitTask
+from lyrist.training.classification_task import ClassificationTask, KindError, RefitTask, selected
 from lyrist.training.dataset import View, view
 from lyrist.training.domain import RARE_LANGUAGE, Domain, unlikeness
 from lyrist.training.predictions import Predictions
@@ -55,9 +55,10 @@ LONGEST = 3_000
 """Maximum number of characters of a song on the page."""
 
 KINDS = (
-    ("hardest", "Hardest: predicted wrongly, with the lowest probability for the true label", hardest),
-    ("most_telling", "Clearest: predicted rightly, with the highest probability", most_telling),
+    ("hardest", "Hardest: predicted wrongly, with the lowest probability for the true label", False),
+    ("most_telling", "Clearest: predicted rightly, with the highest probability", True),
 )
+"""Songs on the page: the key, the title, and whether they are predicted rightly."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class ClassifierStudy(Comparison):
     dataset: View
     lines: Sequence[Line] = ()
     request: Request | None = None
+    refused: tuple[str, ...] = ()
+    """A sentence for each line whose recipe cannot predict this kind of target."""
 
     @property
     def first_share(self) -> float:  # type: ignore[override]
@@ -89,24 +92,32 @@ class ClassifierStudy(Comparison):
         if request.time_limit is not None and (request.repeats > 1 or request.learning_curve):
             raise UsageError("--time-limit is for one split: leave it out, or --repeats and --learning-curve.")
         target = selection.target or plan.target
-        corpus = Corpus.open(request.data)
-        dataset = view(corpus, target, selection.labels, most=selection.max_songs, seed=request.seed, multi_label="off")
-        lines = [
-            Line(entry.title, entry.recipe, request.options(entry), entry.optional) for entry in plan.lines(target)
-        ]
-        task = ClassificationTask(dataset)
-        for line in lines:
-            estimators.make_estimator(line.recipe, line.options, request.seed)
+        dataset = selected(Corpus.open(request.data), target, selection, request.seed)
+        check_choice(request.choose_by, dataset.labels.kind)
+        task, lines, refused = ClassificationTask(dataset), [], []
+        for entry in plan.lines(target):
+            line = Line(entry.title, entry.recipe, request.options(entry), entry.optional)
+            try:
+                task.check(line.recipe, line.options, request.seed)
+            except KindError as error:
+                refused.append(f"The line '{line.name}' was left out: {error}")
+                continue
             task.memory(line.recipe, line.options)
+            lines.append(line)
+        if not lines:
+            raise LyristError(f"No line of the study can be fitted. {' '.join(refused)}")
         repeats.check(dataset, request.repeats)
-        return cls(plan, dataset, lines, request)
+        return cls(plan, dataset, lines, request, tuple(refused))
 
     @classmethod
     def reopen(cls, plan: Plan, results: Mapping[str, Any], data: str) -> ClassifierStudy:
         """Open the corpus of a finished study."""
         only, most = tuple(results["only"]), results["max_songs"]
-        songs = view(Corpus.open(data), results["target"], only, most=most, seed=results["seed"], multi_label="off")
-        return cls(plan, songs)
+        kind: dict[str, Any] = {
+            "multi_label": results.get("separator") or "off",
+            "ordinal": results.get("kind") == "ordinal",
+        }
+        return cls(plan, view(Corpus.open(data), results["target"], only, most=most, seed=results["seed"], **kind))
 
     @property
     def fingerprint(self) -> str:
@@ -119,6 +130,8 @@ class ClassifierStudy(Comparison):
 
     def rerun(self, reported: Reported, limit: float) -> ReportedTask:
         """Return the task of training a reported model by its own protocol, on the same songs as every line."""
+        if self.dataset.labels.kind != "single":
+            raise LyristError("Models of published reports predict one label a song.")
         return ReportedTask(self.dataset, reported.protocol, limit)
 
     def basis(self) -> dict[str, Any]:
@@ -130,7 +143,8 @@ class ClassifierStudy(Comparison):
             "max_songs": self.request.selection.max_songs if self.request else None,
             "corpus": str(dataset.corpus.path.resolve()),
             "split_by": dataset.split_by,
-            "classes": sorted(dataset.songs["label"].unique()),
+            **dataset.labels.described,
+            "classes": dataset.every_label,
             "songs": {split: len(dataset.part(split)) for split in SPLITS},
         }
 
@@ -158,11 +172,12 @@ class ClassifierStudy(Comparison):
                 *ranking.strong_baselines(picked, validation, fitted, request.choose_by, dataset.target),
                 *_notes(dataset),
                 *repeats.advice(dataset, request.repeats),
+                *self.refused,
                 *left_out,
             ],
             **_lines(dataset, fitted),
-            "mentions": mentions_of(fitted, dataset),
-            "doubtful": doubtful_labels(fitted[picked], dataset, job.folder),
+            "mentions": mentions_of(fitted, dataset) if dataset.labels.kind == "single" else {},
+            "doubtful": doubtful_labels(fitted[picked], dataset, job.folder) if dataset.labels.kind == "single" else {},
             "explanations": explanations(fitted[picked], dataset),
             "deciding_words": deciding_words(fitted, picked, dataset),
         }
@@ -197,7 +212,11 @@ class ClassifierStudy(Comparison):
     @staticmethod
     def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
         """Return the header and the rows of ``results.csv``: a row for each recipe and split."""
-        names = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "loss")
+        shown, first = figures_of(results), results["recipes"][0]["test"] if results["recipes"] else {}
+        ends = {
+            figure.key: ("", "_low", "_high") if isinstance(first.get(figure.key), dict) else ("",) for figure in shown
+        }
+        names = ["n", *(f"{key}{end}" for key, each in ends.items() for end in each)]
         head = [f"{split}_{name}" for split in ("validation", "test") for name in names]
         rows = []
         for part in (results, results.get("other_split") or {}):
@@ -206,8 +225,11 @@ class ClassifierStudy(Comparison):
                 row.append(line["seconds"])
                 for split in ("validation", "test"):
                     scores = line[split]
-                    row += [scores["n"], *(scores["accuracy"][key] for key in ("value", "low", "high"))]
-                    row += [scores["macro_f1"], scores["loss"]]
+                    row.append(scores["n"])
+                    for key, each in ends.items():
+                        row += (
+                            [scores[key][part] for part in ("value", "low", "high")] if len(each) > 1 else [scores[key]]
+                        )
                 rows.append([*row, _milliseconds(line)])
         head = [*head, "prediction_ms"]
         return ["name", "recipe", "target", "split_by", "parameters", "seconds", *head], rows
@@ -216,10 +238,8 @@ class ClassifierStudy(Comparison):
     def summary(results: Mapping[str, Any]) -> list[str]:
         """Return a line for each recipe, which one was selected and why."""
         width = max(len(line["name"]) for line in results["recipes"])
-        scored = ClassificationTask.scored
-        lines = [
-            f"{results['study']}: {results['target']} ({len(results['classes'])} classes), split by {results['split_by']}"
-        ]
+        scored, main = ClassificationTask.scored, main_of(results)
+        lines = [f"{results['study']}: {results['target']} ({_classes(results)}), split by {results['split_by']}"]
         for line in results["recipes"]:
             mark = "*" if line["name"] == results["picked"] else " "
             lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scored(line['test'])}")
@@ -231,9 +251,9 @@ class ClassifierStudy(Comparison):
                 f"fitted again on {refit['songs']:,} training and validation songs: test {scored(refit['test'])}"
             )
         if found := results.get("repeats"):
-            lines.append(f"over {found['n']} splits (test accuracy: mean, standard deviation, all songs together):")
+            lines.append(f"over {found['n']} splits (test {main.name}: mean, standard deviation, all songs together):")
             for line in [*found["recipes"], {"name": "selected", **found["pick"]}]:
-                accuracy, together = line["accuracy"], line["all_songs"]["accuracy"]
+                accuracy, together = line[main.key], line["all_songs"][main.key]
                 spread = f"{accuracy['mean']:.3f} +- {accuracy['sd']:.3f}"
                 whole = f"{together['value']:.3f} [{together['low']:.3f}, {together['high']:.3f}]"
                 lines.append(f"  {line['name']:<{width}}  {spread}  {whole}")
@@ -260,9 +280,8 @@ class ClassifierStudy(Comparison):
             self.plan,
             results,
             f"Which {dataset.target} is it?",
-            f"{len(names)} recipes, {len(results['classes']):,} classes, {sum(results['songs'].values()):,} songs, split by "
-            f"{dataset.split_by}",
-            (*_answer(results), _chart(results, results["picked"], "accuracy"), _facts(results)),
+            f"{len(names)} recipes, {_classes(results)}, {sum(results['songs'].values()):,} songs, split by {dataset.split_by}",
+            (*_answer(results), _chart(results, results["picked"], main_of(results).key), _facts(results)),
             [
                 *replication.sections(results),
                 _comparison(results),
@@ -284,13 +303,31 @@ class ClassifierStudy(Comparison):
                     ["lyrist", "classify", run, "--explain", "--file", "SONG.txt"],
                 ),
             ],
-            f"The task was to predict the {dataset.target} ({len(results['classes']):,} classes) of songs from their lyrics: "
+            f"The task was to predict the {dataset.target} ({_classes(results)}) of songs from their lyrics: "
             f"{songs['train']:,} training, {songs['validation']:,} validation and {songs['test']:,} test songs, split by "
             f"{dataset.split_by}, with near-copies and contained versions on one side [Broder]. Models were selected by "
-            f"{results['chosen_by']}; the test set was not used for selection. Accuracy has 95% Wilson intervals [Wilson]. "
-            "Paired differences were tested by McNemar's exact test [McNemar], corrected for multiple comparisons [Holm], and "
-            "differences of macro F1 by the bootstrap [Efron]. Prediction sets are adaptive [Romano].",
+            f"{results['chosen_by']}; the test set was not used for selection. {_METHODS[dataset.labels.kind]}",
         )
+
+
+_METHODS = {
+    "single": "Accuracy has 95% Wilson intervals [Wilson]. "
+    "Paired differences were tested by McNemar's exact test [McNemar], corrected for multiple comparisons [Holm], and "
+    "differences of macro F1 by the bootstrap [Efron]. Prediction sets are adaptive [Romano].",
+    "multi": "A label was predicted where its probability reached a threshold chosen on the validation songs. Figures have 95% "
+    "bootstrap intervals over clusters of near-copies [Efron]; paired differences were tested by the same bootstrap, corrected "
+    "for multiple comparisons [Holm]. Prediction sets control the share of missed labels [Angelopoulos].",
+    "ordinal": "The probability of exceeding each of several edges was learnt, and the median of the distribution predicted "
+    "[Frank]. Figures have 95% bootstrap intervals over clusters of near-copies [Efron]; paired differences were tested by the "
+    "same bootstrap, corrected for multiple comparisons [Holm]. Intervals of single songs are conformal [Lei].",
+}
+"""How each kind of target was evaluated, for a paper."""
+
+
+def _classes(results: Mapping[str, Any]) -> str:
+    """Return how many classes or labels a study has."""
+    kind, count = results.get("kind", "single"), len(results["classes"])
+    return {"single": f"{count:,} classes", "multi": f"{count:,} labels, several a song"}.get(kind, "a number")
 
 
 # What is stored.
@@ -334,6 +371,10 @@ def out_of_domain(dataset: View, line: Line, job: Job) -> dict[str, Any]:
         songs of known artists), or None without such songs. ``artists`` left out, ``languages`` left out. Or only ``note``:
         why nothing was measured.
     """
+    if dataset.labels.kind == "ordinal":
+        return {
+            "note": "A predicted number has no probability of its own, so the out-of-domain score was not measured."
+        }
     named = dataset.songs["artist"].drop_nulls().unique().sort()
     if len(named) < 2 * LEFT_OUT:
         return {"note": f"There are fewer than {2 * LEFT_OUT} artists, so no artist was left out of training."}
@@ -381,7 +422,13 @@ def _lines(dataset: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
         }
         for name, one in fitted.items()
     ]
-    return {"split_by": dataset.split_by, "majority": ClassificationTask(dataset).majority(), "recipes": recipes}
+    kind = dataset.labels.described
+    return {
+        **kind,
+        "split_by": dataset.split_by,
+        "majority": ClassificationTask(dataset).majority(),
+        "recipes": recipes,
+    }
 
 
 def _notes(dataset: View) -> list[str]:
@@ -394,8 +441,9 @@ def _notes(dataset: View) -> list[str]:
         notes.append(dataset.several_labels)
     if dataset.unlabelled:
         notes.append(f"{dataset.unlabelled:,} songs have no {dataset.target} and were left out.")
-    rare = int((dataset.songs["label"].value_counts()["count"] < 3).sum())
-    if rare:
+    counted = dataset.songs["label"].explode() if dataset.labels.multi else dataset.songs["label"]
+    rare = int((counted.value_counts()["count"] < 3).sum())
+    if rare and dataset.labels.kind != "ordinal":
         notes.append(f"{rare:,} classes have fewer than three songs: they cannot be in training, validation and test.")
     return notes
 
@@ -430,19 +478,21 @@ def explanations(selected: Fitted, dataset: View) -> dict[str, list[dict[str, An
         ``probability`` of the prediction, ``words`` (pairs of word and weight) and ``method``.
     """
     predicted = selected.predicted("test")
+    answers, right, nats = predicted.answers, predicted.right, predicted.losses()
     found: dict[str, list[dict[str, Any]]] = {}
-    for kind, _, find in KINDS:
+    for kind, _, wanted in KINDS:
         found[kind] = []
-        for place in find(predicted.truth, predicted.probabilities, predicted.classes, SHOWN):
-            number, label = int(predicted.ids[place]), predicted.answers[place]
+        order = np.argsort(nats if wanted else -nats, kind="stable")
+        for place in [int(row) for row in order if right[row] == wanted][:SHOWN]:
+            number, label = int(predicted.ids[place]), predicted.explained(place)
             song = dataset.songs.row(by_predicate=pl.col("id") == number, named=True)
             text = (song["lyrics"] or "")[:LONGEST]
             explanation = explain(selected.run.model, text, label=label, artist=song["artist"] or "")
             found[kind].append(
                 {
                     "id": number,
-                    "truth": predicted.truth[place],
-                    "prediction": label,
+                    "truth": predicted.shown(predicted.truth[place]),
+                    "prediction": predicted.shown(answers[place]),
                     "probability": float(predicted.probabilities[place].max()),
                     "words": [[word, float(weight)] for word, weight in explanation.words],
                     "method": explanation.method,
@@ -493,7 +543,10 @@ def deciding_words(fitted: Mapping[str, Fitted], selected: str, dataset: View) -
 
     This needs the model; the result is the key ``deciding_words`` of ``results.json``.
     """
+    if dataset.labels.kind == "ordinal":
+        return {}
     songs = dataset.texts("train").select("label", "lyrics")
+    songs = songs.explode("label") if dataset.labels.multi else songs
     for name in [selected, *(n for n in ("tfidf-logistic", "nb-svm", "char-svm") if n in fitted and n != selected)]:
         found = telling_words(fitted[name].run.model, songs, top=12)
         if found:
@@ -507,28 +560,29 @@ def deciding_words(fitted: Mapping[str, Fitted], selected: str, dataset: View) -
 def _answer(results: Mapping[str, Any]) -> list[Block]:
     """Return the result in a sentence with its uncertainty, and a warning for each baseline that is as good."""
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
-    test, majority = results.get("refit", best)["test"], results["majority"]["accuracy"]["value"]
-    accuracy = test["accuracy"]
+    test, main = results.get("refit", best)["test"], main_of(results)
+    value, majority = format(value_of(test, main.key), main.spec), results["majority"]
     again = ", fitted again on training and validation songs," if "refit" in results else ""
-    sentence = (
-        f"{results['picked']}{again} predicts the {results['target']} of {accuracy['value']:.1%} of {test['n']:,} test songs "
-        f"correctly (95% interval {sections.percent(accuracy)}); always predicting the most frequent one gives {majority:.1%}. "
-        f"{results['verdict']}"
-    )
+    baseline = format(value_of(majority, main.key), main.spec)
+    if main.key == "accuracy":
+        said = f"predicts the {results['target']} of {value} of {test['n']:,} test songs correctly"
+        usual = f"always predicting the most frequent one gives {baseline}"
+    else:
+        said = f"predicts the {results['target']} of {test['n']:,} test songs with a {main.name} of {value}"
+        usual = f"always predicting {majority['label']} gives {baseline}"
+    sentence = f"{results['picked']}{again} {said} (95% interval {sections.interval(test, main)}); {usual}. {results['verdict']}"
     tests, equal = results["tests"]["against"], []
     for line in results["recipes"]:
         if not _is_baseline(line) or line["name"] == results["picked"]:
             continue
-        other, better = line["test"], []
-        if other["accuracy"]["value"] >= best["test"]["accuracy"]["value"]:
-            better.append("accuracy")
-        if other["macro_f1"] >= best["test"]["macro_f1"]:
-            better.append("macro F1")
-        if other["loss"] <= best["test"]["loss"]:
-            better.append("loss")
+        better = []
+        for figure in figures_of(results):
+            theirs, own = (value_of(scores, figure.key) for scores in (line["test"], best["test"]))
+            if theirs <= own if figure.lower else theirs >= own:
+                better.append(figure.name)
         if better:
             equal.append(f"The baseline {line['name']} is at least as good by {', '.join(better)}: {_NOT_WORDS}")
-        elif line["name"] in tests and tests[line["name"]]["p_holm"] > 0.05:
+        elif line["name"] in tests and tests[line["name"]].get(main.key, tests[line["name"]])["p_holm"] > 0.05:
             equal.append(f"The baseline {line['name']} is not significantly worse: {_NOT_WORDS}")
     return [Prose(sentence), *(Prose(text, "warning") for text in equal)]
 
@@ -539,30 +593,44 @@ _NOT_WORDS = "this study does not show that the words of the songs decide."
 def _facts(results: Mapping[str, Any]) -> Facts:
     best = next(line for line in results["recipes"] if line["name"] == results["picked"])
     majority, test = results["majority"], results.get("refit", best)["test"]
-    accuracy = test["accuracy"]
+    main, second, *_ = figures_of(results)
     fitted = "fitted on training and validation songs" if "refit" in results else "fitted on training songs"
     return Facts(
         [
             ("selected", results["picked"], f"by {results['chosen_by']}; {fitted}"),
-            ("test accuracy", f"{accuracy['value']:.1%}", f"95% interval {sections.percent(accuracy)}"),
-            ("macro F1", f"{test['macro_f1']:.3f}", "every class has the same weight"),
-            ("majority", f"{majority['accuracy']['value']:.1%}", f"always '{majority['label']}'"),
+            (
+                f"test {main.name}",
+                format(value_of(test, main.key), main.spec),
+                f"95% interval {sections.interval(test, main)}",
+            ),
+            (second.name, format(value_of(test, second.key), second.spec), _SECOND.get(second.key, "")),
+            (_baseline(main), format(value_of(majority, main.key), main.spec), f"always '{majority['label']}'"),
             ("test songs", f"{best['test']['n']:,}", "read once, at the end"),
         ]
     )
 
 
+_SECOND = {"macro_f1": "every class has the same weight"}
+
+
+def _baseline(main: Figure) -> str:
+    """Return the name of the baseline that predicts the same for every song."""
+    return "majority" if main.key == "accuracy" else "constant"
+
+
 def _chart(part: Mapping[str, Any], picked: str, name: str) -> Block:
+    main = main_of(part)
     dots = [
-        (_marked(line), *(line["test"]["accuracy"][key] for key in ("value", "low", "high")))
-        for line in part["recipes"]
+        (_marked(line), *(line["test"][main.key][key] for key in ("value", "low", "high"))) for line in part["recipes"]
     ]
     return figures.intervals(
-        sorted(dots, key=lambda dot: -dot[1]),
-        reference=("majority", part["majority"]["accuracy"]["value"]),
+        sorted(dots, key=lambda dot: dot[1] if main.lower else -dot[1]),
+        reference=(_baseline(main), value_of(part["majority"], main.key)),
+        percent=main.percent,
+        spec="" if main.percent else ".3f",
         highlight=[_marked(line) for line in part["recipes"] if line["name"] == picked],
-        xlabel="test accuracy with 95% interval",
-        title=f"Test accuracy, split by {part['split_by']}",
+        xlabel=f"test {main.name} with 95% interval",
+        title=f"Test {main.name}, split by {part['split_by']}",
         name=name,
         width=600,
     )
@@ -579,41 +647,37 @@ def _is_baseline(line: Mapping[str, Any]) -> bool:
 
 
 def _table(part: Mapping[str, Any], picked: str) -> Table:
-    head = (
+    main, *others = figures_of(part)
+    intervals = {f.key: isinstance(part["recipes"][0]["test"][f.key], Mapping) for f in others}
+    head: list[str | Column] = [
         "recipe",
         Column("parameters", ",.0f"),
         Column("seconds", ",.1f"),
         Column("ms a song", ",.2f", note="prediction, CPU"),
-        Column("validation accuracy", ".1%"),
-        Column("test accuracy", ".1%", bar=True),
+        Column(f"validation {main.name}", main.spec),
+        Column(f"test {main.name}", main.spec, bar=True),
         "95% interval",
-        Column("macro F1", ".3f"),
-        Column("loss", ".3f", note="nats"),
-        Column("n", ",.0f"),
-    )
+    ]
+    for figure in others:
+        note = "nats" if figure.key == "loss" else ""
+        head += [Column(figure.name, figure.spec, note=note), *(["95% interval"] if intervals[figure.key] else [])]
+
+    def cells(scores: Mapping[str, Any]) -> list[Any]:
+        """Return the cells of the test figures; a baseline lacks some."""
+        found: list[Any] = [value_of(scores, main.key), sections.interval(scores, main)]
+        for figure in others:
+            there = figure.key in scores
+            found.append(value_of(scores, figure.key) if there else None)
+            found += ([sections.interval(scores, figure) if there else ""]) if intervals[figure.key] else []
+        return [*found, scores["n"]]
+
     rows: list[tuple[Any, ...]] = []
     for line in part["recipes"]:
-        test = line["test"]
-        accuracy = test["accuracy"]
-        rows.append(
-            (
-                line["name"],
-                line["parameters"],
-                line["seconds"],
-                _milliseconds(line),
-                line["validation"]["accuracy"]["value"],
-                accuracy["value"],
-                sections.percent(accuracy),
-                test["macro_f1"],
-                test["loss"],
-                test["n"],
-            )
-        )
-    majority = part["majority"]
-    at, name = majority["accuracy"], f"(always '{majority['label']}')"
-    rows.append((name, *[None] * 4, at["value"], sections.percent(at), None, None, majority["n"]))
+        cost = (line["name"], line["parameters"], line["seconds"], _milliseconds(line))
+        rows.append((*cost, value_of(line["validation"], main.key), *cells(line["test"])))
+    rows.append((f"(always '{part['majority']['label']}')", *[None] * 4, *cells(part["majority"])))
     chosen = [place for place, line in enumerate(part["recipes"]) if line["name"] == picked]
-    return Table(head, rows, highlight=chosen, caption="Every recipe, on the same songs")
+    return Table([*head, Column("n", ",.0f")], rows, highlight=chosen, caption="Every recipe, on the same songs")
 
 
 def _milliseconds(line: Mapping[str, Any]) -> float | None:
@@ -633,16 +697,17 @@ def _comparison(results: Mapping[str, Any]) -> Section:
         blocks.append(Items(results["notes"]))
     again = ""
     if refit := results.get("refit"):
-        accuracy = refit["test"]["accuracy"]
+        main = main_of(results)
+        value = f"{format(value_of(refit['test'], main.key), main.spec)} ({sections.interval(refit['test'], main)})"
         again = (
             f" All lines were fitted on the training songs. {results['picked']} was then fitted again on all {refit['songs']:,} "
-            f"training and validation songs: test accuracy {accuracy['value']:.1%} ({sections.percent(accuracy)})."
+            f"training and validation songs: test {main.name} {value}."
         )
     reason = results.get("selection", {}).get("reason", "")
     intro = (
         f"Selected by {results['chosen_by']}; baselines excluded. {reason}{again} The test set was not used for selection. "
-        "Intervals: Wilson, "
-        "95%. Where two intervals overlap, the paired tests decide whether there is a difference."
+        f"Intervals: {'Wilson' if results.get('kind') is None else 'bootstrap'}, 95%. "
+        "Where two intervals overlap, the paired tests decide whether there is a difference."
     )
     return Section("How good", blocks, intro)
 
@@ -680,17 +745,19 @@ def _other_section(results: Mapping[str, Any]) -> list[Section]:
     other = results.get("other_split")
     if not other:
         return []
+    main = main_of(results)
     here, there = (
-        next(line["test"]["accuracy"]["value"] for line in part["recipes"] if line["name"] == results["picked"])
+        next(value_of(line["test"], main.key) for line in part["recipes"] if line["name"] == results["picked"])
         for part in (results, other)
     )
+    name = "an accuracy" if main.key == "accuracy" else f"a {main.name}"
     intro = (
-        f"Split by {results['split_by']}, {results['picked']} has an accuracy of {here:.1%}; split by {other['split_by']}, "
-        f"{there:.1%}. Split by song, the artists of the test songs occur in training, so a model may recognise the artist "
-        f"rather than the {results['target']}. Split by artist, no artist is on both sides: that is the figure for an artist "
+        f"Split by {results['split_by']}, {results['picked']} has {name} of {here:{main.spec}}; split by {other['split_by']}, "
+        f"{there:{main.spec}}. Split by song, the artists of the test songs occur in training, so a model may recognise the "
+        f"artist rather than the {results['target']}. Split by artist, no artist is on both sides: the figure for an artist "
         "who does not occur in training."
     )
-    blocks = [_chart(other, results["picked"], "accuracy-other"), _table(other, results["picked"])]
+    blocks = [_chart(other, results["picked"], f"{main.key}-other"), _table(other, results["picked"])]
     return [Section(f"Split by {other['split_by']}", [*blocks, *_tested(other["tests"])], intro)]
 
 
@@ -698,35 +765,40 @@ def _repeats(results: Mapping[str, Any]) -> list[Section]:
     found = results.get("repeats")
     if not found:
         return []
+    main, second, *_ = figures_of(results)
     rows = [{"name": "(selected on each split)", **found["pick"]}, *found["recipes"]]
-    dots = [(row["name"], *(row["accuracy"][key] for key in ("mean", "low", "high"))) for row in rows]
+    dots = [(row["name"], *(row[main.key][key] for key in ("mean", "low", "high"))) for row in rows]
     table = []
     for row in rows:
         test = found["against"].get(row["name"], {})
-        accuracy, f1 = row["accuracy"], row["macro_f1"]
-        behind = (test.get("mean"), test.get("p_holm"), test.get("macro_f1", {}).get("p_holm"))
-        table.append((row["name"], accuracy["mean"], accuracy["sd"], f1["mean"], f1["sd"], *behind))
+        first, then = row[main.key], row[second.key]
+        behind = (test.get("mean"), test.get("p_holm"), test.get(second.key, {}).get("p_holm"))
+        table.append((row["name"], first["mean"], first["sd"], then["mean"], then["sd"], *behind))
     head = (
         "recipe",
-        Column("accuracy", ".3f", note="mean"),
+        Column(main.name, ".3f", note="mean"),
         Column("sd", ".3f"),
-        Column("macro F1", ".3f", note="mean"),
+        Column(second.name, ".3f", note="mean"),
         Column("sd ", ".3f"),
-        Column("behind the best", ".3f", note="accuracy"),
-        Column("p, corrected", ".3g", note="accuracy"),
-        Column("p, corrected ", ".3g", note="macro F1"),
+        Column("behind the best", ".3f", note=main.name),
+        Column("p, corrected", ".3g", note=main.name),
+        Column("p, corrected ", ".3g", note=second.name),
     )
     note = (
         f"Best mean: {found['best']}. Intervals and tests after Nadeau and Bengio (2003): the training sets of the splits "
         "overlap, so the variance of a plain t-test would be too small. Corrected for the number of comparisons by Holm."
     )
-    chart = figures.intervals(dots, xlabel="mean test accuracy with 95% interval", name="repeats")
-    tested = found["pick"]["all_songs"]
-    whole = tested["accuracy"]
-    intro = (
-        f"Everything fitted again on {found['n']} splits, in which every song is a test song once. What each split selects is "
-        f"right on {whole['value']:.1%} ({sections.percent(whole)}) of all {tested['n']:,} songs."
+    xlabel = f"mean test {main.name} with 95% interval"
+    chart = figures.intervals(
+        dots, xlabel=xlabel, percent=main.percent, spec="" if main.percent else ".3f", name="repeats"
     )
+    tested = found["pick"]["all_songs"]
+    whole = f"{value_of(tested, main.key):{main.spec}} ({sections.interval(tested, main)})"
+    intro = f"Everything fitted again on {found['n']} splits, in which every song is a test song once. What each split selects "
+    if main.key == "accuracy":
+        intro += f"is right on {whole} of all {tested['n']:,} songs."
+    else:
+        intro += f"has a {main.name} of {whole} over all {tested['n']:,} songs."
     return [Section("Over several splits", [chart, Table(head, table, note=note)], intro)]
 
 
@@ -734,26 +806,31 @@ def _learning_curve(results: Mapping[str, Any]) -> list[Section]:
     points = results.get("learning_curve")
     if not points:
         return []
+    main = main_of(results)
     lines: dict[str, tuple[list[float], list[float]]] = {}
     for point in points:
         x, y = lines.setdefault(point["name"], ([], []))
         x.append(point["songs"])
-        y.append(point["accuracy"]["value"])
+        y.append(value_of(point, main.key))
     chart = figures.curves(
         lines,
         xlabel="training songs",
-        ylabel="test accuracy",
-        percent=True,
+        ylabel=f"test {main.name}",
+        percent=main.percent,
         markers=True,
         name="learning-curve",
         width=720,
     )
-    head = ("recipe", Column("songs", ",.0f"), Column("accuracy", ".3f"), "95% interval", Column("seconds", ",.1f"))
-    rows = [
-        (p["name"], p["songs"], p["accuracy"]["value"], sections.percent(p["accuracy"]), p["seconds"]) for p in points
-    ]
+    head = ("recipe", Column("songs", ",.0f"), Column(main.name, ".3f"), "95% interval", Column("seconds", ",.1f"))
+    rows = [(p["name"], p["songs"], value_of(p, main.key), sections.interval(p, main), p["seconds"]) for p in points]
     table = Details("Every point, with its cost", [Table(head, rows)])
-    return [Section("Learning curve", [chart, table], "Accuracy on the same test songs after fitting on fewer songs.")]
+    return [
+        Section(
+            "Learning curve",
+            [chart, table],
+            f"{main.name[:1].upper()}{main.name[1:]} on the same test songs after fitting on fewer songs.",
+        )
+    ]
 
 
 def _training(fitted: Mapping[str, Fitted]) -> list[Section]:
@@ -776,6 +853,10 @@ def _training(fitted: Mapping[str, Fitted]) -> list[Section]:
 
 
 def _mistakes(predicted: Predictions, dataset: View) -> Section:
+    if dataset.labels.multi:
+        return sections.label_figures(predicted.score()["by_class"])
+    if dataset.labels.kind == "ordinal":
+        return sections.errors_by_size(predicted)
     blocks = sections.mistakes(predicted, "songs", "Confusion, test songs")
     if dataset.target != "artist" and dataset.part("test")["artist"].is_not_null().any():
         artists = dataset.part("test")["artist"].fill_null("(none)").to_list()
@@ -795,6 +876,8 @@ def _prediction_sets(results: Mapping[str, Any]) -> list[Section]:
     found = {name: sets for name, sets in lines if sets}
     if not found:
         return []
+    if results.get("kind") == "ordinal":
+        return _number_intervals(found, results["picked"])
     rows = []
     for name, sets in found.items():
         size, covered = sets["mean_size"], sets["coverage"]
@@ -818,12 +901,37 @@ def _prediction_sets(results: Mapping[str, Any]) -> list[Section]:
         ]
         columns = ("class", Column("songs", ",.0f"), Column("coverage", ".1%"), "95% interval")
         blocks.append(Details(f"Coverage by class of {results['picked']}", [Table(columns, table)]))
+    what = (
+        f"that shall contain {first['target']:.0%} of the true labels of a song in the mean (conformal risk control,"
+        if results.get("kind") == "multi"
+        else f"that shall contain the true one in {first['target']:.0%} of cases (adaptive prediction sets,"
+    )
     intro = (
-        f"For each test song, a set of labels that shall contain the true one in {first['target']:.0%} of cases (adaptive "
-        f"prediction sets, calibrated on {first['calibration_songs']:,} validation songs). Of two recipes with the same "
-        "coverage, the one with smaller sets knows more. A class of few songs may be covered less often."
+        f"For each test song, a set of labels {what} calibrated on {first['calibration_songs']:,} validation songs). Of two "
+        "recipes with the same coverage, the one with smaller sets knows more. A class of few songs may be covered less often."
     )
     return [Section("Prediction sets", blocks, intro)]
+
+
+def _number_intervals(found: Mapping[str, Any], picked: str) -> list[Section]:
+    """Return the section on the intervals around predicted numbers."""
+    rows = [
+        (
+            name,
+            each["coverage"]["value"],
+            sections.percent(each["coverage"]),
+            None if each["radius"] is None else 2 * each["radius"],
+        )
+        for name, each in found.items()
+    ]
+    head = ("recipe", Column("coverage", ".1%"), "95% interval", Column("width", ".1f"))
+    first = next(iter(found.values()))
+    intro = (
+        f"Around each prediction, an interval that shall contain the true number in {first['target']:.0%} of cases (split "
+        f"conformal prediction, calibrated on {first['calibration_songs']:,} validation songs). The narrower, the better."
+    )
+    chosen = [place for place, name in enumerate(found) if name == picked]
+    return [Section("Prediction intervals", [Table(head, rows, highlight=chosen)], intro)]
 
 
 def _out_of_domain(results: Mapping[str, Any]) -> list[Section]:
@@ -881,7 +989,7 @@ def _song(one: Mapping[str, Any], dataset: View) -> Details:
     song = dataset.songs.row(by_predicate=pl.col("id") == one["id"], named=True)
     text = (song["lyrics"] or "")[:LONGEST]
     title = (
-        f"{song['artist'] or '?'}: {song['title'] or '?'} (true label {one['truth']}, predicted {one['prediction']} "
+        f"{song['artist'] or '?'}: {song['title'] or '?'} (true label {one['truth']}, predicted {one['prediction'] or 'none'} "
         f"with {one['probability']:.0%})"
     )
     words = [(word, weight) for word, weight in one["words"]]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyrist.errors import LyristError, UsageError
+from lyrist.metrics.kinds import figures_of, value_of
 from lyrist.results import Result
 from lyrist.studies import ranking
 from lyrist.training.predictions import Predictions
@@ -75,6 +76,7 @@ def compare(*runs: str, out: str | None = None) -> Result:
         f"The runs have different {what}: their figures are not of the same {'pictures' if key == 'block' else 'songs'}."
         for key, what in (
             ("target", "targets"),
+            ("kind", "kinds of targets"),
             ("fingerprint", "corpora"),
             ("split_by", "splits"),
             ("block", "blocks of classes"),
@@ -124,18 +126,19 @@ def _page(found: Compared) -> Page:
     from lyrist.reports.blocks import Column, Items, Page, Section, Table
 
     writes = found.runs[0].info["task"] == "write"
-    measure = "bits_per_byte" if writes else "accuracy"
+    main, *others = figures_of(found.runs[0].results["test"])
+    measure = "bits_per_byte" if writes else main.key
     rows, dots = [], []
     for run in found.runs:
         info, test = run.info, run.results["test"]
         value = test[measure]
         about = " and ".join(info["condition"]) or "nothing" if writes else info["target"]
-        more = (test["perplexity"],) if writes else (test["macro_f1"], test["loss"])
+        more = (test["perplexity"],) if writes else tuple(value_of(test, figure.key) for figure in others)
         interval = f"{value['low']:.3f} to {value['high']:.3f}"
         cost = (info["parameters"], info["seconds"])
         rows.append((str(run.path), info["recipe"], about, *cost, value["value"], interval, test["n"], *more))
         dots.append((str(run.path), value["value"], value["low"], value["high"]))
-    name = measure.replace("_", " ")
+    name = "bits per byte" if writes else main.name
     head = (
         "run",
         "recipe",
@@ -145,12 +148,16 @@ def _page(found: Compared) -> Page:
         Column(name, ".3f"),
         "95% interval",
         "n",
-        *(("perplexity",) if writes else ("macro F1", "loss")),
+        *(("perplexity",) if writes else [figure.name for figure in others]),
     )
-    label = "bits per byte (lower is better)" if writes else "test accuracy with 95% interval"
+    label = "bits per byte (lower is better)" if writes else f"test {main.name} with 95% interval"
     blocks: list[Block] = [
         figures.intervals(
-            dots, xlabel=label, percent=not writes, spec=".3f" if writes else "", name=measure.replace("_", "-")
+            dots,
+            xlabel=label,
+            percent=main.percent and not writes,
+            spec="" if main.percent and not writes else ".3f",
+            name=measure.replace("_", "-"),
         ),
         Table(columns=head, rows=rows, caption="Test figures"),
         *([Items([*found.pairs, *found.notes])] if found.pairs or found.notes else []),

@@ -73,6 +73,8 @@ class Request:
             "condition": selection.condition is not None,
             "only": selection.only,
             "max-songs": selection.max_songs is not None,
+            "multi-label": selection.multi_label != "auto",
+            "ordinal": selection.ordinal,
             "other-split": self.other_split,
             "repeats": self.repeats != 1,
             "learning-curve": self.learning_curve,

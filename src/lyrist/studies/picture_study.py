@@ -75,7 +75,18 @@ class PictureStudy(Comparison):
     def open(cls, request: Request) -> PictureStudy:
         """Open the pictures and check every line and option."""
         request.refuse(
-            ("target", "condition", "only", "other-split", "repeats", "learning-curve", "max-songs", "time-limit"),
+            (
+                "target",
+                "condition",
+                "only",
+                "other-split",
+                "repeats",
+                "learning-curve",
+                "max-songs",
+                "multi-label",
+                "ordinal",
+                "time-limit",
+            ),
             "pictures",
         )
         lines = read_lines(request)

@@ -6,15 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lyrist.metrics.intervals import holm, mcnemar, paired_bootstrap_macro_f1
+from lyrist.metrics.intervals import holm
+from lyrist.metrics.kinds import FIGURES, interval_of, value_of
 from lyrist.models import registry
 from lyrist.training.predictions import Predictions
 
 Scores = Mapping[str, Any]
 """The scores of a recipe on one split, as in ``results.json``."""
 
-ChooseBy = Literal["loss", "accuracy", "macro_f1"]
-"""The validation figure that selects a recipe: the loss (lowest), the accuracy or the macro F1 (highest)."""
+ChooseBy = Literal[
+    "loss",
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "average_precision",
+    "subset_accuracy",
+    "mae",
+    "within_5",
+    "median_error",
+]
+"""The validation figure that selects a recipe; see `lyrist.metrics.kinds` for those of each kind of target."""
+
+LOWER = {figure.key for figures in FIGURES.values() for figure in figures if figure.lower}
+"""The figures of which the lowest is best."""
 
 
 PREFERENCE = ("ensemble", "linear", "tree", "neural")
@@ -51,8 +65,8 @@ class Selected:
 
 def best(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
     """Return the name of the recipe with the best validation figure; of equal ones, the first."""
-    if choose_by == "loss":
-        return min(validation, key=lambda name: validation[name]["loss"])
+    if choose_by in LOWER:
+        return min(validation, key=lambda name: figure(validation[name], choose_by))
     return max(validation, key=lambda name: figure(validation[name], choose_by))
 
 
@@ -83,9 +97,9 @@ def select(validation: Mapping[str, Scores], choose_by: ChooseBy, families: Mapp
 def _standard_error(scores: Scores, choose_by: ChooseBy) -> float:
     if choose_by == "loss":
         return float(scores.get("loss_se", 0.0))
-    if choose_by == "macro_f1":
-        interval = scores.get("macro_f1_interval", {"low": 0.0, "high": 0.0})
-        return float(interval["high"] - interval["low"]) / (2 * 1.96)
+    if choose_by != "accuracy":
+        low, high = interval_of(scores, choose_by) or (0.0, 0.0)
+        return (high - low) / (2 * 1.96)
     value = figure(scores, choose_by)
     return float((value * (1 - value) / scores["n"]) ** 0.5)
 
@@ -124,8 +138,7 @@ def strong_baselines(
 
 def figure(scores: Scores, name: str) -> float:
     """Return one figure out of a split's scores, as a number."""
-    value = scores[name]
-    return float(value["value"] if isinstance(value, dict) else value)
+    return value_of(scores, name)
 
 
 def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:
@@ -143,24 +156,19 @@ def against(first: Predictions, others: dict[str, Predictions]) -> dict[str, dic
     Returns
     -------
     dict
-        By name: ``difference`` of accuracy, ``only_first`` and ``only_other`` (songs that one alone got right), ``p`` of
-        the exact McNemar test, and ``p_holm`` with Holm's correction for the number of comparisons. ``macro_f1``: the
-        same for the macro F1, by resampling songs: ``difference``, its 95% interval ``low`` to ``high``, ``p``, ``p_holm``.
+        By name: what `Predictions.against` returns, and ``p_holm`` with Holm's correction for the number of comparisons, also in
+        the test of each figure.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for name, other in others.items():
-        a, b = first.right, other.right
-        only_first, only_other = int((a & ~b).sum()), int((b & ~a).sum())
-        found[name] = {
-            "difference": float(a.mean() - b.mean()),
-            "only_first": only_first,
-            "only_other": only_other,
-            "p": mcnemar(only_first, only_other),
-            "macro_f1": paired_bootstrap_macro_f1(first.truth, first.answers, other.answers),
-        }
+    found = {name: first.against(other) for name, other in others.items()}
     correct(list(found.values()))
-    correct([test["macro_f1"] for test in found.values()])
+    for key in bootstrapped(next(iter(found.values()), {})):
+        correct([test[key] for test in found.values()])
     return found
+
+
+def bootstrapped(test: Mapping[str, Any]) -> list[str]:
+    """Return the figures that a paired test compares by a bootstrap."""
+    return [key for key, value in test.items() if isinstance(value, dict)]
 
 
 def correct(tests: Sequence[dict[str, Any]]) -> None:
@@ -171,6 +179,13 @@ def correct(tests: Sequence[dict[str, Any]]) -> None:
 
 def sentence(first: str, second: str, test: Mapping[str, Any]) -> str:
     """Return the result of the paired test of two recipes as a sentence."""
+    if main := next((each for kind in ("multi", "ordinal") if (each := FIGURES[kind][0]).key in test), None):
+        compared = test[main.key]
+        said = f"{first} differs from {second} by {compared['difference']:+.3f} in {main.name}"
+        interval = (
+            f"95% interval {compared['low']:+.3f} to {compared['high']:+.3f}, paired bootstrap p = {compared['p']:.3g}"
+        )
+        return f"{said} ({interval})."
     counts = f"{first} alone was right on {test['only_first']} test songs, {second} alone on {test['only_other']}"
     if test["p"] < 0.05:
         better = first if test["difference"] > 0 else second

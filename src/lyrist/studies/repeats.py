@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lyrist import files, progress
 from lyrist.errors import LyristError
 from lyrist.metrics.intervals import corrected_resampled_t, mean_sd, wilson
+from lyrist.metrics.kinds import figures_of
 from lyrist.studies import ranking
 from lyrist.studies.comparison import Line
 from lyrist.studies.ranking import ChooseBy
@@ -95,6 +98,7 @@ def _scored(dataset: View, line: Line, seed: int, path: Path) -> dict[str, Any]:
     options = {key: str(value) for key, value in line.options.items()}
     key = {"recipe": line.recipe, "options": options, "seed": seed, "n": len(dataset.songs)}
     key |= {"fingerprint": dataset.corpus.fingerprint, "split_by": dataset.split_by, "target": dataset.target}
+    key |= dataset.labels.described
     if path.exists():
         kept = files.read_json(path, "an unfinished study")
         if kept["key"] == key:
@@ -123,53 +127,64 @@ def summarised(
         correction.
     """
     names = list(scores[0])
+    main, second, *_ = figures_of(scores[0][names[0]]["test"])
+    keys = (main.key, second.key)
     models = list(ranking.models({name: {} for name in names}, first))
     kinds = ranking.families(first)
     picks = [
         ranking.select({name: found[name]["validation"] for name in models}, choose_by, kinds).name for found in scores
     ]
     values = {
-        name: {key: [ranking.figure(found[name]["test"], key) for found in scores] for key in ("accuracy", "macro_f1")}
-        for name in names
+        name: {key: [ranking.figure(found[name]["test"], key) for found in scores] for key in keys} for name in names
     }
     picked = {
         key: [ranking.figure(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)]
-        for key in ("accuracy", "macro_f1")
+        for key in keys
     }
-    best = max(names, key=lambda name: mean_sd(values[name]["accuracy"])[0])
+    best = (min if main.lower else max)(names, key=lambda name: mean_sd(values[name][main.key])[0])
     tests: dict[str, dict[str, Any]] = {}
     for name in names:
         if name != best:
             ours, theirs = values[best], values[name]
             tests[name] = {
-                **corrected_resampled_t(_less(ours["accuracy"], theirs["accuracy"]), n_train, n_test),
-                "macro_f1": corrected_resampled_t(_less(ours["macro_f1"], theirs["macro_f1"]), n_train, n_test),
+                **corrected_resampled_t(_less(ours[main.key], theirs[main.key]), n_train, n_test),
+                second.key: corrected_resampled_t(_less(ours[second.key], theirs[second.key]), n_train, n_test),
             }
     ranking.correct(list(tests.values()))
-    ranking.correct([test["macro_f1"] for test in tests.values()])
+    ranking.correct([test[second.key] for test in tests.values()])
     return {
         "n": len(scores),
         "recipes": [
             {
                 "name": name,
                 **{k: _spread(v, n_train, n_test) for k, v in values[name].items()},
-                "all_songs": _pooled([found[name] for found in scores]),
+                "all_songs": _pooled([found[name] for found in scores], main.key),
             }
             for name in names
         ],
         "pick": {
             "names": picks,
             **{k: _spread(v, n_train, n_test) for k, v in picked.items()},
-            "all_songs": _pooled([found[name] for found, name in zip(scores, picks, strict=True)]),
+            "all_songs": _pooled([found[name] for found, name in zip(scores, picks, strict=True)], main.key),
         },
         "best": best,
         "against": tests,
     }
 
 
-def _pooled(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the accuracy over the test songs of all splits, with its interval."""
+def _pooled(scores: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """Return the main figure over the test songs of all splits: the accuracy with its interval, or the mean by songs."""
     sizes = [found["test"]["n"] for found in scores]
+    if key != "accuracy":
+        parts = [found["test"][key] for found in scores]
+        mean = {
+            part: float(np.average([each[part] for each in parts], weights=sizes)) for part in ("value", "low", "high")
+        }
+        half = (mean["high"] - mean["low"]) / 2 / len(scores) ** 0.5  # the splits have different test songs
+        return {
+            "n": sum(sizes),
+            key: {"value": mean["value"], "low": mean["value"] - half, "high": mean["value"] + half},
+        }
     right = sum(round(ranking.figure(found["test"], "accuracy") * n) for found, n in zip(scores, sizes, strict=True))
     low, high = wilson(right, sum(sizes))
     return {"n": sum(sizes), "accuracy": {"value": right / sum(sizes), "low": low, "high": high}}
@@ -207,4 +222,5 @@ def learning_curve(
 
 def _point(name: str, songs: int, test: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Any]:
     seconds = {key: cost[key] for key in ("seconds", "cpu_seconds")}
-    return {"name": name, "songs": songs, "accuracy": test["accuracy"], "macro_f1": test["macro_f1"], **seconds}
+    shown = {figure.key: test[figure.key] for figure in figures_of(test)[:2]}
+    return {"name": name, "songs": songs, **shown, **seconds}

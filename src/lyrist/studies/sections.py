@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,12 @@ import numpy as np
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.metrics.classification import calibration_of, confusion
+from lyrist.metrics.kinds import FIGURES, Figure, interval_of
+from lyrist.metrics.ordinal import WITHIN
 from lyrist.models import registry
 from lyrist.reports import figures, heatmaps
 from lyrist.reports.blocks import Block, Code, Column, Details, Items, Page, Prose, Section, Table
+from lyrist.studies import ranking
 from lyrist.studies.plans import Plan
 
 if TYPE_CHECKING:
@@ -49,7 +53,10 @@ PAPERS = (
     "Holm (1979), A simple sequentially rejective multiple test procedure; "
     "Efron (1979), Bootstrap methods: another look at the jackknife; "
     "Broder (1997), On the resemblance and containment of documents; "
-    "Romano et al. (2020), Classification with valid and adaptive coverage"
+    "Romano et al. (2020), Classification with valid and adaptive coverage; "
+    "Angelopoulos et al. (2024), Conformal risk control; "
+    "Frank & Hall (2001), A simple approach to ordinal classification; "
+    "Lei et al. (2018), Distribution-free predictive inference for regression"
 )
 """The papers of the statistics; a methods text names them by `citation_key`."""
 
@@ -99,34 +106,92 @@ def percent(interval: Mapping[str, float], digits: int = 1) -> str:
     return f"{interval['low']:.{digits}%} to {interval['high']:.{digits}%}"
 
 
+def interval(scores: Mapping[str, Any], figure: Figure) -> str:
+    """Return the 95% interval of a figure as text; empty if it has none."""
+    found = interval_of(scores, figure.key)
+    if found is None:
+        return ""
+    return (
+        percent(dict(zip(("low", "high"), found, strict=True)))
+        if figure.percent
+        else f"{found[0]:.3f} to {found[1]:.3f}"
+    )
+
+
+def label_figures(by_class: Mapping[str, Mapping[str, Any]]) -> Section:
+    """Return the section on each of several labels a song."""
+    rows = [
+        (label, *(each[key] for key in ("n", "precision", "recall", "f1", "average_precision", "threshold")))
+        for label, each in sorted(by_class.items(), key=lambda item: (-item[1]["n"], item[0]))
+    ]
+    head = (
+        "label",
+        Column("songs", ",.0f"),
+        Column("precision", ".1%"),
+        Column("recall", ".1%"),
+        Column("F1", ".3f", bar=True),
+        Column("average precision", ".3f"),
+        Column("threshold", ".2f", note="chosen on validation"),
+    )
+    shown = f" ({CLASSES_SHOWN} of {len(rows):,})" if len(rows) > CLASSES_SHOWN else ""
+    table = Table(head, rows[:CLASSES_SHOWN], caption=f"Labels of the test songs, most frequent first{shown}")
+    intro = "A label is predicted where its probability reaches its threshold."
+    return Section("Labels", [table], intro)
+
+
+def errors_by_size(predicted: Predictions) -> Section:
+    """Return the section on how far predicted numbers are off, for small and for large true numbers."""
+    truth, answers = np.array(predicted.truth), np.array(predicted.answers)
+    ends = np.unique(np.quantile(truth, np.linspace(0, 1, 6)))
+    rows = []
+    for low, high in itertools.pairwise(ends):
+        own = (truth >= low) & ((truth < high) | (high == ends[-1]))
+        if own.any():
+            off = answers[own] - truth[own]
+            rows.append((f"{low:g} to {high:g}", int(own.sum()), float(np.abs(off).mean()), float(off.mean())))
+    head = (
+        "true number",
+        Column("songs", ",.0f"),
+        Column("mean absolute error", ".2f", bar=True),
+        Column("bias", "+.2f"),
+    )
+    intro = "Bias: predicted minus true. Predictions are drawn to the middle, since a median is predicted."
+    return Section("Errors", [Table(head, rows, caption="Test songs, in five parts by their number")], intro)
+
+
 def paired_tests(tests: Mapping[str, Any], note: str) -> list[Block]:
     """Return the table of McNemar tests, and of macro F1 where it was tested, folded; nothing where there was one recipe."""
     if not tests or not tests["against"]:
         return []
+    named = {figure.key: figure.name for kind in FIGURES.values() for figure in kind}
+    compared = ranking.bootstrapped(next(iter(tests["against"].values())))
+    what = {"micro_f1": "all labels right", "mae": f"within {WITHIN}"}
+    right = next((name for key, name in what.items() if key in compared), "accuracy")
     head: list[str | Column] = [
         f"{tests['first']} against",
-        Column("accuracy", "+.3f", note="difference"),
+        Column(right, "+.3f", note="difference"),
         "it alone right",
         "the other alone",
         Column("p", ".3g"),
         Column("p, corrected", ".3g", note="Holm"),
     ]
-    with_f1 = all("macro_f1" in test for test in tests["against"].values())
-    if with_f1:
+    for number, key in enumerate(compared, 1):
         head += [
-            Column("macro F1", "+.3f", note="difference"),
+            Column(named[key], "+.3f", note="difference"),
             Column("95% interval"),
-            Column("p, corrected ", ".3g", note="Holm"),
+            Column("p, corrected" + " " * number, ".3g", note="Holm"),
         ]
-        note += " Macro F1: bootstrap of these songs."
+    if compared:
+        names = " and ".join(named[key] for key in compared)
+        note += f" {names[:1].upper()}{names[1:]}: bootstrap of these songs."
     rows = []
     for name, test in tests["against"].items():
         row = [name, *(test[key] for key in ("difference", "only_first", "only_other", "p", "p_holm"))]
-        if with_f1:
-            f1 = test["macro_f1"]
-            row += [f1["difference"], f"{f1['low']:+.3f} to {f1['high']:+.3f}", f1["p_holm"]]
+        for key in compared:
+            own = test[key]
+            row += [own["difference"], f"{own['low']:+.3f} to {own['high']:+.3f}", own["p_holm"]]
         rows.append(row)
-    note = f"Accuracy: exact McNemar test on the same {note} Corrected: for the number of comparisons."
+    note = f"{right[:1].upper()}{right[1:]}: exact McNemar test on the same {note} Corrected: for the number of comparisons."
     return [Details("Paired tests of the selected recipe against each other one", [Table(head, rows, note=note)])]
 
 

@@ -62,6 +62,8 @@ def study(
     condition: str | None = None,
     only: str = "",
     max_songs: int | None = None,
+    multi_label: str = "auto",
+    ordinal: bool = False,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int | None = None,
@@ -96,6 +98,10 @@ def study(
         Labels to keep, separated by commas; empty keeps all.
     max_songs
         Maximum number of training songs, sampled at random and stratified by label; by default all.
+    multi_label
+        Several labels a song in the target: auto (as prepare found it), off, or the text between two labels, such as "|".
+    ordinal
+        The target is a number, such as year: predict the number instead of decades.
     steps
         The budget of each network in updates of its weights.
     minutes
@@ -105,7 +111,8 @@ def study(
     device
         auto, cpu or cuda.
     choose_by
-        The validation figure that selects the best recipe: loss, accuracy or macro_f1.
+        The validation figure that selects the best recipe: loss, accuracy or macro_f1; with several labels a song micro_f1,
+        macro_f1, average_precision or subset_accuracy; of a number mae, within_5 or median_error.
     other_split
         Report the other kind of split as well: by artist beside by song (default: yes, unless the target is the artist).
     repeats
@@ -138,13 +145,14 @@ def study(
     """
     loop = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     given = {"target": target, "condition": condition, "only": only, "max_songs": max_songs, **loop}
+    given |= {"multi_label": multi_label, "ordinal": ordinal}
     given |= {"choose_by": choose_by, "other_split": other_split, "repeats": repeats, "learning_curve": learning_curve}
     given |= {"refit": refit, "time_limit": time_limit}
     given |= {"protocol": protocol, "budget_scale": budget_scale, "cpu_minutes": cpu_minutes}
     limit = None if time_limit is None else _seconds(time_limit)
     plan = load(study)
     plan = dataclasses.replace(plan, command=_command(study, data, out, seed, given))
-    selection = Selection(target, condition, only, max_songs)
+    selection = Selection(target, condition, only, max_songs, multi_label, ordinal)
     request = Request(
         plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit, limit, protocol, budget_scale,
         cpu_minutes,

@@ -75,7 +75,10 @@ class WriterStudy(Comparison):
                 f"The study '{plan.name}' is of writers, which do not predict the {selection.target} of a song; leave --target "
                 "out, or choose a study of classifiers ('lyrist studies' lists them)."
             )
-        request.refuse(("only", "other-split", "repeats", "learning-curve", "max-songs", "time-limit"), "writers")
+        request.refuse(
+            ("only", "other-split", "repeats", "learning-curve", "max-songs", "multi-label", "ordinal", "time-limit"),
+            "writers",
+        )
         corpus = Corpus.open(request.data)
         songs = WritingTask.of(corpus, plan.condition if selection.condition is None else selection.condition)
         lines = [

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from lyrist.reports.blocks import Figure
 
 
+class KindError(UsageError):
+    """A recipe cannot predict this kind of target."""
+
+
 def selected(corpus: Corpus, target: str, selection: Selection, seed: int, *, lyrics: bool = True) -> View:
     """Return the songs of a corpus that a selection names, with the labels of a target."""
     return view(
@@ -71,7 +75,7 @@ class ClassificationTask(Task):
         if labels.kind != "single" and not estimators.predicts_several(estimator):
             what = "several labels a song" if labels.multi else "a number"
             way = "--multi-label off" if labels.multi else "no --ordinal"
-            raise UsageError(
+            raise KindError(
                 f"'{recipe}' predicts one label a song, and the target {labels.column} is {what}; choose another, or {way}."
             )
 

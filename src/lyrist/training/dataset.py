@@ -69,6 +69,14 @@ class View:
         return sorted((found.explode() if self.labels.multi else found).unique())
 
     @property
+    def every_label(self) -> list[str]:
+        """The labels in all splits, sorted; of an ordered target its edges."""
+        if self.labels.kind == "ordinal":
+            return self.classes
+        found = self.songs["label"]
+        return sorted((found.explode() if self.labels.multi else found).unique())
+
+    @property
     def stratum(self) -> str:
         """The column whose shares every split shall have: the label; of several the rarest; of a number its quantile."""
         return "label" if self.labels.kind == "single" else "stratum"

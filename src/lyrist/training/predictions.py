@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lyrist.metrics import multilabel, ordinal
-from lyrist.metrics.classification import constant_accuracy, score
+from lyrist.metrics.classification import constant_accuracy, losses, score
 from lyrist.metrics.conformal import PredictionSets, uniform_of
 from lyrist.metrics.intervals import mcnemar, paired_bootstrap_macro_f1
 from lyrist.training import runs
@@ -64,6 +64,18 @@ class Predictions:
     def right(self) -> npt.NDArray[np.bool_]:
         """Whether each answer is right."""
         return np.array([a == t for a, t in zip(self.answers, self.truth, strict=True)], dtype=bool)
+
+    def losses(self) -> npt.NDArray[np.float64]:
+        """Return the loss of each song in nats."""
+        return losses(self.truth, self.probabilities, self.classes)
+
+    def shown(self, value: Any) -> str:
+        """Return a truth or an answer as text."""
+        return str(value)
+
+    def explained(self, place: int) -> str:
+        """Return the class that explains the prediction for one song: the most probable one."""
+        return self.classes[int(self.probabilities[place].argmax())]
 
     def score(self) -> dict[str, Any]:
         """Return all scores; see `lyrist.metrics`."""
@@ -145,6 +157,14 @@ class MultiPredictions(Predictions):
         """Which of the classes each song has, shape (songs, classes)."""
         return multilabel.indicators(self.truth, self.classes)
 
+    def losses(self) -> npt.NDArray[np.float64]:
+        """Return the loss of each song in nats, summed over labels."""
+        return multilabel.losses(self.truth, self.probabilities, self.classes)
+
+    def shown(self, value: Any) -> str:
+        """Return the labels of a song as text."""
+        return ", ".join(value)
+
     def score(self) -> dict[str, Any]:
         """Return all scores; see `lyrist.metrics.multilabel.score`."""
         limits = np.full(len(self.classes), 0.5) if self.limits is None else self.limits
@@ -188,6 +208,19 @@ class OrdinalPredictions(Predictions):
     def right(self) -> npt.NDArray[np.bool_]:
         """Whether each prediction is within `lyrist.metrics.ordinal.WITHIN`."""
         return np.asarray(np.abs(np.array(self.answers) - np.array(self.truth)) <= ordinal.WITHIN)
+
+    def losses(self) -> npt.NDArray[np.float64]:
+        """Return the distance of each prediction."""
+        off: npt.NDArray[np.float64] = np.abs(np.array(self.answers) - np.array(self.truth))
+        return off
+
+    def shown(self, value: Any) -> str:
+        """Return a number as text."""
+        return f"{value:.4g}"
+
+    def explained(self, place: int) -> str:
+        """Return the edge that is as likely below the number as above it."""
+        return self.classes[int(np.abs(self.probabilities[place] - 0.5).argmin())]
 
     def score(self) -> dict[str, Any]:
         """Return all scores; see `lyrist.metrics.ordinal.score`."""
