@@ -177,7 +177,9 @@ def _network(
     held = {split: found.examples(inputs(texts[split]), task.view.y(texts[split])) for split in HELD}
     model: Any = found.model_
     if model.config.as_reported:
-        model.config.pad_to = int(examples.lengths.max())
+        # One length for all songs, so that the scores of a song do not depend on its batch.
+        model.config.pad_to = max(int(each.lengths.max()) for each in (examples, *held.values()))
+        found.tokenizer_.model_max_length = model.config.pad_to
     vectors = model.get_input_embeddings().weight.data.clone() if found.coverage_ else None
     epsilon = 1e-7 if protocol.library == "keras" else 1e-8
     stream = Stream(examples, protocol.batch_size, 1, seed=seed, bucketed=False)

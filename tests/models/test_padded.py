@@ -1,0 +1,49 @@
+"""LSTM layers over padding: the states and gradients of PyTorch's own layers over padded songs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lyrist.models.padded import CHUNK, read_padding
+
+
+def plain(layers: Sequence[nn.Module], table: Tensor, ids: Tensor, lengths: Tensor, time: int, left: bool) -> Tensor:
+    padded = torch.zeros(len(ids), time, dtype=torch.long)
+    for row, n in enumerate(lengths.tolist()):
+        start = time - n if left else 0
+        padded[row, start : start + n] = ids[row, :n]
+    states = table[padded]
+    for layer in layers:
+        states = layer(states)[0]
+    return states[:, -1]
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["padding-after", "padding-before"])
+@pytest.mark.parametrize("forget", [0.0, 3.0], ids=["short-memory", "long-memory"])
+@pytest.mark.parametrize(
+    ("lengths", "time"),
+    [([7], 7), ([3, 9, 1], 9), ([5, 5, 2], CHUNK + 5), ([1, 20, 4, 20], 2 * CHUNK), ([30, 2], 12 * CHUNK + 1)],
+    ids=str,
+)
+def test_states_and_gradients_are_those_of_pytorch(lengths: list[int], time: int, forget: float, left: bool) -> None:
+    torch.manual_seed(sum(lengths))
+    layers = [nn.LSTM(4, 6, batch_first=True), nn.LSTM(6, 6, batch_first=True)]
+    for layer in layers:
+        layer.bias_ih_l0.data[6:12] += forget
+    table, n = nn.Embedding(9, 4), torch.tensor(lengths)
+    ids = torch.randint(1, 9, (len(lengths), max(lengths)))
+    weights = [table.weight, *(weight for layer in layers for weight in layer.parameters())]
+    found, grads = [], []
+    for state in (
+        read_padding(layers, table.weight, ids, n, 0, time, left),
+        plain(layers, table.weight, ids, n, time, left),
+    ):
+        found.append(state)
+        grads.append(torch.autograd.grad((state * torch.linspace(-1, 1, 6)).sum(), weights))
+    assert torch.allclose(*found, atol=2e-6)
+    for one, other in zip(*grads, strict=True):
+        assert torch.allclose(one, other, atol=2e-6, rtol=1e-4)
