@@ -21,20 +21,23 @@ PLAN = """
 recipe = "majority"
 [[recipes]]
 recipe = "tfidf-logistic"
+[networks]
+report = "An invented report"
+why = "Padding is read."
+protocol = { epochs = 4, batch_size = 16, learning_rate = 0.02, rule = "best" }
+options = { embedding_size = 8, bidirectional = false, as_reported = true, dropout = 0.0, word_dropout = 0.0 }
 [[reported]]
 name = "two LSTMs"
 recipe = "stacked-lstm"
-report = "An invented report"
+options = { hidden = 8 }
 value = 0.5
 n = 40
 seconds = 600
-why = "Padding is read."
 assumed = ["Adam."]
-protocol = { epochs = 4, batch_size = 16, learning_rate = 0.02, rule = "best" }
-options = { embedding_size = 8, hidden = 8, bidirectional = false, as_reported = true, dropout = 0.0, word_dropout = 0.0 }
 [[reported]]
 name = "costly"
-like = "two LSTMs"
+recipe = "stacked-lstm"
+options = { hidden = 8 }
 protocol = { epochs = 1000000 }
 """
 
@@ -115,11 +118,11 @@ def test_no_reported_model_has_an_improvement_of_lyrist(plan: object) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("like = 'two LSTM'", "two LSTMs"),
-        ("name = 'two LSTMs'\nlike = 'two LSTMs'", "two reported models called"),
-        ("name = 'x'\nlike = 'two LSTMs'\nprotocol = { epoch = 3 }", "epochs"),
-        ("name = 'x'\nlike = 'two LSTMs'\nright = 'ensembel'", "line in"),
-        ("name = 'x'\nlike = 'two LSTMs'\ncolour = 'red'", "colour"),
+        ("name = 'two LSTMs'\nrecipe = 'lstm'", "two reported models called"),
+        ("name = 'x'\nrecipe = 'lstm'\nprotocol = { epoch = 3 }", "epochs"),
+        ("name = 'x'\nrecipe = 'lstm'\nright = 'ensembel'", "line in"),
+        ("name = 'x'\nrecipe = 'lstm'\ncolour = 'red'", "colour"),
+        ("name = 'x'\nrecipe = 'lstn'", "lstm"),
     ],
 )
 def test_a_wrong_reported_model_is_explained(text: str, says: str, tmp_path: Path) -> None:

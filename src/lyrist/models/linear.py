@@ -27,7 +27,7 @@ from lyrist.models.least_squares_svm import (
 )
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
-from lyrist.models.songclassifier import Features, LinearSongs
+from lyrist.models.songclassifier import Features, LinearSongs, ReportedFeatures, artist_input
 from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios, total_counts
 
 
@@ -349,7 +349,7 @@ class TfidfLogistic(LinearSongs):
     max_features
         Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        ``artist`` adds the artist as a feature; ``artist-number``, a published mistake, as one integer.
     random_state
         Seed.
     """
@@ -360,7 +360,7 @@ class TfidfLogistic(LinearSongs):
         word_high: int = 1,
         min_df: int = 1,
         max_features: int = 200_000,
-        features: Features = "none",
+        features: ReportedFeatures = "none",
         random_state: int = 0,
     ) -> None:
         self.C = C
@@ -376,7 +376,7 @@ class TfidfLogistic(LinearSongs):
 
     def _features(self) -> SongFeatures:
         grams = NGrams("word", 1, self.word_high, min_df=self.min_df, max_features=self.max_features)
-        return SongFeatures((grams,), "tfidf", self.features == "artist")
+        return SongFeatures((grams,), "tfidf", artist_input(self.features))
 
     def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         # The default solver finds the same weights, but takes six times as long with many classes.

@@ -22,6 +22,14 @@ from lyrist.models.weighting import Contributions, SongFeatures
 Features = Literal["none", "artist"]
 """Inputs in addition to the lyrics."""
 
+ReportedFeatures = Literal["none", "artist", "artist-number"]
+"""The same, and ``artist-number``, a published mistake: the artist as one integer."""
+
+
+def artist_input(features: ReportedFeatures) -> bool | str:
+    """Return the argument ``artist`` of `SongFeatures`."""
+    return "number" if features == "artist-number" else features == "artist"
+
 
 class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Base class of the classifiers: labels of any type, weights of songs, the most probable class.
@@ -203,7 +211,7 @@ class LinearSongs(ScoringClassifier):
         """
         check_is_fitted(self)
         c = int(np.flatnonzero(self.classes_ == label)[0])
-        artist = artists_of(X)[0] if is_table(X) and self.features == "artist" else ""
+        artist = artists_of(X)[0] if is_table(X) and self.features != "none" else ""
         mean, middle = (0.0, 0.0) if self.multilabel_ else (self.coef_.mean(axis=1), self.intercept_.mean())
         coef = (self.coef_[:, c] - mean) * self.sharpness_
         found = self.features_.contributions(lyrics_of(X)[0], artist, coef)

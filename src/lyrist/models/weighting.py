@@ -47,7 +47,8 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         ``tfidf``: count times inverse document frequency; ``log-tfidf``: 1 + log(count) instead of the count; ``presence``:
         1 for n-grams that occur; ``presence-idf``: the inverse document frequency of n-grams that occur.
     artist
-        Add one column for each artist of the training songs.
+        Add one column for each artist of the training songs. ``"number"`` repeats a published mistake: the number of the artist
+        is the value of the first of these columns, and the others are empty.
 
     Attributes
     ----------
@@ -62,7 +63,7 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
     parts: ClassVar[tuple[type, ...]] = (NGrams,)
 
     def __init__(
-        self, grams: Sequence[NGrams] = (NGrams(),), weighting: Weighting = "log-tfidf", artist: bool = False
+        self, grams: Sequence[NGrams] = (NGrams(),), weighting: Weighting = "log-tfidf", artist: bool | str = False
     ) -> None:
         self.grams = grams
         self.weighting = weighting
@@ -172,8 +173,11 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
             return sp.csr_matrix((len(artists), 0), dtype=np.float32)
         column = np.minimum(np.searchsorted(self.artists_, artists), len(self.artists_) - 1)
         known = np.flatnonzero(self.artists_[column] == np.array(artists))
-        ones = np.ones(len(known), dtype=np.float32)
-        return sp.csr_matrix((ones, (known, column[known])), shape=(len(artists), len(self.artists_)))
+        if self.artist == "number":
+            values, places = (column[known] + 1).astype(np.float32), np.zeros_like(known)
+        else:
+            values, places = np.ones(len(known), dtype=np.float32), column[known]
+        return sp.csr_matrix((values, (known, places)), shape=(len(artists), len(self.artists_)))
 
 
 def unit_rows(X: sp.csr_matrix) -> sp.csr_matrix:

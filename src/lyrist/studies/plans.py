@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +147,9 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     table.setdefault("summary", "")
     recipes = tuple(_dataclass(Entry, entry, f"a recipe in {path}") for entry in entries)
     reported: dict[str, Reported] = {}
+    networks = table.pop("networks", {})
     for entry in table.pop("reported", []):
-        found = _reported(entry, path, reported)
+        found = _reported(entry, path, networks)
         if found.name in reported:
             raise UsageError(f"{path} has two reported models called '{found.name}'; give one of them another name.")
         reported[found.name] = found
@@ -170,21 +171,16 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     return plan
 
 
-def _reported(table: Any, path: Path, earlier: Mapping[str, Reported]) -> Reported:
-    """Return a reported model; ``like`` names an earlier one, from which it differs by what its table says."""
+def _reported(table: Any, path: Path, networks: Mapping[str, Any]) -> Reported:
+    """Return a reported model; a network also has what the table ``networks`` says, unless its own table says something else."""
     where = f"a reported model in {path}"
     if not isinstance(table, Mapping):
         raise UsageError(f"{where} is not a table of keys and values.")
-    given = dict(table)
-    like = given.pop("like", None)
-    if like is not None and like not in earlier:
-        raise unknown(f"earlier reported model in {path} called", like, list(earlier))
-    found: Reported | None = earlier.get(like) if like else None
-    protocol = {**(asdict(found.protocol) if found else {}), **given.pop("protocol", {})}
-    options = {**(found.options if found else {}), **given.pop("options", {})}
-    inherited = {f.name: getattr(found, f.name) for f in fields(Reported)} if found else {}
-    given = {**inherited, **given, "options": options}
-    given["protocol"] = _dataclass(Protocol, protocol, f"the protocol of {where}")
+    common = networks if registry.get(table.get("recipe", "")).family == "neural" else {}
+    given = {**common, **table}
+    for key in ("options", "protocol"):
+        given[key] = {**common.get(key, {}), **table.get(key, {})}
+    given["protocol"] = _dataclass(Protocol, given["protocol"], f"the protocol of {where}")
     model: Reported = _dataclass(Reported, given, where)
     return model
 

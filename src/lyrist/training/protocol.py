@@ -68,7 +68,7 @@ class Choice:
             self._waited += 1
         if better or self.rule != "best":
             self.at, self.kept = number, candidate
-        self.done = self.rule == "stop" and self._waited >= self.patience
+        self.done = self.rule == "stop" and not better and self._waited >= self.patience
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,8 @@ class Protocol:
     learning_rate: float = 1e-3
     optimizer: Literal["adam", "sgd"] = "adam"
     rule: Rule = "last"
-    patience: int = 3
-    """With the rule ``stop``: epochs without a lower loss until training ends."""
+    patience: int = 0
+    """With the rule ``stop``: epochs without a lower loss until training ends; 0, the default of Keras, ends at the first."""
     plateau: int = 0
     """Epochs without a lower loss until the learning rate is divided by ten; 0: it is constant."""
     library: Literal["torch", "keras"] = "torch"
