@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lyrist.models.padded import CHUNK, read_padding
+from lyrist.models.padded import CHUNK, Padding
 
 
 def plain(layers: Sequence[nn.Module], table: Tensor, ids: Tensor, lengths: Tensor, time: int, left: bool) -> Tensor:
@@ -26,7 +26,14 @@ def plain(layers: Sequence[nn.Module], table: Tensor, ids: Tensor, lengths: Tens
 @pytest.mark.parametrize("forget", [0.0, 3.0], ids=["short-memory", "long-memory"])
 @pytest.mark.parametrize(
     ("lengths", "time"),
-    [([7], 7), ([3, 9, 1], 9), ([5, 5, 2], CHUNK + 5), ([1, 20, 4, 20], 2 * CHUNK), ([30, 2], 12 * CHUNK + 1)],
+    [
+        ([7], 7),
+        ([3, 9, 1], 9),
+        ([5, 5, 2], CHUNK + 5),
+        ([1, 20, 4, 20], 2 * CHUNK),
+        ([30, 2], 12 * CHUNK + 1),
+        ([380, 9, 30, 2], 12 * CHUNK + 1),
+    ],
     ids=str,
 )
 def test_states_and_gradients_are_those_of_pytorch(lengths: list[int], time: int, forget: float, left: bool) -> None:
@@ -39,7 +46,7 @@ def test_states_and_gradients_are_those_of_pytorch(lengths: list[int], time: int
     weights = [table.weight, *(weight for layer in layers for weight in layer.parameters())]
     found, grads = [], []
     for state in (
-        read_padding(layers, table.weight, ids, n, 0, time, left),
+        Padding(layers, table.weight, 0, time, left).read(ids, n),
         plain(layers, table.weight, ids, n, time, left),
     ):
         found.append(state)

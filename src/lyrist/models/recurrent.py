@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 
 from lyrist.models.configuration import RecurrentConfig
 from lyrist.models.network import NetworkOptions, Pool, TextClassifier, common, reversed_in_length
-from lyrist.models.padded import read_padding
+from lyrist.models.padded import Padding
 from lyrist.models.registry import Shape, option, register
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -126,8 +126,8 @@ class RecurrentClassifier(TextClassifier):  # type: ignore[no-untyped-call]
         if config.cell != "lstm" or config.bidirectional or dropped:
             return None
         layers, time = list(self.recurrence.forwards), max(config.pad_to, ids.shape[1])
-        padding = config.pad_token_id or 0
-        return read_padding(layers, self.embedding.weight, ids, mask.sum(dim=1), padding, time, config.pad_left)
+        padding = Padding(layers, self.embedding.weight, config.pad_token_id or 0, time, config.pad_left)
+        return padding.read(ids, mask.sum(dim=1))
 
     def summarise(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return one vector per song."""
