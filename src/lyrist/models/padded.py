@@ -93,7 +93,7 @@ class Steps(torch.autograd.Function):
             here, gate = slice(at, at + n), d_gates[at : at + n]
             state = grads[0][here] + d_h[:n]
             cell = (grads[1][here] + d_c[:n]).addcmul_(state, of_cell[here])
-            gate[:, : 3 * units].unflatten(1, (3, units)).mul_(cell.unsqueeze(1))
+            gate[:, : 3 * units] *= cell.repeat(1, 3)
             gate[:, 3 * units :].mul_(state)
             torch.mul(cell, f[here], out=d_c[:n])
             torch.mm(gate, weights, out=d_h[:n])
@@ -150,9 +150,9 @@ class Padding:
         length = lengths[order]
         counts = length.tolist()
         song = (torch.arange(counts[0]).unsqueeze(1) < length).nonzero()  # (tokens, 2): time and song, packed
-        words, word = ids[order][song[:, 1], song[:, 0]].unique(return_inverse=True)
+        words, word = ids[order][song[:, 1], song[:, 0]].unique(return_inverse=True)  # type: ignore[no-untyped-call]
         idle = self._input([self.token])
-        sizes = [layer.hidden_size for layer in self.layers]
+        sizes = [int(getattr(layer, "hidden_size")) for layer in self.layers]  # noqa: B009
         states: States = [(idle.new_zeros(len(counts), n), idle.new_zeros(len(counts), n)) for n in sizes]
         if self.left and self.time > counts[-1]:
             begun = _run(self.layers, idle, [1] * (self.time - counts[-1]), [(h[:1], c[:1]) for h, c in states])

@@ -178,7 +178,7 @@ class LinearSongs(ScoringClassifier):
         Probabilities are the softmax of the scores times ``sharpness_``.
     """
 
-    features: Features
+    features: Any
     random_state: int
     parts: ClassVar[tuple[type, ...]] = (SongFeatures,)
     multilabel: ClassVar[bool] = True
