@@ -290,7 +290,7 @@ def test_another_split_of_the_same_corpus_parts_none_either(table: Path, tmp_pat
 
 def test_contained_songs_are_reported_with_their_titles(table: Path, tmp_path: Path) -> None:
     prepared = prepare(str(table), out=str(tmp_path / "c"))
-    assert "60 songs are inside others" in prepared.summary()
+    assert "60 songs inside others" in prepared.summary()
     told = prepare(out=str(tmp_path / "c"), show_dropped="contained").summary()
     assert "contained: 90 pairs" in told
     assert "Act 0 - Song 30 (Edit) is in Guest 30 - Song 30 Remix (100%)" in told

@@ -363,10 +363,10 @@ def notice_details(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:
     read = [pl.DataFrame({"cluster": ids, "text": text}) for ids, text in texts_of(work)(found["cluster"].to_numpy())]
     texts = pl.concat([pl.DataFrame(schema={"cluster": pl.Int64, "text": pl.String}), *read])
     text = pl.col("text").str.replace_all(r"\s+", " ").str.slice(0, 160)
-    told = found.join(texts, on="cluster").select(
+    details = found.join(texts, on="cluster").select(
         "cluster", detail=pl.format('under {} titles and {} artists: "{}"', "titles", "artists", text)
     )
-    return clusters.select("id", "cluster").join(told, on="cluster").select("id", "detail").sort("id")
+    return clusters.select("id", "cluster").join(details, on="cluster").select("id", "detail").sort("id")
 
 
 def near_copies(work: Path, *, ignore: bool = False) -> pl.DataFrame:
@@ -407,5 +407,5 @@ def copy_details(clusters: pl.DataFrame) -> pl.DataFrame:
     shown = pl.format("{} - {}", pl.col("artist").fill_null("?"), pl.col("title").fill_null("?"))
     first = clusters.select(cluster="id", first=shown)
     copies = clusters.filter(pl.col("cluster") != pl.col("id")).join(first, on="cluster", how="left")
-    told = pl.format("of id {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))
-    return copies.select("id", detail=told).sort("id")
+    detail = pl.format("of id {} ({}), Jaccard {}", "cluster", "first", pl.col("jaccard").round(2))
+    return copies.select("id", detail=detail).sort("id")

@@ -37,10 +37,10 @@ class Explored(Result):
             most = genres["songs"][0]
             lines.append(f"genres: {genres['different']:,}, most {most['genre']} ({most['share']:.1%})")
         if languages["songs"]:
-            told = [
+            shares = [
                 f"{LANGUAGES.get(row['language'], row['language'])} {row['share']:.1%}" for row in languages["songs"]
             ]
-            lines.append("languages: " + ", ".join(told[:4]))
+            lines.append("languages: " + ", ".join(shares[:4]))
         words, repeated = found["lengths"]["words"]["spread"], found["repetition"]["songs"]
         if words:
             lines.append(f"words in a song: {words['p50']:,.0f} (median); repeated words: {repeated['p50']:.0%}")
@@ -115,27 +115,27 @@ def _contained(contained: dict[str, Any]) -> str:
 
 
 def _mentions(mentions: dict[str, dict[str, int]]) -> str:
-    told = [
+    parts = [
         f"{label} in {one['named']:,} of {one['known']:,} songs ({one['named'] / one['known']:.1%})"
         for label, one in mentions.items()
         if one["known"]
     ]
-    return f"labels that the lyrics name: {', '.join(told)}" if told else ""
+    return f"labels that the lyrics name: {', '.join(parts)}" if parts else ""
 
 
 def _leak(leak: dict[str, Any]) -> str:
     random = leak["random"]
-    told = [
+    parts = [
         f"{random[key]:.1%} of its test songs a known {what}"
         for key, what in (("artist", "artist"), ("near_copy", "near-copy"))
         if random[key] is not None
     ]
-    return f"a random split would have given {' and '.join(told)}" if told else ""
+    return f"a random split would have given {' and '.join(parts)}" if parts else ""
 
 
 def _doubtful(found: dict[str, Any]) -> str:
-    told = ", ".join(f"{reason} {n:,}" for reason, n in found["reasons"].items() if n)
-    return f"songs with a doubtful {found['column']}: {found['listed']:,} ({told})" if told else ""
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in found["reasons"].items() if n)
+    return f"songs with a doubtful {found['column']}: {found['listed']:,} ({reasons})" if reasons else ""
 
 
 def _write_tables(found: dict[str, Any], folder: Path, raw: bool) -> None:
@@ -149,9 +149,9 @@ def _write_tables(found: dict[str, Any], folder: Path, raw: bool) -> None:
         "words_by_genre": _flat(found["words"]["genre"], "genre"),
         "words_by_artist": _flat(found["words"]["artist"], "artist"),
         "lengths": [
-            {"measure": name, **told["spread"]}
-            for name, told in found["lengths"].items()
-            if isinstance(told, dict) and told["spread"]
+            {"measure": name, **length["spread"]}
+            for name, length in found["lengths"].items()
+            if isinstance(length, dict) and length["spread"]
         ],
         "genre_profiles": [
             {"genre": row["genre"], "songs": row["songs"], "artists": row["artists"]}

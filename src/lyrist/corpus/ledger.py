@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lyrist.errors import LyristError
+from lyrist.text import counted
 
 REASONS = {
     "malformed-row": "the row has more or fewer fields than the header",
@@ -91,22 +92,14 @@ class Ledger:
         """Return the ledger in words: one sentence on the whole, then one for each reason, the commonest first."""
         gone = sum(self.dropped.values())
         share = f" ({gone / self.read:.1%})" if gone else ""
-        told = [f"{_rows(self.read)} read, {_songs(self.kept)} kept, {gone:,} dropped{share}."]
+        sentences = [f"{counted(self.read, 'row')} read, {counted(self.kept, 'song')} kept, {gone:,} dropped{share}."]
         for reason, count in self.to_json()["dropped"].items():
             meaning = REASONS.get(reason)
-            told.append(f"{_rows(count)} dropped as {reason}{f': {meaning}' if meaning else ''}.")
-        return told
+            sentences.append(f"{counted(count, 'row')} dropped as {reason}{f': {meaning}' if meaning else ''}.")
+        return sentences
 
 
 def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} is no count")
     return value
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
-
-
-def _songs(count: int) -> str:
-    return f"{count:,} song{'' if count == 1 else 's'}"

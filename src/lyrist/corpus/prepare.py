@@ -427,17 +427,17 @@ def _text_pass(
         "keep": settings.keep,
         "mask": settings.mask,
     }
-    told: dict[str, dict[str, Any]] = {}
+    by_shard: dict[str, dict[str, Any]] = {}
     done = 0
     with progress.task("cleaning") as advance:
         for counts in over_shards(clean_shard, shards, given, engine=engine, workers=workers):
-            told[counts["shard"]] = counts
+            by_shard[counts["shard"]] = counts
             done += counts["read"]
             advance(done, read["read"])
     kept = 0
     repetition, peak = np.zeros(3), 0
     sums: dict[str, dict[str, float]] = {"reasons": {}, "seconds": {}}
-    for _, counts in sorted(told.items()):  # as they came, the last digits would depend on which worker was faster
+    for _, counts in sorted(by_shard.items()):  # as they came, the last digits would depend on which worker was faster
         kept += counts["kept"]
         repetition += counts["repetition"]
         peak = max(peak, counts["peak_bytes"])

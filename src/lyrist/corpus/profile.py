@@ -96,8 +96,8 @@ def one_spelling(songs: pl.DataFrame) -> pl.DataFrame:
     keyed = songs.select("id", "artist", key=artist_key())
     names = keyed.drop_nulls().group_by("key", "artist").len().sort("len", "artist", descending=[True, False])
     names = names.unique("key", keep="first", maintain_order=True).select("key", "artist")
-    told = keyed.select("id", "key").join(names, on="key", how="left")
-    return told.select("id", pl.col("artist").cast(pl.Categorical)).sort("id")
+    named = keyed.select("id", "key").join(names, on="key", how="left")
+    return named.select("id", pl.col("artist").cast(pl.Categorical)).sort("id")
 
 
 def draw(labels: pl.DataFrame, top: int, seed: int, most: int = SAMPLE) -> pl.DataFrame:
@@ -200,15 +200,15 @@ def spread(values: pl.Series) -> dict[str, float] | None:
     values = values.filter(values.is_finite())
     if values.is_empty():
         return None
-    told: dict[str, Any] = {"n": len(values), "mean": float(values.cast(pl.Float64).mean())}  # type: ignore[arg-type]
+    figures: dict[str, Any] = {"n": len(values), "mean": float(values.cast(pl.Float64).mean())}  # type: ignore[arg-type]
     for share in QUANTILES:
-        told[f"p{round(share * 100):02d}"] = float(values.quantile(share, "linear"))  # type: ignore[arg-type]
-    return {**told, "max": float(values.max())}  # type: ignore[arg-type]
+        figures[f"p{round(share * 100):02d}"] = float(values.quantile(share, "linear"))  # type: ignore[arg-type]
+    return {**figures, "max": float(values.max())}  # type: ignore[arg-type]
 
 
-def quantiles(told: dict[str, float]) -> list[float]:
+def quantiles(figures: dict[str, float]) -> list[float]:
     """Return the five quantiles of what `spread` found."""
-    return [told[f"p{round(share * 100):02d}"] for share in QUANTILES]
+    return [figures[f"p{round(share * 100):02d}"] for share in QUANTILES]
 
 
 def binned(values: pl.Series, bins: int = 40, *, whole: bool = True) -> dict[str, list[float]]:
@@ -361,7 +361,7 @@ def telling(
     """
     names = np.array([label if label is not None else "\0" for label in labels])
     total = np.asarray(found.weights.sum(axis=0)).ravel()
-    told: dict[str, list[tuple[str, float, int]]] = {}
+    top: dict[str, list[tuple[str, float, int]]] = {}
     for group in groups:
         theirs = names == group
         n = int(theirs.sum())
@@ -373,8 +373,8 @@ def telling(
         weight = sums / n - (total - sums) / (len(names) - n)
         weight[songs < min(3, 2 + n // 20)] = 0
         best = [i for i in np.argsort(-weight, kind="stable")[:most] if weight[i] > 0]
-        told[group] = [(found.words[i], float(weight[i]), int(songs[i])) for i in best]
-    return told
+        top[group] = [(found.words[i], float(weight[i]), int(songs[i])) for i in best]
+    return top
 
 
 def common(found: Weighted, rows: npt.NDArray[np.bool_], most: int = 100) -> dict[str, float]:
@@ -463,12 +463,12 @@ def _labels(songs: pl.DataFrame, counts: list[tuple[str, int]], name: str, top: 
 def _songs_each(artists: list[tuple[str, int]]) -> list[dict[str, Any]]:
     """Return how many artists have one song, a few, many."""
     counts = [n for _, n in artists]
-    told = []
+    rows = []
     for low, high in EACH:
         theirs = [n for n in counts if low <= n and (high is None or n <= high)]
         name = f"{low}" if low == high else f"{low} to {high}" if high else f"{low} or more"
-        told.append({"songs": name, "artists": len(theirs), "songs_in_all": sum(theirs)})
-    return told
+        rows.append({"songs": name, "artists": len(theirs), "songs_in_all": sum(theirs)})
+    return rows
 
 
 def _years(songs: pl.DataFrame) -> dict[str, Any]:
@@ -512,14 +512,14 @@ def _lengths(songs: pl.DataFrame) -> dict[str, Any]:
 
 def _profiles(songs: pl.DataFrame, various: pl.DataFrame, genres: list[tuple[str, int]]) -> list[dict[str, Any]]:
     """Return what the songs of each of the commonest genres are like."""
-    told = []
+    rows = []
     joined = songs.select("id", "words", "repetition", pl.col("genre", "artist").cast(pl.String))
     joined = joined.join(various, on="id", how="left")
     for genre, n in genres[:GENRES]:
         own = joined.filter(pl.col("genre") == genre)
         found = {name: spread(own[name]) for name in ("words", "repetition", "diversity")}
-        told.append({"genre": genre, "songs": n, "artists": own["artist"].drop_nulls().n_unique(), **found})
-    return told
+        rows.append({"genre": genre, "songs": n, "artists": own["artist"].drop_nulls().n_unique(), **found})
+    return rows
 
 
 def _words(
@@ -528,12 +528,12 @@ def _words(
     """Return the words of all songs, and those that tell the genres and the artists."""
     sample = measured.sample
     weighed = weigh(sample)
-    told: dict[str, Any] = {"common": common(weighed, sample["general"].to_numpy())}
+    result: dict[str, Any] = {"common": common(weighed, sample["general"].to_numpy())}
     for column, groups in (("genre", genres[:GENRES]), ("artist", artists[:top])):
         labels = sample[column].cast(pl.String).to_list()
         found = telling(weighed, labels, [name for name, _ in groups], most=60)
         have = {name: labels.count(name) for name in found}
-        told[column] = [
+        result[column] = [
             {
                 column: name,
                 "songs": have[name],
@@ -542,7 +542,7 @@ def _words(
             for name, words in found.items()
             if words
         ]
-    return told
+    return result
 
 
 def _near_copies(corpus: Corpus) -> dict[str, Any]:
@@ -581,11 +581,11 @@ def _near_copies(corpus: Corpus) -> dict[str, Any]:
 
 def _mentions(songs: pl.DataFrame) -> dict[str, dict[str, int]]:
     """Return for each label how many songs have one, and how many of these name it."""
-    told = {}
+    result = {}
     for label in NAMED:
         known = songs.filter(pl.col(label).is_not_null())
-        told[label] = {"known": len(known), "named": int(known[f"names {label}"].sum())}
-    return told
+        result[label] = {"known": len(known), "named": int(known[f"names {label}"].sum())}
+    return result
 
 
 def _contained(corpus: Corpus) -> dict[str, Any]:
@@ -603,13 +603,13 @@ def _leak(corpus: Corpus, songs: pl.DataFrame) -> dict[str, Any]:
     gone = corpus.duplicates.filter(pl.col("split").is_null()).select("id", "cluster", "artist")
     everything = pl.concat([own.select("id", "cluster", "artist"), gone])
     looked = corpus.info["settings"]["duplicates"] != "keep"
-    told = {"random": leak(everything, SEED, shares), "corpus": _own_leak(own), "looked_for": looked}
-    for found in (told["random"], told["corpus"]):
+    result = {"random": leak(everything, SEED, shares), "corpus": _own_leak(own), "looked_for": looked}
+    for found in (result["random"], result["corpus"]):
         if not looked:
             found["near_copy"] = None
         if own["artist"].null_count() == len(own):
             found["artist"] = None
-    return told
+    return result
 
 
 def _own_leak(songs: pl.DataFrame) -> dict[str, Any]:

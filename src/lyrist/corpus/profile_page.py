@@ -30,16 +30,16 @@ def lengths(found: dict[str, Any]) -> Section:
     blocks: list[Block] = []
     rows = []
     for name, what in (("words", "words"), ("lines", "lines"), ("words_a_line", "words a line")):
-        told = lengths[name]["spread"]
+        spread = lengths[name]["spread"]
         spec = ",.1f" if name == "words_a_line" else ",.0f"
-        rows.append([what, *(format(n, spec) for n in (told["mean"], *quantiles(told), told["max"]))])
+        rows.append([what, *(format(n, spec) for n in (spread["mean"], *quantiles(spread), spread["max"]))])
         if "histogram" in lengths[name] and found["corpus"]["songs"] > 1:
             shape = lengths[name]["histogram"]
             picture = figures.histogram(
                 shape["edges"],
                 {"songs": shape["counts"]},
                 xlabel=f"{what} in a song",
-                marks=[(f"median {told['p50']:,.0f}", told["p50"])],
+                marks=[(f"median {spread['p50']:,.0f}", spread["p50"])],
                 title=f"How many {what} a song has",
                 name=f"{name}",
                 caption="The longest half per cent of songs are in the last column." if name == "words" else "",
@@ -79,10 +79,13 @@ def repetition(found: dict[str, Any]) -> Section:
     )
     blocks: list[Block] = []
     if found["corpus"]["songs"] > 1:
-        for name, what, told in (("repetition", "repeated words", repetition), ("diversity", "diversity", diversity)):
-            if not told["songs"]:
+        for name, what, measured in (
+            ("repetition", "repeated words", repetition),
+            ("diversity", "diversity", diversity),
+        ):
+            if not measured["songs"]:
                 continue
-            shape, middle = told["histogram"], told["songs"]["p50"]
+            shape, middle = measured["histogram"], measured["songs"]["p50"]
             picture = figures.histogram(
                 shape["edges"],
                 {"songs": shape["counts"]},
@@ -167,8 +170,8 @@ def near_copies(found: dict[str, Any]) -> Section:
     """Return the section on clusters of near-copies, covers first."""
     copies = found["near_copies"]
     if not copies["looked_for"]:
-        told = "They were not looked for (`lyrist prepare --duplicates keep`): a split of this corpus may leak."
-        return Section("Near-copies and covers", [Prose(told, "warning")], anchor="near-copies")
+        text = "They were not looked for (`lyrist prepare --duplicates keep`): a split of this corpus may leak."
+        return Section("Near-copies and covers", [Prose(text, "warning")], anchor="near-copies")
     if not copies["clusters"]:
         return Section("Near-copies and covers", [], "None were found.", anchor="near-copies")
     intro = (
@@ -190,19 +193,23 @@ def near_copies(found: dict[str, Any]) -> Section:
 
 def contained(found: dict[str, Any]) -> list[Section]:
     """Return the section on songs that are inside others, if there are any."""
-    told = found["contained"]
-    if not told["songs"]:
+    contained = found["contained"]
+    if not contained["songs"]:
         return []
     rows = [
         [f"{row['artist'] or '?'} – {row['title'] or '?'}", f"{row['within_artist'] or '?'} – {row['within_title'] or '?'}",
          row["containment"]]
-        for row in told["list"][:SHOWN]
+        for row in contained["list"][:SHOWN]
     ]  # fmt: skip
-    note = f"{len(rows):,} of {told['pairs']:,}; `tables/contained.csv` has more." if len(rows) < told["pairs"] else ""
+    note = (
+        f"{len(rows):,} of {contained['pairs']:,}; `tables/contained.csv` has more."
+        if len(rows) < contained["pairs"]
+        else ""
+    )
     columns: list[str | Column] = ["song", "is in", Column("share", ".0%", note="of its three-word sequences")]
     intro = (
-        f"{told['songs']:,} songs are inside other songs for at least half (live versions, remixes, excerpts). They are kept, "
-        "on the same side of every split."
+        f"{contained['songs']:,} songs are inside other songs for at least half (live versions, remixes, excerpts). They are "
+        "kept, on the same side of every split."
     )
     return [Section("Contained versions", [Table(columns, rows, note=note)], intro, anchor="contained")]
 
@@ -303,7 +310,7 @@ def leak(found: dict[str, Any], corpus: Corpus) -> Section:
     if not random["test"] or not own["test"]:
         blocks.append(Prose("There are too few songs for a test split."))
     elif lines:
-        shares = {name: [told[key] or 0.0 for key, _ in lines] for name, told in parts.items()}
+        shares = {name: [group[key] or 0.0 for key, _ in lines] for name, group in parts.items()}
         picture = figures.stacked(
             [f"{what} is in training" for _, what in lines],
             shares,
@@ -366,20 +373,20 @@ def page_of(found: dict[str, Any], corpus: Corpus) -> Page:
 def _facts(found: dict[str, Any]) -> Facts:
     rows, artists, genres = found["rows"], found["artists"], found["genres"]
     languages, words, copies = found["languages"], found["lengths"]["words"]["spread"], found["near_copies"]
-    told = [("songs", f"{rows['kept']:,}", f"of {rows['read']:,} rows read")]
+    facts = [("songs", f"{rows['kept']:,}", f"of {rows['read']:,} rows read")]
     if artists["different"]:
-        told.append(("artists", f"{artists['different']:,}", f"{rows['kept'] / artists['different']:.1f} songs each"))
+        facts.append(("artists", f"{artists['different']:,}", f"{rows['kept'] / artists['different']:.1f} songs each"))
     if genres["different"]:
         most = genres["songs"][0]
-        told.append(("genres", f"{genres['different']:,}", f"{most['share']:.0%} {most['genre']}"))
+        facts.append(("genres", f"{genres['different']:,}", f"{most['share']:.0%} {most['genre']}"))
     if languages["different"]:
         most = languages["songs"][0]
-        told.append(("languages", f"{languages['different']:,}", f"{most['share']:.1%} {_language(most['language'])}"))
+        facts.append(("languages", f"{languages['different']:,}", f"{most['share']:.1%} {_language(most['language'])}"))
     if words:
-        told.append(("words in a song", f"{words['p50']:,.0f}", "median"))
+        facts.append(("words in a song", f"{words['p50']:,.0f}", "median"))
     if copies["looked_for"]:
-        told.append(("near-copies", f"{copies['clusters']:,}", f"clusters, {copies['covers']:,} of them covers"))
-    return Facts(told)
+        facts.append(("near-copies", f"{copies['clusters']:,}", f"clusters, {copies['covers']:,} of them covers"))
+    return Facts(facts)
 
 
 def _rows(found: dict[str, Any]) -> Section:
@@ -401,12 +408,12 @@ def _rows(found: dict[str, Any]) -> Section:
         blocks += [bars, table] if len(dropped) > 1 else [table]
     else:
         intro = f"{rows['read']:,} rows were read and all of them kept."
-    rules = [(name, told["songs"]) for name, told in rows["rules"].items()]
+    rules = [(name, counted["songs"]) for name, counted in rows["rules"].items()]
     if rules:
         note = "A rule counts the kept songs that it changed. `lyrist rules` lists what each does."
         table = Table(
             ["rule", Column("texts changed", ",d", bar=True), Column("of all rows", ".1%")],
-            [[name, told["songs"], told["share"]] for name, told in rows["rules"].items()],
+            [[name, counted["songs"], counted["share"]] for name, counted in rows["rules"].items()],
             note=note,
         )
         blocks.append(Details(f"What cleaning changed ({len(rules)} rules)", [table]))
@@ -475,7 +482,7 @@ def _genres(found: dict[str, Any]) -> Section:
 
 def _languages_and_years(found: dict[str, Any]) -> Section:
     languages, years = found["languages"], found["years"]
-    told = []
+    sentences = []
     blocks: list[Block] = []
     if languages["different"] > 1:
         named = [(_language(name), n) for name, n in _most(languages, "language")]
@@ -484,19 +491,19 @@ def _languages_and_years(found: dict[str, Any]) -> Section:
             blocks.append(figures.bars(named, title="Songs by language", name="languages"))
         else:
             rest = ", ".join(f"{name} {n:,}" for name, n in named[1:])
-            told.append(f"Nearly all songs are in {named[0][0]} ({named[0][1]:,}); the others: {rest}.")
+            sentences.append(f"Nearly all songs are in {named[0][0]} ({named[0][1]:,}); the others: {rest}.")
     elif languages["different"]:
-        told.append(f"All songs are in {_language(languages['songs'][0]['language'])}.")
+        sentences.append(f"All songs are in {_language(languages['songs'][0]['language'])}.")
     by_year = {row["year"]: row["songs"] for row in years["songs"]}
     if len(by_year) > 1:
         blocks.append(_year_picture(by_year))
         if years["missing"]:
-            told.append(f"{years['missing']:,} songs have no year.")
+            sentences.append(f"{years['missing']:,} songs have no year.")
     elif by_year:
-        told.append(f"All songs with a year are of {next(iter(by_year))}.")
+        sentences.append(f"All songs with a year are of {next(iter(by_year))}.")
     else:
-        told.append("No song has a year; if the table has one, name its column: `lyrist prepare --year COLUMN`.")
-    return Section("Languages and years", blocks, " ".join(told), anchor="languages")
+        sentences.append("No song has a year; if the table has one, name its column: `lyrist prepare --year COLUMN`.")
+    return Section("Languages and years", blocks, " ".join(sentences), anchor="languages")
 
 
 def _year_picture(by_year: dict[int, int]) -> Figure:
@@ -602,13 +609,13 @@ def _trend_picture(groups: dict[str, list[dict[str, Any]]], title: str, name: st
 
 def _other_columns(found: dict[str, Any]) -> list[Section]:
     blocks: list[Block] = []
-    for name, told in found["columns"].items():
-        if 1 < told["different"] <= max(50, found["corpus"]["songs"] // 20):
-            picture = figures.bars(_most(told, "value"), title=f"Songs by {name}", name=f"column-{len(blocks) + 1}")
+    for name, column in found["columns"].items():
+        if 1 < column["different"] <= max(50, found["corpus"]["songs"] // 20):
+            picture = figures.bars(_most(column, "value"), title=f"Songs by {name}", name=f"column-{len(blocks) + 1}")
             blocks.append(picture)
         else:
             blocks.append(
-                Prose(f"{name}: {told['different']:,} different values, {told['missing']:,} songs without one.")
+                Prose(f"{name}: {column['different']:,} different values, {column['missing']:,} songs without one.")
             )
     return [Section("Other columns", blocks)] if blocks else []
 
@@ -620,7 +627,7 @@ def _made(found: dict[str, Any], corpus: Corpus) -> Section:
         [[s["name"], s["rows"], s["bytes"], s["sha256"][:16] + "…"] for s in found["rows"]["sources"]],
         caption="Sources",
     )
-    told = [
+    items = [
         f"Splits: {', '.join(f'{name} {n:,}' for name, n in splits.items())} songs.",
         "A word is a run of letters and digits, with apostrophes inside it, in lower case. Empty lines do not count.",
         "Counts, lengths and repetition are of all songs; words, clouds and variety of "
@@ -630,7 +637,7 @@ def _made(found: dict[str, Any], corpus: Corpus) -> Section:
     top = f" --top {found['top']}" if found["top"] != 30 else ""
     judged = f" --doubtful {shlex.quote(found['doubtful']['column'])}" if found["doubtful"]["read"] else ""
     again = Code(f"lyrist explore {shlex.quote(corpus.path.name)}{top}{judged}", "Make this page again")
-    return Section("How this page was made", [Items(told), sources, again], anchor="made")
+    return Section("How this page was made", [Items(items), sources, again], anchor="made")
 
 
 # ------------------------------------------------------------------------------------------------------------- parts
@@ -640,18 +647,18 @@ def _absent(what: str, option: str) -> Prose:
     return Prose(f"No song has {what}; if the table has one, name its column: `lyrist prepare {option} COLUMN`.")
 
 
-def _without(told: dict[str, Any], what: str) -> str:
-    missing = told["missing"]
+def _without(column: dict[str, Any], what: str) -> str:
+    missing = column["missing"]
     return f" {missing:,} song{'s have' if missing != 1 else ' has'} no {what}." if missing else ""
 
 
-def _most(told: dict[str, Any], name: str, most: int = 15) -> list[tuple[str, float]]:
+def _most(column: dict[str, Any], name: str, most: int = 15) -> list[tuple[str, float]]:
     """Return the commonest values of a column and their songs, and the rest as one."""
-    if told["different"] <= most + 1:
+    if column["different"] <= most + 1:
         most += 1
-    shown = [(str(row[name]), row["songs"]) for row in told["songs"][:most]]
-    if told["different"] > len(shown):
-        shown.append((f"{told['different'] - len(shown):,} others", told["known"] - sum(n for _, n in shown)))
+    shown = [(str(row[name]), row["songs"]) for row in column["songs"][:most]]
+    if column["different"] > len(shown):
+        shown.append((f"{column['different'] - len(shown):,} others", column["known"] - sum(n for _, n in shown)))
     return shown
 
 
@@ -659,5 +666,5 @@ def _language(code: str) -> str:
     return LANGUAGES.get(code, code).strip()
 
 
-def _median(told: dict[str, float] | None) -> float | None:
-    return told["p50"] if told else None
+def _median(spread: dict[str, float] | None) -> float | None:
+    return spread["p50"] if spread else None

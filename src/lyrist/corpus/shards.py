@@ -196,11 +196,11 @@ def _languages(lyrics: pl.Series, wanted: pl.Series) -> tuple[pl.Series, pl.Seri
     """Return the language code of each wanted text (else null), and code and score as the detail of a dropped row."""
     places = wanted.arg_true()
     codes, scores = detect(lyrics.gather(places))
-    told = pl.DataFrame(
+    details = pl.DataFrame(
         {"i": places, "code": codes, "heard": pl.select(pl.format("{} {}", codes, scores.round(2))).to_series()}
     )
     every = pl.DataFrame({"i": pl.Series(range(len(lyrics)), dtype=places.dtype)})
-    joined = every.join(told, on="i", how="left", maintain_order="left")
+    joined = every.join(details, on="i", how="left", maintain_order="left")
     return joined["code"], joined["heard"]
 
 

@@ -404,9 +404,9 @@ def _own(values: pl.Series, column: str) -> pl.Series:
     if len(odd):
         value, count = odd.sort("count", "value", descending=[True, False]).row(0)
         more = f" (and {len(odd) - 1} other values)" if len(odd) > 1 else ""
-        told = f"says '{printable(value[:40])}'" if value else "is empty"
+        problem = f"says '{printable(value[:40])}'" if value else "is empty"
         raise LyristError(
-            f"The column '{printable(column)}' {told} in {count:,} rows{more}, which names no split; "
+            f"The column '{printable(column)}' {problem} in {count:,} rows{more}, which names no split; "
             "it must say train, validation or test, or leave out --split-column."
         )
     return sides

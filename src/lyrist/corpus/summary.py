@@ -15,7 +15,7 @@ from lyrist.corpus.labels import LISTS
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.ledger import REASONS, Ledger
 from lyrist.corpus.reading.chunks import ENCODED
-from lyrist.text import printable
+from lyrist.text import counted, printable
 
 CONTAINED = "contained"
 """The kind of songs that are inside another: grouped, or dropped for this reason where that was requested."""
@@ -49,8 +49,8 @@ def of_corpus(corpus: Corpus) -> str:
     lines += several(info.get("multi_label", {}))
     changed = {rule: n for rule, n in counts["rules"].items() if n}
     if changed:
-        told = sorted(changed.items(), key=lambda item: -item[1])[:6]
-        lines.append("cleaned: " + ", ".join(f"{rule} in {n:,} song{'s' if n > 1 else ''}" for rule, n in told))
+        rules = sorted(changed.items(), key=lambda item: -item[1])[:6]
+        lines.append("cleaned: " + ", ".join(f"{rule} in {counted(n, 'song')}" for rule, n in rules))
     lines += [f"masked: the {name} in {n:,} song{'s' * (n != 1)}" for name, n in counts.get("masked", {}).items()]
     lines.append(f"corpus: {corpus.path}  (fingerprint {corpus.fingerprint}, {counts['seconds']['wall']:.1f} s)")
     return printable("\n".join(lines))
@@ -59,9 +59,9 @@ def of_corpus(corpus: Corpus) -> str:
 def several(columns: dict[str, Any]) -> list[str]:
     """Return a line for each column with several labels a song, see `lyrist.corpus.labels.multi_columns`."""
     return [
-        f"several labels a song in {name}: {found['labels']:,} labels, "
+        f"several labels a song in {name}: {counted(found['labels'], 'label')}, "
         + ("in lists" if found["separator"] == LISTS else f"separated by '{found['separator']}'")
-        + f"; {found['several']:,} songs have more than one (--multi-label off: one label a song)"
+        + f"; more than one in {counted(found['several'], 'song')} (--multi-label off: one label a song)"
         for name, found in columns.items()
     ]
 
@@ -83,7 +83,7 @@ def _unread(info: dict[str, Any]) -> list[str]:
 
 
 def _repaired(kind: str, count: int) -> str:
-    rows = f"{count:,} row{'s' if count > 1 else ''}"
+    rows = counted(count, "row")
     if kind.startswith(ENCODED):
         return f"{rows} of tables in UTF-8 read as {kind.removeprefix(ENCODED)}, detected; --encoding names another."
     return REPAIRS.get(kind, "{}: " + kind).format(rows) + "."
@@ -94,8 +94,9 @@ def _clusters(counts: dict[str, Any]) -> str:
     if not found["songs"]:
         return "near-copies: none found"
     return (
-        f"near-copies: {found['songs']:,} songs in {found['clusters']:,} clusters (the dropped ones included), "
-        f"{found['covers']:,} with covers (several artists); {counts['near_copies_across_splits']:,} are divided between splits"
+        f"near-copies: {counted(found['songs'], 'song')} in {counted(found['clusters'], 'cluster')} (the dropped ones "
+        f"included), {found['covers']:,} with covers (several artists); "
+        f"{counts['near_copies_across_splits']:,} are divided between splits"
     )
 
 
@@ -114,8 +115,8 @@ def _contained(corpus: Corpus) -> list[str]:
     if not found["songs"]:
         return []
     lines = [
-        f"contained: {found['songs']:,} songs are inside others (live versions, excerpts, remixes), grouped in "
-        f"{found['clusters']:,} clusters; {found['across_splits']:,} pairs across splits"
+        f"contained: {counted(found['songs'], 'song')} inside others (live versions, excerpts, remixes), grouped in "
+        f"{counted(found['clusters'], 'cluster')}; {counted(found['across_splits'], 'pair')} across splits"
     ]
     pairs = examples(corpus, CONTAINED, 3)
     lines += [f"  {_pair(row)}" for row in pairs.iter_rows(named=True)]
@@ -133,18 +134,20 @@ def _splits(counts: dict[str, Any], info: dict[str, Any]) -> str:
     split = info["settings"]["split"]
     by = f"the table's column {split['column']}" if split["column"] else split["by"]
     by += f" (training up to {split['train_until']})" if split.get("train_until") else ""
-    told = f"split by {by}: " + ", ".join(f"{name} {counts['splits'][name]:,}" for name in SPLITS)
+    line = f"split by {by}: " + ", ".join(f"{name} {counts['splits'][name]:,}" for name in SPLITS)
     for name in ("validation", "test"):
-        asked = 0 if split["column"] or split["by"] == "year" else split[name] * counts["kept"]
-        if counts["splits"][name] < asked / 2:
-            told += f"; {name} is far below the {asked:,.0f} asked for, since songs that belong together are not parted"
-    return told
+        wanted = 0 if split["column"] or split["by"] == "year" else split[name] * counts["kept"]
+        if counts["splits"][name] < wanted / 2:
+            line += (
+                f"; {name} is far below the {wanted:,.0f} requested, since songs that belong together are not parted"
+            )
+    return line
 
 
 def _shares(languages: dict[str, int]) -> str:
     total = max(sum(languages.values()), 1)
-    told = [f"{LANGUAGES.get(code, code)} {n:,} ({n / total:.1%})" for code, n in list(languages.items())[:6]]
-    return ", ".join(told) + (f" and {len(languages) - 6} more" if len(languages) > 6 else "")
+    shares = [f"{LANGUAGES.get(code, code)} {n:,} ({n / total:.1%})" for code, n in list(languages.items())[:6]]
+    return ", ".join(shares) + (f" and {len(languages) - 6} more" if len(languages) > 6 else "")
 
 
 def dropped_examples(corpus: Corpus, reason: str, limit: int = 20) -> str:

@@ -56,6 +56,11 @@ def words(text: str) -> list[str]:
     return [word.replace("’", "'") for word in WORD.findall(text)]
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count and its noun, as in ``1 song`` and ``2,000 songs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def lines(text: str) -> list[str]:
     """Return the lines of ``text`` that are not empty, stripped."""
     return [line for line in (raw.strip() for raw in text.split("\n")) if line]

@@ -154,9 +154,9 @@ class Run:
     @property
     def cleaning(self) -> Cleaning:
         """Return how the songs were cleaned that the run was fitted on: so must be what it is asked about."""
-        told = self.info.get("cleaning", {})
+        settings = self.info.get("cleaning", {})
         try:
-            return Cleaning(**{**told, "off": tuple(told.get("off", ()))})
+            return Cleaning(**{**settings, "off": tuple(settings.get("off", ()))})
         except (TypeError, AttributeError) as error:
             raise LyristError(f"{self.path / MARKER} is damaged (cleaning: {error}); train the model again.") from None
 
@@ -289,17 +289,17 @@ def write_run(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
 
 def describe(estimator: Any) -> dict[str, Any]:
     """Return what a fitted estimator tells about itself: parameters and, for a network, steps, tokens, device ..."""
-    told: dict[str, Any] = {"parameters": parameters(estimator), "classes": [str(c) for c in estimator.classes_]}
+    figures: dict[str, Any] = {"parameters": parameters(estimator), "classes": [str(c) for c in estimator.classes_]}
     if getattr(estimator, "multilabel_", False):
-        told["thresholds"] = [float(limit) for limit in estimator.thresholds_]
+        figures["thresholds"] = [float(limit) for limit in estimator.thresholds_]
     outcome = getattr(estimator, "outcome_", None)
     if outcome is not None:
-        told |= {**outcome.summary(), "vocabulary": len(estimator.tokenizer_)}
+        figures |= {**outcome.summary(), "vocabulary": len(estimator.tokenizer_)}
     else:
-        told |= {"device": "cpu", "steps": 0}
+        figures |= {"device": "cpu", "steps": 0}
     if getattr(estimator, "coverage_", None):
-        told["embedding_coverage"] = estimator.coverage_
-    return told
+        figures["embedding_coverage"] = estimator.coverage_
+    return figures
 
 
 def versions() -> dict[str, str]:

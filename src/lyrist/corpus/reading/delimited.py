@@ -26,6 +26,7 @@ from lyrist.corpus.columns import NAMES, normal
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import MALFORMED, UNCLOSED, Item, Rejected, oversized
 from lyrist.corpus.reading.streams import DamageError, skip_line
+from lyrist.text import counted
 
 csv.field_size_limit(min(sys.maxsize, 2**62))  # lyrics of 5 MB are read; `_fed` decides what is too long
 
@@ -383,7 +384,7 @@ class Table:
         return Rejected(UNCLOSED, f"{_lines(first, used)}: a quotation mark that opens in line {first} is not closed")
 
     def _malformed(self, fields: list[str], used: int) -> Rejected:
-        count = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
+        count = counted(len(fields), "field")
         return Rejected(MALFORMED, f"{_lines(self._line + 1, used)}: {count} where {self._shape.fields} were expected")
 
 
