@@ -228,7 +228,7 @@ def test_writers_are_called_what_they_are() -> None:
     assert "Every writer is recognisable as generated" in said
     none = {"judges": {"n-grams": {"recognised": None}}}
     assert _recognised("a", ["a"], {"a": none}, none) == [
-        "Whether lines can be told from real ones was not measured: there are too few songs."
+        "Whether lines can be distinguished from real ones was not measured: there are too few songs."
     ]
 
 

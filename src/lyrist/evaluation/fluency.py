@@ -1,10 +1,10 @@
-"""Whether generated lyrics can be told from real ones: figures that loops, shuffled words and copied lines do not pass.
+"""Whether generated lyrics can be distinguished from real ones: figures that loops, shuffled words and copied lines do not pass.
 
 A judge reads lines of written songs and of real ones. It gives two figures:
 
 ``recognised``
     A linear classifier on the judge's representation of single lines, cross-validated by song, separates the two. The figure is
-    its AUC: of a written and a real line, how often the written one is found. 0.5: they cannot be told apart. Lines with a run of
+    its AUC: of a written and a real line, how often the written one is found. 0.5: indistinguishable. Lines with a run of
     five words from a training song are left out on both sides, or a writer that copies would seem real.
 ``line_order``
     How often the judge prefers a song's own order of lines to a shuffled one. 0.5: the order of the lines means nothing.

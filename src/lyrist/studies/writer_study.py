@@ -276,7 +276,7 @@ def _recognised(
     found = {name: strongest(fluency[name]) for name in ranked}
     known = {name: auc for name, auc in found.items() if auc}
     if not known:
-        return ["Whether lines can be told from real ones was not measured: there are too few songs."]
+        return ["Whether lines can be distinguished from real ones was not measured: there are too few songs."]
     sentences = []
     if own := known.get(first):
         floor = (real["judges"].get(own["judge"], {}).get("recognised") or {}).get("value")
@@ -458,7 +458,7 @@ def _fluency(results: Mapping[str, Any]) -> list[Section]:
         blocks.append(
             figures.intervals(
                 dots,
-                reference=("cannot be told apart", 0.5),
+                reference=("indistinguishable", 0.5),
                 highlight=(results["picked"],),
                 xlabel=f"pairs in which the generated line is found by {shown}, 95% interval",
                 title="Recognised as generated",
