@@ -1,7 +1,6 @@
 """Plain technical English: no public name, docstring, message, comment, help text or page has a banned phrase.
 
-`LEFT` counts the phrases that are still to be replaced, by file and by help text. It must match exactly, so that it only
-shrinks; ``python tests/test_language.py`` prints the present table.
+`ALLOWED` counts, by file, the uses that are right: a JSON key of version 0.1, lyrics, word lists. It must match exactly; ``python tests/test_language.py`` prints the present table.
 """
 
 import ast
@@ -85,17 +84,20 @@ def found() -> dict[str, int]:
     return {name: count for name, text in texts if (count := len(PHRASE.findall(text)))}
 
 
-def test_no_text_has_a_banned_phrase_but_those_that_are_left() -> None:
+def test_no_text_has_a_banned_phrase_but_those_that_are_allowed() -> None:
     present = found()
-    more = {name: f"{count}, not {LEFT.get(name, 0)}" for name, count in present.items() if count > LEFT.get(name, 0)}
+    more = {
+        name: f"{count}, not {ALLOWED.get(name, 0)}" for name, count in present.items() if count > ALLOWED.get(name, 0)
+    }
     assert not more, f"banned phrases: {more}; say predicted, is stored, is, again, nothing (see PHRASE)"
-    if present != LEFT:
-        pytest.fail("fewer banned phrases than LEFT says: put in the table that `python tests/test_language.py` prints")
+    if present != ALLOWED:
+        pytest.fail(
+            "fewer banned phrases than ALLOWED has: put in the table that `python tests/test_language.py` prints"
+        )
 
 
-LEFT: dict[str, int] = {
+ALLOWED: dict[str, int] = {
     "src/lyrist/corpus/cleaning/rules.py": 2,
-    "src/lyrist/corpus/profile.py": 1,
     "src/lyrist/evaluation/evaluate_writer.py": 1,
     "src/lyrist/generation/wording.py": 1,
     "src/lyrist/text/pronunciation.py": 1,
@@ -105,4 +107,4 @@ LEFT: dict[str, int] = {
 
 if __name__ == "__main__":
     lines = "".join(f'    "{name}": {count},\n' for name, count in found().items())
-    print(f"LEFT: dict[str, int] = {{\n{lines}}}")  # noqa: T201
+    print(f"ALLOWED: dict[str, int] = {{\n{lines}}}")  # noqa: T201
