@@ -1,6 +1,7 @@
 """Plain technical English: no public name, docstring, message, comment, help text or page has a banned phrase.
 
-`ALLOWED` counts, by file, the uses that are right: a JSON key of version 0.1, lyrics, word lists. It must match exactly; ``python tests/test_language.py`` prints the present table.
+`ALLOWED` counts, by file, the uses that are right: a JSON key of version 0.1, lyrics, word lists. It must match exactly;
+``python tests/test_language.py`` prints the present table.
 """
 
 import ast
