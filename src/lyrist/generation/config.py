@@ -235,7 +235,9 @@ class GenerationConfig(SamplingOptions):
     def settings(self) -> dict[str, Any]:
         """Return the options as they are stored with songs; the number of songs has the key ``songs``."""
         found = {"songs" if each.name == "n" else each.name: getattr(self, each.name) for each in options(self)}
-        return found | {name: value for name in ("sheet", "rejected") if (value := getattr(self, name))}
+        return found | {
+            name: value for name in ("sheet", "rejected", "frequency_penalty") if (value := getattr(self, name))
+        }
 
     def plan(self) -> forms.SongPlan | None:
         """Return the plan of a song that is written line by line, or None for a song without constraints.

@@ -14,6 +14,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.generation import form as forms
 from lyrist.generation import output
 from lyrist.generation.config import MAX_TOKENS, ORIGINAL, GenerationConfig, cli_alias, with_options  # noqa: F401 - as above
+from lyrist.generation.sheets import SheetFile
 from lyrist.results import Result
 from lyrist.text.languages import SUPPORTED, main_language
 from lyrist.text.rhyme import source
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 CANDIDATES = 24
 PRETRAINED_CANDIDATES = 12
+TAKES = 5
+"""Takes for a target of a sheet, as in the API."""
 UNSHAPED_CANDIDATES = 8
 """Candidates of a line if originality is the only constraint."""
 
@@ -137,6 +140,30 @@ class WriteResult(Result):
         }
 
 
+@dataclass(frozen=True, repr=False)
+class TakesResult(Result):
+    """Takes for a line or a section of a song sheet."""
+
+    takes: tuple[dict[str, Any], ...]
+    """See `lyrist.generation.suggestions.takes`."""
+    settings: dict[str, Any]
+    seconds: float
+
+    def summary(self) -> str:
+        """Return the takes and the constraints that each meets."""
+        shown = []
+        for take in self.takes:
+            met = take["met"]
+            syllables = ", ".join("?" if count is None else str(count) for count in met["syllables"])
+            rhyme = f"; rhyme: {met['rhyme']}" if met["rhyme"] else ""
+            shown.append("\n".join([*take["lines"], f"  syllables: {syllables}{rhyme}"]))
+        return "\n".join([*shown, f"{len(self.takes)} takes in {self.seconds:.1f} s; seed {self.settings['seed']}"])
+
+    def figures(self) -> dict[str, Any]:
+        """Return the takes for ``--json``."""
+        return {"settings": self.settings, "seconds": round(self.seconds, 3), "takes": list(self.takes)}
+
+
 @with_options(GenerationConfig)
 def write(
     run: str | None = None,
@@ -146,10 +173,11 @@ def write(
     prompt: str | None = None,
     endpoint: str | None = None,
     endpoint_model: str | None = None,
+    sheet: str | None = None,
     out: str | None = None,
     format: str | None = None,  # noqa: A002 - the option's name
     **options: Any,
-) -> WriteResult:
+) -> WriteResult | TakesResult:
     r"""Write lyrics with a saved writer.
 
     Parameters
@@ -168,6 +196,8 @@ def write(
         from LYRIST_API_KEY or OPENAI_API_KEY.
     endpoint_model
         Name of the model on that server.
+    sheet
+        JSON file of a song in progress, as for /v1/compose: its empty lines are written, or takes for its target.
     out
         File to write: .jsonl or .txt.
     format
@@ -184,6 +214,15 @@ def write(
     path = Path(out) if out is not None else None
     kind = output.kind(path, format) if path is not None else None
     given = {name: value for name, value in (("genre", genre), ("artist", artist)) if value is not None}
+    song = SheetFile.open(Path(sheet)) if sheet is not None else None
+    if song is not None:
+        given = {**song.given, **given}
+        if song.target is None:
+            config = song.applied(config)
+        elif path is not None:
+            raise UsageError(
+                f"--out is for songs, and {song.path} has a target, for which takes are written; leave --out out."
+            )
     index: Index | None = None
     writer: WriterProtocol | LanguageModel
     server: Endpoint | None = None
@@ -201,6 +240,10 @@ def write(
     else:
         writer, recipe = open_pretrained(run), "pretrained"
     began = time.perf_counter()
+    if song is not None and song.target is not None:
+        return _takes(writer, song, given, config, index)
+    if is_local(writer) and writer.prompt and config.plan() is None:
+        config = config.without_loops()
     songs = compose(writer, given=given, prompt=prompt, config=config, index=index)
     settings = {"run": str(run or endpoint_model), "recipe": recipe, **given, "prompt": prompt, **config.settings()}
     notes = server.notes() if server else ()
@@ -208,6 +251,27 @@ def write(
     if path is not None and kind is not None:
         output.write_songs(path, kind, [song.figures() for song in songs], settings)
     return written
+
+
+def _takes(
+    model: WriterProtocol | LanguageModel,
+    song: SheetFile,
+    given: Mapping[str, str],
+    config: GenerationConfig,
+    index: Index | None,
+) -> TakesResult:
+    """Return takes for the target of a sheet."""
+    from lyrist.generation.suggestions import takes
+
+    more, began = dict(song.more or {}), time.perf_counter()
+    n, seed = more.pop("n", config.n if config.n > 1 else TAKES), more.pop("seed", config.seed)
+    with _progress() as advance:
+        found = []
+        for take in takes(model, {**song.sheet, **given}, song.target or {}, n, seed, index=index, **more):
+            found.append(take)
+            advance(len(found), n)
+    settings = {"sheet": str(song.path), "target": dict(song.target or {}), "n": n, "seed": seed, **more}
+    return TakesResult(tuple(found), settings, time.perf_counter() - began)
 
 
 def _default_original(opened: Run, config: GenerationConfig) -> tuple[Index | None, GenerationConfig]:
