@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lyrist.corpus.columns import recognise
+from lyrist.corpus.prepare import prepare
 from lyrist.corpus.reading import Reader, find_sources, sniff
 from lyrist.corpus.reading.delimited import shape_of
 from lyrist.errors import LyristError
@@ -173,6 +174,22 @@ def test_backslashed_quotes_that_first_occur_deep_in_a_table(tmp_path: Path) -> 
     songs, rejected = broken(tmp_path / "songs.csv", "".join(records))
     assert [song["lyrics"] for song in songs] == lyrics
     assert rejected == []
+
+
+def test_a_second_header_with_other_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    song = '"the harbour sleeps\nbelow the hill"'
+    path.write_text(f"artist,title,lyrics\nAnn,Low,{song}\nsong,singer,text\nHigh,Bob,{song}\n")
+    (source,) = find_sources([path])
+    with pytest.raises(
+        LyristError, match=r"two\.csv has a second header, with other columns .* in its row 2; divide the file"
+    ):
+        list(Reader(source, recognise(*sniff(source)[:1])))
+    path.write_text(f"artist,title,lyrics\nAnn,Low,{song}\nartist,title,lyrics\nBob,High,{song}\n")
+    ledger = prepare(
+        str(path), out=str(tmp_path / "c"), min_words=1, validation=0, test=0, duplicates="keep"
+    ).corpus.ledger
+    assert (ledger.read, ledger.kept) == (3, 2)
 
 
 def test_ragged_rows_are_counted_one_by_one(tmp_path: Path) -> None:

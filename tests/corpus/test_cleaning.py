@@ -50,6 +50,8 @@ CHANGED = {
         (r"a road\na river\nthe sea", "a road\na river\nthe sea"),
         (r"a road\r\na river\r\nthe sea", "a road\na river\nthe sea"),
         (r"Don\'t say \"go\"", 'Don\'t say "go"'),
+        ("a road / a river / the sea / again", "a road\na river\nthe sea\nagain"),
+        ("a road | a river | the sea | again", "a road\na river\nthe sea\nagain"),
     ],
     "entities": [
         ("Tom &amp; Ann &quot;said&quot; &#39;no&#39; &#x2019;", "Tom & Ann \"said\" 'no' '"),
@@ -60,6 +62,7 @@ CHANGED = {
     "mojibake": [
         ("donâ€™t say â€œgoâ€\u009d", 'don\'t say "go"'),
         ("cafÃ© olÃ© corazÃ³n aÃ±o", "café olé corazón año"),
+        ("le cÅ“ur brÃ»lÃ©, ma sÅ“ur", "le cœur brûlé, ma sœur"),
         ("itÃ¢â‚¬â„¢s late", "it's late"),
         ("caf├® and r├¬ve donÔÇÖt", "café and rêve don't"),
         ("voilÃ\u00a0 lâ€™amour", "voilà l'amour"),
@@ -215,6 +218,8 @@ CHANGED = {
 }  # fmt: skip
 
 UNTOUCHED = [
+    "A road / a river / the sea",
+    "A road / a river / the sea / again\nOne more",
     "You might also like me when the morning comes",
     "and you might also like",
     "Read more of my mind",

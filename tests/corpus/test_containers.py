@@ -214,6 +214,46 @@ def test_values_of_a_database(tmp_path: Path) -> None:
     assert "a view of other tables" in unread[f"{tmp_path / 'a.db'}/all_songs"]
 
 
+@pytest.mark.parametrize(
+    ("lyrics", "songs", "artists"),
+    [
+        ("of REFERENCES song(id), text TEXT", "song(id, title, by REFERENCES artist(id))", "artist(id PRIMARY KEY, name)"),
+        ("songId, text", "songs(id, title, artist_id)", "artists(id, name)"),
+        ("track_id, lyrics", "tracks(track_id, title, singer_id)", "singers(singer_id, name)"),
+        ("id_song, line", "songs(id, title, artist_id)", "artists(id, artist)"),
+    ],
+)  # fmt: skip
+def test_tables_of_a_database_are_joined_by_their_keys(lyrics: str, songs: str, artists: str, tmp_path: Path) -> None:
+    names = [table.partition("(")[0] for table in (songs, artists)]
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        for made in (f"words({lyrics})", songs, artists, "plays(song_id, count)"):
+            database.execute(f"CREATE TABLE {made}")
+        for number, (artist, title, _, text) in enumerate(ROWS):
+            database.execute("INSERT INTO words VALUES (?, ?)", (number, text))
+            database.execute(f"INSERT INTO {names[0]} VALUES (?, ?, ?)", (number, title, 9 - number))  # noqa: S608
+            database.execute(f"INSERT INTO {names[1]} VALUES (?, ?)", (9 - number, artist))  # noqa: S608
+    left: dict[str, str] = {}
+    sources = find_sources([tmp_path / "a.db"], left)
+    assert [source.part for source in sources] == ["plays", "words"]
+    assert [why for why in left.values() if why == "its columns are joined to the rows of words"] == list(left.values())
+    assert len(left) == 2
+    header, sample = sniff(sources[1])
+    reader = Reader(sources[1], recognise(header, sample=sample))
+    found = [row for chunk in reader for row in chunk.songs.to_pylist()]
+    assert [(row["artist"], row["title"], row["lyrics"]) for row in found] == [(a, t, text) for a, t, _, text in ROWS]
+    assert reader.notes == [f"joined with the tables {', '.join(names)}"]
+
+
+def test_a_table_whose_keys_repeat_is_not_joined(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("CREATE TABLE songs(title, lyrics, artist_id)")
+        database.execute("CREATE TABLE artists(id, name)")
+        database.execute("INSERT INTO songs VALUES ('Low', 'la la', 1)")
+        database.executemany("INSERT INTO artists VALUES (1, ?)", [("Ann",), ("Bob",)])
+    source = next(source for source in find_sources([tmp_path / "a.db"]) if source.part == "songs")
+    assert sniff(source) == (["title", "lyrics", "artist_id"], [{"title": "Low", "lyrics": "la la", "artist_id": "1"}])
+
+
 def test_a_saved_dataset_is_its_arrow_files(tmp_path: Path) -> None:
     for name in ("dataset_dict.json", "train/dataset_info.json", "train/state.json"):
         (tmp_path / "hf" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -129,11 +129,20 @@ def test_blank_lines_part_sections_and_lines_without_a_title_are_named(tmp_path:
         read(path, "join")
 
 
+def test_lines_in_a_column_called_line_are_text_and_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text(table({"artist": "artist", "song": "title", "line": "text"}, rows_of(songs())))
+    assert lyrics_of(read(path)[0]) == songs()
+
+
 def test_rows_that_look_like_lines_are_never_silently_songs(tmp_path: Path) -> None:
     path = tmp_path / "lines.csv"
     rows = rows_of(songs())
     path.write_text(table({"line": "number", "lyric": "text"}, rows))
     with pytest.raises(LyristError, match=r"lines\.csv look like single lines.*no column says of which song.*--title"):
+        read(path)
+    path.write_text("text\n" + "\n".join(row["text"] for row in rows))
+    with pytest.raises(LyristError, match="no column says of which song"):
         read(path)
     random.Random(1).shuffle(rows := rows_of(songs(200)))
     path.write_text(table(HEADERS[3], rows))

@@ -88,6 +88,8 @@ def test_what_python_prints_is_read_back(lines: list[str]) -> None:
         (json.dumps({"lines": timed("words")}), SONG),
         ("b'caf\\xc3\\xa9'", "café"),
         ("b'caf\\xe9'", "café"),
+        (repr(SONG), SONG),
+        (repr(np.array(LINES, dtype=object)), SONG),
         ("[Verse 1]\n'Tis the harbour", None),
         ("'quoted'", None),
         ("['Cause we're low] the harbour", None),

@@ -47,6 +47,9 @@ NAMES: dict[str, tuple[str, ...]] = {
 PLAIN = ("plain_lyrics", "plainlyrics")
 """Columns of lyrics without times: used where another column holds the same lyrics with times."""
 
+LINE_TEXTS = ("line", "line_text", "lyric_line", "lyrics_line", "verse", "verse_text")
+"""Names of the column of lyrics in a table with one row per line, if its values are no numbers."""
+
 LINE_NUMBERS = {
     "line", "line_number", "line_no", "line_nr", "line_num", "line_n", "line_id", "line_index", "line_order", "lineno",
     "linenumber", "line_position", "n_line", "linea", "zeile",
@@ -298,9 +301,9 @@ def _preset(header: Sequence[str], name: str, source: str) -> Preset | None:
     return PRESETS[name]
 
 
-def has_lyrics(header: Sequence[str]) -> bool:
-    """Return whether a column has a common name for lyrics."""
-    return any(normal(name) in NAMES["lyrics"] for name in header)
+def has_lyrics(header: Sequence[str], *, lines: bool = False) -> bool:
+    """Return whether a column has a common name for lyrics, or with ``lines`` for a line of them."""
+    return any(normal(name) in (*NAMES["lyrics"], *(LINE_TEXTS if lines else ())) for name in header)
 
 
 def _artists_table(header: Sequence[str]) -> Columns:
@@ -383,7 +386,9 @@ def _by_content(
     header: Sequence[str], sample: Sequence[Mapping[str, str | None]], taken: Sequence[str | None], source: str
 ) -> str:
     """Return the one column whose values are long texts of several lines."""
-    found = [name for name in header if name not in taken and _looks_like_lyrics([row.get(name) for row in sample])]
+    values = {name: [row.get(name) for row in sample] for name in header if name not in taken}
+    found = [name for name in values if _looks_like_lyrics(values[name])]
+    found = found or [name for name in values if normal(name) in LINE_TEXTS and _are_words(values[name])]
     if found:
         return _only(found, "lyrics", source)
     raise LyristError(
@@ -397,6 +402,12 @@ def _looks_like_lyrics(values: Sequence[str | None]) -> bool:
     if not texts or statistics.median(map(len, texts)) < LONG_TEXT:
         return False
     return sum("\n" in text.strip() for text in texts) > len(texts) / 2
+
+
+def _are_words(values: Sequence[str | None]) -> bool:
+    """Return whether most values are several words."""
+    texts = [value for value in values if value]
+    return bool(texts) and sum(" " in text.strip() for text in texts) > len(texts) / 2
 
 
 def _lines(
@@ -423,7 +434,8 @@ def _lines(
     key = _song_key(header, sample, [name for name in names if name and name != lyrics], {lyrics, number})
     songs = len({tuple(row.get(name) for name in key) for row in sample})
     per_song = len(sample) / songs if key else 0
-    if lines == "auto" and number is None and per_song < DOUBTFUL_LINES_OF:
+    nameless = not key and normal(lyrics) in (*NAMES["lyrics"], *LINE_TEXTS) and len(header) == 1
+    if lines == "auto" and number is None and per_song < DOUBTFUL_LINES_OF and not nameless:
         return None, (), True
     keep = "or, if each row is a song, give --lines keep"
     rows = f"The rows of {source} look like single lines (half of them have at most {words:g} words)"

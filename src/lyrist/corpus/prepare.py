@@ -459,7 +459,10 @@ def _nothing_left(read: dict[str, Any], dropped: dict[str, float]) -> LyristErro
     """Return the error of a table of which every row was rejected or dropped."""
     reasons = sorted({**read["rejected"], **dropped}.items(), key=lambda item: -item[1])
     why = ", ".join(f"{count:,.0f} {reason}" for reason, count in reasons)
-    return LyristError(f"No song is left of {read['read']:,} rows: {why}. Loosen the filters, or check the columns.")
+    notice = " --duplicates keep keeps one text under many titles." if dropped.get("site-notice") else ""
+    return LyristError(
+        f"No song is left of {read['read']:,} rows: {why}. Loosen the filters, or check the columns.{notice}"
+    )
 
 
 def _labels(settings: Settings) -> list[str]:

@@ -106,7 +106,11 @@ def _notices(corpus: Corpus) -> list[str]:
         return []
     texts = corpus.dropped("site-notice")["detail"].unique(maintain_order=True)
     more = [f"  and {len(texts) - 3:,} more"] if len(texts) > 3 else []
-    return ["notes of sites, one text each:", *(f"  {text}" for text in texts.head(3)), *more]
+    return [
+        "notes of sites, one text each (--duplicates keep keeps them):",
+        *(f"  {text}" for text in texts.head(3)),
+        *more,
+    ]
 
 
 def _contained(corpus: Corpus) -> list[str]:

@@ -384,6 +384,10 @@ def _from_gbk(match: re.Match[str]) -> str:
 def _mend(text: str) -> str:
     places = [match for match in _PLACE.finditer(text) if _decoded(match.group())]
     sure = {match.start() for match in places if _is_damage(match)}
+    if sure:  # the text was damaged, so that a letter inside a word is one, too: "cÅ“ur"
+        sure |= {
+            match.start() for match in places if _decoded(match.group()).isalpha() and text[match.end() :][:1].islower()
+        }
     if len(places) - len(sure) >= 3 and any(_is_odd(match.group()) for match in places):
         sure = {match.start() for match in places}
     return _PLACE.sub(lambda match: _decoded(match.group()) if match.start() in sure else match.group(), text)
@@ -465,7 +469,10 @@ _JOINERS = r"[\u200c\u200d]"  # they shape Persian, Indic and emoji; beside a La
 
 
 def _unescape(texts: pl.Series) -> pl.Series:
-    r"""Turn ``\n`` written as two characters into line ends, where a text has no others."""
+    r"""Turn ``\n`` written as two characters, or `` / `` and `` | ``, into line ends, where a text has no others."""
+    single = ~texts.str.contains("\n", literal=True)
+    for mark in (r" +/+ +", r" +\|+ +"):
+        texts = texts.str.replace_all(mark, "\n").zip_with(single & (texts.str.count_matches(mark) >= 3), texts)
     flat = ~texts.str.contains("\n", literal=True) & (texts.str.count_matches(r"\\n") >= 2)
     lines = texts.str.replace_all(r" *(?:\\+r)?\\+n", "\n").str.replace_all(r"\\+t", " ")
     return lines.zip_with(flat, texts).str.replace_all(r"""\\+(['"])""", "$1")
@@ -513,11 +520,11 @@ _quotes = replacing(
 RULES += (
     Rule(
         "escapes",
-        r"Line ends written as backslash and n become line ends, where a text has no others; \' and \" become quotes.",
+        r"Line ends written as \n, / or | become line ends, where a text has no others; \' and \" become quotes.",
         r"It\'s late\nand I\'m up\nagain",
         "It's late\nand I'm up\nagain",
         _unescape,
-        r"""\\[nrt'"]""",
+        r"""\\[nrt'"]| [/|]+ """,
     ),
     Rule(
         "entities",

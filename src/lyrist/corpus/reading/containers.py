@@ -6,10 +6,11 @@ They are read from the disk; one in an archive or at an address is copied there 
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.feather
@@ -100,8 +101,8 @@ def _database(place: str, path: str) -> Iterator[sqlite3.Connection]:
         raise unreadable(path, str(error)) from error
 
 
-def tables(place: str, path: str) -> tuple[list[str], list[str]]:
-    """Return the names of the tables and views of a database.
+def tables(place: str, path: str) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the tables to read, and the other tables and views with the reason why not.
 
     Raises
     ------
@@ -114,9 +115,15 @@ def tables(place: str, path: str) -> tuple[list[str], list[str]]:
         names = [name for kind, name in found if kind == "table"]
         if "lyrics" in names and {"word", "count"} <= set(_columns(database, "lyrics")):
             raise bag_of_words(path)
+        sung = [name for name in names if has_lyrics(_columns(database, name), lines=True)]
+        joined = {join.parent for name in sung for join in _joins(database, name)}.difference(sung)
     if not names:
         raise LyristError(f"{path} is an SQLite database without a table; give one with songs.")
-    return names, [name for kind, name in found if kind == "view"]
+    left = {
+        name: "it is a view of other tables; save it as a table to read it" for kind, name in found if kind == "view"
+    }
+    left |= {name: f"its columns are joined to the rows of {', '.join(sung)}" for name in names if name in joined}
+    return [name for name in names if name not in joined], left
 
 
 def bag_of_words(path: str) -> LyristError:
@@ -128,22 +135,88 @@ def bag_of_words(path: str) -> LyristError:
 
 
 def _columns(database: sqlite3.Connection, name: str) -> list[str]:
-    quoted = name.replace('"', '""')
-    return [column[0] for column in database.execute(f'SELECT * FROM "{quoted}" LIMIT 0').description]  # noqa: S608
+    return [column[0] for column in database.execute(f"SELECT * FROM {_quoted(name)} LIMIT 0").description]  # noqa: S608
 
 
-def table(place: str, name: str, path: str) -> tuple[list[str], Iterator[Item]]:
-    """Return the columns and the rows of a table of a database."""
+class _Join(NamedTuple):
+    """A table that holds more about the rows of another, and how both are joined."""
+
+    child: str
+    column: str
+    parent: str
+    key: str
+
+
+_REFERENCE = re.compile(r"(?i)(?:id_(.+)|(.+?)_?id)")
+
+
+def _joins(database: sqlite3.Connection, name: str, known: frozenset[str] = frozenset()) -> list[_Join]:
+    """Return the tables that the foreign keys of a table lead to, and those of these: songs of lyrics, artists of songs.
+
+    A column such as ``artist_id`` is a foreign key too if a table ``artist`` or ``artists`` has a column ``id`` or
+    ``artist_id`` without repeated values.
+    """
+    known = known | {name}
+    declared = {
+        row[3]: (row[2], row[4] or "id") for row in database.execute(f"PRAGMA foreign_key_list({_quoted(name)})")
+    }
+    every = {str(row[0]) for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    found: list[_Join] = []
+    for column in _columns(database, name):
+        match = _REFERENCE.fullmatch(column)
+        stem = (match[1] or match[2]).casefold() if match else ""
+        parent, key = declared.get(column, ("", ""))
+        if not parent and stem:
+            parent = next((each for each in every if each.casefold() in (stem, f"{stem}s", f"{stem}es")), "")
+            keys = {each.casefold(): each for each in _columns(database, parent)} if parent else {}
+            key = keys.get("id") or keys.get(column.casefold()) or ""
+        if parent in every - known and key in _columns(database, parent) and _is_key(database, parent, key):
+            found += [_Join(name, column, parent, key), *_joins(database, parent, known)]
+    return found
+
+
+def _is_key(database: sqlite3.Connection, table: str, column: str) -> bool:
+    query = f"SELECT count(*) = count(DISTINCT {_quoted(column)}) FROM {_quoted(table)}"  # noqa: S608
+    return bool(database.execute(query).fetchone()[0])
+
+
+def table(place: str, name: str, path: str) -> tuple[list[str], Iterator[Item], str]:
+    """Return the columns and the rows of a table of a database, with those of the tables joined to it, and a note on these."""
     with _database(place, path) as database:
-        return _columns(database, name), _records(place, name, path)
+        columns = _columns(database, name)
+        chosen = [f"{_quoted(name)}.{_quoted(column)}" for column in columns]
+        source, joined = _quoted(name), list[str]()
+        for join in _joins(database, name) if has_lyrics(columns, lines=True) else []:
+            if join.parent in joined or has_lyrics(_columns(database, join.parent)):
+                continue
+            on = f"{_quoted(join.child)}.{_quoted(join.column)} = {_quoted(join.parent)}.{_quoted(join.key)}"
+            source += f" LEFT JOIN {_quoted(join.parent)} ON {on}"
+            joined.append(join.parent)
+            for column in _columns(database, join.parent):
+                label = _label(join.parent, column)
+                if column != join.key and label not in columns:
+                    columns.append(label)
+                    chosen.append(f"{_quoted(join.parent)}.{_quoted(column)}")
+    query = f"SELECT {', '.join(chosen)} FROM {source}"  # noqa: S608
+    note = f"joined with the tables {', '.join(joined)}" if joined else ""
+    return columns, _records(place, query, path), note
 
 
-def _records(place: str, name: str, path: str) -> Iterator[Item]:
-    quoted = name.replace('"', '""')
+def _label(table: str, column: str) -> str:
+    """Return the name of a joined column: ``artist`` for the ``name`` in a table of artists."""
+    one = table.casefold().removesuffix("s")
+    return one if column.casefold() == "name" or (column.casefold() == "title" and one == "album") else column
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _records(place: str, query: str, path: str) -> Iterator[Item]:
     with _database(place, path) as database:
         number = 0
         try:
-            for number, row in enumerate(database.execute(f'SELECT * FROM "{quoted}"'), 1):  # noqa: S608
+            for number, row in enumerate(database.execute(query), 1):
                 texts = [text_of(value) for value in row]
                 size = sum(len(text) for text in texts if text)
                 yield number, size, oversized(f"row {number}") if size > RECORD_LIMIT else texts

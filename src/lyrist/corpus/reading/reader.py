@@ -16,7 +16,9 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lyrist.corpus.columns import ARTISTS, LINES_OF, NAMES, ROLES, Columns, kept_name, normal, recognise
 from lyrist.corpus.reading import records
@@ -58,6 +60,7 @@ from lyrist.errors import LyristError, UsageError
 
 __all__ = ["Chunk", "Reader", "Source", "find_sources", "read", "sniff"]
 
+_COLUMN_NAMES = frozenset(name for names in NAMES.values() for name in names)
 SAMPLE_ROWS = 100
 SAMPLE_CHARACTERS = 4 << 20
 """What `sniff` returns has at most so many records, and little more than so many characters."""
@@ -146,7 +149,7 @@ class Reader(Iterator[Chunk]):
             chunks = map(self._chunks_of.chunk, source.batches(self.columns))
             lines = Lines(chunks, self.columns, self.source.path) if self.columns.joined_by else None
             titles: set[int] = set()
-            for chunk in lines.joined() if lines else chunks:
+            for chunk in lines.joined() if lines else map(self._one_header, chunks):
                 if self.columns.short:
                     titles.update(
                         map(hash, zip(*(chunk.songs[n].to_pylist() for n in ("title", "artist")), strict=True))
@@ -163,6 +166,24 @@ class Reader(Iterator[Chunk]):
                 f"The rows of {self.source.path} look like single lines, {self.rows / len(titles):.1f} for each title; give "
                 "--lines join to join them, in the order of the table, or --lines keep if each row is a song."
             )
+
+    def _one_header(self, chunk: Chunk) -> Chunk:
+        """Return a chunk; raise where a row is a second header with other columns, since all rows after it would be wrong."""
+        cells = {role: chunk.songs[role] for role in ("title", "artist", "lyrics")}
+        if not chunk.songs.num_rows:
+            return chunk
+        lengths = pc.fill_null(pc.binary_length(cells["lyrics"]), 99).to_numpy()
+        short = np.flatnonzero(lengths < 2 * max(map(len, NAMES["lyrics"]))).tolist()
+        for row in short:
+            names = {role: normal(str(column[row].as_py() or "")) for role, column in cells.items()}
+            if all(name in _COLUMN_NAMES for name in names.values()) and any(
+                name not in NAMES[role] for role, name in names.items()
+            ):
+                raise LyristError(
+                    f"{self.source.path} has a second header, with other columns than the first, in its row "
+                    f"{chunk.songs['row'][row].as_py():,}; divide the file there and give both parts."
+                )
+        return chunk
 
     def _artists(self) -> Artists:
         """Return the lookup of artists, when their table is among the sources."""
@@ -293,8 +314,8 @@ def _container(source: Source, place: str, tap: Counted) -> Open:
             tap,
         )
     if source.format == SQLITE:
-        header, items = containers.table(place, source.part, path)
-        return _lists(header, items, origin, tap)
+        header, items, note = containers.table(place, source.part, path)
+        return replace(_lists(header, items, origin, tap), notes=lambda: [note] if note else [])
     header, named, items = containers.sheet(place, source.part, path)
     found = _lists(header, items, origin, tap)
     return found if named else replace(found, notes=lambda: [nameless(len(header))])
@@ -447,7 +468,10 @@ def _first_of(items: Iterator[Item], path: str) -> list[Any]:
     if not found and not rejected:
         raise no_songs(path)
     if not found and rejected:
-        raise LyristError(f"Not one song can be read from {path}; the first fault is in {rejected.detail}.")
+        raise LyristError(
+            f"Not one song can be read from {path}; the first fault is in {rejected.detail}. Give a table, or JSON in which "
+            "each song is an object with its lyrics."
+        )
     return found
 
 

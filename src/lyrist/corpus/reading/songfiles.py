@@ -21,7 +21,7 @@ from lyrist.corpus.reading.songtext import BrokenTextError, ManySongsError, Song
 from lyrist.corpus.reading.streams import AUTO, DamageError, archive, decoded, encoding_of, file
 from lyrist.errors import LyristError
 
-SONG_ENDINGS = (".lrc", ".srt", ".vtt", ".ttml", ".cho", ".chopro", ".chordpro", ".crd")
+SONG_ENDINGS = (".lrc", ".srt", ".vtt", ".ttml", ".ass", ".ssa", ".cho", ".chopro", ".chordpro", ".crd")
 """Endings of files that hold one song, whatever is beside them."""
 TEXT_ENDINGS = (".txt", ".text", ".lyrics", ".lyric")
 _NAMED = re.compile(r"(?P<artist>.+?) [-–—] (?P<title>.+)")
@@ -100,8 +100,8 @@ class Layout:
         self.artists: dict[str, int] = {}
         """Artists whose name was taken from a folder without albums, and their files."""
 
-    def __call__(self, name: str) -> Named:
-        """Return what a path says."""
+    def __call__(self, name: str, several: bool = False) -> Named:
+        """Return what a path says; a file of several songs at the top is one of an artist, by its name."""
         path = PurePosixPath(Path(name).as_posix())
         count, numbered = self._files[str(path.parent)], self._numbered[str(path.parent)]
         title = stem(path.name)
@@ -109,6 +109,8 @@ class Layout:
         number = (_BARE_NUMBER if count > 2 and numbered == count else _NUMBERED).match(title)
         title = title.removeprefix(number[0] if number else "").strip() or title
         artist, album, genre = self._of_folders(path)
+        if several and (path.parent == self._root or (artist and _LETTER.fullmatch(artist))):
+            artist = None
         found = _NAMED.fullmatch(title)
         if not found or (artist and (album or 2 * self._tracks[str(path.parent)] > count)):
             parts = re.split(" [-–—] ", title)
@@ -214,9 +216,10 @@ class SongFiles:
         self._forms[songs[0].form] += 1
         if len(songs) > 1:
             self._several[base] = len(songs)
-        by_name = self._layout(name)
+        several = len(songs) > 1 and not songs[0].form
+        by_name = self._layout(name, several)
         for song in songs:
-            yield number, len(data), _values(song, by_name, len(songs) > 1 and not song.form)
+            yield number, len(data), _values(song, by_name, several)
 
     def notes(self) -> list[str]:
         """Return what a person should know about how the files were read."""

@@ -39,7 +39,7 @@ class ManySongsError(ValueError):
 
 
 MARKED = (
-    r"^\s*(?:\[\d{1,3}:\d\d|\[(?i:ti|ar|al|by|au|re|ve|la|id|offset|length|tool):|WEBVTT|\d+\s*\r?\n\d\d:\d\d"
+    r"^\s*(?:\[\d{1,3}:\d\d|\[Script Info\]|\[(?i:ti|ar|al|by|au|re|ve|la|id|offset|length|tool):|WEBVTT|\d+\s*\r?\n\d\d:\d\d"
     r"|#[A-Z]{3,12}:|\{(?i:title|t|artist|st|subtitle|key|capo|tempo|c|comment|soc|sov|start_of_\w+)[:}]|<\?xml|<tt\b)"
 )
 """Matches nearly every text that `in_format` can read, at its start (a byte order mark aside)."""
@@ -183,6 +183,20 @@ def _subtitles(text: str) -> list[SongText]:
         sung += [line for line in cue if not (rolling and line in sung[-2:])]
     language = re.search(r"^Language:\s*(\S+)", text, re.MULTILINE) if vtt else None
     return [SongText("\n".join(sung), language=language[1] if language else None, form="WebVTT" if vtt else "SubRip")]
+
+
+_DIALOGUE = re.compile(r"Dialogue:\s*[^,]*,([\d:.]+),(?:[^,]*,){7}(.*)")
+
+
+def _substation(text: str) -> list[SongText]:
+    """Read SubStation Alpha (.ass, .ssa): the text of each dialogue line, in the order of their times."""
+    if "[Events]" not in text:
+        return []
+    timed = [(found[1].rjust(11, "0"), found[2]) for found in map(_DIALOGUE.match, text.split("\n")) if found]
+    lines = [re.sub(r"\{[^}]*\}", "", line) for _, line in sorted(timed, key=lambda item: item[0])]
+    parted = [part.replace("\\h", " ").strip(f" \t{_NOTES}") for line in lines for part in re.split(r"\\[nN]", line)]
+    title = re.search(r"^Title:[ \t]*(\S.*)", text, re.MULTILINE)
+    return [SongText("\n".join(parted), title[1].strip() if title else None, form="SubStation Alpha")] if parted else []
 
 
 def _ttml(text: str) -> list[SongText]:
@@ -340,7 +354,7 @@ def _chordless(found: re.Match[str]) -> str:
     return found[0] if _SECTION_NAME.fullmatch(found[0][1:-1].strip()) else ""
 
 
-_FORMATS: tuple[Callable[[str], list[SongText]], ...] = (_subtitles, _ttml, _ultrastar, _lrc, _chordpro)
+_FORMATS: tuple[Callable[[str], list[SongText]], ...] = (_subtitles, _substation, _ttml, _ultrastar, _lrc, _chordpro)
 
 
 # Many songs in one plain text ----------------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ _OTHER = (
     (b"OggS", "a recording"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
+    (b"{\\rtf", "a document in RTF"),
 )
 
 
@@ -346,8 +347,8 @@ def _parts(source: Source, data: bytes, whole: bool, left: Unread) -> Iterator[S
     from lyrist.corpus.reading import containers
 
     with opened(source.path, source.member) as raw, on_disk(raw, source.path) as disk:
-        names, views = (containers.sheets(disk, place), []) if kind == SHEET else containers.tables(disk, place)
-    left |= {f"{place}/{name}": "it is a view of other tables; save it as a table to read it" for name in views}
+        names, others = (containers.sheets(disk, place), {}) if kind == SHEET else containers.tables(disk, place)
+    left |= {f"{place}/{name}": why for name, why in others.items()}
     for name in names:
         shown = f"{source.name}/{name}" if len(names) > 1 else source.name
         yield replace(source, format=kind, name=shown, part=name)

@@ -20,7 +20,7 @@ MOST_PRINTED = 1 << 20
 _TEXT_KEYS = (
     "plain", "plainlyrics", "plain_lyrics", "lyrics_body", "words", "text", "line", "lyric", "lyrics", "content", "body",
     "word", "value", "x", "lines", "sections", "verses", "stanzas", "paragraphs", "segments", "l", "tokens", "syllables",
-    "c", "synced", "syncedlyrics", "synced_lyrics",
+    "c", "synced", "syncedlyrics", "synced_lyrics", "w", "phrase", "txt",
 )  # fmt: skip
 """Keys under which an object has the words of a line, a section or a song; the first that is there and not empty is used."""
 _LABEL_KEYS = ("section", "type", "header", "label", "part", "name", "title", "tag")
@@ -29,7 +29,8 @@ _LINE_KEYS = ("line", "line_index", "lineindex", "line_number", "line_no", "segm
 _NOTES = re.compile(r"[\s♪♫♩♬🎵🎶]*")
 _LITERAL = re.compile(r"""(?:np\.str_\()?([bBuUrR]{0,2}(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"))\)?""", re.DOTALL)
 _BETWEEN = re.compile(r"[\[\](),\s]*")
-PRINTED = r"^\s*(?:[\[(]+\s*(?:np\.str_\()?[bBuU]?['\"]|[\[{]\s*\{?\s*['\"]|[bB]['\"])"
+_ARRAY = re.compile(r"array\((\[.*\])(?:,\s*dtype=\S+)?\)", re.DOTALL)
+PRINTED = r"^\s*(?:array\(\[|['\"][^\n]*\\n[^\n]*['\"]\s*$|[\[(]+\s*(?:np\.str_\()?[bBuU]?['\"]|[\[{]\s*\{?\s*['\"]|[bB]['\"])"
 """Matches every text that `unprinted` can read."""
 
 
@@ -180,10 +181,13 @@ def unprinted(text: str, lyrics: bool = True) -> str | None:
         It is a structure that is not known.
     """
     text = text.strip()
+    if array := _ARRAY.fullmatch(text):
+        text = array[1]
     literals = [match[1] for match in _LITERAL.finditer(text)]
     rest = _LITERAL.sub("", text)
-    if literals and not rest:  # b'...'; a text that is only quoted is left as it is
-        return _decoded(ast.literal_eval(text)) if text[0] in "bB" and len(literals) == 1 else None
+    if literals and not rest:  # b'...', 'one\\ntwo'; a text that is only quoted is left as it is
+        printed = text[0] in "bB" or re.search(r"\\r?\\?n", text) is not None
+        return _decoded(ast.literal_eval(text)) if printed and len(literals) == 1 else None
     if text[:2] == '["' and len(text) <= MOST_PRINTED and isinstance(value := _parsed(text), list):
         return lyrics_of(value) if lyrics else text_of(value)
     if literals and text[0] in "[(" and text[-1] in "])":
