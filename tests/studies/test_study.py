@@ -437,6 +437,18 @@ def test_songs_that_name_their_label_are_scored_apart(tmp_path: Path) -> None:
     assert mention["others"]["accuracy"]["value"] < 0.7
     assert f"{found['named']} of 27 test songs name their artist" in done.summary()
     assert "Songs that name their artist" in (done.path / "report.html").read_text(encoding="utf-8")
+    hidden = study(
+        str(tmp_path / "named.toml"),
+        str(tmp_path / "corpus"),
+        out=str(tmp_path / "h"),
+        target="artist",
+        mask_labels=True,
+    )
+    assert hidden.results["mentions"]["named"] == 0
+    assert "--mask-labels" in hidden.results["plan"]["command"]
+    mention = next(line for line in hidden.results["recipes"] if line["name"] == "label-mention")
+    majority = hidden.results["majority"]["accuracy"]["value"]
+    assert mention["test"]["accuracy"]["value"] == majority
 
 
 def test_prediction_sets_are_reported_for_every_recipe(studied: Studied) -> None:

@@ -56,6 +56,10 @@ class SongLosses:
     def __len__(self) -> int:
         return len(self.nats)
 
+    def of(self, rows: NDArray[np.bool_]) -> SongLosses:
+        """Return the losses of some of the songs."""
+        return SongLosses(self.nats[rows], self.tokens[rows], self.bytes[rows])
+
 
 def score_writer(
     writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring"

@@ -116,6 +116,7 @@ class ClassifierStudy(Comparison):
         kind: dict[str, Any] = {
             "multi_label": results.get("separator") or "off",
             "ordinal": results.get("kind") == "ordinal",
+            "mask_labels": results.get("mask_labels", False),
         }
         return cls(plan, view(Corpus.open(data), results["target"], only, most=most, seed=results["seed"], **kind))
 
@@ -141,6 +142,7 @@ class ClassifierStudy(Comparison):
             "target": dataset.target,
             "only": list(dataset.only),
             "max_songs": self.request.selection.max_songs if self.request else None,
+            "mask_labels": bool(self.request and self.request.selection.mask_labels),
             "corpus": str(dataset.corpus.path.resolve()),
             "split_by": dataset.split_by,
             **dataset.labels.described,
@@ -735,7 +737,7 @@ def _mentions(results: Mapping[str, Any]) -> list[Section]:
     intro = (
         f"{found['named']:,} of {found['n']:,} test songs name their {target} in the lyrics ({found['named'] / found['n']:.1%}). "
         f"There the {target} can be read; the accuracy on the others is that of how songs are written. A corpus without the "
-        f"names: lyrist prepare --mask-labels {target}."
+        f"names: lyrist prepare --mask-labels {target}; a study without them: lyrist study --mask-labels."
     )
     caption = f"Test accuracy on songs that name their {target}, and on the others"
     return [Section(f"Songs that name their {target}", [Table(head, rows, highlight=chosen, caption=caption)], intro)]

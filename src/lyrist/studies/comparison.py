@@ -79,6 +79,7 @@ class Request:
             "repeats": self.repeats != 1,
             "learning-curve": self.learning_curve,
             "time-limit": self.time_limit is not None,
+            "mask-labels": selection.mask_labels,
         }
         for name in names:
             if given[name]:

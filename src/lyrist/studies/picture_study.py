@@ -86,6 +86,7 @@ class PictureStudy(Comparison):
                 "multi-label",
                 "ordinal",
                 "time-limit",
+                "mask-labels",
             ),
             "pictures",
         )

@@ -64,6 +64,7 @@ def study(
     max_songs: int | None = None,
     multi_label: str = "auto",
     ordinal: bool = False,
+    mask_labels: bool = False,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int | None = None,
@@ -102,6 +103,8 @@ def study(
         Several labels a song in the target: auto (as prepare found it), off, or the text between two labels, such as "|".
     ordinal
         The target is a number, such as year: predict the number instead of decades.
+    mask_labels
+        Replace the name of its label by ___ in the lyrics of each song, so that a model cannot read it there.
     steps
         The budget of each network in updates of its weights.
     minutes
@@ -146,13 +149,14 @@ def study(
     loop = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     given = {"target": target, "condition": condition, "only": only, "max_songs": max_songs, **loop}
     given |= {"multi_label": multi_label, "ordinal": ordinal}
+    given |= {"mask_labels": mask_labels}
     given |= {"choose_by": choose_by, "other_split": other_split, "repeats": repeats, "learning_curve": learning_curve}
     given |= {"refit": refit, "time_limit": time_limit}
     given |= {"protocol": protocol, "budget_scale": budget_scale, "cpu_minutes": cpu_minutes}
     limit = None if time_limit is None else _seconds(time_limit)
     plan = load(study)
     plan = dataclasses.replace(plan, command=_command(study, data, out, seed, given))
-    selection = Selection(target, condition, only, max_songs, multi_label, ordinal)
+    selection = Selection(target, condition, only, max_songs, multi_label, ordinal, mask_labels)
     request = Request(
         plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit, limit, protocol, budget_scale,
         cpu_minutes,

@@ -13,13 +13,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import polars as pl
+
 from lyrist.corpus.corpus import SPLITS, Corpus
+from lyrist.corpus.names import mentions
 from lyrist.errors import UsageError
 from lyrist.evaluation.compression import ppmd
 from lyrist.evaluation.fluency import RECOGNISABLE, passes, strongest
 from lyrist.evaluation.songcraft import MEASURES, Measure
 from lyrist.metrics.intervals import holm
-from lyrist.metrics.language_modelling import paired
+from lyrist.metrics.language_modelling import SongLosses, paired
+from lyrist.metrics.language_modelling import figures as scores_of
 from lyrist.models import registry
 from lyrist.reports import figures
 from lyrist.reports.blocks import (
@@ -76,7 +80,17 @@ class WriterStudy(Comparison):
                 "out, or choose a study of classifiers ('lyrist studies' lists them)."
             )
         request.refuse(
-            ("only", "other-split", "repeats", "learning-curve", "max-songs", "multi-label", "ordinal", "time-limit"),
+            (
+                "only",
+                "other-split",
+                "repeats",
+                "learning-curve",
+                "max-songs",
+                "multi-label",
+                "ordinal",
+                "time-limit",
+                "mask-labels",
+            ),
             "writers",
         )
         corpus = Corpus.open(request.data)
@@ -149,6 +163,7 @@ class WriterStudy(Comparison):
             "baselines": [self._compressor()],
             "tests": {"first": first, "against": tests},
             "left_out": list(left_out),
+            "mentions": self._mentions(cost),
             **real,
             "written": {"how": HOW, "songs": SONGS},
             "samples": {name: evaluation.shown(one.run.path) for name, one in fitted.items()},
@@ -158,6 +173,33 @@ class WriterStudy(Comparison):
         results["notes"] = [*_notes(results, songs), *left_out]
         results["as_reported"] = self._as_reported(results, fitted)
         return results
+
+    def _mentions(self, cost: Mapping[str, SongLosses]) -> dict[str, Any]:
+        """Return, for each condition, how many test songs name its value, and the bits per byte of these and the others.
+
+        Returns
+        -------
+        dict
+            By column: ``n`` and ``named`` count test songs; ``recipes`` has an object a writer: ``name``, and under
+            ``named`` and ``others`` the ``n`` and ``bits_per_byte``, where there are such songs.
+        """
+        test, found = self.songs.held["test"], {}
+        for column in self.songs.condition:
+            named = test.select(mentions(pl.col(LYRICS), pl.col(column).cast(pl.String))).to_series().to_numpy()
+            parts = {"named": named, "others": ~named}
+            lines = [
+                {
+                    "name": name,
+                    **{
+                        part: {key: scored[key] for key in ("n", "bits_per_byte")}
+                        for part, rows in parts.items()
+                        if rows.any() and (scored := scores_of(each.of(rows)))
+                    },
+                }
+                for name, each in cost.items()
+            ]
+            found[column] = {"n": len(named), "named": int(named.sum()), "recipes": lines}
+        return found
 
     def _compressor(self) -> dict[str, Any]:
         """Return the line of the compressor on the same held-out songs."""
@@ -236,6 +278,7 @@ class WriterStudy(Comparison):
                 *_game(results),
                 *_samples(results),
                 *_conditioning(results),
+                *_named(results),
                 *_originality(results),
                 *_songcraft(results),
                 *_training(results, fitted),
@@ -307,6 +350,9 @@ def _notes(results: Mapping[str, Any], songs: WritingTask) -> list[str]:
         worse = [each["name"] for each in results["recipes"] if cost[each["name"]] > cost[line["name"]]]
         if worse:
             notes.append(f"Worse than {line['name']}, {line['summary']}: {', '.join(worse)}.")
+    for column, found in results["mentions"].items():
+        if found["named"]:
+            notes.append(f"{found['named']:,} of {found['n']:,} test songs name their {column} in the lyrics.")
     for split in HELD:
         scored, available = len(songs.held[split]), songs.songs(split)
         if scored < available:
@@ -374,6 +420,31 @@ def _comparison(results: Mapping[str, Any]) -> Section:
         "may come from repeating a song's own lines; the sections below show whether it does."
     )
     return Section("How good", blocks, intro)
+
+
+def _named(results: Mapping[str, Any]) -> list[Section]:
+    """Return the section on songs that name what a writer is conditioned on, if there are any."""
+    blocks: list[Block] = []
+    for column, found in results.get("mentions", {}).items():
+        if found["named"]:
+            head = (
+                "recipe", Column("named", ".3f", note=UNIT), "95% interval", Column("others", ".3f", note=UNIT), "95% interval",
+            )  # fmt: skip
+            rows: list[tuple[Cell, ...]] = []
+            for line in found["recipes"]:
+                costs = [line[part]["bits_per_byte"] if part in line else None for part in ("named", "others")]
+                rows.append(
+                    (line["name"], *(cell for c in costs for cell in ((c["value"], _span(c)) if c else (None, ""))))
+                )
+            caption = (
+                f"{found['named']:,} of {found['n']:,} test songs name their {column} in the lyrics, and the others"
+            )
+            blocks.append(Table(head, rows, caption=caption))
+    intro = (
+        "A song that names its condition is easier to predict for a writer that is given it. A corpus without the names: "
+        "lyrist prepare --mask-labels."
+    )
+    return [Section("Songs that name their condition", blocks, intro)] if blocks else []
 
 
 def _head() -> tuple[str | Column, ...]:

@@ -46,6 +46,7 @@ def selected(corpus: Corpus, target: str, selection: Selection, seed: int, *, ly
         lyrics=lyrics,
         multi_label=selection.multi_label,
         ordinal=selection.ordinal,
+        mask_labels=selection.mask_labels,
     )
 
 

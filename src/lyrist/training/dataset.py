@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from lyrist.corpus.arrays import hashed
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.labels import LISTS, Labels, labels_of
+from lyrist.corpus.names import masked
 from lyrist.corpus.splits import Split, assign
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.metrics.multilabel import indicators
@@ -267,6 +268,7 @@ def view(
     lyrics: bool = True,
     multi_label: str = "auto",
     ordinal: bool = False,
+    mask_labels: bool = False,
 ) -> View:
     """Return the labelled songs of a corpus with its own split.
 
@@ -287,6 +289,9 @@ def view(
         Whether the lyrics are held in memory, or read when they are asked for.
     multi_label, ordinal
         What the column holds, see `lyrist.corpus.labels.labels_of`.
+    mask_labels
+        Whether the name of its label is replaced in the lyrics of each song, as by ``prepare --mask-labels``. It needs one
+        label a song.
 
     Raises
     ------
@@ -316,6 +321,12 @@ def view(
     if labels.kind != "single":
         songs = songs.with_columns(stratum=_strata(songs["label"], labels))
     by = "column" if settings["column"] else settings["by"]
+    if mask_labels and labels.kind != "single":
+        raise UsageError(
+            f"--mask-labels needs one label a song, and {target} is another kind of target; leave it out, or give --multi-label off."
+        )
+    if mask_labels and lyrics:
+        songs = songs.with_columns(masked(songs[LYRICS], songs["label"]))
     found = _checked(View(corpus, labels, songs, by, unlabelled, settings["seed"], only))
     return found if most is None else _checked(found.at_most(most, seed))
 

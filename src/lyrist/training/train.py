@@ -48,6 +48,7 @@ class Selection:
     max_songs: int | None = None
     multi_label: str = "auto"
     ordinal: bool = False
+    mask_labels: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
