@@ -322,9 +322,7 @@ def view(
         songs = songs.with_columns(stratum=_strata(songs["label"], labels))
     by = "column" if settings["column"] else settings["by"]
     if mask_labels and labels.kind != "single":
-        raise UsageError(
-            f"--mask-labels needs one label a song, and {target} is another kind of target; leave it out, or give --multi-label off."
-        )
+        raise UsageError(f"--mask-labels needs one label a song, and {target} is another kind of target; leave it out.")
     if mask_labels and lyrics:
         songs = songs.with_columns(masked(songs[LYRICS], songs["label"]))
     found = _checked(View(corpus, labels, songs, by, unlabelled, settings["seed"], only))
