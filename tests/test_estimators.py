@@ -32,10 +32,10 @@ from lyrist.estimators import (
 from lyrist.songbook import write_songbook
 
 CHECKED = (
-    "CharSVM", "NBSVM", "ComplementNaiveBayes", "TfidfLogistic", "LyricEnsemble", "StreamedLogistic", "TunedTree",
-    "BagOfEmbeddings", "LayoutClassifier", "Majority", "LabelMention",
+    "CharSVM", "NBSVM", "ComplementNaiveBayes", "TfidfLogistic", "LyricEnsemble", "StreamedLogistic", "StreamedEnsemble",
+    "TunedTree", "BagOfEmbeddings", "LayoutClassifier", "Majority", "LabelMention",
 )  # fmt: skip
-SLOW = ("TunedTree", "BagOfEmbeddings", "NBSVM", "StreamedLogistic")
+SLOW = ("TunedTree", "BagOfEmbeddings", "NBSVM", "StreamedLogistic", "StreamedEnsemble")
 UMASK = os.umask(0)
 os.umask(UMASK)
 QUICK = {"steps": 2, "embedding_size": 4, "hidden": 4, "device": "cpu", "precision": "float32"}
@@ -46,6 +46,7 @@ SMALL: dict[str, Any] = {
     "LyricEnsemble": {"char_low": 2, "char_high": 2, "word_high": 1},
     "BagOfEmbeddings": {"size": 8, "epochs": 8, "batch_size": 64, "learning_rate": 0.2, "word_high": 1},
     "NeuralClassifier": {"options": QUICK},
+    "StreamedEnsemble": {"landmarks": 10, "epochs": 4},
     "TunedTree": {"folds": 2},
     "NGrams": {"low": 2, "high": 2},
 }
@@ -55,7 +56,15 @@ NO_WORDS = "a baseline that does not read the words of the lyrics does not separ
 EXPECTED: dict[str, dict[str, str]] = {
     **{
         name: {"check_sample_weight_equivalence_on_dense_data": COUNTED}
-        for name in ("CharSVM", "NBSVM", "ComplementNaiveBayes", "TfidfLogistic", "StreamedLogistic", "TunedTree")
+        for name in (
+            "CharSVM",
+            "NBSVM",
+            "ComplementNaiveBayes",
+            "TfidfLogistic",
+            "StreamedLogistic",
+            "StreamedEnsemble",
+            "TunedTree",
+        )
     },
     "BagOfEmbeddings": {"check_sample_weight_equivalence_on_dense_data": COUNTED},
     "LyricEnsemble": {

@@ -23,6 +23,7 @@ ESTIMATORS = {
     "NBSVM": "lyrist.models.linear",
     "NGramRidge": "lyrist.models.linear",
     "NeuralClassifier": "lyrist.training.classifier",
+    "StreamedEnsemble": "lyrist.models.streamed",
     "StreamedLogistic": "lyrist.models.streamed",
     "TfidfLogistic": "lyrist.models.linear",
     "TunedTree": "lyrist.models.trees",

@@ -168,11 +168,11 @@ def test_counting_too_many_songs_is_refused_with_a_way_out(monkeypatch: pytest.M
 
 def test_too_many_songs_for_a_classifier_are_reported_how_many_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "available", lambda: 16 * 10**9)
-    with pytest.raises(LyristError, match="'streamed-logistic' learns from all") as told:
+    with pytest.raises(LyristError, match="'streamed-ensemble' learns from all") as told:
         room("nb-svm", {}, 700_000, 6, 1_300)
     found = re.search(r"--max-songs (\d+)", str(told.value))
     assert found
     most = int(found[1])
     assert 50_000 < most < 200_000
     assert (memory_estimate("nb-svm", most, 6) or 0) < 0.8 * 16e9
-    assert room("streamed-logistic", {}, 6_000_000, 6, 1_300).needed
+    assert room("streamed-ensemble", {}, 6_000_000, 6, 1_300).needed

@@ -1,16 +1,17 @@
 """The streamed recipe: what it learns does not depend on how the songs come, and explains itself as its neighbours do."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lyrist import progress
+from lyrist import estimators, progress
 from lyrist.errors import LyristError
 from lyrist.models import streamed
 from lyrist.models.inputs import songs
-from lyrist.models.streamed import StreamedLogistic
+from lyrist.models.streamed import StreamedEnsemble, StreamedLogistic
 
 WORDS = {"folk": "river moon stone tide pine", "rock": "neon engine wire chrome loud", "pop": "oh la na hey dance"}
 
@@ -58,9 +59,9 @@ def test_songs_that_calibrate_are_not_learnt_from(monkeypatch: pytest.MonkeyPatc
     taught: list[int] = []
     step = streamed._Learner.step
 
-    def counted(self: Any, rows: Any, index: Any, weights: Any) -> None:
+    def counted(self: Any, rows: Any, index: Any, weights: Any, dense: Any = None) -> None:
         taught.append(len(index))
-        step(self, rows, index, weights)
+        step(self, rows, index, weights, dense)
 
     monkeypatch.setattr(streamed._Learner, "step", counted)
     StreamedLogistic(epochs=2).fit(lyrics, labels)
@@ -140,3 +141,64 @@ def test_what_a_character_carries_adds_up() -> None:
 def test_one_label_is_refused() -> None:
     with pytest.raises(LyristError, match="one label"):
         StreamedLogistic().fit_blocks(lambda: iter([(["a b"], ["x"])]), {"x": 1})
+
+
+def test_the_ensemble_reads_words_characters_and_layout() -> None:
+    """Of half the songs the words say nothing, but their lines are long: only the layout separates them."""
+    lyrics, labels, _ = table(400)
+    rng, every = np.random.default_rng(3), " ".join(WORDS.values()).split()
+    shape = {"folk": 2, "rock": 5, "pop": 12}
+    for i in range(0, 400, 2):
+        chosen = rng.choice(every, 24).tolist()
+        width = shape[labels[i]]
+        lyrics[i] = "\n".join(" ".join(chosen[start : start + width]) for start in range(0, 24, width))
+    scores = {}
+    for name, model in {"words": StreamedLogistic(epochs=4), "ensemble": StreamedEnsemble(epochs=4)}.items():
+        model.fit(lyrics[:300], labels[:300])
+        scores[name] = np.mean(model.predict(lyrics[300:]) == labels[300:])
+        np.testing.assert_allclose(model.predict_proba(lyrics[300:]).sum(axis=1), 1)
+    assert scores["ensemble"] > max(scores["words"] + 0.1, 0.75)
+
+
+def test_the_contributions_of_the_ensemble_add_up_and_it_is_saved_whole(tmp_path: Path) -> None:
+    lyrics, labels, _ = table(120)
+    model = StreamedEnsemble(landmarks=20, characters=True).fit(lyrics, labels)
+    shares = model.contributions([lyrics[0]], "rock")
+    logits = model.decision_function([lyrics[0]])[0] * model.sharpness_
+    assert shares.characters.sum() + sum(shares.other.values()) == pytest.approx(logits[2] - logits.mean(), abs=1e-3)
+    assert set(shares.other) == {"layout", "intercept"}
+    estimators.save(model, tmp_path / "run")
+    np.testing.assert_allclose(
+        estimators.load(tmp_path / "run").predict_proba(lyrics), model.predict_proba(lyrics), atol=1e-6
+    )
+
+
+def test_the_ensemble_learns_several_labels_a_song() -> None:
+    lyrics, labels, _ = table(300)
+    Y = np.array([[label == "folk", label != "pop"] for label in labels]).astype(int)
+    found = StreamedEnsemble(landmarks=20).fit(lyrics, Y).predict(lyrics)
+    assert found.shape == Y.shape
+    assert (found == Y).mean() > 0.8
+
+
+def test_the_weights_of_the_second_half_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    lyrics, labels, _ = table(200)
+    monkeypatch.setattr(streamed, "EVERY", 1)
+    seen: list[Any] = []
+    step = streamed._Learner.step
+
+    def kept(self: Any, *given: Any) -> None:
+        step(self, *given)
+        seen.append((self.coef.copy(), self.dense.copy()))
+
+    monkeypatch.setattr(streamed._Learner, "step", kept)
+    model = StreamedEnsemble(epochs=2, batch_size=18, landmarks=20).fit(lyrics, labels)
+    assert len(seen) == 20  # 180 songs twice, 18 each
+    np.testing.assert_allclose(model.coef_, np.mean([coef for coef, _ in seen[10:]], axis=0), atol=1e-5)
+    np.testing.assert_allclose(model.layout_coef_, np.mean([dense for _, dense in seen[10:]], axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("songs_read", "expected"), [(50, 20), (30_000, 3), (2_000_000, 1)])
+def test_few_songs_are_read_more_often(songs_read: int, expected: int) -> None:
+    assert StreamedEnsemble()._epochs(songs_read) == expected
+    assert StreamedEnsemble(epochs=2)._epochs(songs_read) == 2

@@ -19,7 +19,16 @@ WORDS = {
     "pop": ["dance", "baby", "floor", "tonight"],
     "rock": ["engine", "thunder", "highway", "wire"],
 }
-LINEAR = ("nb-svm", "ridge", "complement-nb", "tfidf-logistic", "ensemble", "streamed-logistic", "bag-of-embeddings")
+LINEAR = (
+    "nb-svm",
+    "ridge",
+    "complement-nb",
+    "tfidf-logistic",
+    "ensemble",
+    "streamed-logistic",
+    "streamed-ensemble",
+    "bag-of-embeddings",
+)
 BASELINES = ("layout", "majority", "artist-lookup", "label-mention")
 
 

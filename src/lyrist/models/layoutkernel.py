@@ -1,7 +1,7 @@
 """A Gaussian kernel on the layout features, as explicit features for linear models.
 
 Each layout feature is used twice: standardised, and as its normal score (rank) among the training songs. The kernel is
-approximated by Nystroem's method with random landmark songs; with at most `LANDMARKS` songs it is exact.
+approximated by Nystroem's method with random landmark songs; with at most ``landmarks`` songs it is exact.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class LayoutKernel(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         The kernel is ``exp(-d / (width * D))``, where d is the squared distance of two layouts and D its median.
     random_state
         Seed of the choice of landmarks.
+    landmarks
+        Maximum number of landmarks.
 
     Attributes
     ----------
@@ -46,9 +48,10 @@ class LayoutKernel(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         Inverse square root of the kernel matrix of the landmarks.
     """
 
-    def __init__(self, width: float = 2.0, random_state: int = 0) -> None:
+    def __init__(self, width: float = 2.0, random_state: int = 0, landmarks: int = LANDMARKS) -> None:
         self.width = width
         self.random_state = random_state
+        self.landmarks = landmarks
 
     def fit(self, X: Any, y: Any = None) -> LayoutKernel:
         """Fit the scaling and choose the landmarks."""
@@ -62,7 +65,7 @@ class LayoutKernel(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         self.knots_ = np.quantile(raw, np.linspace(0, 1, KNOTS), axis=0)
         rows = self._rows(raw)
         rng = np.random.default_rng(self.random_state)
-        chosen = np.sort(rng.permutation(len(rows))[:LANDMARKS])
+        chosen = np.sort(rng.permutation(len(rows))[: self.landmarks])
         self.landmarks_ = rows[chosen]
         apart = _distances(self.landmarks_, self.landmarks_)
         self.distance_ = float(np.median(apart)) or 1.0

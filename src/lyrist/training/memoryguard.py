@@ -29,7 +29,7 @@ FAMILIES = ("linear", "ensemble", "tree")
 """Whose recipes are proposed in place of one that takes too much."""
 
 CONTAINER = Path("/sys/fs/cgroup")
-STREAMED = "streamed-logistic"
+STREAMED = "streamed-ensemble"
 """The recipe whose memory does not grow with the songs."""
 
 LEAST_SONGS = 1_000
