@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 # Processes of the tests; each takes up to 2 GB of memory.
 
-.PHONY: setup demo docs test test-fast coverage mutants lint bench bench-large clean
+.PHONY: setup demo docs replication test test-fast coverage mutants lint bench bench-large clean
 
 setup: $(READY)
 
@@ -51,6 +51,10 @@ bench: $(READY)
 bench-large: $(READY)
 	$(BIN)/python benchmarks/prepare.py --rows 100000 --runs 3 --out docs/benchmarks.md
 	$(BIN)/python benchmarks/scale.py --rows 300000 1000000 --results build/scale.json --folder build/scale
+
+# The models of the reports by their own protocols, and docs/replication.md. Takes hours; goes on where it was interrupted.
+replication: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/replication.py
 
 clean:
 	rm -rf $(VENV) .coverage demo build mutants src/*.egg-info

@@ -11,6 +11,7 @@ from redrawing import assert_redrawn
 
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import UsageError
+from lyrist.models import registry
 from lyrist.studies.plans import load, plans
 from lyrist.studies.study import Studied, study
 from lyrist.training.estimators import make_estimator
@@ -108,7 +109,8 @@ def test_a_study_without_reported_models_has_no_protocol(folder: Path) -> None:
 @pytest.mark.parametrize("plan", [plan for plan in plans() if plan.reported], ids=lambda plan: plan.name)
 def test_no_reported_model_has_an_improvement_of_lyrist(plan: object) -> None:
     for model in load(getattr(plan, "name")).reported:  # noqa: B009 - the type of a parameter
-        make_estimator(model.recipe, model.options, seed=0)
+        if model.block == "1" and registry.get(model.recipe).task == "classify":
+            make_estimator(model.recipe, model.options, seed=0)
         assert model.report
         assert model.why
         for name in ("dropout", "word_dropout", "label_smoothing"):

@@ -6,20 +6,25 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from torch import nn
+from transformers import T5Config, T5ForConditionalGeneration
 
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
+from lyrist.models import registry
+from lyrist.models.image_networks import PictureShape
 from lyrist.models.network import initialise
 from lyrist.models.recurrent import StackedOptions, stacked_lstm
 from lyrist.models.registry import Shape
 from lyrist.training.classifier import NeuralClassifier
 from lyrist.training.dataset import View, view
-from lyrist.training.protocol import Choice, ReportedTask
+from lyrist.training.image_training import PictureExamples
+from lyrist.training.protocol import Choice, ReportedTask, follow
 from lyrist.training.runs import open_run
 from lyrist.training.schedule import Protocol
 from lyrist.training.train import fit
@@ -93,6 +98,37 @@ def test_the_points_of_a_grid_are_selected_like_epochs(songs: View, tmp_path: Pa
     rerun = fit(task, "tfidf-logistic", tmp_path / "run", options={}).run.results["rerun"]
     assert [each["options"] for each in rerun["candidates"]] == [{"max_features": 2}, {"max_features": 2000}]
     assert rerun["biased"]["number"] == rerun["honest"]["number"] == 2
+
+
+@pytest.mark.parametrize("output", ["relu", "sigmoid"])
+def test_a_picture_network_is_trained_by_a_protocol(output: str) -> None:
+    rng = np.random.default_rng(0)
+    targets = np.arange(48) % 2
+    pixels = (
+        rng.integers(0, 100, (48, 8, 8, 3)).astype(np.uint8) + (targets * 120).astype(np.uint8)[:, None, None, None]
+    )
+    options = registry.get(f"cnn-{output}").options(channels=(4,), hidden=4, dropout=0.0)
+    network: Any = registry.get(f"cnn-{output}").build(options, PictureShape(8, ("dark", "light")))
+    parts = {part: PictureExamples(pixels[:16], targets[:16].astype(np.int64)) for part in ("validation", "test")}
+    protocol = Protocol(
+        epochs=30, batch_size=16, learning_rate=0.01, rule="stop", patience=5, plateau=2, library="keras"
+    )
+    outcome, rerun = follow(
+        network, PictureExamples(pixels[16:], targets[16:].astype(np.int64)), parts, protocol, seed=1, folder=None, title="",
+        refuse=lambda _: None, output=network.config.output,
+    )  # fmt: skip
+    assert rerun["biased"] == rerun["honest"]  # the same pictures
+    assert rerun["honest"]["accuracy"]["value"] > 0.9
+    assert outcome.steps == 2 * len(rerun["candidates"])
+
+
+def test_the_reported_writers_have_their_number_of_parameters() -> None:
+    """The GRU of 168,173 parameters with 109 words has no word vectors: it reads ten word numbers as ten numbers."""
+    gru = [nn.GRU(10, 128), nn.GRU(128, 128), nn.Linear(128, 64), nn.Linear(64, 109)]
+    assert sum(weights.numel() for layer in gru for weights in layer.parameters()) == 168_173
+    t5 = T5Config(vocab_size=32_128, d_model=512, d_ff=2048, num_layers=6, num_heads=8)  # t5-small
+    with torch.device("meta"):
+        assert T5ForConditionalGeneration(t5).num_parameters() == 60_506_624
 
 
 @pytest.mark.parametrize(("words", "parameters"), [(12_352, 1_845_635)])

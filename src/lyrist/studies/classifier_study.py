@@ -132,6 +132,8 @@ class ClassifierStudy(Comparison):
     def rerun(self, reported: Reported, limit: float) -> ReportedTask:
         """Return the task of training a reported model by its own protocol, on the same songs as every line."""
         if self.dataset.labels.kind != "single":
+            raise LyristError(f"the reports predicted one label a song, but the {self.dataset.target} has several.")
+        if self.dataset.labels.kind != "single":
             raise LyristError("Models of published reports predict one label a song.")
         return ReportedTask(self.dataset, reported.protocol, limit)
 

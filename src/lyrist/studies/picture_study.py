@@ -21,12 +21,13 @@ from lyrist.metrics.intervals import mcnemar
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
 from lyrist.reports.pixels import Shot, sheet
-from lyrist.studies import ranking, sections
+from lyrist.studies import ranking, replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
-from lyrist.studies.plans import Entry, Plan, directory
+from lyrist.studies.plans import Entry, Plan, Reported, directory
 from lyrist.studies.ranking import ChooseBy
 from lyrist.training.picture_task import PictureTask, network, reconstructs
 from lyrist.training.predictions import Predictions
+from lyrist.training.protocol import ReportedPictureTask
 from lyrist.training.runs import open_run
 from lyrist.training.train import Fitted
 
@@ -111,6 +112,21 @@ class PictureStudy(Comparison):
         """Return the task of a line's block, with the earlier line whose features it reads."""
         task = self.tasks[line.block]
         return PictureTask(task.block, task.per_class, fitted[line.source]) if line.source else task
+
+    def rerun(self, reported: Reported, limit: float) -> ReportedPictureTask:
+        """Return the task of training a reported model by its own protocol, on its block of classes."""
+        return ReportedPictureTask(self.tasks[reported.block].block, protocol=reported.protocol, limit=limit)
+
+    def basis(self) -> dict[str, Any]:
+        """Return the pictures and their blocks."""
+        pictures = next(iter(self.tasks.values())).block.pictures
+        return {
+            "target": "class",
+            "split_by": "picture",
+            "corpus": str(pictures.path.resolve()),
+            "classes": sorted(pictures.classes),
+            "blocks": {part: {"pictures": task.block.counts()} for part, task in self.tasks.items()},
+        }
 
     def after(self) -> Callable[[Any, Path], Mapping[str, Any]] | None:
         """Return nothing: all that is stored of a network is its predictions and scores."""
@@ -205,7 +221,13 @@ class PictureStudy(Comparison):
                     lines.append(
                         f"{mark} {line['name']:<{width}}  {line['seconds']:>6.1f} s  test {describe(line['test'])}"
                     )
-        return [*lines, f"* selected by {results['chosen_by']}", *results["findings"], *results["notes"]]
+        return [
+            *lines,
+            f"* selected by {results['chosen_by']}",
+            *results["findings"],
+            *replication.summary(results),
+            *results["notes"],
+        ]
 
     def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
         """Return the report; everything on it comes from files."""
@@ -222,6 +244,7 @@ class PictureStudy(Comparison):
             (_facts(results), Items(results["findings"])),
             [
                 *(_comparison(part, found, results) for part, found in blocks.items()),
+                *replication.sections(results),
                 *_equal_time(results, fitted),
                 *_transfer(results),
                 _training(fitted),

@@ -69,6 +69,8 @@ class Reported:
     """The reported number of parameters."""
     unless_target: tuple[str, ...] = ()
     """As in `Entry`."""
+    block: str = "1"
+    """Pictures: the block of classes."""
 
 
 def directory(name: str) -> str:

@@ -109,7 +109,7 @@ def _model(reported: Reported, fitted: Fitted | None, found: Mapping[str, Any], 
     line = next((line for line in found["recipes"] if line["name"] == name), None)
     if line:
         again = found["refit"] if name == found.get("picked") and "refit" in found else line
-        cost = {key: again[key] for key in ("parameters", "seconds", "cpu_seconds")}
+        cost = {key: again.get(key) for key in ("parameters", "seconds", "cpu_seconds")}
         rows.append({"protocol": "right", "line": name, **again["test"]["accuracy"], "n": again["test"]["n"], **cost})
     return {
         **model,

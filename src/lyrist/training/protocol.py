@@ -15,8 +15,9 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,14 @@ from lyrist.models import registry
 from lyrist.training import estimators
 from lyrist.training.classification_task import ClassificationTask, inputs
 from lyrist.training.journal import Journal
+from lyrist.training.picture_task import PictureTask
 from lyrist.training.schedule import Protocol, Rule, threads
 from lyrist.training.train import HELD, json_ready
 
 if TYPE_CHECKING:
-    from lyrist.training.batches import TokenExamples
+    from lyrist.training.batches import Examples
     from lyrist.training.classifier import NeuralClassifier
+    from lyrist.training.loop import Outcome
 
 
 class Choice:
@@ -130,15 +133,19 @@ class ReportedTask(ClassificationTask):
         return chosen
 
     def _refuse(self, estimate: float) -> None:
-        if estimate > self.limit:
-            raise LyristError(
-                f"the rerun takes about {estimate / 60:,.0f} CPU-minutes, and {max(self.limit, 0) / 60:,.0f} are left of "
-                "--cpu-minutes."
-            )
+        refuse(self.limit, estimate)
 
     def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
         """Return the scores of the honestly selected model, and under ``rerun`` those of both selections."""
         return {**super().score(model, folder, title), "rerun": model.rerun_}
+
+
+def refuse(limit: float, estimate: float) -> None:
+    """Raise where a rerun is estimated to take more CPU seconds than are left."""
+    if estimate > limit:
+        raise LyristError(
+            f"the rerun takes about {estimate / 60:,.0f} CPU-minutes, and {max(limit, 0) / 60:,.0f} are left of --cpu-minutes."
+        )
 
 
 def _record(rows: list[dict[str, Any]], choices: Mapping[str, Choice], unit: str) -> dict[str, Any]:
@@ -163,25 +170,115 @@ def _network(
     task: ReportedTask, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
 ) -> NeuralClassifier:
     """Return a network trained by the protocol, with the weights that validation selects."""
-    import torch
-    from torch.nn import functional
-
-    from lyrist.models.network import initialise
-    from lyrist.training.batches import Stream
     from lyrist.training.classifier import NeuralClassifier
-    from lyrist.training.loop import Outcome, seeded
 
-    protocol, texts = task.protocol, {split: task.view.texts(split) for split in ("train", *HELD)}
+    texts = {split: task.view.texts(split) for split in ("train", *HELD)}
     found = NeuralClassifier(recipe, options, seed)
     examples = found.build(inputs(texts["train"]), task.view.y(texts["train"]))
     held = {split: found.examples(inputs(texts[split]), task.view.y(texts[split])) for split in HELD}
-    model: Any = found.model_
-    if model.config.as_reported:
+    config: Any = found.model_.config
+    if config.as_reported:
         # One length for all songs, so that the scores of a song do not depend on its batch.
-        model.config.pad_to = max(int(each.lengths.max()) for each in (examples, *held.values()))
-        found.tokenizer_.model_max_length = model.config.pad_to
-    vectors = model.get_input_embeddings().weight.data.clone() if found.coverage_ else None
-    epsilon = 1e-7 if protocol.library == "keras" else 1e-8
+        config.pad_to = max(int(each.lengths.max()) for each in (examples, *held.values()))
+        found.tokenizer_.model_max_length = config.pad_to
+    learnt = "embedding" if found.coverage_ else ""  # word vectors from a file are no initial weights
+    outcome, found.rerun_ = follow(
+        found.model_, examples, held, task.protocol, seed=seed, folder=folder, title=title or recipe, refuse=task._refuse,
+        keep=learnt,
+    )  # fmt: skip
+    padding = max(0.0, 1 - float(examples.lengths.mean()) / config.pad_to) if config.as_reported else 0.0
+    found.outcome_ = dataclasses.replace(outcome, padding=padding)
+    return found
+
+
+@dataclass(frozen=True)
+class ReportedPictureTask(PictureTask):
+    """Classify the pictures of a block by the protocol of a report."""
+
+    protocol: Protocol = field(default_factory=Protocol)
+    limit: float = math.inf
+    """As in `ReportedTask`."""
+
+    def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Return the keys of ``run.json`` that decide the outcome."""
+        return {**super().identity(recipe, options, seed), "protocol": json_ready(dataclasses.asdict(self.protocol))}
+
+    def learn(
+        self,
+        recipe: str,
+        options: Mapping[str, Any],
+        *,
+        seed: int,
+        folder: Path | None = None,
+        resume: bool = False,
+        title: str = "",
+    ) -> Any:
+        """Return the network that the rule selects on validation, with `rerun_` as in `ReportedTask`."""
+        from lyrist.training.image_training import PictureExamples, PictureModel, configure
+
+        entry, settings, _ = configure(recipe, options, seed)
+        parts = {part: PictureExamples(self.block.pixels(part), self.block.targets(part)) for part in ("train", *HELD)}
+        network: Any = entry.build(settings, self.material.shape(None))
+        outcome, rerun = follow(
+            network, parts.pop("train"), parts, self.protocol, seed=seed, folder=folder, title=title or recipe,
+            refuse=partial(refuse, self.limit), output=network.config.output,
+        )  # fmt: skip
+        found: Any = PictureModel(network, outcome)
+        found.rerun_ = rerun
+        return found
+
+    def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
+        """Return the scores of the honestly selected network, and under ``rerun`` those of both selections."""
+        return {**super().score(model, folder, title), "rerun": model.rerun_}
+
+
+def follow(
+    model: Any,
+    examples: Examples,
+    held: Mapping[str, Examples],
+    protocol: Protocol,
+    *,
+    seed: int,
+    folder: Path | None,
+    title: str,
+    refuse: Callable[[float], None],
+    output: str = "softmax",
+    keep: str = "",
+) -> tuple[Outcome, dict[str, Any]]:
+    """Train a network by a protocol; it ends with the weights that validation selects.
+
+    Parameters
+    ----------
+    model
+        The network; its weights are drawn again as the library of the report does.
+    examples, held
+        The training set, and those of validation and test.
+    protocol, seed
+        How it is trained.
+    folder
+        The folder for ``metrics.jsonl``; None: none is written.
+    title
+        The title of the progress bar.
+    refuse
+        Is called with the estimated CPU seconds, and may raise an error.
+    output
+        ``softmax``, or ``sigmoid`` for a probability of its own for each class.
+    keep
+        The name of the module whose weights are not drawn again.
+
+    Returns
+    -------
+    Outcome
+        Figures of the training.
+    dict
+        Every epoch and both selections.
+    """
+    import torch
+
+    from lyrist.models.network import initialise
+    from lyrist.training.batches import Stream
+    from lyrist.training.loop import Outcome, seeded
+
     stream = Stream(examples, protocol.batch_size, 1, seed=seed, bucketed=False)
     total = protocol.epochs * stream.updates_per_epoch
     total = min(total, protocol.steps or total)
@@ -189,16 +286,16 @@ def _network(
     journal, rows, tokens = Journal(folder), [], 0
     journal.start([])
     began, started = time.process_time(), time.monotonic()
-    with seeded(seed), threads(model), progress.task(title or recipe, "steps") as advance:
+    kept = {name: value.clone() for name, value in model.state_dict().items() if keep and name.startswith(keep)}
+    with seeded(seed), threads(model), progress.task(title, "steps") as advance:
         initialise(model, protocol.library)
-        if vectors is not None:
-            model.get_input_embeddings().weight.data.copy_(vectors)
+        model.load_state_dict(kept, strict=False)
         weights = [w for w in model.parameters() if w.requires_grad]
-        optimizer: Any = (
-            torch.optim.Adam(weights, lr=protocol.learning_rate, eps=epsilon)
-            if protocol.optimizer == "adam"
-            else torch.optim.SGD(weights, lr=protocol.learning_rate)
-        )
+        if protocol.optimizer == "adam":
+            epsilon = 1e-7 if protocol.library == "keras" else 1e-8
+            optimizer: Any = torch.optim.Adam(weights, lr=protocol.learning_rate, eps=epsilon)
+        else:
+            optimizer = torch.optim.SGD(weights, lr=protocol.learning_rate)
         cut = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=protocol.plateau or 10**9)
         for step in range(1, total + 1):
             batch = examples.collate(stream.rows(step - 1))
@@ -207,50 +304,46 @@ def _network(
             optimizer.zero_grad()
             outputs.loss.backward()
             optimizer.step()
-            right = (outputs.logits.argmax(dim=-1) == batch["labels"]).float().mean()
             loss = float(outputs.loss.detach())
             if not math.isfinite(loss):
                 raise LyristError(f"the loss of the rerun is no number at step {step}.")
-            journal.add({"step": step, "split": "train", "loss": loss, "accuracy": float(right)})
-            tokens += int(batch["attention_mask"].sum())
+            right = float((outputs.logits.argmax(dim=-1) == batch["labels"]).float().mean())
+            journal.add({"step": step, "split": "train", "loss": loss, "accuracy": right})
+            tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else len(batch["labels"])
             if step in (3, stream.updates_per_epoch):
-                task._refuse((time.process_time() - began) * total / step)
+                refuse((time.process_time() - began) * total / step)
             if step % stream.updates_per_epoch and step != total:
                 continue
             epoch = -(-step // stream.updates_per_epoch)
             row: dict[str, Any] = {"number": epoch, "step": step}
             for split in HELD:
-                row[split] = _scores(model, held[split], protocol.batch_size, functional.cross_entropy)
+                row[split] = _scores(model, held[split], protocol.batch_size, output)
                 journal.add({"step": step, "split": split, **{k: row[split][k] for k in ("loss", "accuracy")}})
             rows.append(row)
             state = {name: value.detach().clone() for name, value in model.state_dict().items()}
             for split in HELD:
                 choices[split].offer(epoch, row[split], state)
             cut.step(row["test"]["loss"])
-            note = f"test {row['test']['accuracy']:.3f}"
-            advance(step, total, note)
+            advance(step, total, f"test {row['test']['accuracy']:.3f}")
             if all(choice.done for choice in choices.values()):
                 break
     model.load_state_dict(choices["validation"].kept)
     model.eval()
     spent, best = time.monotonic() - started, rows[choices["validation"].at - 1]
-    found.outcome_ = Outcome(
+    outcome = Outcome(
         steps=step, epochs=step / stream.updates_per_epoch, best_step=best["step"], best_loss=best["validation"]["loss"],
-        tokens=tokens, tokens_per_second=tokens / spent, seconds=spent, device="cpu", precision="float32", processes=1,
-        padding=_padding(examples, model), metrics=journal.rows,
+        tokens=tokens, tokens_per_second=tokens / spent, padding=0.0, seconds=spent, device="cpu", precision="float32",
+        processes=1, metrics=journal.rows,
     )  # fmt: skip
-    found.rerun_ = _record(rows, choices, "epoch")
-    return found
+    return outcome, _record(rows, choices, "epoch")
 
 
-def _padding(examples: TokenExamples, model: Any) -> float:
-    longest = max(model.config.pad_to, 1)
-    return max(0.0, 1 - float(examples.lengths.mean()) / longest) if model.config.as_reported else 0.0
-
-
-def _scores(model: Any, examples: TokenExamples, batch_size: int, cross_entropy: Any) -> dict[str, Any]:
+def _scores(model: Any, examples: Examples, batch_size: int, output: str) -> dict[str, Any]:
     """Return accuracy, loss and n of a network; a label that training lacks counts as wrong and has no loss."""
     import torch
+    from torch.nn import functional
+
+    from lyrist.models.image_networks import log_probabilities
 
     right, loss, known = 0, 0.0, 0
     model.eval()
@@ -258,8 +351,8 @@ def _scores(model: Any, examples: TokenExamples, batch_size: int, cross_entropy:
         for rows in np.array_split(np.argsort(-examples.lengths), -(-len(examples) // batch_size)):
             batch = examples.collate(rows)
             target = batch.pop("labels")
-            logits = model(**batch).logits.float()
-            right += int((logits.argmax(dim=-1) == target).sum())
-            loss += float(cross_entropy(logits, target, ignore_index=-1, reduction="sum"))
+            found = log_probabilities(model(**batch).logits, output)
+            right += int((found.argmax(dim=-1) == target).sum())
+            loss += float(functional.nll_loss(found, target, ignore_index=-1, reduction="sum"))
             known += int((target >= 0).sum())
     return {"accuracy": right / len(examples), "loss": loss / max(known, 1), "n": len(examples)}
