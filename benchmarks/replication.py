@@ -31,7 +31,8 @@ def run(name: str, data: str, called: str, arguments: argparse.Namespace) -> dic
     """Run a study and return its figures."""
     found = study(
         name, data, out=str(arguments.work / name), resume=True, cpu_minutes=arguments.cpu_minutes,
-        budget_scale=arguments.budget_scale, protocol=arguments.protocol, other_split=False if load(name).task == "classify" else None,
+        budget_scale=arguments.budget_scale, protocol=arguments.protocol,
+        other_split=False if load(name).task == "classify" else None,
     )  # fmt: skip
     assert isinstance(found, Studied)
     results, shown = found.results, dict(found.results["replication"])
@@ -52,7 +53,7 @@ def songbook(folder: Path) -> str:
     if not (folder / "songbook" / "corpus.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_songbook(folder / "songbook.csv")
-        prepare(str(folder / "songbook.csv"), out=str(folder / "songbook"), overwrite=True)
+        prepare(str(folder / "songbook.csv"), out=str(folder / "songbook"))
     return str(folder / "songbook")
 
 
@@ -116,8 +117,8 @@ make replication                                                                
 not published with them, so a rerun on other songs tests the finding, not the figure.
 
 A plain program computes the padding. Lyrist has the same states and gradients, up to rounding, for less (`lyrist.models.padded`):
-the words are read first, then the padding is read until no state changes any more. That is exact for LSTM layers in one direction;
-a simple recurrent network and convolutions read their padding plainly.
+the words are read first, then the padding is read until no state changes any more. That is exact for LSTM layers in one
+direction; a simple recurrent network and convolutions read their padding plainly.
 """
 
 TAIL = """
