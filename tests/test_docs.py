@@ -260,18 +260,20 @@ def test_a_notebook_shows_what_it_computes(name: str, tmp_path: Path) -> None:
 
 def executed(sources: list[str]) -> list[list[dict[str, Any]]]:
     """Run the cells of a notebook; return the outputs of each as a notebook stores them."""
+    from IPython.core.displayhook import CapturingDisplayHook
     from IPython.core.interactiveshell import InteractiveShell
-    from IPython.utils.capture import capture_output
 
     outputs: list[list[dict[str, Any]]] = []
     shell = InteractiveShell.instance()
     for number, source in enumerate(sources, 1):
-        with capture_output() as captured:
+        results: list[dict[str, Any]] = []
+        shell.display_trap.hook = CapturingDisplayHook(shell=shell, outputs=results)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
             shell.run_cell(source).raise_error()
         kind = {"output_type": "execute_result", "execution_count": number, "metadata": {}}
-        found = [kind | {"data": dict(output.data)} for output in captured.outputs]
-        printed = {"output_type": "stream", "name": "stdout", "text": captured.stdout.splitlines(keepends=True)}
-        outputs.append([*([printed] if captured.stdout else []), *found])
+        text = printed.getvalue().splitlines(keepends=True)
+        stream = {"output_type": "stream", "name": "stdout", "text": text}
+        outputs.append([*([stream] if text else []), *(kind | {"data": dict(one["data"])} for one in results)])
     InteractiveShell.clear_instance()
     return outputs
 
