@@ -1,8 +1,10 @@
 """What tests of several rooms share."""
 
 import dataclasses
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import hypothesis
@@ -143,6 +145,32 @@ def _info(whole: pl.DataFrame, copies: pl.DataFrame, ledger: Ledger, settings: d
         },
         "fingerprint": "0123456789abcdef",
     }
+
+
+@pytest.fixture(scope="session")
+def check_report(chromium: Any) -> Callable[[Path], None]:
+    """Return a function that asserts that axe finds no violation in a report, on a phone and on wide screens, and its size."""
+    from axe_playwright_python.base import AXE_FILE_PATH
+
+    axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
+    script = """() => axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
+        each => [each.id, each.help, each.nodes.slice(0, 3).map(node => node.html.slice(0, 160))]))"""
+
+    def check(path: Path) -> None:
+        html = path.read_text(encoding="utf-8")
+        assert len(re.sub(r"data:image/[^\"']*", "", html)) <= 500_000, f"{path.name} is too large"
+        page = chromium.new_page()
+        page.goto(path.absolute().as_uri())
+        page.evaluate(f"{axe}; 0")
+        for width, scheme in ((390, "dark"), (1440, "light"), (2560, "light")):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path.name, width)
+            if width < 2560:  # the rules see the same page as on 1,440 pixels
+                assert page.evaluate(script) == [], (path.name, width, scheme)
+        page.close()
+
+    return check
 
 
 @pytest.fixture(scope="session")

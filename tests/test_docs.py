@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,14 @@ def test_every_command_of_the_readme_runs_and_prints_what_is_shown(workplace: tu
     assert (folder / "study" / "report.html").is_file()
     for code in blocks(README, "python"):
         exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["study/report.html", "corpus/explore/explore.html"])
+def test_reports_are_accessible_and_small(
+    page: str, workplace: tuple[Path, list[str]], check_report: Callable[[Path], None]
+) -> None:
+    check_report(workplace[0] / page)
 
 
 @pytest.mark.slow

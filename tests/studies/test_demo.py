@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,11 @@ def test_the_pretrained_model_writes_if_it_can_be_fetched(tmp_path: Path, monkey
     assert (writer.prompt, without) == ("chat", "")
     monkeypatch.setattr(fetch, "fetch", not_there)
     assert _pretrained() == (None, "The model smollm2 is not in this test.")
+
+
+@pytest.mark.slow
+def test_the_page_is_accessible(shown: Shown, check_report: Callable[[Path], None]) -> None:
+    check_report(shown.path / "index.html")
 
 
 @pytest.mark.slow

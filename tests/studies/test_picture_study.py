@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,10 @@ def test_the_report_shows_it_all_and_reaches_for_nothing(studied: Studied) -> No
     assert "top-5" not in html + studied.summary()  # blocks have three classes
     assert "data:image/png;base64," in html
     assert "://" not in html.replace("http://www.w3.org/", "")
+
+
+def test_the_report_is_accessible(studied: Studied, check_report: Callable[[Path], None]) -> None:
+    check_report(studied.path / "report.html")
 
 
 def test_runs_are_model_directories_that_are_evaluated_and_asked(studied: Studied, drawn: Path, tmp_path: Path) -> None:

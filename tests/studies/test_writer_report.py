@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -170,10 +171,12 @@ def page_of(plan: Plan, corpus: Corpus, results: dict[str, Any], folder: Path, j
 
 
 def test_the_page_tells_every_figure_and_escapes_what_it_shows(
-    corpus: Corpus, results: dict[str, Any], tmp_path: Any
+    corpus: Corpus, results: dict[str, Any], tmp_path: Any, check_report: Callable[[Path], None]
 ) -> None:
     plan = Plan("writer-by-genre", "", (Entry("ngram"),), why="What it is for.", condition=("genre",))
     html = render(page_of(plan, corpus, results, tmp_path, {"gru": journal()}))
+    (tmp_path / "report.html").write_text(html, encoding="utf-8")
+    check_report(tmp_path / "report.html")
     titles = (
         "How good",
         "Real or generated",

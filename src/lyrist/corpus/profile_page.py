@@ -21,6 +21,9 @@ from lyrist.reports.page import Block, Code, Column, Details, Facts, Figure, Ite
 CLOUDS = 6
 """Clouds are drawn for so many genres, and for so many artists."""
 
+ALIKE = 1.25
+"""Groups whose largest has at most so many times the songs of the smallest are a sentence, not a chart of equal bars."""
+
 SPREAD = "Dot: median; thick: the middle half; thin: nine in ten."
 
 
@@ -420,6 +423,15 @@ def _rows(found: dict[str, Any]) -> Section:
     return Section("Where the rows went", blocks, intro, anchor="rows")
 
 
+def _counts(rows: Sequence[tuple[str, float]], what: str, groups: int, *, title: str, name: str) -> Block:
+    """Return a chart of the songs of each group, or a sentence if all groups are shown and have about as many."""
+    least, most = min(count for _, count in rows), max(count for _, count in rows)
+    if len(rows) < groups or most > ALIKE * least:
+        return figures.bars(rows, title=title, name=name)
+    songs = f"{most:,.0f}" if least == most else f"{least:,.0f} to {most:,.0f}"
+    return Prose(f"Each {what} has about as many songs: {songs}.")
+
+
 def _artists(found: dict[str, Any]) -> Section:
     artists = found["artists"]
     if not artists["different"]:
@@ -434,7 +446,13 @@ def _artists(found: dict[str, Any]) -> Section:
         return Section("Artists", [], f"All songs are by {most['artist']}.{_without(artists, 'artist')}")
     title = f"The {len(shown)} artists with the most songs" if len(shown) < artists["different"] else "Songs by artist"
     blocks: list[Block] = [
-        figures.bars([(row["artist"], row["songs"]) for row in shown], title=title, name="artists"),
+        _counts(
+            [(row["artist"], row["songs"]) for row in shown],
+            "artist",
+            artists["different"],
+            title=title,
+            name="artists",
+        ),
     ]
     each = [row for row in artists["songs_each"] if row["artists"]]
     if len(each) > 1:
@@ -457,7 +475,7 @@ def _genres(found: dict[str, Any]) -> Section:
         return Section("Genres", [], f"All songs are {most['genre']}.{_without(genres, 'genre')}")
     intro = f"{genres['different']:,} genres, the commonest {most['genre']} with {most['share']:.1%} of the songs that have one."
     blocks: list[Block] = [
-        figures.bars(_most(genres, "genre"), title="Songs by genre", name="genres"),
+        _counts(_most(genres, "genre"), "genre", genres["different"], title="Songs by genre", name="genres"),
     ]
     profiles = genres["profiles"]
     columns: list[str | Column] = ["genre", Column("songs", ",d"), Column("artists", ",d")]

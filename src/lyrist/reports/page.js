@@ -64,7 +64,7 @@
     const down = now ? now === "ascending" : numeric; // numbers begin with the largest
     for (const cell of table.tHead.rows[0].cells) {
       cell.removeAttribute("aria-sort");
-      cell.querySelector(".direction").textContent = "";
+      cell.querySelectorAll(".direction").forEach((mark) => { mark.textContent = ""; });
     }
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     head.querySelector(".direction").textContent = down ? " ↓" : " ↑";
@@ -81,6 +81,7 @@
     if (table.tBodies[0].rows[0].cells.length !== heads.length) continue; // an empty table
     table.querySelectorAll("[data-value]").forEach((cell) => { cell.title = cell.dataset.value; });
     heads.forEach((head, column) => {
+      if (head.tagName === "TD") return; // a column without a name
       const act = make("button", { type: "button", class: "sort" });
       act.append(...head.childNodes, make("span", { class: "direction", "aria-hidden": "true" }));
       act.addEventListener("click", () => sort(table, column));

@@ -68,7 +68,7 @@ __all__ = [
     "write",
 ]
 
-SHORT = 24
+SHORT = 28
 """Characters of a cell that is not wrapped."""
 
 LONG_PAGE = 4

@@ -655,16 +655,19 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
     intervals = {f.key: isinstance(part["recipes"][0]["test"][f.key], Mapping) for f in others}
     head: list[str | Column] = [
         "recipe",
-        Column("parameters", ",.0f"),
-        Column("seconds", ",.1f"),
-        Column("ms a song", ",.2f", note="prediction, CPU"),
-        Column(f"validation {main.name}", main.spec),
         Column(f"test {main.name}", main.spec, bar=True),
         "95% interval",
     ]
     for figure in others:
         note = "nats" if figure.key == "loss" else ""
         head += [Column(figure.name, figure.spec, note=note), *(["95% interval"] if intervals[figure.key] else [])]
+    head += [
+        Column("n", ",.0f"),
+        Column(f"validation {main.name}", main.spec),
+        Column("seconds", ",.1f"),
+        Column("ms a song", ",.2f", note="prediction, CPU"),
+        Column("parameters", ",.0f"),
+    ]
 
     def cells(scores: Mapping[str, Any]) -> list[Any]:
         """Return the cells of the test figures; a baseline lacks some."""
@@ -677,11 +680,11 @@ def _table(part: Mapping[str, Any], picked: str) -> Table:
 
     rows: list[tuple[Any, ...]] = []
     for line in part["recipes"]:
-        cost = (line["name"], line["parameters"], line["seconds"], _milliseconds(line))
-        rows.append((*cost, value_of(line["validation"], main.key), *cells(line["test"])))
-    rows.append((f"(always '{part['majority']['label']}')", *[None] * 4, *cells(part["majority"])))
+        cost = (line["seconds"], _milliseconds(line), line["parameters"])
+        rows.append((line["name"], *cells(line["test"]), value_of(line["validation"], main.key), *cost))
+    rows.append((f"(always '{part['majority']['label']}')", *cells(part["majority"]), *[None] * 4))
     chosen = [place for place, line in enumerate(part["recipes"]) if line["name"] == picked]
-    return Table([*head, Column("n", ",.0f")], rows, highlight=chosen, caption="Every recipe, on the same songs")
+    return Table(head, rows, highlight=chosen, caption="Every recipe, on the same songs")
 
 
 def _milliseconds(line: Mapping[str, Any]) -> float | None:

@@ -48,14 +48,14 @@ TOP5 = Column("test, top-5", note="95% interval")
 
 HEAD = (
     "recipe",
-    Column("parameters", ",.0f"),
-    Column("seconds", ",.1f"),
-    Column("pictures/s", ",.0f"),
-    Column("validation", note="top-1, 95% interval"),
     Column("test", note="top-1, 95% interval"),
     TOP5,
     Column("no copies", ".1%", note="test, top-1"),
     Column("loss", ".3f", note="nats"),
+    Column("validation", note="top-1, 95% interval"),
+    Column("seconds", ",.1f"),
+    Column("pictures/s", ",.0f"),
+    Column("parameters", ",.0f"),
 )
 
 
@@ -528,7 +528,7 @@ def _comparison(part: str, found: Mapping[str, Any], results: Mapping[str, Any])
     majority = found["majority"]["accuracy"]
     rows = [_row(line) for line in judged]
     always = f"(always '{found['majority']['label']}')"
-    rows.append((always, *[None] * 4, _share(majority), None, None, None))
+    rows.append((always, _share(majority), *[None] * 7))
     head: Sequence[Any] = HEAD
     if len(found["classes"]) <= 5:
         place = HEAD.index(TOP5)
@@ -571,8 +571,8 @@ def _comparison(part: str, found: Mapping[str, Any], results: Mapping[str, Any])
 def _row(line: Mapping[str, Any]) -> tuple[Any, ...]:
     held, test, alone = line["validation"], line["test"], line["test_without_copies"]
     return (
-        line["name"], line["parameters"], line["seconds"], line["pictures_per_second"], _share(held["accuracy"]),
-        _share(test["accuracy"]), _share(test["top5"]), alone["accuracy"]["value"] if alone else None, test["loss"],
+        line["name"], _share(test["accuracy"]), _share(test["top5"]), alone["accuracy"]["value"] if alone else None,
+        test["loss"], _share(held["accuracy"]), line["seconds"], line["pictures_per_second"], line["parameters"],
     )  # fmt: skip
 
 
