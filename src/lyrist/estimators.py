@@ -13,6 +13,7 @@ from typing import Any
 
 ESTIMATORS = {
     "ArtistLookup": "lyrist.models.baselines",
+    "ColumnsClassifier": "lyrist.models.baselines",
     "BagOfEmbeddings": "lyrist.models.bags",
     "CharSVM": "lyrist.models.linear",
     "ComplementNaiveBayes": "lyrist.models.linear",

@@ -113,3 +113,43 @@ def test_a_study_of_years_as_numbers(corpus: Path) -> None:
 def test_figures_of_another_kind_select_nothing(corpus: Path) -> None:
     with pytest.raises(UsageError, match="--choose-by accuracy is no figure of this target; choose one of micro_f1"):
         studied(corpus, "x", target="genre", choose_by="accuracy")
+
+
+def test_other_columns_beside_the_lyrics(corpus: Path) -> None:
+    found = studied(corpus, "features", target="genre", features="year,language", other_split=False, refit=False)
+    results = found.results
+    assert results["features"] == ["year", "language"]
+    assert "columns" in [line["name"] for line in results["recipes"]]
+    run = corpus.parent / "features" / "runs" / "tfidf-logistic"
+    evaluated: Any = lyrist.evaluate(str(run))
+    test = next(line["test"] for line in results["recipes"] if line["name"] == "tfidf-logistic")
+    assert evaluated.scores["micro_f1"] == test["micro_f1"]
+    labelled = lyrist.label(str(run), str(corpus.parent / "songs.csv"))
+    assert labelled.counts["micro_f1"] > 0.7
+    classified: Any = lyrist.classify(str(run), "dance baby dance on the floor", column=("year=1999",), explain=True)
+    assert "year" in classified.labels[0].explanation.other
+    before = (corpus.parent / "features" / "report.html").read_text()
+    lyrist.report(str(corpus.parent / "features"))
+    assert (corpus.parent / "features" / "report.html").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": "genre"}, "--features genre is the target itself"),
+        ({"features": "mood"}, "There is no column 'mood'"),
+        ({"features": "lyrics"}, "leave 'lyrics' out"),
+    ],
+)
+def test_columns_that_cannot_be_features(corpus: Path, options: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        lyrist.train("tfidf-logistic", str(corpus), target="genre", out=str(corpus.parent / "y"), **options)
+
+
+def test_columns_of_a_text(corpus: Path) -> None:
+    run = corpus.parent / "plain"
+    lyrist.train("complement-nb", str(corpus), target="genre", out=str(run))
+    with pytest.raises(UsageError, match="--column is NAME=VALUE"):
+        lyrist.classify(str(run), "a text of words", column=("year",))
+    with pytest.raises(UsageError, match="no column of the run called 'year'"):
+        lyrist.classify(str(run), "a text of words", column=("year=1999",))

@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 
 from lyrist.corpus.cleaning import clean
-from lyrist.errors import LyristError, UsageError
+from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
 from lyrist.metrics.ordinal import quantiles
+from lyrist.models.columns import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain
@@ -87,6 +88,7 @@ def classify(
     *texts: str,
     file: str | None = None,
     artist: str | None = None,
+    column: tuple[str, ...] = (),
     explain: bool = False,
     html: str | None = None,
 ) -> Result:
@@ -102,6 +104,9 @@ def classify(
         A text file with one song, or - for standard input.
     artist
         The artist of the texts, for a run that was fitted with the artist as a feature.
+    column
+        The value of a column that the run was fitted on with --features, such as year=1994; may be given several times. The
+        others are missing.
     explain
         Show the words and lines with the largest weights for and against the predicted label.
     html
@@ -136,10 +141,11 @@ def classify(
             raise LyristError(
                 f"Text {number} is empty after cleaning, so there is nothing to label; provide a text with words."
             )
+    columns = _columns(column, names_of(str(opened.info.get("config", {}).get("features", ""))))
     with answering(opened):
-        probabilities = np.asarray(
-            opened.model.predict_proba(as_input(cleaned, [artist or ""] * len(cleaned))), dtype=float
-        )
+        others = {name: [value] * len(cleaned) for name, value in columns.items()}
+        inputs_ = as_input(cleaned, [artist or ""] * len(cleaned), others)
+        probabilities = np.asarray(opened.model.predict_proba(inputs_), dtype=float)
         classes = [str(label) for label in opened.model.classes_]
         predicted = predicted_of(opened.info, classes, probabilities)
         domain = Domain.load(opened.path / MODEL)
@@ -150,7 +156,7 @@ def classify(
             explanation = None
             if explain or html is not None:
                 label = classes[int(np.abs(row - 0.5).argmin())] if isinstance(own, float) else next(iter(ranked))
-                explanation = explain_one(opened.model, text, label=label, artist=artist or "")
+                explanation = explain_one(opened.model, text, label=label, artist=artist or "", columns=columns)
             labels.append(Label(text, ranked, explanation, own, flags))
     classified = Classified(labels, Path(html) if html else None)
     if html:
@@ -158,6 +164,19 @@ def classify(
 
         page.write(_page(classified, opened.info), Path(html))
     return classified
+
+
+def _columns(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Return the values of columns that were given as NAME=VALUE."""
+    found = {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        if not mark:
+            raise UsageError(f"--column is NAME=VALUE, such as year=1994, got '{text}'.")
+        if name not in known:
+            raise unknown("column of the run called", name, known or ["(none)"])
+        found[name] = value
+    return found
 
 
 def predicted_of(info: Mapping[str, Any], classes: list[str], probabilities: np.ndarray[Any, Any]) -> list[Any]:

@@ -14,9 +14,10 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.labels import Labels, labels_of
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.kinds import phrase
+from lyrist.models.columns import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
-from lyrist.training.dataset import only_labels
+from lyrist.training.dataset import check_features, only_labels
 from lyrist.training.predictions import kind_of
 from lyrist.training.runs import is_network, open_run
 
@@ -100,7 +101,9 @@ def evaluate(
     options = {"batch_size": batch_size} if is_network(opened.model) else {}
     known = [str(label) for label in opened.model.classes_]
     read, parts = [], []
-    columns = list(dict.fromkeys(["id", "cluster", "lyrics", "artist", target]))
+    features = names_of(str(opened.info["config"].get("features", "")))
+    check_features(corpus, features, target)
+    columns = list(dict.fromkeys(["id", "cluster", "lyrics", "artist", target, *features]))
     done = 0
     with progress.task(
         f"scoring on {split}"
@@ -110,7 +113,8 @@ def evaluate(
             if only := opened.info["only"]:
                 songs = only_labels(songs, only, labels)
             if len(songs):
-                texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list())
+                others = {name: songs[name] for name in features}
+                texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list(), others)
                 parts.append(np.asarray(opened.model.predict_proba(texts, **options), dtype=float))
                 read.append(songs.select("id", "cluster", "label"))
                 done += len(songs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from lyrist.errors import LyristError, unknown
 from lyrist.models.inputs import songs
 from lyrist.text import WORD
+
+Columns = Mapping[str, Any]
+"""The value of each column of one song."""
 
 EXACT = "exact shares of the logit"
 OCCLUSION = "leaving words and lines out"
@@ -48,7 +51,9 @@ class Explanation:
     """Weights of everything else: the artist, the layout, punctuation between words, the intercept."""
 
 
-def explain(model: Any, text: str, label: str | None = None, top: int = 12, artist: str = "") -> Explanation:
+def explain(
+    model: Any, text: str, label: str | None = None, top: int = 12, artist: str = "", columns: Columns | None = None
+) -> Explanation:
     """Return the words and lines of a text with the largest weights for or against a label.
 
     Parameters
@@ -63,6 +68,8 @@ def explain(model: Any, text: str, label: str | None = None, top: int = 12, arti
         The number of words, and of lines, to return.
     artist
         The artist of the text, for a model that uses the artist.
+    columns
+        The values of other columns that the model reads, by name; the others are missing.
 
     Raises
     ------
@@ -71,12 +78,18 @@ def explain(model: Any, text: str, label: str | None = None, top: int = 12, arti
     """
     classes = [str(c) for c in model.classes_]
     if label is None:
-        label = classes[int(np.argmax(model.predict_proba(songs([text], [artist]))[0]))]
+        label = classes[int(np.argmax(model.predict_proba(_inputs([text], artist, columns))[0]))]
     if label not in classes:
         raise unknown("label", label, classes)
     if hasattr(model, "contributions"):
-        return _exact(model, text, label, top, artist)
-    return _occlusion(model, text, label, top, artist)
+        return _exact(model, text, label, top, _inputs([text], artist, columns))
+    return _occlusion(model, text, label, top, lambda texts: _inputs(texts, artist, columns))
+
+
+def _inputs(texts: Sequence[str], artist: str, columns: Columns | None) -> Any:
+    """Return texts with one artist and one value of each other column as the input of a classifier."""
+    others = {name: [value] * len(texts) for name, value in (columns or {}).items()}
+    return songs(texts, [artist] * len(texts), others)
 
 
 def telling_words(model: Any, songs: pl.DataFrame, top: int = 15) -> dict[str, list[tuple[str, float]]]:
@@ -144,8 +157,8 @@ def _word_of(name: str, known: str) -> str:
     return known[known.rfind(" ", 0, place) + 1 : known.find(" ", place)]
 
 
-def _exact(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
-    found = model.contributions(songs([text], [artist]), label)
+def _exact(model: Any, text: str, label: str, top: int, song: Any) -> Explanation:
+    found = model.contributions(song, label)
     shares, in_word = found.characters, np.zeros(len(text), dtype=bool)
     words: dict[str, float] = {}
     for match in WORD.finditer(text):
@@ -161,7 +174,7 @@ def _exact(model: Any, text: str, label: str, top: int, artist: str) -> Explanat
     return Explanation(label, _largest(words, top), _largest(lines, top), EXACT, other)
 
 
-def _occlusion(model: Any, text: str, label: str, top: int, artist: str) -> Explanation:
+def _occlusion(model: Any, text: str, label: str, top: int, inputs: Callable[[Sequence[str]], Any]) -> Explanation:
     words: dict[str, list[tuple[int, int]]] = {}
     for match in WORD.finditer(text):
         words.setdefault(match[0].lower().replace("’", "'"), []).append(match.span())
@@ -174,7 +187,7 @@ def _occlusion(model: Any, text: str, label: str, top: int, artist: str) -> Expl
         *(_without(text, words[word]) for word in kept),
         *(_without(text, spans) for spans in lines.values()),
     ]
-    P = np.asarray(model.predict_proba(songs(texts, [artist] * len(texts))), dtype=np.float64)
+    P = np.asarray(model.predict_proba(inputs(texts)), dtype=np.float64)
     column = [str(c) for c in model.classes_].index(label)
     logs = np.log(np.clip(P[:, column], 1e-12, 1))
     if not np.isfinite(logs).all():

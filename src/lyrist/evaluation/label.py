@@ -28,14 +28,16 @@ from numpy.typing import NDArray
 
 from lyrist import files, progress
 from lyrist.corpus.cleaning import clean_series
-from lyrist.corpus.columns import kept_name
+from lyrist.corpus.columns import ROLES, kept_name
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.labels import Labels
+from lyrist.corpus.languages import detect
 from lyrist.corpus.parallel import check_engine, over_shards
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import uniform_of
 from lyrist.metrics.intervals import wilson
 from lyrist.metrics.ordinal import WITHIN, quantiles
+from lyrist.models.columns import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain
@@ -237,7 +239,8 @@ def label(
     if opened.info["task"] == "picture":
         return _label_pictures(opened, tables, final, options, raw_csv)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
-    read = Tables.of(tables, preset, keep, encoding, lines, **named)
+    needed = [name for name in features_of(opened) if name not in (*ROLES, *keep)]
+    read = Tables.of(tables, preset, (*keep, *needed), encoding, lines, **named)
     settings: dict[str, Any] = {
         "run": str(opened.path.resolve()),
         "made": (opened.path / MARKER).stat().st_mtime_ns,
@@ -398,6 +401,11 @@ class _Counts:
         return found
 
 
+def features_of(run: Run) -> tuple[str, ...]:
+    """Return the columns that the model of a run reads beside lyrics and artist."""
+    return names_of(str(run.info.get("config", {}).get("features", "")))
+
+
 def is_network_run(run: Run) -> bool:
     """Return whether the model of a run is a network, without opening it."""
     return (run.path / MODEL / "config.json").is_file()
@@ -424,14 +432,23 @@ class Labeller:
         classes = [str(name) for name in run.info["classes"]]
         return cls(run, classes, prediction_sets(run, coverage), Domain.load(run.path / MODEL))
 
-    def label(self, texts: pl.Series, artists: pl.Series, options: Mapping[str, Any]) -> pl.DataFrame:
-        """Return a row for each cleaned text; `BLOCK` texts are in memory as n-grams at one time."""
+    def label(self, texts: pl.Series, songs: pl.DataFrame, options: Mapping[str, Any]) -> pl.DataFrame:
+        """Return a row for each cleaned text; `BLOCK` texts are in memory as n-grams at one time.
+
+        ``songs`` has the artist and the other columns that the model reads.
+        """
         model = self.run.model
         more = {"batch_size": 64} if is_network(model) else {}
         parts = []
         for start in range(0, max(len(texts), 1), BLOCK):
             part = texts[start : start + BLOCK]
-            inputs = as_input(part.to_list(), artists[start : start + BLOCK].fill_null("").to_list())
+            rows = songs[start : start + BLOCK]
+            others = {
+                name: rows[kept_name(name) if name not in rows.columns else name] for name in features_of(self.run)
+            }
+            if "language" in others:  # in a corpus it is predicted from the lyrics
+                others["language"] = detect(part)[0]
+            inputs = as_input(part.to_list(), rows["artist"].fill_null("").to_list(), others)
             empty = np.zeros((0, len(self.classes)))
             found = np.asarray(model.predict_proba(inputs, **more), dtype=np.float64) if len(part) else empty
             labels = _labels(self, part, found, options)
@@ -493,7 +510,7 @@ def label_songs(
     target = labeller.labels.column
     cleaned, _ = clean_series(songs["lyrics"].fill_null(""), labeller.run.cleaning)
     filled = cleaned.str.contains(r"\S")
-    labels = labeller.label(cleaned.filter(filled), songs["artist"].filter(filled), options)
+    labels = labeller.label(cleaned.filter(filled), songs.filter(filled), options)
     place = songs.select("id").filter(filled)
     columns = ["id", "source", "row", *ID_COLUMNS, *(name for name in keep if name not in ID_COLUMNS)]
     if target in songs.columns and target not in columns:

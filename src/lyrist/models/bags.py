@@ -56,7 +56,7 @@ class BagOfEmbeddings(ScoringClassifier):
     max_features
         Number of n-grams with a vector: those in the most songs.
     features
-        ``artist`` adds a vector of the artist.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
 
@@ -103,7 +103,7 @@ class BagOfEmbeddings(ScoringClassifier):
 
     def _learn(self, X: Any, index: NDArray[np.int64], sample_weight: Floats) -> None:
         grams = [NGrams("word", 1, self.word_high, min_df=2, max_features=self.max_features)]
-        self.features_ = SongFeatures(grams, weighting="presence", artist=self.features == "artist")
+        self.features_ = SongFeatures.beside(grams, "presence", self.features)
         rows = self.features_.fit_transform(X)
         rng = np.random.default_rng(self.random_state)
         start = rng.uniform(-1, 1, (rows.shape[1], self.size)) / self.size

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from lyrist.models.calibration import mix
-from lyrist.models.inputs import artists_of, class_shares, class_sizes, lyrics_of, members
+from lyrist.models.columns import ColumnFeatures, names_of, with_artist
+from lyrist.models.inputs import ARTIST, artists_of, class_shares, class_sizes, lyrics_of, members
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import ClassWeight, Floats, fit_svm, song_weights
 from lyrist.models.memory import DataSize, of_ngrams
@@ -193,3 +194,51 @@ class LayoutClassifier(ScoringClassifier):
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         return np.asarray(self.layout_.product(X, self.coef_) + self.intercept_, dtype=np.float64)
+
+
+@register("columns", "the columns of --features alone; no lyrics", family="baseline")
+class ColumnsClassifier(ScoringClassifier):
+    """A linear classifier of other columns of the table, without the lyrics.
+
+    Parameters
+    ----------
+    features
+        The columns, separated by commas, such as ``year,language``; the artist may be one of them.
+    C
+        Inverse of the regularisation strength.
+    random_state
+        Seed.
+
+    Attributes
+    ----------
+    classes_ : array, shape (k,)
+    columns_ : ColumnFeatures
+        The fitted features of the columns.
+    coef_ : array of float32, shape (features, k)
+    intercept_ : array of float64, shape (k,)
+    """
+
+    parts: ClassVar[tuple[type, ...]] = (ColumnFeatures,)
+    multilabel: ClassVar[bool] = True
+
+    def __init__(self, features: str = "artist", C: float = 2.5, random_state: int = 0) -> None:
+        self.features = features
+        self.C = C
+        self.random_state = random_state
+
+    def memory(self, size: DataSize) -> int:
+        """Return an estimate of the peak memory of a fit, in bytes."""
+        return of_ngrams(size, machines=True, weights=1)
+
+    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
+        k = len(self.classes_)
+        names = names_of(self.features) + ((ARTIST,) if with_artist(self.features) else ())
+        self.columns_ = ColumnFeatures(names).fit(X)
+        found = fit_svm(self.columns_.transform(X), index, k, weights=weights, C=self.C, seed=self.random_state)
+        shares = class_shares(index, k, weights)
+        mixed = mix([found.scores], index[found.rows], shares, prior=1.0, sample_weight=weights[found.rows])
+        self.coef_ = found.coef * np.float32(mixed.weights[0])
+        self.intercept_ = mixed.offset + mixed.weights[0] * found.intercept
+
+    def _scores(self, X: Any) -> NDArray[np.float64]:
+        return np.asarray(self.columns_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float64)

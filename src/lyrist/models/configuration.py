@@ -30,6 +30,10 @@ class TextConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     artist_count: int = 0
     artist_size: int = 32
     artist_dropout: float = 0.0
+    column_count: int = 0
+    """Features of other columns of the table."""
+    columns: dict[str, list[Any]] | None = None
+    """What turns other columns into features: the attributes of a `ColumnFeatures`."""
     artist_number: bool = False
     """The number of the artist, divided by nothing, is one more feature of the output layer: a published mistake."""
     as_reported: bool = False

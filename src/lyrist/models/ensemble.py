@@ -87,7 +87,7 @@ class LyricEnsemble(ScoringClassifier):
     max_features
         Largest number of word n-grams, and of character n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
 
@@ -142,7 +142,7 @@ class LyricEnsemble(ScoringClassifier):
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         k = len(self.classes_)
-        self.features_ = SongFeatures(self._grams(), "log-tfidf", self.features == "artist")
+        self.features_ = SongFeatures.beside(self._grams(), "log-tfidf", self.features)
         counts = self.features_.fit_counts(X)
         self.layout_ = LayoutKernel(random_state=self.random_state)
         songs = _Songs(counts, counts.sign(), sp.csr_matrix(self.layout_.fit_transform(X)), X)
@@ -165,12 +165,12 @@ class LyricEnsemble(ScoringClassifier):
         self.offset_ = found.offset + sum(self.weights_[name] * fitted[name].intercept for name in MEMBERS)
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
-        d, a, weights, coefs = len(self.ratio_scale_), len(self.features_.artists_), self.weights_, self.coefs_
+        d, a, weights, coefs = len(self.ratio_scale_), self.features_.width, self.weights_, self.coefs_
         of_layout = weights["form"] * _LAYOUT_PART * coefs["form"][d + a :] + weights["layout"] * coefs["layout"]
         logits = self.offset_ + self._text_logits(X) + self.layout_.product(X, of_layout)
-        if self.features == "artist":
-            of_artist = weights["ratios"] * coefs["ratios"][d:] + weights["form"] * coefs["form"][d : d + a]
-            logits += self.features_.artist_columns(X) @ of_artist
+        if a:
+            of_columns = weights["ratios"] * coefs["ratios"][d:] + weights["form"] * coefs["form"][d : d + a]
+            logits += self.features_.other_columns(X) @ of_columns
         return np.asarray(logits)
 
     def contributions(self, X: Any, label: str) -> Contributions:
@@ -184,12 +184,11 @@ class LyricEnsemble(ScoringClassifier):
         for name in MEMBERS:
             coef = self.coefs_[name][:, c] - self._mean(self.coefs_[name])
             share[name] = self.weights_[name] * np.asarray(views[name].toarray()).ravel() * coef
-        d, artists = len(self.ratio_scale_), len(self.features_.artists_)
+        d, a = len(self.ratio_scale_), self.features_.width
         value = share["ratios"][:d] + share["form"][:d]
         value[self._characters() :] += share["bayes"]
-        other = {"layout": float(share["form"][d + artists :].sum() + share["layout"].sum())}
-        if self.features == "artist":
-            other["artist"] = float(share["ratios"][d:].sum() + share["form"][d : d + artists].sum())
+        other = {"layout": float(share["form"][d + a :].sum() + share["layout"].sum())}
+        other |= self.features_.by_column(share["ratios"][d:] + share["form"][d : d + a])
         other["intercept"] = float(self.offset_[c] - (0.0 if self.multilabel_ else self.offset_.mean()))
         return Contributions(self.features_.by_character(lyrics_of(X)[0], value), other)
 
@@ -270,8 +269,8 @@ class LyricEnsemble(ScoringClassifier):
         rows = songs.counts.copy()
         rows.data = (1 + np.log(rows.data)) * self.features_.scale_[rows.indices]
         text = [unit_rows(part) * _TEXT_PART for part in (rows[:, :first], rows[:, first:])]
-        artists = [self.features_.artist_columns(songs.X)] if self.features == "artist" else []
-        return sp.hstack([*text, *artists, songs.layout * _LAYOUT_PART], format="csr", dtype=np.float32)
+        others = [self.features_.other_columns(songs.X)] if self.features_.width else []
+        return sp.hstack([*text, *others, songs.layout * _LAYOUT_PART], format="csr", dtype=np.float32)
 
     def _words(self, presence: sp.csr_matrix) -> sp.csr_matrix:
         """Return the binary words of each song, divided by their number."""

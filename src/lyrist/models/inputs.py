@@ -8,7 +8,7 @@ tables all have ``column_names`` or ``columns``, and ``[name]``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,14 +71,35 @@ def artists_of(X: Any) -> list[str]:
     return _texts(_column(X, ARTIST), ARTIST)
 
 
-def songs(lyrics: Sequence[str], artists: Sequence[str] | None = None) -> Any:
-    """Return ``X`` for a classifier: the texts themselves, or a polars table of texts and artists."""
-    if artists is None:
+def column_of(X: Any, name: str) -> list[str]:
+    """Return another column of the table ``X`` as texts, in order; ``""`` where a value is missing.
+
+    Plain texts have no such column, and neither has a table without it: then all values are missing.
+    """
+    if not is_table(X) or name not in [str(c) for c in getattr(X, "column_names", X.columns)]:
+        return [""] * (len(X) if is_table(X) else len(lyrics_of(X)))
+    values = X[name]
+    values = (
+        values.to_pylist() if hasattr(values, "to_pylist") else values.tolist() if hasattr(values, "tolist") else values
+    )
+    return ["" if _missing(value) else _encodable(_plain(value)) for value in values]
+
+
+def _plain(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def songs(lyrics: Sequence[str], artists: Sequence[str] | None = None, columns: Mapping[str, Any] | None = None) -> Any:
+    """Return ``X`` for a classifier: the texts themselves, or a polars table of texts, artists and other columns."""
+    if artists is None and not columns:
         return list(lyrics)
     import polars as pl
 
-    columns = {LYRICS: [_encodable(text) for text in lyrics], ARTIST: [_encodable(name) for name in artists]}
-    return pl.DataFrame(columns, schema={LYRICS: pl.String, ARTIST: pl.String})
+    named = [_encodable(name) for name in artists or [""] * len(lyrics)]
+    found = pl.DataFrame(
+        {LYRICS: [_encodable(text) for text in lyrics], ARTIST: named}, schema={LYRICS: pl.String, ARTIST: pl.String}
+    )
+    return found.with_columns(pl.Series(name, values) for name, values in (columns or {}).items())
 
 
 def labels_of(y: Any) -> NDArray[Any]:

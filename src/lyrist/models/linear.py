@@ -27,7 +27,7 @@ from lyrist.models.least_squares_svm import (
 )
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
-from lyrist.models.songclassifier import Features, LinearSongs, ReportedFeatures, artist_input
+from lyrist.models.songclassifier import Features, LinearSongs
 from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios, total_counts
 
 
@@ -57,7 +57,7 @@ class CharSVM(LinearSongs):
     max_features
         Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
     """
@@ -90,7 +90,7 @@ class CharSVM(LinearSongs):
 
     def _features(self) -> SongFeatures:
         grams = NGrams("char", self.low, self.high, self.within_words, False, self.min_df, self.max_features)
-        return SongFeatures((grams,), "log-tfidf", self.features == "artist")
+        return SongFeatures.beside((grams,), "log-tfidf", self.features)
 
     def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         rows, k = self.features_.weigh(counts, X), len(self.classes_)
@@ -131,7 +131,7 @@ class NBSVM(LinearSongs):
     max_features
         Largest number of word n-grams, and of character n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
     """
@@ -170,7 +170,7 @@ class NBSVM(LinearSongs):
         least, most = self.min_df, self.max_features
         characters = NGrams("char", self.char_low, self.char_high, min_df=least, max_features=most)
         words = NGrams("word", 1, self.word_high, marks=True, min_df=least, max_features=most)
-        return SongFeatures((characters, words), "presence-idf", self.features == "artist")
+        return SongFeatures.beside((characters, words), "presence-idf", self.features)
 
     def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         presence, k, idf = counts.sign(), len(self.classes_), self.features_.scale_
@@ -217,7 +217,7 @@ class NGramRidge(LinearSongs):
     max_features
         Largest number of word n-grams, and of character n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
     """
@@ -250,7 +250,7 @@ class NGramRidge(LinearSongs):
         least, most = self.min_df, self.max_features
         words = NGrams("word", 1, self.word_high, min_df=least, max_features=most)
         characters = NGrams("char", self.char_low, self.char_high, min_df=least, max_features=most)
-        return SongFeatures((words, characters), "log-tfidf", self.features == "artist")
+        return SongFeatures.beside((words, characters), "log-tfidf", self.features)
 
     def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         rows, k = self.features_.weigh(counts, X), len(self.classes_)
@@ -279,7 +279,7 @@ class ComplementNaiveBayes(LinearSongs):
     max_features
         Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
     """
@@ -306,7 +306,7 @@ class ComplementNaiveBayes(LinearSongs):
 
     def _features(self) -> SongFeatures:
         grams = NGrams("word", 1, self.word_high, marks=True, min_df=self.min_df, max_features=self.max_features)
-        return SongFeatures((grams,), "presence", self.features == "artist")
+        return SongFeatures.beside((grams,), "presence", self.features)
 
     def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         k = len(self.classes_)
@@ -349,7 +349,8 @@ class TfidfLogistic(LinearSongs):
     max_features
         Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature; ``artist-number``, a published mistake, as one integer.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``;
+        ``artist-number``, a published mistake, is the artist as one integer.
     random_state
         Seed.
     """
@@ -360,7 +361,7 @@ class TfidfLogistic(LinearSongs):
         word_high: int = 1,
         min_df: int = 1,
         max_features: int = 200_000,
-        features: ReportedFeatures = "none",
+        features: Features = "none",
         random_state: int = 0,
     ) -> None:
         self.C = C
@@ -376,7 +377,7 @@ class TfidfLogistic(LinearSongs):
 
     def _features(self) -> SongFeatures:
         grams = NGrams("word", 1, self.word_high, min_df=self.min_df, max_features=self.max_features)
-        return SongFeatures((grams,), "tfidf", artist_input(self.features))
+        return SongFeatures.beside((grams,), "tfidf", self.features)
 
     def _weigh(self, counts: sp.csr_matrix, X: Any, index: NDArray[np.int64], weights: Floats) -> LinearFit:
         # The default solver finds the same weights, but takes six times as long with many classes.

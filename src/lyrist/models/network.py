@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import logging
 
+from lyrist.models.columns import with_artist
 from lyrist.models.configuration import FRESH_SIZE, TextConfig
 from lyrist.models.memory import DataSize, of_network
 from lyrist.models.registry import Shape, option
@@ -59,9 +60,10 @@ class NetworkOptions(TokenOptions):
     dropout: float = option(0.3, "dropout rate")
     word_dropout: float = option(0.1, "share of the words that are replaced by the unknown word in training")
     label_smoothing: float = option(0.0, "label smoothing: share of the target spread evenly over all classes")
-    features: Literal["none", "artist", "artist-number"] = option(
+    features: str = option(
         "none",
-        "'artist' adds a learnt vector of the artist as input; 'artist-number', a published mistake, one integer",
+        "columns beside the lyrics, separated by commas: 'artist' adds a learnt vector of the artist, others such as "
+        "'year,language' a layer of their values; 'artist-number', a published mistake, one integer",
     )
     artist_size: int = option(32, "size of artist vectors")
     artist_dropout: float = option(
@@ -97,7 +99,8 @@ def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]
         "vocab_size": shape.vocabulary,
         "pad_token_id": shape.padding,
         "embedding_size": options.embedding_size or FRESH_SIZE,
-        "artist_count": shape.artists if options.features == "artist" else 0,
+        "artist_count": shape.artists if with_artist(options.features) else 0,
+        "column_count": shape.columns,
         "artist_number": options.features == "artist-number",
         "id2label": dict(enumerate(shape.labels)),
         "label2id": {label: number for number, label in enumerate(shape.labels)},
@@ -126,10 +129,13 @@ class TextClassifier(PreTrainedModel):
         if config.artist_count:
             self.artist_embedding = nn.Embedding(config.artist_count, config.artist_size)
             nn.init.normal_(self.artist_embedding.weight, std=config.artist_size**-0.5)
+        if config.column_count:
+            self.column_layer = nn.Linear(config.column_count, config.artist_size)
 
     def add_head(self, size: int) -> None:
         """Add the output layer on ``size`` features and, if it is an input, the artist's vector."""
         extra = self.config.artist_size if self.config.artist_count else int(self.config.artist_number)
+        extra += self.config.artist_size if self.config.column_count else 0
         self.head = nn.Linear(size + extra, len(self.config.id2label or {}))
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -145,6 +151,7 @@ class TextClassifier(PreTrainedModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         artist_ids: Tensor | None = None,
+        column_values: Tensor | None = None,
         labels: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
@@ -160,6 +167,8 @@ class TextClassifier(PreTrainedModel):
             1 for a token, 0 for padding; by default 1 for every id except that of the padding token.
         artist_ids
             (batch,), 0 for an unknown artist; by default all are unknown. Used if the artist is an input.
+        column_values
+            Features of other columns, (batch, columns); by default 0. Used if such columns are an input.
         labels
             Class numbers, (batch,); with several labels a song 0 and 1 for each, (batch, classes).
         inputs_embeds
@@ -182,6 +191,11 @@ class TextClassifier(PreTrainedModel):
             features = torch.cat([features, numbers.to(features.device).unsqueeze(-1)], dim=-1)
         elif self.config.artist_count:
             features = torch.cat([features, self._artist(artist_ids, features)], dim=-1)
+        if self.config.column_count:
+            if column_values is None:
+                column_values = torch.zeros(len(features), self.config.column_count, device=features.device)
+            own = functional.relu(self.column_layer(column_values.to(features.dtype)))
+            features = torch.cat([features, own], dim=-1)
         logits = self.head(self.dropout(features)).float()
         return SequenceClassifierOutput(
             loss=None if labels is None else self._loss(logits, labels, num_items_in_batch), logits=logits

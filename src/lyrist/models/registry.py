@@ -105,6 +105,8 @@ class Shape:
     """The id of the padding token."""
     labels: tuple[str, ...] = ()
     """Class names, in the order of the logits."""
+    columns: int = 0
+    """Number of features of other columns of the table."""
     artists: int = 0
     """Number of artist ids if the artist is an input (0: it is not; id 0 is the unknown artist)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,20 +15,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from lyrist.errors import InputError
 from lyrist.models.calibration import platt, sharpness, softmax
-from lyrist.models.inputs import SongInput, artists_of, encoded, is_table, lyrics_of
+from lyrist.models.inputs import SongInput, encoded, is_table, lyrics_of
 from lyrist.models.least_squares_svm import Floats, LinearFit
 from lyrist.models.weighting import Contributions, SongFeatures
 
-Features = Literal["none", "artist"]
-"""Inputs in addition to the lyrics."""
-
-ReportedFeatures = Literal["none", "artist", "artist-number"]
-"""The same, and ``artist-number``, a published mistake: the artist as one integer."""
-
-
-def artist_input(features: ReportedFeatures) -> bool | str:
-    """Return the argument ``artist`` of `SongFeatures`."""
-    return "number" if features == "artist-number" else features == "artist"
+Features = str
+"""Inputs in addition to the lyrics: ``none``, or columns separated by commas, such as ``artist`` or ``year,language``."""
 
 
 class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -211,10 +203,9 @@ class LinearSongs(ScoringClassifier):
         """
         check_is_fitted(self)
         c = int(np.flatnonzero(self.classes_ == label)[0])
-        artist = artists_of(X)[0] if is_table(X) and self.features != "none" else ""
         mean, middle = (0.0, 0.0) if self.multilabel_ else (self.coef_.mean(axis=1), self.intercept_.mean())
         coef = (self.coef_[:, c] - mean) * self.sharpness_
-        found = self.features_.contributions(lyrics_of(X)[0], artist, coef)
+        found = self.features_.contributions(X, coef)
         own = float(self.intercept_[c] - middle) * self.sharpness_
         return Contributions(found.characters, found.other | {"intercept": own})
 

@@ -15,12 +15,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.utils import _safe_indexing
 
 from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.models.calibration import platt, sharpness, softmax
+from lyrist.models.columns import ColumnFeatures, names_of, with_artist
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import artists_of, class_sizes, is_table, lyrics_of, songs
+from lyrist.models.inputs import artists_of, class_sizes, column_of, lyrics_of, songs
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import ClassWeight, Floats, class_weights
 from lyrist.models.memory import DataSize, of_ngrams
@@ -70,7 +72,7 @@ class StreamedLogistic(LinearSongs):
     max_features
         Largest number of n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
     """
@@ -110,15 +112,12 @@ class StreamedLogistic(LinearSongs):
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         classes = self.classes_
         order = np.random.default_rng(self.random_state).permutation(len(index))
-        lyrics = lyrics_of(X)
-        artists = artists_of(X) if is_table(X) else None
 
         def blocks() -> Iterator[tuple[Any, ...]]:
             for start in range(0, len(order), _BLOCK):
                 part = order[start : start + _BLOCK]
-                names = None if artists is None else [artists[i] for i in part]
                 labels = index[part] if index.ndim == 2 else classes[index[part]].tolist()
-                yield songs([lyrics[i] for i in part], names), labels, weights[part]
+                yield _safe_indexing(X, part), labels, weights[part]
 
         sizes = class_sizes(index, len(classes), weights)
         by_class = dict(zip(classes.tolist(), sizes.tolist(), strict=True))
@@ -156,7 +155,7 @@ class StreamedLogistic(LinearSongs):
         self.n_features_in_ = getattr(self, "n_features_in_", 1)
         n, k = count or int(sum(sizes.values())), len(sizes)
         self._choose(blocks)
-        d = len(self.features_.scale_) + len(self.features_.artists_)
+        d = len(self.features_.scale_) + self.features_.width
         known = self.classes_.tolist()
         balanced = None if several else self.class_weight
         of_classes = class_weights(np.array([sizes[label] for label in known]), known, balanced)
@@ -208,16 +207,23 @@ class StreamedLogistic(LinearSongs):
         """Choose the n-grams on the first songs of the stream, and the artists of all songs."""
         lyrics: list[str] = []
         artists: set[str] = set()
+        others: dict[str, list[str]] = {name: [] for name in names_of(self.features)}
         for X, *_ in blocks():
+            if len(lyrics) < self.sample:
+                for name, values in others.items():
+                    values += column_of(X, name)
             lyrics += lyrics_of(X)[: self.sample - len(lyrics)]
-            if self.features == "artist":
+            if with_artist(self.features):
                 artists.update(name for name in artists_of(X) if name)
             elif len(lyrics) >= self.sample:
                 break
         self.features_ = SongFeatures(self._grams(), "presence-idf")
         self.features_.fit_counts(lyrics)
-        if self.features == "artist":
+        if with_artist(self.features):
             self.features_.artist, self.features_.artists_ = True, np.array(sorted(artists), dtype=np.str_)
+        if others:
+            table = songs([""] * len(next(iter(others.values()))), None, others)
+            self.features_.columns, self.features_.columns_ = tuple(others), ColumnFeatures(tuple(others)).fit(table)
         self._fit_dense(lyrics)
 
     def _grams(self) -> tuple[NGrams, ...]:
@@ -272,7 +278,7 @@ class StreamedEnsemble(StreamedLogistic):
     max_features
         Largest number of word n-grams, and of character n-grams: those in the most songs are kept.
     features
-        ``artist`` adds the artist as a feature.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``.
     random_state
         Seed.
     """

@@ -15,7 +15,7 @@ from lyrist.models.features import NGrams
 from lyrist.models.least_squares_svm import Floats
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
-from lyrist.models.songclassifier import ReportedFeatures, SongClassifier, artist_input
+from lyrist.models.songclassifier import Features, SongClassifier
 from lyrist.models.weighting import SongFeatures
 
 
@@ -35,7 +35,8 @@ class TunedTree(SongClassifier):
     folds
         Number of cross-validation folds for the selection of depth and leaf size.
     features
-        ``artist`` adds the artist as a feature; ``artist-number``, a published mistake, as one integer.
+        Columns beside the lyrics, separated by commas, such as ``artist`` or ``year,language``;
+        ``artist-number``, a published mistake, is the artist as one integer.
     random_state
         Seed.
 
@@ -54,7 +55,7 @@ class TunedTree(SongClassifier):
     parts: ClassVar[tuple[type, ...]] = (SongFeatures, DecisionTreeClassifier, Tree)
 
     def __init__(
-        self, max_features: int = 5_000, folds: int = 3, features: ReportedFeatures = "none", random_state: int = 0
+        self, max_features: int = 5_000, folds: int = 3, features: Features = "none", random_state: int = 0
     ) -> None:
         self.max_features = max_features
         self.folds = folds
@@ -67,7 +68,7 @@ class TunedTree(SongClassifier):
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         grams = [NGrams("word", 1, 1, min_df=2, max_features=self.max_features)]
-        self.features_ = SongFeatures(grams, artist=artist_input(self.features))
+        self.features_ = SongFeatures.beside(grams, "log-tfidf", self.features)
         rows = self.features_.fit_transform(X)
         tree = DecisionTreeClassifier(random_state=self.random_state)
         folds = min(self.folds, int(np.bincount(index).min()))

@@ -18,8 +18,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.errors import LyristError
+from lyrist.models.columns import ARTIST_NUMBER, ColumnFeatures, names_of, with_artist
 from lyrist.models.features import NGrams, count
-from lyrist.models.inputs import SongInput, artists_of, lyrics_of, songs
+from lyrist.models.inputs import SongInput, artists_of, lyrics_of
 
 _MARKS, _BREAKS = str.maketrans({" ": "·", "\n": "↵"}), str.maketrans({"\n": " "})
 
@@ -49,6 +50,8 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
     artist
         Add one column for each artist of the training songs. ``"number"`` repeats a published mistake: the number of the artist
         is the value of the first of these columns, and the others are empty.
+    columns
+        Other columns of the table to add, see `lyrist.models.columns`.
 
     Attributes
     ----------
@@ -60,14 +63,26 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         The artists, in the order of their columns, which follow those of the n-grams.
     """
 
-    parts: ClassVar[tuple[type, ...]] = (NGrams,)
+    parts: ClassVar[tuple[type, ...]] = (NGrams, ColumnFeatures)
+    columns_: Any = None
 
     def __init__(
-        self, grams: Sequence[NGrams] = (NGrams(),), weighting: Weighting = "log-tfidf", artist: bool | str = False
+        self,
+        grams: Sequence[NGrams] = (NGrams(),),
+        weighting: Weighting = "log-tfidf",
+        artist: bool | str = False,
+        columns: tuple[str, ...] = (),
     ) -> None:
         self.grams = grams
         self.weighting = weighting
         self.artist = artist
+        self.columns = columns
+
+    @classmethod
+    def beside(cls, grams: Sequence[NGrams], weighting: Weighting, features: str) -> SongFeatures:
+        """Return the features of n-grams and of the columns that an option ``features`` names."""
+        artist = "number" if features == ARTIST_NUMBER else with_artist(features)
+        return cls(grams, weighting, artist, names_of(features))
 
     def fit(self, X: Any, y: Any = None) -> SongFeatures:
         """Fit the n-grams, their weights and the artists."""
@@ -90,6 +105,8 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         idf = np.log((1 + len(texts)) / (1 + df)) + 1
         self.scale_ = np.ones(len(df), np.float32) if self.weighting == "presence" else idf.astype(np.float32)
         self.artists_ = np.unique([a for a in artists_of(X) if a]) if self.artist else np.zeros(0, dtype="<U1")
+        if self.columns:
+            self.columns_ = ColumnFeatures(self.columns).fit(X)
         return counts
 
     def transform(self, X: Any) -> sp.csr_matrix:
@@ -114,14 +131,38 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
             rows.data = 1 + np.log(rows.data)
         rows.data *= (self.scale_ if scale is None else scale)[rows.indices]
         rows = unit_rows(rows)
-        return _side_by_side([rows, self.artist_columns(X)]) if self.artist else rows
+        return _side_by_side([rows, self.other_columns(X)]) if self.artist or self.columns else rows
 
-    def contributions(self, text: str, artist: str, coef: NDArray[Any]) -> Contributions:
-        """Return the contributions of each character and of the artist to the score with weights ``coef``, shape (d,)."""
-        row = self.transform(songs([text], [artist]) if self.artist else [text])
-        value = np.asarray(row.toarray()).ravel() * coef
-        others = {"artist": float(value[len(self.scale_) :].sum())} if self.artist else {}
-        return Contributions(self.by_character(text, value[: len(self.scale_)]), others)
+    def contributions(self, X: Any, coef: NDArray[Any]) -> Contributions:
+        """Return the contributions of each character and of the columns to the score with weights ``coef``, shape (d,).
+
+        ``X`` is one song: a list of one text, or a table of one row.
+        """
+        value = np.asarray(self.transform(X).toarray()).ravel() * coef
+        return Contributions(
+            self.by_character(lyrics_of(X)[0], value[: len(self.scale_)]), self.by_column(value[len(self.scale_) :])
+        )
+
+    def by_column(self, value: NDArray[Any]) -> dict[str, float]:
+        """Return the sum of the values of the features of each column, shape (width,): the artist and the others."""
+        found, start = {}, 0
+        for name, width in self._widths():
+            found[name] = float(value[start : start + width].sum())
+            start += width
+        return found
+
+    @property
+    def width(self) -> int:
+        """The number of features that are no n-grams."""
+        return sum(width for _, width in self._widths())
+
+    def _widths(self) -> list[tuple[str, int]]:
+        own = [("artist", len(self.artists_))] if self.artist else []
+        return [*own, *(self.columns_.widths() if self.columns_ is not None else [])]
+
+    def _other_names(self) -> list[str]:
+        found = [f"artist: {a}" for a in self.artists_]
+        return [*found, *(self.columns_.shown_names() if self.columns_ is not None else [])]
 
     def by_character(self, text: str, value: NDArray[Any]) -> NDArray[np.float64]:
         """Distribute the value of each n-gram, shape (n_ngrams,), over the characters of a text.
@@ -140,11 +181,9 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         return shares
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.str_]:
-        """Return the name of each column: the n-gram, or the artist."""
+        """Return the name of each column: the n-gram, the artist, or another column with its value."""
         check_is_fitted(self, "scale_")
-        return np.concatenate([*(kind.names_ for kind in self.grams_), [f"artist: {a}" for a in self.artists_]]).astype(
-            np.str_
-        )
+        return np.concatenate([*(kind.names_ for kind in self.grams_), self._other_names()]).astype(np.str_)
 
     def shown_names(self) -> NDArray[np.str_]:
         """Return the display name of each column: in character n-grams ``·`` is a blank and ``↵`` a line end."""
@@ -153,7 +192,7 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         for kind in self.grams_:
             mark = _MARKS if kind.unit == "char" else _BREAKS
             names.extend(name.translate(mark) for name in kind.names_.tolist())
-        return np.array([*names, *(f"artist: {a}" for a in self.artists_)], dtype=np.str_)
+        return np.array([*names, *self._other_names()], dtype=np.str_)
 
     def spread(self) -> NDArray[np.float32]:
         """Return an estimate of the standard deviation of each column over the training songs, shape (n_features,).
@@ -164,7 +203,12 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         share = np.concatenate([kind.df_ / kind.n_songs_ for kind in self.grams_])
         unit = np.sqrt(np.sum(self.scale_**2 * share))
         ngrams = self.scale_ * np.sqrt(share * (1 - share)) / max(unit, 1e-12)
-        return np.concatenate([ngrams, np.full(len(self.artists_), 0.1)]).astype(np.float32)
+        return np.concatenate([ngrams, np.full(self.width, 0.1)]).astype(np.float32)
+
+    def other_columns(self, X: Any) -> sp.csr_matrix:
+        """Return the features of the artist and of other columns, shape (n_songs, width)."""
+        parts = [self.artist_columns(X)] if self.artist else []
+        return _side_by_side([*parts, *([self.columns_.transform(X)] if self.columns_ is not None else [])])
 
     def artist_columns(self, X: Any) -> sp.csr_matrix:
         """Return the one-hot artists, shape (n_songs, n_artists); zeros for artists that are not in training."""

@@ -28,19 +28,21 @@ from lyrist.metrics.classification import by_group
 from lyrist.metrics.intervals import auroc
 from lyrist.metrics.kinds import Figure, check_choice, figures_of, main_of, value_of
 from lyrist.models import registry
-from lyrist.models.inputs import songs as as_input
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Lyrics, Page, Prose, Section, Table
 from lyrist.studies import ranking, repeats, replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, Reported, directory
-from lyrist.training.classification_task import ClassificationTask, KindError, RefitTask, selected
-from lyrist.training.dataset import View, view
+from lyrist.training.classification_task import ClassificationTask, KindError, RefitTask, inputs, selected
+from lyrist.training.dataset import FEATURE, View, view
 from lyrist.training.domain import RARE_LANGUAGE, Domain, unlikeness
 from lyrist.training.predictions import Predictions
 from lyrist.training.protocol import ReportedTask
 from lyrist.training.runs import MODEL, open_run
 from lyrist.training.train import Fitted
+
+COLUMNS = "columns"
+"""The baseline that reads only the columns of --features."""
 
 SHOWN = 4
 """Songs of each kind on the page."""
@@ -92,11 +94,15 @@ class ClassifierStudy(Comparison):
         if request.time_limit is not None and (request.repeats > 1 or request.learning_curve):
             raise UsageError("--time-limit is for one split: leave it out, or --repeats and --learning-curve.")
         target = selection.target or plan.target
-        dataset = selected(Corpus.open(request.data), target, selection, request.seed)
+        dataset = selected(Corpus.open(request.data), target, selection, request.seed, features=request.features)
         check_choice(request.choose_by, dataset.labels.kind)
         task, lines, refused = ClassificationTask(dataset), [], []
-        for entry in plan.lines(target):
-            line = Line(entry.title, entry.recipe, request.options(entry), entry.optional)
+        wanted = [
+            Line(entry.title, entry.recipe, request.options(entry), entry.optional) for entry in plan.lines(target)
+        ]
+        if request.features and all(line.recipe != COLUMNS for line in wanted):
+            wanted.insert(0, Line(COLUMNS, COLUMNS, {"features": request.features}))
+        for line in wanted:
             try:
                 task.check(line.recipe, line.options, request.seed)
             except KindError as error:
@@ -117,6 +123,7 @@ class ClassifierStudy(Comparison):
             "multi_label": results.get("separator") or "off",
             "ordinal": results.get("kind") == "ordinal",
             "mask_labels": results.get("mask_labels", False),
+            "features": tuple(results.get("features", ())),
         }
         return cls(plan, view(Corpus.open(data), results["target"], only, most=most, seed=results["seed"], **kind))
 
@@ -148,6 +155,7 @@ class ClassifierStudy(Comparison):
             "corpus": str(dataset.corpus.path.resolve()),
             "split_by": dataset.split_by,
             **dataset.labels.described,
+            **({"features": list(dataset.features)} if dataset.features else {}),
             "classes": dataset.every_label,
             "songs": {split: len(dataset.part(split)) for split in SPLITS},
         }
@@ -399,9 +407,8 @@ def out_of_domain(dataset: View, line: Line, job: Job) -> dict[str, Any]:
     assert domain is not None  # noqa: S101 - a run that was fitted here has one
 
     def scores(songs: pl.DataFrame) -> NDArray[np.float64]:
-        inputs = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list())
         return unlikeness(
-            np.asarray(run.model.predict_proba(inputs), dtype=np.float64), domain.flags(songs["lyrics"])[0]
+            np.asarray(run.model.predict_proba(inputs(songs)), dtype=np.float64), domain.flags(songs["lyrics"])[0]
         )
 
     trained = kept.part("train")["artist"].drop_nulls().unique()
@@ -491,7 +498,8 @@ def explanations(selected: Fitted, dataset: View) -> dict[str, list[dict[str, An
             number, label = int(predicted.ids[place]), predicted.explained(place)
             song = dataset.songs.row(by_predicate=pl.col("id") == number, named=True)
             text = (song["lyrics"] or "")[:LONGEST]
-            explanation = explain(selected.run.model, text, label=label, artist=song["artist"] or "")
+            columns = {name: song[f"{FEATURE}{name}"] for name in dataset.features}
+            explanation = explain(selected.run.model, text, label=label, artist=song["artist"] or "", columns=columns)
             found[kind].append(
                 {
                     "id": number,

@@ -58,10 +58,14 @@ class Request:
     """Factor on the epochs of reported models."""
     cpu_minutes: float = 20.0
     """CPU minutes that the reruns of reported models may take together."""
+    features: str = ""
+    """Columns that classifiers read beside the lyrics."""
 
     def options(self, entry: Entry) -> dict[str, Any]:
         """Return the options of a line; a budget that the user gives replaces the one of the plan."""
         given = budget(entry.recipe, **self.loop)
+        if self.features and any(each.name == "features" for each in registry.get(entry.recipe).parameters):
+            given["features"] = self.features
         replaced = BUDGETS if any(name in given for name in BUDGETS) else ()
         return {**{name: value for name, value in entry.options.items() if name not in replaced}, **given}
 
@@ -75,6 +79,7 @@ class Request:
             "max-songs": selection.max_songs is not None,
             "multi-label": selection.multi_label != "auto",
             "ordinal": selection.ordinal,
+            "features": self.features,
             "other-split": self.other_split,
             "repeats": self.repeats != 1,
             "learning-curve": self.learning_curve,

@@ -86,6 +86,7 @@ class PictureStudy(Comparison):
                 "max-songs",
                 "multi-label",
                 "ordinal",
+                "features",
                 "time-limit",
                 "mask-labels",
             ),

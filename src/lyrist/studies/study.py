@@ -65,6 +65,7 @@ def study(
     multi_label: str = "auto",
     ordinal: bool = False,
     mask_labels: bool = False,
+    features: str = "",
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int | None = None,
@@ -105,6 +106,9 @@ def study(
         The target is a number, such as year: predict the number instead of decades.
     mask_labels
         Replace the name of its label by ___ in the lyrics of each song, so that a model cannot read it there.
+    features
+        Columns that the models read beside the lyrics, separated by commas, such as year,language; these columns alone are
+        a further baseline.
     steps
         The budget of each network in updates of its weights.
     minutes
@@ -148,7 +152,7 @@ def study(
     """
     loop = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "device": device}
     given = {"target": target, "condition": condition, "only": only, "max_songs": max_songs, **loop}
-    given |= {"multi_label": multi_label, "ordinal": ordinal}
+    given |= {"multi_label": multi_label, "ordinal": ordinal, "features": features}
     given |= {"mask_labels": mask_labels}
     given |= {"choose_by": choose_by, "other_split": other_split, "repeats": repeats, "learning_curve": learning_curve}
     given |= {"refit": refit, "time_limit": time_limit}
@@ -159,7 +163,7 @@ def study(
     selection = Selection(target, condition, only, max_songs, multi_label, ordinal, mask_labels)
     request = Request(
         plan, data, selection, loop, choose_by, other_split, repeats, learning_curve, seed, refit, limit, protocol, budget_scale,
-        cpu_minutes,
+        cpu_minutes, features,
     )  # fmt: skip
     replication.check(request)
     comparison = comparison_class(plan.task).open(request)

@@ -88,6 +88,7 @@ class WriterStudy(Comparison):
                 "max-songs",
                 "multi-label",
                 "ordinal",
+                "features",
                 "time-limit",
                 "mask-labels",
             ),

@@ -52,6 +52,8 @@ class TokenExamples:
         (n,) class numbers, or (n, classes) 0 and 1 of several labels, or None for prediction.
     artists
         (n,) artist numbers, 0 for an unknown one; None if the artist is not an input.
+    columns
+        (n, columns) features of other columns; None if there are none.
     """
 
     def __init__(
@@ -60,12 +62,13 @@ class TokenExamples:
         padding: int,
         labels: NDArray[Any] | None = None,
         artists: NDArray[np.int64] | None = None,
+        columns: NDArray[np.float32] | None = None,
     ) -> None:
         self.lengths: NDArray[np.int64] = np.fromiter((len(i) for i in ids), dtype=np.int64, count=len(ids))
         self._flat = np.concatenate([*ids, np.zeros(0, dtype=np.int32)])
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
         self._padding = padding
-        self._labels, self._artists = labels, artists
+        self._labels, self._artists, self._columns = labels, artists, columns
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -82,6 +85,8 @@ class TokenExamples:
             batch["labels"] = torch.from_numpy(self._labels[rows])
         if self._artists is not None:
             batch["artist_ids"] = torch.from_numpy(self._artists[rows])
+        if self._columns is not None:
+            batch["column_values"] = torch.from_numpy(self._columns[rows])
         return batch
 
 

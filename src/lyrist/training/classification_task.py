@@ -19,9 +19,10 @@ from lyrist.errors import UsageError
 from lyrist.metrics import multilabel
 from lyrist.metrics.kinds import main_of, phrase, value_of
 from lyrist.models import registry
+from lyrist.models.columns import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.training import cards, estimators, runs
-from lyrist.training.dataset import View, view
+from lyrist.training.dataset import FEATURE, View, view
 from lyrist.training.domain import Domain
 from lyrist.training.memoryguard import Room, room
 from lyrist.training.predictions import Predictions, kind_of
@@ -35,8 +36,10 @@ class KindError(UsageError):
     """A recipe cannot predict this kind of target."""
 
 
-def selected(corpus: Corpus, target: str, selection: Selection, seed: int, *, lyrics: bool = True) -> View:
-    """Return the songs of a corpus that a selection names, with the labels of a target."""
+def selected(
+    corpus: Corpus, target: str, selection: Selection, seed: int, *, lyrics: bool = True, features: str = ""
+) -> View:
+    """Return the songs of a corpus that a selection names, with the labels of a target and columns beside the lyrics."""
     return view(
         corpus,
         target,
@@ -47,6 +50,7 @@ def selected(corpus: Corpus, target: str, selection: Selection, seed: int, *, ly
         multi_label=selection.multi_label,
         ordinal=selection.ordinal,
         mask_labels=selection.mask_labels,
+        features=names_of(features),
     )
 
 
@@ -66,7 +70,9 @@ class ClassificationTask(Task):
             raise UsageError(
                 f"'{recipe}' does not write, so there is no --condition; the artist becomes an input by --features artist."
             )
-        task = cls(selected(Corpus.open(data), selection.target or "artist", selection, seed, lyrics=False))
+        corpus, features = Corpus.open(data), str(options.get("features", ""))
+        estimators.make_estimator(recipe, options, seed)
+        task = cls(selected(corpus, selection.target or "artist", selection, seed, lyrics=False, features=features))
         task.check(recipe, options, seed)
         return task, dict(options)
 
@@ -301,5 +307,6 @@ class RefitTask(ClassificationTask):
 
 
 def inputs(songs: pl.DataFrame) -> Any:
-    """Return the texts and artists of songs as the input of a classifier."""
-    return as_input(songs["lyrics"].fill_null("").to_list(), songs["artist"].fill_null("").to_list())
+    """Return the texts, the artists and the other columns of songs as the input of a classifier."""
+    others = {name.removeprefix(FEATURE): songs[name] for name in songs.columns if name.startswith(FEATURE)}
+    return as_input(songs["lyrics"].fill_null("").to_list(), songs["artist"].fill_null("").to_list(), others)

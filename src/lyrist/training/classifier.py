@@ -21,8 +21,10 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from lyrist.errors import LyristError
 from lyrist.models import auto, embeddings, registry, transformer
 from lyrist.models.calibration import softmax
+from lyrist.models.columns import ColumnFeatures, names_of, with_artist
 from lyrist.models.hub import open_network, open_tokenizer
-from lyrist.models.inputs import artists_of, encoded, labels_of, lyrics_of
+from lyrist.models.inputs import artists_of, column_of, encoded, labels_of, lyrics_of
+from lyrist.models.inputs import songs as as_table
 from lyrist.models.network import SEVERAL, hushed
 from lyrist.models.registry import Shape
 from lyrist.models.songclassifier import ScoringClassifier
@@ -151,7 +153,9 @@ class NeuralClassifier(ScoringClassifier):
             self.coverage_ = vectors.coverage if vectors else {}
             artists = len(self.artists_) if training.artists is not None else 0
             padding = self.tokenizer_.pad_token_id or 0
-            shape = Shape(len(self.tokenizer_), padding, tuple(map(str, self.classes_)), artists)
+            self.columns_ = ColumnFeatures(tuple(training.others)).fit(training.table) if training.others else None
+            columns = sum(width for _, width in self.columns_.widths()) if self.columns_ else 0
+            shape = Shape(len(self.tokenizer_), padding, tuple(map(str, self.classes_)), columns, artists)
             self.model_: PreTrainedModel = recipe.build(options, shape)
             if vectors:
                 vectors.place(self.model_)
@@ -165,6 +169,12 @@ class NeuralClassifier(ScoringClassifier):
         config.recipe = recipe
         config.features = options.features
         config.artists = self.artists_ if artists else None
+        if self.columns_ is not None:
+            config.columns = {
+                "columns": list(self.columns_.columns), "kinds": self.columns_.kinds_,
+                "knots": [knots.tolist() for knots in self.columns_.knots_],
+                "values": [values.tolist() for values in self.columns_.values_],
+            }  # fmt: skip
 
     def build(self, X: Any, y: Any) -> TokenExamples:
         """Build the tokenizer and the network for the songs ``X`` and labels ``y``; return the training examples, untrained."""
@@ -250,6 +260,7 @@ class NeuralClassifier(ScoringClassifier):
         if found.multilabel_:
             found.thresholds_ = np.array(getattr(config, "thresholds", None) or [0.5] * len(found.classes_))
         found.artists_ = getattr(config, "artists", None) or []
+        found.columns_ = _columns_of(getattr(config, "columns", None))
         found.coverage_ = {}
         return found
 
@@ -267,7 +278,29 @@ class NeuralClassifier(ScoringClassifier):
             pairs = songs.artists
         ids = tokens.encode(self.tokenizer_, songs.lyrics, self.tokenizer_.model_max_length, pairs)
         labels = target if target is None or target.ndim == 1 else target.astype(np.float32)
-        return TokenExamples(ids, self.tokenizer_.pad_token_id or 0, labels, numbers)
+        others = None if self.columns_ is None else self.columns_.transform(songs.table).toarray()
+        return TokenExamples(ids, self.tokenizer_.pad_token_id or 0, labels, numbers, others)
+
+
+def _columns_of(stored: Any) -> ColumnFeatures | None:
+    """Return what turns other columns into features, from the configuration of a network.
+
+    Raises
+    ------
+    LyristError
+        The configuration is damaged.
+    """
+    if not stored:
+        return None
+    try:
+        found = ColumnFeatures(tuple(map(str, stored["columns"])))
+        found.kinds_ = [str(kind) for kind in stored["kinds"]]
+        found.knots_ = [np.array(knots, dtype=np.float64) for knots in stored["knots"]]
+        found.values_ = [np.array(values, dtype=np.str_) for values in stored["values"]]
+        found.shown_names()
+    except (KeyError, TypeError, ValueError) as error:
+        raise LyristError(f"config.json is damaged (columns: {error}); train the model again.") from None
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,22 +309,33 @@ class _Songs:
 
     lyrics: list[str]
     artists: list[str] | None
+    others: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    """The values of other columns that are inputs."""
 
     @classmethod
     def of(cls, X: Any, options: Any) -> _Songs:
         """Return the lyrics and, if the artist is an input, the artists of ``X``."""
-        return cls(lyrics_of(X), artists_of(X) if getattr(options, "features", "none").startswith("artist") else None)
+        features = getattr(options, "features", "none")
+        artists = artists_of(X) if with_artist(features) or features == "artist-number" else None
+        return cls(lyrics_of(X), artists, {name: column_of(X, name) for name in names_of(features)})
+
+    @property
+    def table(self) -> Any:
+        """The other columns as a table."""
+        return as_table(self.lyrics, None, self.others)
 
     def __len__(self) -> int:
         return len(self.lyrics)
 
     def at(self, rows: NDArray[np.int64]) -> _Songs:
         artists = None if self.artists is None else [self.artists[row] for row in rows]
-        return _Songs([self.lyrics[row] for row in rows], artists)
+        others = {name: [values[row] for row in rows] for name, values in self.others.items()}
+        return _Songs([self.lyrics[row] for row in rows], artists, others)
 
     def joined(self, other: _Songs) -> _Songs:
         artists = None if self.artists is None else self.artists + (other.artists or [])
-        return _Songs(self.lyrics + other.lyrics, artists)
+        others = {name: values + other.others[name] for name, values in self.others.items()}
+        return _Songs(self.lyrics + other.lyrics, artists, others)
 
 
 def hold_out(target: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

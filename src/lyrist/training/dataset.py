@@ -32,6 +32,8 @@ MIXED = 8
 """Row groups of the corpus that are read together and shuffled: a table in the order of its genres is mixed by them."""
 
 LYRICS = "lyrics"
+FEATURE = "feature: "
+"""Begins the name of a column that a model reads beside the lyrics."""
 _MEASURED = 10_000
 
 
@@ -56,6 +58,8 @@ class View:
     """Training songs there are, where only some of them are in the view (``most``)."""
     own: bool = True
     """Whether the split is that of the corpus's files."""
+    features: tuple[str, ...] = ()
+    """Other columns that a model reads beside the lyrics; in ``songs`` their names begin with `FEATURE`."""
 
     def part(self, split: str) -> pl.DataFrame:
         """Return the songs of one split."""
@@ -269,6 +273,7 @@ def view(
     multi_label: str = "auto",
     ordinal: bool = False,
     mask_labels: bool = False,
+    features: tuple[str, ...] = (),
 ) -> View:
     """Return the labelled songs of a corpus with its own split.
 
@@ -292,6 +297,8 @@ def view(
     mask_labels
         Whether the name of its label is replaced in the lyrics of each song, as by ``prepare --mask-labels``. It needs one
         label a song.
+    features
+        Other columns that a model reads beside the lyrics.
 
     Raises
     ------
@@ -306,10 +313,12 @@ def view(
     shown = ["title", "genre", LYRICS] if lyrics else []
     settings = corpus.info["settings"]["split"]
     group = [settings["by"]] if settings["by"] in corpus.columns else []
-    columns = list(dict.fromkeys(["id", *shown, "artist", "cluster", target, *group, "split"]))
+    check_features(corpus, features, target)
+    columns = list(dict.fromkeys(["id", *shown, "artist", "cluster", target, *group, "split", *features]))
     labels = labels_of(corpus, target, multi_label, ordinal)
     read = corpus.songs(columns=columns)
     songs = read.with_columns(labels.read(read[target]).alias("label"))
+    songs = songs.with_columns(pl.col(name).alias(f"{FEATURE}{name}") for name in features)
     unlabelled = songs["label"].null_count()
     songs = songs.drop_nulls("label")
     if only:
@@ -325,8 +334,19 @@ def view(
         raise UsageError(f"--mask-labels needs one label a song, and {target} is another kind of target; leave it out.")
     if mask_labels and lyrics:
         songs = songs.with_columns(masked(songs[LYRICS], songs["label"]))
-    found = _checked(View(corpus, labels, songs, by, unlabelled, settings["seed"], only))
+    found = _checked(View(corpus, labels, songs, by, unlabelled, settings["seed"], only, features=features))
     return found if most is None else _checked(found.at_most(most, seed))
+
+
+def check_features(corpus: Corpus, features: Sequence[str], target: str = "") -> None:
+    """Raise if a column that a model shall read beside the lyrics is not in the corpus, or is what is predicted."""
+    for name in features:
+        if name == target:
+            raise UsageError(f"--features {name} is the target itself; leave it out.")
+        if name not in corpus.columns or name in ("id", "cluster", LYRICS):
+            known = [each for each in corpus.columns if each not in ("id", "cluster", LYRICS, target)]
+            error = unknown("column", name, known)
+            raise UsageError(f"{error} Another column of the table is there after: lyrist prepare --keep COLUMN.")
 
 
 def _meant(parts: tuple[str, ...], known: list[str], target: str) -> tuple[str, ...]:
