@@ -102,7 +102,5 @@ def test_models_read_columns(name: str) -> None:
         assert {"year", "language"} <= {*found.other}
         label = model.classes_.tolist().index("late")
         total = found.characters.sum() + sum(found.other.values())
-        scores = model.decision_function(table[:1])[0] * (
-            getattr(model, "sharpness_", 1.0) if name == "CharSVM" else 1.0
-        )
+        scores = model.decision_function(table[:1])[0] * getattr(model, "sharpness_", 1.0)
         assert total == pytest.approx(scores / 2 if label == 1 else -scores / 2, rel=1e-3, abs=1e-4)

@@ -64,6 +64,8 @@ class SongFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
     """
 
     parts: ClassVar[tuple[type, ...]] = (NGrams, ColumnFeatures)
+    added: ClassVar[dict[str, Any]] = {"columns": ()}
+    """Parameters that files of earlier versions do not have, with their values."""
     columns_: Any = None
 
     def __init__(

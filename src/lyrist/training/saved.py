@@ -353,9 +353,7 @@ class _Builder:
         for new, old in registry.option_names(kind).items():  # of version 0.1, before parameters were renamed
             if old in state and new not in state and new in inspect.signature(kind).parameters:
                 state[new] = state.pop(old)
-        if not self.parts.foreign(kind):  # options that were added since have their defaults
-            added = {each.name: each.default for each in _parameters(kind) if each.default is not each.empty}
-            state = {**added, **state}
+        state = {**getattr(kind, "added", {}), **state}
         _check_object(self.parts, kind, state)
         for name, value in state.items():
             if name_of(type(value)) == TREE and state.get("n_features_in_") != value.n_features:
