@@ -106,9 +106,10 @@ class Pretrained:
     def scores(self, songs: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """Return the log-probability of each song, (n,)."""
         found, before = np.zeros(len(songs)), self._ids(self.BEFORE)
-        for rows, ids, mask in self._batches([[*before, *self._ids("\n".join(song))] for song in songs]):
+        texts = [[*before, *self._ids("\n".join(song))] for song in songs]
+        for rows, ids, mask in self._batches(texts, BATCH // 4):  # logits of all tokens are large
             logits = self.model(input_ids=ids, attention_mask=mask).logits[:, len(before) - 1 : -1].float()
-            each = logits.log_softmax(dim=-1).gather(2, ids[:, len(before) :, None]).squeeze(2)
+            each = logits.gather(2, ids[:, len(before) :, None]).squeeze(2) - logits.logsumexp(dim=-1)
             found[rows] = (each * mask[:, len(before) :]).sum(dim=1).double().numpy()
         return found
 
@@ -121,14 +122,16 @@ class Pretrained:
     def _ids(self, line: str) -> list[int]:
         return self.tokenizer(line, add_special_tokens=False)["input_ids"] or [self.tokenizer.eos_token_id]
 
-    def _batches(self, rows: Sequence[list[int]]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    def _batches(
+        self, rows: Sequence[list[int]], size: int = BATCH
+    ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
         """Yield texts of similar length: their places, tokens and mask, padded on the right."""
         import torch
 
         order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
         with torch.inference_mode(), progress.task(f"{self.name} reads", "texts") as advance:
-            for first in range(0, len(order), BATCH):
-                places = order[first : first + BATCH]
+            for first in range(0, len(order), size):
+                places = order[first : first + size]
                 longest = len(rows[places[-1]])
                 ids = torch.tensor([rows[row] + [0] * (longest - len(rows[row])) for row in places])
                 mask = torch.tensor([[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in places])

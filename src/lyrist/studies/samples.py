@@ -31,6 +31,7 @@ from lyrist.generation.prompts import Vocabulary, start
 from lyrist.text.languages import main_language
 from lyrist.text.pronunciation import common
 from lyrist.training.dataset import LYRICS
+from lyrist.training.runs import Run
 from lyrist.training.writer import Writer
 from lyrist.training.writing_task import WritingTask
 
@@ -124,6 +125,10 @@ class SampleEvaluation:
                 for column, judge in self.judges.items()
             }
         return found
+
+    def read(self, run: Run) -> dict[str, Any]:
+        """Return the fluency of the songs of a run that was made before fluency was measured."""
+        return self.reader.figures([song["text"] for song in samples(run.path)], run.writer)
 
     def real(self, folders: Sequence[Path]) -> dict[str, Any]:
         """Return originality and fluency of real test songs, cut to the lengths of the songs that some runs wrote."""

@@ -135,7 +135,7 @@ class WriterStudy(Comparison):
         songs, evaluation = self.songs, self._evaluation
         scores = {name: one.run.results for name, one in fitted.items()}
         ranked = sorted(fitted, key=lambda name: scores[name]["validation"]["bits_per_byte"]["value"])
-        fluency = {name: one.run.results["fluency"] for name, one in fitted.items()}
+        fluency = {name: one.run.results.get("fluency") or evaluation.read(one.run) for name, one in fitted.items()}
         fluent = [name for name in ranked if passes(fluency[name])]
         first = (fluent or ranked)[0]
         second = next((name for name in ranked if name != first), None)
@@ -160,7 +160,7 @@ class WriterStudy(Comparison):
             "split_seed": songs.split_seed,
             "corpus": str(songs.corpus.path.resolve()),
             "songs": {split: songs.songs(split) for split in SPLITS},
-            "recipes": [_line(name, one) for name, one in fitted.items()],
+            "recipes": [{**_line(name, one), "fluency": fluency[name]} for name, one in fitted.items()],
             "baselines": [self._compressor()],
             "tests": {"first": first, "against": tests},
             "left_out": list(left_out),
