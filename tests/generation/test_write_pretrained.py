@@ -69,6 +69,7 @@ def test_free_writing_has_no_loops(chat: Path) -> None:
     ("name", "message"),
     [
         ("smollm2", "lyrist models fetch smollm2"),
+        ("smolm2", "Did you mean the pretrained model 'smollm2'?"),
         ("owner/none", "lyrist models fetch owner/none"),
         ("none.gguf", "none.gguf"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -333,8 +334,11 @@ def open_writer(run: str | Path) -> Run:
     LyristError
         The run is missing, or belongs to another task.
     """
+    from lyrist.models.fetch import KNOWN
     from lyrist.training.runs import open_run
 
+    if not Path(run).exists() and (close := difflib.get_close_matches(str(run), KNOWN, 1)):
+        raise LyristError(f"There is no run directory {run}. Did you mean the pretrained model '{close[0]}'?")
     opened = open_run(run)
     if opened.info.get("task") != "write":
         raise LyristError(
