@@ -207,3 +207,29 @@ def test_json_is_whole_and_has_no_nan(tmp_path: Path) -> None:
         files.read_json(path, "a thing")
     with pytest.raises(LyristError, match="not a thing"):
         files.read_json(tmp_path / "b.json", "a thing")
+
+
+@pytest.mark.parametrize("left", [".out.lock", ".out.partial.tmp", "out.partial", ".out.complete", ".out.old"])
+def test_what_a_kill_leaves_is_removed_by_the_next_command(left: str, tmp_path: Path) -> None:
+    make(tmp_path / "out", "one")
+    if left.endswith((".lock", ".complete")):
+        (tmp_path / left).write_text("")
+    else:
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "half").write_text("half")
+    make(tmp_path / "out", "two")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "part" / "a.txt").read_text() == "two"
+
+
+def test_a_text_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str, **options: str) -> int:
+        path.write_bytes(text.encode()[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "w.txt").write_bytes(b"earlier")
+    (tmp_path / ".w.txt.tmp").write_bytes(b"of a kill")
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(files.DiskFullError):
+        files.write_text(tmp_path / "w.txt", "a new song")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"w.txt": b"earlier"}

@@ -29,8 +29,12 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` in UTF-8, atomically."""
     temporary = path.with_name(f".{path.name}.tmp")
     with explained(path):
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
+        try:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -146,6 +150,8 @@ def staged(
         with locked(out):
             _recover(out)
             _note_of(out).unlink(missing_ok=True)
+            if _temporary(building).exists():
+                shutil.rmtree(_temporary(building))
             if resume and not building.exists():
                 _begin(building, [out / name for name in again if (out / name).is_dir()])
             building.mkdir(exist_ok=True)
@@ -204,12 +210,15 @@ def _complete(out: Path, scaffold: Sequence[str]) -> None:
 
 def _begin(building: Path, earlier: Sequence[Path]) -> None:
     """Make ``building`` with these folders of an earlier result in it, in one step."""
-    temporary = building.with_name(f".{building.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _temporary(building)
     temporary.mkdir()
     for folder in earlier:
         shutil.copytree(folder, temporary / folder.name, copy_function=_link)
     temporary.replace(building)
+
+
+def _temporary(building: Path) -> Path:
+    return building.with_name(f".{building.name}.tmp")
 
 
 def _link(source: str, target: str) -> None:
