@@ -35,7 +35,7 @@ OBJECTS = {
     "Runs and results": (
         "lyrist.training.train.Fitted",
         "lyrist.training.runs.Run",
-        "lyrist.training.dataset.Predictions",
+        "lyrist.training.predictions.Predictions",
         "lyrist.studies.study.Studied",
         "lyrist.evaluation.label.Labelled",
     ),
