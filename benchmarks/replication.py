@@ -5,7 +5,8 @@
         [--out docs/replication.md] [--page]
 
 A study runs on the songbook of the demo unless ``--data`` names a corpus (or a folder of pictures) and what the page calls it. An
-interrupted run continues. ``--page`` writes the page from the stored figures alone. The JSON files hold figures only, no lyrics.
+interrupted run continues. ``--page`` writes the figures into the page from the stored ones alone. The JSON files hold figures only,
+no lyrics.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def songbook(folder: Path) -> str:
 
 
 def page(results: Sequence[dict[str, Any]]) -> str:
-    """Return the page of all stored figures in Markdown."""
-    parts = [HEAD.strip()]
+    """Return all stored figures in Markdown."""
+    parts: list[str] = []
     for found in results:
         songs = ", ".join(f"{count:,} {split}" for split, count in found["songs"].items())
         majority = (found.get("majority") or {}).get("accuracy")
@@ -83,7 +84,7 @@ def page(results: Sequence[dict[str, Any]]) -> str:
             "## Not run here\n\n"
             + "\n".join(f"- `{name}`: `lyrist study {name} DATA --out {name}`" for name in missing)
         )
-    return "\n\n".join([*parts, TAIL.strip()]) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def _number(cell: Any) -> str:
@@ -95,65 +96,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-HEAD = """
-# Replication: what five reports say, and what a rerun has
-
-Five earlier projects on lyrics and pictures are the starting point of Lyrist. Each of their models has a preset of its own
-settings, with none of Lyrist's improvements, in a named study (`lyrist studies`). A study shows four columns for each:
-
-- **the report says**: its figure, with the 95% interval that its number of songs gives;
-- **rerun, its own rule (biased)**: the model trained by the report's protocol, and the epoch selected as the report did, by the
-  songs on which it is then reported;
-- **rerun, honest selection**: the same training run, its epoch selected by validation songs, the test songs read once;
-- **done right**: Lyrist's recipe on the same songs.
-
-```sh
-lyrist study artist-lstm CORPUS --out study                                       # all four columns
-lyrist study artist-lstm CORPUS --out quick --protocol honest --budget-scale 0.1  # the reruns alone, a tenth of the epochs
-make replication                                                                  # this page, resumable; hours
-```
-
-`--cpu-minutes` limits the cost of the reruns; a model that does not fit in is named with its cost. The songs of the reports are
-not published with them, so a rerun on other songs tests the finding, not the figure.
-
-A plain program computes the padding. Lyrist has the same states and gradients, up to rounding, for less (`lyrist.models.padded`):
-the words are read first, then the padding is read until no state changes any more. That is exact for LSTM layers in one
-direction; a simple recurrent network and convolutions read their padding plainly.
-"""
-
-TAIL = """
-## The reported writers
-
-| model | the report says | what it comes from |
-|---|---|---|
-| GPT-2 by genre | perplexity 8.476 tuned, 5.68e51 untuned | the mean of exp(loss) by song, padding learnt and scored; untuned, new rows of the output near 0 beside logits near -100 take all the probability: 100 nats a token |
-| GRU by artist, 168,173 parameters, 109 words | accuracy 0.05 to 0.11; "oh oh oh oh oh" | that number of parameters leaves no room for word vectors: two GRU layers of 128, a dense layer of 64 and 109 words have it exactly with an input of ten plain numbers, the numbers of ten words |
-| T5 by artist, 60,506,624 parameters | accuracy 0.8427 and 0.8326 | padding counts as correct |
-
-They are not trained by their protocol in the same framework yet. The studies `writer-by-genre` and `writer-by-artist` have the GRU at
-its sizes and, where their weights can be had, GPT-2 and T5, scored in bits per byte; every way in which the reports computed their
-figures is in the section "Other ways to compute the figures" of those studies. The steps by hand:
-
-```sh
-lyrist prepare many.csv --out rap-and-pop --languages en --genres rap,pop --balance genre   # cleans brackets and debris, too
-lyrist train causal rap-and-pop --condition genre --layout padded --out writer              # needs the weights of GPT-2
-lyrist evaluate writer --as-reported                                                        # perplexity as it was computed
-```
-
-## What could not be run
-
-- The songs of the reports, and CIFAR-100, are not part of Lyrist. With your own tables: `lyrist prepare TABLE --out CORPUS`, then
-  the study.
-- The pretrained word vectors of 50 (`glove.6B.50d.txt`) are read from the current directory; without the file the line is
-  left out.
-- GPT-2 and T5 need weights from the Hugging Face Hub, on a machine with network or in its cache.
-- The autoencoders and the transfer of the pictures are lines of `image-blocks`, without a rerun by their own protocol.
-
-The published figures that no careful measurement reproduces (a perplexity of 5.7e51, then 8.5; an accuracy of 0.84; an accuracy
-equal to the majority baseline) are explained in [scoring](scoring.md).
-
-## Recipes of the earlier models
-"""
+BEGIN, END = "<!-- figures: make replication -->\n\n", "\n<!-- end of the figures -->"
+"""The marks on the page between which the figures are written."""
 
 
 def main() -> None:
@@ -175,8 +119,8 @@ def main() -> None:
         arguments.results.mkdir(parents=True, exist_ok=True)
         write_json(arguments.results / f"{name}.json", run(name, data, called, arguments))
     stored = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(arguments.results.glob("*.json"))]
-    recipes = arguments.out.read_text(encoding="utf-8").partition("## Recipes of the earlier models")[2]
-    write_text(arguments.out, page(stored).rstrip() + recipes)
+    before, _, rest = arguments.out.read_text(encoding="utf-8").partition(BEGIN)
+    write_text(arguments.out, before + BEGIN + page(stored) + END + rest.partition(END)[2])
 
 
 if __name__ == "__main__":
