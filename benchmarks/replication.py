@@ -5,7 +5,7 @@
         [--out docs/replication.md] [--page]
 
 A study runs on the songbook of the demo unless ``--data`` names a corpus (or a folder of pictures) and what the page calls it. An
-interrupted run continues. ``--page`` writes the figures into the page from the stored ones alone. The JSON files hold figures only,
+interrupted run continues. ``--page`` writes the figures into the page from the stored ones alone. The JSON files hold figures and
 no lyrics.
 """
 
