@@ -104,3 +104,14 @@ def test_a_repeated_line_counts_once_per_song_and_an_empty_corpus_has_no_words(c
     assert once.words == ["la"]
     assert search.RelatedWords([]).words == []
     assert search.RelatedWords.of(corpus).similar("river") == []
+
+
+def test_similar_songs_use_the_same_words(corpus: Corpus) -> None:
+    songs = search.SimilarSongs.of(corpus)
+    found = songs.to("the river runs and I am home once more")
+    assert [song["id"] for song in found] == [2, 0, 1]
+    assert 0 < found[1]["similarity"] < found[0]["similarity"] <= 1 + 1e-9
+    assert songs.to("the river runs", 1, but=[0])[0] == {"id": 2, "title": "Ferry (live)", "artist": "Anna Reed"} | {
+        "similarity": pytest.approx(songs.to("the river runs")[1]["similarity"])
+    }
+    assert songs.to("") == songs.to("zebra") == []

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openai
 import polars as pl
 import pytest
@@ -118,6 +119,32 @@ def test_tokens_are_cut_where_the_text_is_cut(client: openai.OpenAI, model: str,
 
 def _columns(choice: Any) -> tuple[Any, Any, Any]:
     return choice.logprobs.tokens, choice.logprobs.token_logprobs, choice.logprobs.top_logprobs
+
+
+def test_texts_are_represented_by_neural_models(client: openai.OpenAI, server: Running) -> None:
+    texts = ["the river runs away", "the river runs away again", " ".join(["a copper key a candle"] * 40)]
+    found = client.embeddings.create(model="gpt", input=texts)  # in base64, as this client requests
+    vectors = np.array([each.embedding for each in found.data])
+    assert vectors.shape == (3, 32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
+    assert found.usage.prompt_tokens == found.usage.total_tokens > 64, "longer than the context"
+    single = server.http.post("/v1/embeddings", json={"model": "gpt", "input": texts[0]}).json()
+    assert single["data"][0]["embedding"] == pytest.approx(vectors[0].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"model": "ngram"}, "no representation"), ({"model": "genres"}, "no representation"), ({"input": [1, 2]}, "send texts"),
+        ({"model": "pictures"}, "no representation"), ({"input": []}, "texts"), ({"dimensions": 5}, "32 dimensions"),
+        ({"input": " \u00a0"}, "empty"), ({"input": "a\x00"}, "NUL"), ({"encoding_format": "int8"}, "encoding_format"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_represented_is_refused(server: Running, body: dict[str, Any], says: str) -> None:
+    found = server.http.post("/v1/embeddings", json={"model": "gpt", "input": "the river", **body})
+    assert found.status_code == 400, found.text
+    assert says in found.json()["error"]["message"]
 
 
 # Scores of prompts, as lm-eval requests them.
@@ -582,7 +609,7 @@ def test_the_description_asks_nothing_of_the_network_and_names_every_path(server
     described = server.http.get("/openapi.json").json()
     assert set(described["paths"]) == {
         "/v1/models", "/v1/models/{name}", "/v1/completions", "/v1/chat/completions", "/v1/compose", "/v1/classify", "/v1/label",
-        "/v1/score", "/v1/analyse", "/v1/export",
+        "/v1/score", "/v1/embeddings", "/v1/analyse", "/v1/export", "/v1/corpus/songs/{number}/similar",
         "/v1/words", "/v1/rhymes", "/v1/corpora", "/v1/corpus/search", "/v1/corpus/songs/{number}", "/v1/comparisons", "/healthz",
         "/metrics",
     }  # fmt: skip

@@ -61,6 +61,10 @@ def test_takes_are_those_of_python(server: Running, models: ModelRegistry) -> No
     *single, _ = events(server, LINE)
     expected = takes(models.items["ngram"].model, SHEET, LINE["target"], 3, 4, index=corpus.index())
     assert [event["take"] for event in single] == list(expected)
+    *single, _ = events(server, {**LINE, "temperature": 1.5, "candidates": 4})
+    options = {"index": corpus.index(), "temperature": 1.5, "candidates": 4}
+    expected = takes(models.items["ngram"].model, SHEET, LINE["target"], 3, 4, **options)
+    assert [event["take"] for event in single] == list(expected)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,7 @@ def test_takes_are_those_of_python(server: Running, models: ModelRegistry) -> No
         ({"target": {"section": 0, "line": 0}}, 400), ({"target": {"section": 0, "line": 9}}, 400), ({"tone": "louder"}, 400),
         ({"sheet": {"sections": []}}, 400), ({"sheet": {**SHEET, "language": "xx"}}, 400), ({"like": "\x00"}, 400),
         ({"sheet": {"sections": [{"lines": [{"text": "x" * 20_001}]}]}}, 400), ({"sheet": {**SHEET, "genre": "polka"}}, 400),
+        ({"temperature": 9}, 400), ({"candidates": 65}, 400),
         ({"sheet": {"sections": [{"lines": [{}] * 401}]}}, 400), ({"sheet": {"sections": [{}] * 101}}, 400),
         ({"target": {"section": 0, "line": 1, "rhyme_with": [0]}}, 400), ({"sheet": {**SHEET, "use": ["x"] * 201}}, 400),
     ],

@@ -127,6 +127,11 @@ def test_the_songs_of_a_corpus_are_searched_and_read(server: Running) -> None:
     assert not rest["more"]
     number = page["data"][0]["id"]
     song = get(server, f"/v1/corpus/songs/{number}", model="genres")
+    similar = get(server, f"/v1/corpus/songs/{number}/similar", model="genres", limit=3)["data"]
+    assert [each["similarity"] for each in similar] == sorted((each["similarity"] for each in similar), reverse=True)
+    assert len(similar) == 3
+    assert number not in [each["id"] for each in similar]
+    assert get(server, "/v1/corpus/songs/99999/similar", 404, model="genres")["error"]["param"] == "number"
     assert song["lyrics"] == songs().row(number, named=True)["lyrics"]
     assert song["copies"] == song["contained"] == []
 

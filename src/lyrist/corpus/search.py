@@ -1,4 +1,4 @@
-"""Songs and words of a corpus, looked up where they are stored: a search, the page of one song, and related words.
+"""Songs and words of a corpus, looked up where they are stored: a search, the page of one song, similar songs and related words.
 
 Whatever the size of the corpus, a search streams over its files and keeps one page of rows. Related words are counted on a
 sample of the training songs: two words are related in use if they are in one line more often than chance (positive pointwise
@@ -8,7 +8,7 @@ meaning if they have the same neighbours (cosine of these rows).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ FEATURES = ("id", "title", "artist", "genre", "year", "language")
 LISTED = 300
 """Genres and artists that `common` returns: those with the most songs."""
 SAMPLE = 10_000
-"""Training songs on which related words are counted."""
+"""Training songs on which related words are counted, and among which similar songs are found."""
 VOCABULARY = 8_000
 """Most frequent words among which related words are found."""
 WINDOW = 5
@@ -219,3 +219,33 @@ def _associations(places: Any, lines: Any, size: int) -> Any:
     weights = sparse.csr_array((np.maximum(information, 0) * discount, (row, column)), (size, size))
     weights.eliminate_zeros()
     return weights
+
+
+# Similar songs.
+
+
+class SimilarSongs:
+    """Songs that use the same words: the cosine of their words, weighted by how rare each is (TF-IDF)."""
+
+    def __init__(self, songs: pl.DataFrame) -> None:
+        """Weigh the words of songs with ``id``, ``title``, ``artist`` and ``lyrics``."""
+        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+        self._songs = songs.select("id", "title", "artist")
+        self._counts: Any = HashingVectorizer(analyzer=words, n_features=2**18, alternate_sign=False, norm=None)
+        self._weights: Any = TfidfTransformer(sublinear_tf=True)
+        self._rows = self._weights.fit_transform(self._counts.transform(songs["lyrics"]))
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> SimilarSongs:
+        """Weigh the words of a sample of the training songs, which are in random order."""
+        frame = corpus.scan("train").head(SAMPLE)
+        return cls(_read(corpus, frame.select("id", "title", "artist", "lyrics")))
+
+    def to(self, lyrics: str, limit: int = 10, but: Collection[int] = ()) -> list[dict[str, Any]]:
+        """Return the most similar songs with their ``similarity``, without those of the ids ``but``."""
+        row = self._weights.transform(self._counts.transform([lyrics]))
+        likeness = (self._rows @ row.T).toarray()[:, 0]
+        best = [int(place) for place in np.argsort(-likeness, kind="stable")[: limit + len(but)] if likeness[place] > 0]
+        found = [{**self._songs.row(place, named=True), "similarity": float(likeness[place])} for place in best]
+        return [each for each in found if each["id"] not in but][:limit]

@@ -28,6 +28,10 @@ from lyrist.text.rhyme import Rhyme, last_word, rhymes
 if TYPE_CHECKING:
     from lyrist.evaluation.originality import Index
 
+CANDIDATES = 16
+"""Default number of lines sampled for each line."""
+TEMPERATURE = 0.9
+"""Default sampling temperature."""
 TONES = {"": 1.0, "plainer": 0.75, "stranger": 1.35, "shorter": 1.0}
 """Factor of the temperature for each tone."""
 SHORTER = 2
@@ -94,8 +98,8 @@ def takes(
     tone: str = "",
     *,
     index: Index | None = None,
-    candidates: int = 16,
-    temperature: float = 0.9,
+    candidates: int = CANDIDATES,
+    temperature: float = TEMPERATURE,
 ) -> Iterator[dict[str, Any]]:
     """Yield takes for a line or a section as they are found.
 
@@ -173,8 +177,8 @@ def takes_in_steps(
     tone: str = "",
     *,
     index: Index | None = None,
-    candidates: int = 16,
-    temperature: float = 0.9,
+    candidates: int = CANDIDATES,
+    temperature: float = TEMPERATURE,
 ) -> Takes:
     """Find takes, as `takes`, in steps that can share a batch with those of other sheets."""
     task = _Task(model_or_run, sheet, target, seed, like, tone, index, candidates, temperature)

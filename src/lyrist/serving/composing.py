@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
+from lyrist.generation.suggestions import CANDIDATES, TEMPERATURE
 from lyrist.serving import schemas
 from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.requests import PendingRequest
@@ -41,6 +42,7 @@ def add_composing(app: FastAPI, engine: InferenceEngine) -> None:
         pending = engine.submit_takes(
             body.model, body.sheet.model_dump(exclude_none=True), body.target.model_dump(exclude_none=True),
             n=body.n or 5, seed=seed, like=body.like, tone=body.tone or "", on_take=put,
+            candidates=body.candidates or CANDIDATES, temperature=body.temperature or TEMPERATURE,
         )  # fmt: skip
         if body.stream is False:
             [found] = await answers(request, [pending])

@@ -108,6 +108,10 @@ class ServedCorpus:
         """Return the related words of the corpus, counted at the first use."""
         return self._make("related", search.RelatedWords.of)
 
+    def similar(self) -> search.SimilarSongs:
+        """Return what finds similar songs, with the words weighed at the first use."""
+        return self._make("similar", search.SimilarSongs.of)
+
     def common(self, column: str) -> list[tuple[str, int]]:
         """Return the most frequent values of a column with their numbers of songs."""
         return self._make(f"common {column}", lambda corpus: search.common(corpus, column))

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -24,7 +24,7 @@ from lyrist.generation.suggestions import Takes, takes_in_steps
 from lyrist.generation.write import candidates_of, in_language_of, line_writer
 from lyrist.serving import workers
 from lyrist.serving.corpora import corpora
-from lyrist.serving.modelregistry import ModelRegistry, ServedModel
+from lyrist.serving.modelregistry import ModelRegistry, ServedModel, Task
 from lyrist.serving.requests import (
     AdmissionGate,
     Cancelled,
@@ -43,6 +43,7 @@ from lyrist.serving.songworker import (
     write_constrained,
 )
 from lyrist.serving.workers import BatchJob, BatchWorker, TextScore
+from lyrist.training.representation import represents
 
 Answer = TypeVar("Answer")
 
@@ -341,6 +342,20 @@ class InferenceEngine:
         self._workers[name, "score"].put(BatchJob(pending, job, len(texts)))
         return pending
 
+    def submit_embedding(
+        self, name: str, texts: Sequence[str], *, cancelled: threading.Event | None = None
+    ) -> PendingRequest[tuple[Any, list[int]]]:
+        """Submit texts whose representations are computed; the answer is the vectors and the numbers of tokens."""
+        self.models.get(name, *get_args(Task))
+        if (name, "embed") not in self._workers:
+            raise UsageError(
+                f"The model '{name}' has no representation: only neural writers and neural classifiers of lyrics have one."
+            )
+        self._check_texts(texts)
+        pending: PendingRequest[tuple[Any, list[int]]] = self._admit(name, "embed", cancelled)
+        self._workers[name, "embed"].put(BatchJob(pending, workers.EmbedJob(tuple(texts)), len(texts)))
+        return pending
+
     # Lookups.
 
     def submit_lookup(
@@ -424,6 +439,9 @@ class InferenceEngine:
         def on_batch(kind: str) -> Callable[[int], object]:
             return lambda size: self.metrics.computed(name, kind, size)
 
+        if served.task != "picture" and represents(model):
+            own = own_tokenizer(model) if served.task == "write" else model
+            add("embed", workers.embed_work(own, cleaning, on_batch("embed")))
         if served.task == "classify":
             add("classify", workers.classify_work(served.run, model, cleaning, on_batch("classify")))
         elif served.task == "picture":

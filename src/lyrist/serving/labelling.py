@@ -50,6 +50,12 @@ def add_labelling(app: FastAPI, engine: InferenceEngine) -> None:
         known(engine.models.items, body.model)
         return await classify_items(engine, request, body)
 
+    @app.post("/v1/embeddings", operation_id="createEmbedding", tags=["scores"])
+    async def embeddings(body: schemas.EmbeddingRequest, request: Request) -> schemas.Embeddings:
+        """Return a vector for each text, from the hidden states of a neural model."""
+        known(engine.models.items, body.model)
+        return await embed_texts(engine, request, body)
+
     @app.post("/v1/score", operation_id="score", tags=["scores"])
     async def score(body: schemas.ScoreRequest, request: Request) -> schemas.Scores:
         """Return the bits per byte of lyrics under a writer, and their overlap with its training songs."""
@@ -184,6 +190,29 @@ def _labelled(index: int, one: Label, top: int | None) -> Labelled:
 
 def _top(probabilities: dict[str, float], top: int | None) -> dict[str, float]:
     return dict(list(probabilities.items())[:top])
+
+
+async def embed_texts(engine: InferenceEngine, request: Request, body: schemas.EmbeddingRequest) -> schemas.Embeddings:
+    """Represent texts."""
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    if not all(isinstance(text, str) for text in texts):
+        raise ApiError(
+            400, "Tokens are not supported, as clients do not know those of the model; send texts. (In LangChain: "
+            "OpenAIEmbeddings(check_embedding_ctx_length=False).)", param="input",
+        )  # fmt: skip
+    [(vectors, tokens)] = await answers(request, [engine.submit_embedding(body.model, [str(text) for text in texts])])
+    if body.dimensions not in (None, vectors.shape[1]):
+        raise ApiError(
+            400, f"The representation of '{body.model}' has {vectors.shape[1]} dimensions; leave dimensions out.",
+            param="dimensions",
+        )  # fmt: skip
+    packed = body.encoding_format == "base64"
+    data = [
+        schemas.Embedding(index=i, embedding=base64.b64encode(row.tobytes()).decode() if packed else row.tolist())
+        for i, row in enumerate(vectors)
+    ]
+    usage = schemas.EmbeddingUsage(prompt_tokens=sum(tokens), total_tokens=sum(tokens))
+    return schemas.Embeddings(model=body.model, data=data, usage=usage)
 
 
 async def score_texts(engine: InferenceEngine, request: Request, body: ScoreRequest) -> Scores:

@@ -129,6 +129,24 @@ def add_lookups(app: FastAPI, engine: InferenceEngine) -> None:
         named = {name: found.pop(name) for name in list(found) if name in schemas.SongPage.model_fields}
         return schemas.SongPage(**named, columns={name: found[name] for name in found if name != "cluster"})
 
+    @app.get("/v1/corpus/songs/{number}/similar", operation_id="listSimilarSongs", tags=["corpora"])
+    async def similar(request: Request, number: int, model: Model, limit: Limit = 10) -> schemas.SimilarSongs:
+        """Return training songs with similar words; near-copies of the song are left out."""
+        corpus = _corpus(engine, model)
+
+        def find() -> schemas.SimilarSongs | None:
+            own = search.song(corpus.corpus(), number) if -(2**63) <= number < 2**63 else None
+            if own is None:
+                return None
+            known_ids = {number, *(copy["id"] for copy in own["copies"])}
+            found = corpus.similar().to(own["lyrics"], limit, known_ids)
+            return schemas.SimilarSongs(data=[schemas.SimilarSong(**each) for each in found])
+
+        [found] = await answers(request, [engine.submit_lookup("corpus", find, model=model)])
+        if found is None:
+            raise ApiError(404, f"There is no song {number} in the corpus of '{model}'.", param="number")
+        return found
+
     @app.get("/v1/comparisons", operation_id="listComparisons", tags=["models"])
     async def comparisons(request: Request) -> schemas.Comparisons:
         """Return the test results of the served models, by task, with paired tests."""

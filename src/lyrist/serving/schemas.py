@@ -277,6 +277,10 @@ class ComposeRequest(Strict):
     seed: int | None = Field(None, ge=0, lt=SEED, description="The same seed finds the same takes. Default: random.")
     like: str | list[str] | None = Field(None, description="A take that the new ones should resemble.")
     tone: Literal["", "plainer", "stranger", "shorter"] | None = None
+    temperature: float | None = Field(
+        None, ge=0.1, le=2, description="Sampling temperature, before the factor of the tone. Default: 0.9."
+    )
+    candidates: int | None = Field(None, ge=1, le=64, description="Lines sampled for each line. Default: 16.")
     stream: bool | None = True
 
 
@@ -388,6 +392,40 @@ class LabelledTable(BaseModel):
     object: Literal["list"] = "list"
     model: str
     data: list[dict[str, Any]]
+
+
+class EmbeddingRequest(Strict):
+    """OpenAI's embeddings."""
+
+    model: str = Field(description="A model of `/v1/models` with a representation.")
+    input: str | list[str] | list[int] | list[list[int]] = Field(description="One text or several; no tokens.")
+    encoding_format: Literal["float", "base64"] | None = "float"
+    dimensions: int | None = Field(None, ge=1, description="Only the size of the model's representation.")
+    user: str | None = None
+
+
+class Embedding(BaseModel):
+    """The representation of one text, of length 1."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str = Field(description="Numbers, or float32 in base64.")
+
+
+class EmbeddingUsage(BaseModel):
+    """The tokens that were read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embeddings(BaseModel):
+    """Representations, in the order of the texts."""
+
+    object: Literal["list"] = "list"
+    model: str
+    data: list[Embedding]
+    usage: EmbeddingUsage
 
 
 class ScoreRequest(Strict):
@@ -670,6 +708,21 @@ class SongPage(BaseModel):
     copies: list[SongCopy]
     contained: list[SongVersion]
     columns: dict[str, Any] = Field(description="Further columns of the table.")
+
+
+class SimilarSong(BaseModel):
+    """A song with similar words."""
+
+    id: int
+    title: str | None
+    artist: str | None
+    similarity: float = Field(description="Cosine of the weighted words (TF-IDF), 0 to 1.")
+
+
+class SimilarSongs(BaseModel):
+    """Songs with similar words, the most similar first."""
+
+    data: list[SimilarSong]
 
 
 class RunResult(BaseModel):

@@ -32,6 +32,7 @@ from lyrist.images.decoding import UndecodableError, careful, decode
 from lyrist.models.inputs import songs
 from lyrist.serving.requests import FairQueue, PendingRequest
 from lyrist.serving.songworker import GenerationRequest, score_prompts
+from lyrist.training.representation import represent
 from lyrist.training.runs import Run
 
 Payload = TypeVar("Payload")
@@ -384,6 +385,28 @@ def prompt_work(writer: Any, on_batch: Callable[[int], object]) -> Any:
             job.pending.answer(scored)
 
     return work
+
+
+# Texts are represented.
+
+
+def embed_work(model: Any, cleaning: Cleaning, on_batch: Callable[[int], object]) -> Any:
+    """Return the work that computes the representation of each text, one job at a time."""
+
+    def work(jobs: list[BatchJob[EmbedJob]]) -> None:
+        for job in jobs:
+            if prepared(job, cleaning):
+                on_batch(len(job.state["texts"]))
+                job.pending.answer(represent(model, job.state["texts"]))
+
+    return work
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """Texts to represent."""
+
+    texts: tuple[str, ...]
 
 
 # Lyrics are scored.

@@ -113,6 +113,12 @@ def test_songs_are_searched_and_read(visit: Visit) -> None:
     assert READABLE.strip() in song
     assert "\u202e" not in song
     assert page.locator(".lyrics mark").count() == 3
+    page.get_by_role("heading", name="Similar songs").wait_for()
+    other = page.locator(".others button").last
+    title = other.inner_text()
+    assert page.locator(".others .hint").last.inner_text().endswith("%")
+    other.click()
+    page.locator(".read h2", has_text=title).wait_for()
     page.get_by_label("Search").fill("window.hit=1 nowhere")
     page.get_by_text("No song has this").wait_for()
     page.get_by_label("Search").fill("")

@@ -165,9 +165,16 @@ def test_takes_are_used_by_number_mixed_and_written_again(visit: Visit, composed
     assert page.evaluate("document.activeElement.textContent") == "take 2 of line 2", "the focus returns to the line"
     page.keyboard.press("Alt+4")
     assert visit.lines[1] == "take 4 of line 2"
+    assert not {"temperature", "candidates"} & set(composed[-1])
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Temperature").fill("1.2")
+    page.get_by_label("Candidates").fill("99")
+    page.get_by_label("Candidates").press("Tab")
+    assert page.get_by_label("Candidates").input_value() == "16", "out of range: the default again"
     page.get_by_role("button", name="stranger").click()
     visit.until("() => document.querySelectorAll('.take').length === 5")
     assert (composed[-1]["tone"], composed[-1]["target"]) == ("stranger", {"section": 0, "line": 1})
+    assert composed[-1]["temperature"] == 1.2
     page.get_by_label("More takes like take 3").click()
     visit.until("() => document.querySelectorAll('.take').length === 5")
     assert composed[-1]["like"] == "take 3 of line 2"

@@ -75,8 +75,11 @@ class Corpus {
   async read(id) {
     for (const button of this.list.querySelectorAll('button[data-id]')) button.toggleAttribute('aria-current', button.dataset.id === String(id));
     try {
-      const song = await get(`/v1/corpus/songs/${encodeURIComponent(id)}?${new URLSearchParams({ model: this.chosen.models[0] })}`);
-      this.show(song);
+      const address = `/v1/corpus/songs/${encodeURIComponent(id)}`, query = new URLSearchParams({ model: this.chosen.models[0] });
+      const turn = this.turn = {};
+      this.show(await get(`${address}?${query}`));
+      const { data } = await get(`${address}/similar?${query}`);
+      if (turn === this.turn) this.showSimilar(data);
     } catch (error) {
       this.reading.replaceChildren(note(error.message, 'error'));
     }
@@ -84,8 +87,7 @@ class Corpus {
 
   show(song) {
     const about = [song.genre, song.year, song.language, song.split && t('corpus.split', { name: song.split })].filter(Boolean).map(visible).join(' · ');
-    const others = (title, list, more) => list?.length ? [h('h3', {}, title), h('ul', { class: 'others' }, list.map(other => h('li', {},
-      h('button', { type: 'button', class: 'link', onclick: () => this.read(other.id) }, bdi(other.title || t('song.untitled'))), ' ', bdi(other.artist ?? ''), ' ', h('span', { class: 'hint' }, more(other)))))] : [];
+    const others = (title, list, about) => (list?.length ? [h('h3', {}, title), this.others(list, about)] : []);
     const share = value => (value == null ? '' : new Intl.NumberFormat('en', { style: 'percent' }).format(value));
     const kept = other => (other.split ? t('corpus.split', { name: other.split }) : t('corpus.dropped'));
     const lines = song.lyrics.split('\n').filter(line => line.trim());
@@ -96,7 +98,19 @@ class Corpus {
       h('footer', {}, h('p', { class: 'hint' }, t('corpus.counts', { words: (song.lyrics.match(/[\p{L}\p{N}'’]+/gu) ?? []).length, lines: lines.length })),
         others(t('corpus.copies'), song.copies, other => [share(other.jaccard), kept(other)].filter(Boolean).join(', ')),
         others(t('corpus.contained'), song.contained, other => [t(other.within ? 'corpus.within' : 'corpus.contains'), share(other.containment), kept(other)].filter(Boolean).join(', ')),
-        others(t('corpus.similar'), song.similar, other => share(other.similarity)))));
+        this.similar = h('div', {}, note(t('corpus.similarSought'), 'busy')))));
+  }
+
+  /** Show songs with similar words below the song. */
+  showSimilar(songs) {
+    const percent = new Intl.NumberFormat('en', { style: 'percent' });
+    this.similar.replaceChildren(h('h3', {}, t('corpus.similar')), songs.length ? this.others(songs, song => percent.format(song.similarity)) : h('p', { class: 'hint' }, t('corpus.similarNone')));
+  }
+
+  /** Return a list of songs to read. */
+  others(songs, about) {
+    return h('ul', { class: 'others' }, songs.map(song => h('li', {},
+      h('button', { type: 'button', class: 'link', onclick: () => this.read(song.id) }, bdi(song.title || t('song.untitled'))), ' ', bdi(song.artist ?? ''), ' ', h('span', { class: 'hint' }, about(song)))));
   }
 
   /** Show the page about the whole corpus, which the server draws on demand. */

@@ -10,6 +10,8 @@ const NEW = 4; // lines of "continue" where the section has no empty ones left
 const CONDITIONS = ['genre', 'artist'];
 const SCOPES = ['line', 'next', 'rest', 'section'];
 const TONES = ['plainer', 'stranger', 'shorter'];
+const SAMPLING = { temperature: { min: 0.1, max: 2, step: 0.1, value: 0.9 }, candidates: { min: 1, max: 64, step: 1, value: 16 } };
+const CHOSEN = 'lyrist-sampling';
 
 class SongTakes extends HTMLElement {
   connect(session, sheet) {
@@ -27,6 +29,7 @@ class SongTakes extends HTMLElement {
       this.style = h('details', { class: 'style' }, this.styleNow = h('summary', {}), h('div', { class: 'pair' },
         this.writerBox = h('label', { class: 'field' }, t('takes.writer'), this.writer = h('select', { onchange: () => { session.set({ model: this.writer.value }); this.offerStyles(); } })),
         this.genre = this.choice('genre'), this.artist = this.choice('artist'))),
+      h('details', { class: 'style' }, h('summary', {}, t('takes.advanced')), h('div', { class: 'pair' }, Object.keys(SAMPLING).map(name => this.dial(name)))),
       h('div', { class: 'go' },
         this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.request() }, icon('write'), h('span', {}, t('takes.get', { n: COUNT })), h('kbd', {}, t('key.takes'))),
         this.halt = h('button', { type: 'button', hidden: true, onclick: () => this.stop() }, t('takes.stop'))),
@@ -57,6 +60,22 @@ class SongTakes extends HTMLElement {
     if (this.session.song.model !== chosen) this.session.song = { ...this.session.song, model: chosen };
     this.offerStyles();
     this.session.analyseSoon();
+  }
+
+  /** Return the input of a sampling option, which is kept for all songs. */
+  dial(name) {
+    const { value, ...bounds } = SAMPLING[name], about = `about-${name}`;
+    const input = h('input', { type: 'number', ...bounds, value: this.sampling()[name] ?? value, 'aria-describedby': about, onchange: () => {
+      const given = Number(input.value), kept = input.value && input.validity.valid && given !== value ? given : undefined;
+      if (kept === undefined) input.value = value;
+      try { localStorage.setItem(CHOSEN, JSON.stringify({ ...this.sampling(), [name]: kept })); } catch { /* a browser without storage */ }
+    } });
+    return h('label', { class: 'field' }, t(`takes.${name}`), input, h('span', { class: 'hint', id: about }, t(`takes.${name}Hint`)));
+  }
+
+  /** Return the sampling options that differ from the defaults. */
+  sampling() {
+    try { return JSON.parse(localStorage.getItem(CHOSEN)) ?? {}; } catch { return {}; }
   }
 
   /** Return the choice of a condition that a writer may have. */
@@ -123,7 +142,7 @@ class SongTakes extends HTMLElement {
     if (!this.target) { this.status.replaceChildren(note(t('takes.gone'), 'error')); return; }
     const stop = this.waiting = new AbortController();
     const { sheet, target } = this.target;
-    const body = { model: this.writer.value, sheet, target, n: COUNT, seed: crypto.getRandomValues(new Uint32Array(1))[0] >>> 1, like, tone };
+    const body = { model: this.writer.value, sheet, target, n: COUNT, seed: crypto.getRandomValues(new Uint32Array(1))[0] >>> 1, like, tone, ...this.sampling() };
     this.takes = [];
     this.used = null;
     this.halt.hidden = false;

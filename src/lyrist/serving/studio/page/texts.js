@@ -96,6 +96,11 @@ const TEXTS = {
   'sheet.removeSection': 'Remove',
 
   'takes.writer': 'Writer',
+  'takes.advanced': 'Advanced',
+  'takes.temperature': 'Temperature',
+  'takes.temperatureHint': 'higher: more unusual lines; usual: 0.9',
+  'takes.candidates': 'Candidates',
+  'takes.candidatesHint': 'lines tried for each; more: better and slower; usual: 16',
   'takes.any': 'any',
   'takes.any.genre': 'any genre',
   'takes.any.artist': 'any artist',
@@ -300,6 +305,8 @@ const TEXTS = {
   'corpus.within': 'contains this song',
   'corpus.contains': 'is contained in this song',
   'corpus.similar': 'Similar songs',
+  'corpus.similarNone': 'No other song shares words with this one.',
+  'corpus.similarSought': 'Songs with similar words are looked up',
   'corpus.whole': 'The whole corpus: counts, languages, years, trends',
 
   'models.models': 'Models',
