@@ -8,8 +8,13 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
-from lyrist import progress
+from lyrist import estimators, progress
 from lyrist.errors import LyristError, UsageError
+from lyrist.evaluation.classify import Classified, classify
+from lyrist.evaluation.label import label
+from lyrist.models.hub import licence_of
+from lyrist.training import cards
+from lyrist.training.batches import drawn
 from lyrist.training.classifier import NeuralClassifier, hold_out
 from lyrist.training.estimators import make_estimator, resolved
 
@@ -187,3 +192,77 @@ def test_reading_after_the_padding_depends_on_the_batch() -> None:
     model = make_estimator("lstm", options).fit(lyrics, labels)
     alone, together = model.predict_proba(lyrics[1:2]), model.predict_proba(lyrics[:2])[1:]
     assert np.abs(alone - together).max() > 1e-4
+
+
+def test_what_a_network_does_not_read_of_a_song_is_said(tmp_path: Path) -> None:
+    """``classify`` and ``label`` say how many tokens were read of how many."""
+    lyrics, labels = songs(12)
+    model = NeuralClassifier("cnn-multi", {**_cnn(), "steps": 1, "max_length": 4}).fit(lyrics, labels)
+    long = " ".join(["river moon"] * 10)
+    assert model.tokens_read([long, "moon"]).tolist() == [[4, 20], [1, 1]]
+    estimators.save(model, tmp_path / "run")
+    labelled = classify(str(tmp_path / "run"), long)
+    assert isinstance(labelled, Classified)
+    assert "read the first 4 of 20 tokens only" in labelled.summary()
+    assert (labelled.figures()[0]["tokens_read"], labelled.figures()[0]["tokens"]) == (4, 20)
+    pl.DataFrame({"lyrics": [long, "moon river"]}).write_csv(tmp_path / "table.csv")
+    table = label(str(tmp_path / "run"), str(tmp_path / "table.csv"), workers=1)
+    assert table.frame["tokens"].to_list() == [20, 2]
+    assert table.frame["tokens_read"].to_list() == [4, 2]
+    assert table.counts["truncated"] == 1
+    assert "1 songs are longer than the network reads" in table.summary()
+
+
+def test_the_card_names_the_base_model_its_licence_and_what_is_read() -> None:
+    info = {
+        "recipe": "encoder", "target": "genre", "classes": ["folk", "pop"], "languages": ["en"], "precision": "float32",
+        "config": {}, "lyrist": "0", "base": {"name": "maker/small", "licence": "apache-2.0"},
+        "tokens_of_test": {"read": 600, "of": 21_600, "truncated": 1},
+    }  # fmt: skip
+    text = cards.card(info, {})
+    for part in (
+        "folk, pop",
+        ": en.",
+        "`maker/small` (licence apache-2.0)",
+        "600 of the 21,600 tokens",
+        "Intended use",
+        "How to open",
+    ):
+        assert part in text
+    text = cards.card(info | {"base": {"name": "maker/small", "licence": None}}, {})
+    assert "its licence is not recorded" in text
+
+
+@pytest.mark.parametrize(("card", "expected"), [("---\nlicense: mit\n---\n", "mit"), ("# Model\n", None), (None, None)])
+def test_the_licence_is_that_of_the_card(card: str | None, expected: str | None, tmp_path: Path) -> None:
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    assert licence_of(str(tmp_path)) == expected
+
+
+def test_songs_are_drawn_in_proportion_to_their_weights() -> None:
+    weights = np.array([1.0, 3.0, 0.5, 0.0, 2.5, 1.0])
+    counts = np.mean([np.bincount(drawn(weights, np.random.default_rng(n)), minlength=6) for n in range(400)], axis=0)
+    np.testing.assert_allclose(counts, weights / weights.sum() * 6, atol=0.1)
+    assert sorted(drawn(np.full(7, 0.25), np.random.default_rng(0)).tolist()) == list(range(7))
+
+
+def test_weights_of_songs_and_classes_change_what_a_network_predicts() -> None:
+    """All songs have the same words, so the network learns the share of the weights of each label."""
+    lyrics, labels = ["river moon"] * 24, ["ann"] * 18 + ["bob"] * 6
+    options = {**_cnn(), "steps": 40}
+    validation = ["river moon"] * 2, ["ann", "bob"]
+    models = {
+        "none": NeuralClassifier("cnn-multi", options).fit(lyrics, labels),
+        "songs": NeuralClassifier("cnn-multi", options).fit(lyrics, labels, [1] * 18 + [9] * 6, validation),
+        "classes": NeuralClassifier("cnn-multi", options, class_weight="balanced").fit(
+            lyrics, labels, None, validation
+        ),
+        "option": NeuralClassifier("cnn-multi", {**options, "balance": 1.0}).fit(lyrics, labels, None, validation),
+        "left out": NeuralClassifier("cnn-multi", options).fit([*lyrics, "stone"], [*labels, "zoe"], [1] * 24 + [0]),
+    }
+    chance = {name: float(model.predict_proba(["river moon"])[0, 1]) for name, model in models.items()}
+    assert chance["none"] < chance["classes"]
+    assert chance["none"] < chance["songs"]
+    assert chance["option"] == chance["classes"]
+    assert models["left out"].classes_.tolist() == ["ann", "bob"]

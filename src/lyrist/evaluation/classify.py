@@ -21,7 +21,7 @@ from lyrist.models.columns import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain
-from lyrist.training.runs import MODEL, answering, open_run
+from lyrist.training.runs import MODEL, answering, is_network, open_run
 
 if TYPE_CHECKING:
     from lyrist.reports.blocks import Page
@@ -43,6 +43,8 @@ class Label:
     """With several labels a song: those that reach their threshold; of an ordered target: the number; else None."""
     flags: Sequence[str] = ()
     """Why the text is unlike the training songs, see `lyrist.training.domain`; empty where it is not."""
+    tokens: tuple[int, int] | None = None
+    """Of a network: the number of tokens that it read, and that the text has."""
 
     @property
     def label(self) -> str:
@@ -77,6 +79,7 @@ class Classified(Result):
                 "label": one.label if one.predicted is None else one.predicted,
                 "probabilities": one.probabilities,
                 "flags": list(one.flags),
+                **({"tokens_read": one.tokens[0], "tokens": one.tokens[1]} if one.tokens else {}),
                 **({"words": one.explanation.words, "lines": one.explanation.lines} if one.explanation else {}),
             }
             for one in self.labels
@@ -150,14 +153,18 @@ def classify(
         predicted = predicted_of(opened.info, classes, probabilities)
         domain = Domain.load(opened.path / MODEL)
         cautions = domain.flags(pl.Series(cleaned, dtype=pl.String))[0].to_list() if domain else [[] for _ in cleaned]
+        counts: list[Any] = [None] * len(cleaned)
+        if is_network(opened.model):
+            read = opened.model.tokens_read(as_input(cleaned, [artist or ""] * len(cleaned)))
+            counts = [(int(tokens), int(of)) for tokens, of in read]
         labels: list[Label] = []
-        for text, row, own, flags in zip(cleaned, probabilities, predicted, cautions, strict=True):
+        for text, row, own, flags, tokens in zip(cleaned, probabilities, predicted, cautions, counts, strict=True):
             ranked = {classes[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
             explanation = None
             if explain or html is not None:
                 label = classes[int(np.abs(row - 0.5).argmin())] if isinstance(own, float) else next(iter(ranked))
                 explanation = explain_one(opened.model, text, label=label, artist=artist or "", columns=columns)
-            labels.append(Label(text, ranked, explanation, own, flags))
+            labels.append(Label(text, ranked, explanation, own, flags, tokens))
     classified = Classified(labels, Path(html) if html else None)
     if html:
         from lyrist.reports import page
@@ -227,6 +234,8 @@ def _as_text(one: Label) -> str:
         lines.append("  then " + ", ".join(f"{label} {p:.1%}" for label, p in others))
     if one.flags:
         lines.append(f"  caution: unlike the training songs ({', '.join(one.flags)}), so the label may mean nothing")
+    if one.tokens and one.tokens[0] < one.tokens[1]:
+        lines.append(f"  read the first {one.tokens[0]:,} of {one.tokens[1]:,} tokens only")
     if one.explanation and not one.explanation.words and not one.explanation.lines:
         lines.append("  no word or line changes the prediction")
     elif one.explanation:

@@ -104,7 +104,7 @@ def evaluate(
     features = names_of(str(opened.info["config"].get("features", "")))
     check_features(corpus, features, target)
     columns = list(dict.fromkeys(["id", "cluster", "lyrics", "artist", target, *features]))
-    done = 0
+    done, tokens = 0, np.zeros(3, dtype=np.int64)
     with progress.task(
         f"scoring on {split}"
     ) as advance:  # in blocks: n-gram features take ten times the memory of the text
@@ -117,6 +117,9 @@ def evaluate(
                 texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list(), others)
                 parts.append(np.asarray(opened.model.predict_proba(texts, **options), dtype=float))
                 read.append(songs.select("id", "cluster", "label"))
+                if is_network(opened.model):
+                    of = opened.model.tokens_read(texts)
+                    tokens += (*of.sum(axis=0), (of[:, 0] < of[:, 1]).sum())
                 done += len(songs)
                 advance(done, corpus.info["counts"]["splits"].get(split))
     if not parts:
@@ -126,7 +129,11 @@ def evaluate(
         scored["id"].to_numpy(), scored["label"].to_list(), np.concatenate(parts), known,
         None if limits is None else np.array(limits), scored["cluster"].to_numpy(),
     )  # fmt: skip
-    return Evaluated(Path(run), corpus.path, split, predicted.score(), note(opened.info, corpus, split))
+    caveat = note(opened.info, corpus, split)
+    if tokens[2]:
+        read_of = f"Read {tokens[0]:,} of {tokens[1]:,} tokens: {tokens[2]:,} songs are longer than the network reads."
+        caveat = f"{read_of} {caveat}".strip()
+    return Evaluated(Path(run), corpus.path, split, predicted.score(), caveat)
 
 
 def note(info: dict[str, Any], corpus: Corpus, split: str) -> str:

@@ -100,6 +100,10 @@ class Labelled(Result):
         lines.append(
             "  labels: " + ", ".join(f"{name} {count:,}" for name, count in most[:8]) + (" ..." * (len(most) > 8))
         )
+        if truncated := counts.get("truncated"):
+            lines.append(
+                f"  {truncated:,} songs are longer than the network reads; see the columns tokens_read and tokens"
+            )
         if accuracy := counts.get("accuracy"):
             name = "all labels right" if "micro_f1" in counts else f"within {WITHIN}" if "mae" in counts else "accuracy"
             more = f"micro F1 {counts['micro_f1']:.3f}, " if "micro_f1" in counts else ""
@@ -371,13 +375,14 @@ class _Counts:
     hits: int = 0
     sizes: int = 0
     off: float = 0.0
+    truncated: int = 0
 
     def add(self, found: Mapping[str, Any]) -> None:
         for name in ("reasons", "labels", "flags"):
             sums = getattr(self, name)
             for key, count in found[name].items():
                 sums[key] = sums.get(key, 0) + count
-        for name in ("labelled", "compared", "right", "other", "hits", "sizes", "off"):
+        for name in ("labelled", "compared", "right", "other", "hits", "sizes", "off", "truncated"):
             setattr(self, name, getattr(self, name) + found.get(name, 0))
 
     def result(self, seconds: float) -> dict[str, Any]:
@@ -389,6 +394,8 @@ class _Counts:
             "labels": dict(_ranked(self.labels)),
             "seconds": seconds,
         }
+        if self.truncated:
+            found["truncated"] = self.truncated
         if self.other:
             found["labels_unknown_to_the_run"] = self.other
         if self.compared:
@@ -457,6 +464,9 @@ class Labeller:
             else:
                 flags, codes = self.domain.flags(part)
                 labels = labels.with_columns(flags, codes.alias("detected_language"))
+            if is_network(model):
+                read = model.tokens_read(inputs) if len(part) else np.zeros((0, 2), np.int64)
+                labels = labels.with_columns(tokens_read=pl.Series(read[:, 0]), tokens=pl.Series(read[:, 1]))
             parts.append(_abstained(labels, options))
         return pl.concat(parts)
 
@@ -670,6 +680,8 @@ def _counts_of(table: pl.DataFrame, labeller: Labeller) -> dict[str, Any]:
     }
     found["flags"] = _counted(table["flags"].explode()) if "flags" in table.columns else {}
     found |= {"compared": 0, "right": 0, "other": 0}
+    if "tokens_read" in table.columns:
+        found["truncated"] = int(table.select((pl.col("tokens_read") < pl.col("tokens")).sum()).item())
     if labels.column in table.columns:
         truth = labels.read(table[labels.column], labeller.classes)
         both = table.select("label", truth=truth).drop_nulls()

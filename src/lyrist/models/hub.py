@@ -16,6 +16,7 @@ import importlib
 import io
 import math
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -205,6 +206,18 @@ def pretrained_causal(name: str, device: str = "cpu") -> tuple[PreTrainedModel, 
     folder = Path(located(name))
     card = files.read_json(folder / fetch.CARD, "a model in the cache") if (folder / fetch.CARD).is_file() else {}
     return causal_network(name, device), pretrained_tokenizer(name), {"name": name, **card}
+
+
+def licence_of(name: str) -> str | None:
+    """Return the licence of a pretrained model by its card, in the cache or in its directory; None if there is none."""
+    folder = Path(located(name))
+    if (folder / fetch.CARD).is_file():
+        return str(files.read_json(folder / fetch.CARD, "a model in the cache").get("licence") or "") or None
+    card = folder / "README.md"
+    found = (
+        re.search(r"\A---\n(?:.*\n)*?license: *(\S+)", card.read_text("utf-8", "replace")) if card.is_file() else None
+    )
+    return found[1] if found else None
 
 
 def causal_network(name: str, device: str = "cpu") -> PreTrainedModel:

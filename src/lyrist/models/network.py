@@ -60,6 +60,7 @@ class NetworkOptions(TokenOptions):
     dropout: float = option(0.3, "dropout rate")
     word_dropout: float = option(0.1, "share of the words that are replaced by the unknown word in training")
     label_smoothing: float = option(0.0, "label smoothing: share of the target spread evenly over all classes")
+    balance: float = option(0.0, "class weights: 0 draws every song alike, 1 every class")
     features: str = option(
         "none",
         "columns beside the lyrics, separated by commas: 'artist' adds a learnt vector of the artist, others such as "

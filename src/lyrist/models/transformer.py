@@ -23,6 +23,7 @@ class EncoderOptions:
     max_length: int = option(512, "truncate songs to this number of tokens")
     dropout: float | None = option(None, "dropout rate (default: that of the model)")
     freeze: bool = option(False, "train only the output layer")
+    balance: float = option(0.0, "class weights: 0 draws every song alike, 1 every class")
     features: Literal["none", "artist"] = option("none", "'artist' puts the name of the artist before the lyrics")
 
     schedule: ClassVar[Mapping[str, Any]] = {

@@ -54,6 +54,8 @@ class TokenExamples:
         (n,) artist numbers, 0 for an unknown one; None if the artist is not an input.
     columns
         (n, columns) features of other columns; None if there are none.
+    weights
+        (n,) how often each song is drawn in an epoch, relative to the others; None: each once.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class TokenExamples:
         labels: NDArray[Any] | None = None,
         artists: NDArray[np.int64] | None = None,
         columns: NDArray[np.float32] | None = None,
+        weights: NDArray[np.float32] | None = None,
     ) -> None:
         self.lengths: NDArray[np.int64] = np.fromiter((len(i) for i in ids), dtype=np.int64, count=len(ids))
         self._flat = np.concatenate([*ids, np.zeros(0, dtype=np.int32)])
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
         self._padding = padding
         self._labels, self._artists, self._columns = labels, artists, columns
+        self.weights = weights
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -166,6 +170,9 @@ class Stream:
         if getattr(self, "_cached", (-1,))[0] != epoch:
             rng = np.random.default_rng((self._seed, epoch))
             order = rng.permutation(len(self.dataset))
+            weights = getattr(self.dataset, "weights", None)
+            if weights is not None:
+                order = drawn(weights, rng)[order]
             batches = self._bucket(order, rng) if self._bucketed else np.array_split(order, self.updates_per_epoch)
             self._cached = (epoch, batches)
         return self._cached[1]
@@ -177,6 +184,13 @@ class Stream:
         by_length = np.concatenate([pool[np.argsort(length[pool], kind="stable")] for pool in pools])
         batches = np.array_split(order[by_length], self.updates_per_epoch)
         return [rng.permutation(batches[place]) for place in rng.permutation(len(batches))]
+
+
+def drawn(weights: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return n examples, each drawn in proportion to its weight, by systematic sampling: the expected number to within one."""
+    bounds = np.cumsum(weights, dtype=np.float64)
+    places = (np.arange(len(weights)) + rng.random()) * bounds[-1] / len(weights)
+    return np.asarray(np.minimum(np.searchsorted(bounds, places, side="right"), len(weights) - 1), dtype=np.int64)
 
 
 def in_order_of_length(examples: Examples, batch_size: int) -> list[NDArray[np.int64]]:

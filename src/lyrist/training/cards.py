@@ -36,7 +36,7 @@ tags: [lyrics, lyrist]
 Predicts the {_plain(info["target"])} of a song from its lyrics, among {len(info["classes"]):,} classes: {labels}{more}.
 
 {_scores_of(info, results)}
-
+{_base_of(info)}
 ## Intended use and limits
 
 For labels of song lyrics in the languages of the training songs: {languages}. Other texts get a label as well; `lyrist label`
@@ -51,6 +51,23 @@ are labelled less accurately than the table says. Do not use it for authorship a
 {json.dumps(info["config"], indent=2, ensure_ascii=True)}
 ```
 """
+
+
+def _base_of(info: Mapping[str, Any]) -> str:
+    """Return the pretrained model that a network is made of, with its licence, and how much of a song it reads."""
+    lines = []
+    if base := info.get("base"):
+        licence = (
+            f"licence {base['licence']}" if base["licence"] else "its licence is not recorded: look at its own card"
+        )
+        lines.append(
+            f"It is made of the pretrained model `{base['name']}` ({licence}), whose terms hold for this model as well."
+        )
+    if tokens := info.get("tokens_of_test"):
+        lines.append(
+            f"It reads {tokens['read']:,} of the {tokens['of']:,} tokens of the test songs; {tokens['truncated']:,} are longer."
+        )
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _scores_of(info: Mapping[str, Any], results: Mapping[str, Any]) -> str:

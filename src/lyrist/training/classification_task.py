@@ -165,7 +165,24 @@ class ClassificationTask(Task):
             "corpus": str(songs.corpus.path.resolve()),
             "languages": list(songs.corpus.info["counts"]["languages"])[:20],
             "cleaning": songs.corpus.info["settings"]["cleaning"],
+            **self._of_network(model),
         }
+
+    def _of_network(self, model: Any) -> dict[str, Any]:
+        """Return how much of the test songs a network reads, and the pretrained model that it is made of; else nothing."""
+        if not runs.is_network(model):
+            return {}
+        read = model.tokens_read(inputs(self.view.texts("test")))
+        cut = int((read[:, 0] < read[:, 1]).sum())
+        found: dict[str, Any] = {
+            "tokens_of_test": {"read": int(read[:, 0].sum()), "of": int(read[:, 1].sum()), "truncated": cut}
+        }
+        if registry.is_pretrained(model.recipe):
+            from lyrist.models.hub import licence_of
+
+            name = estimators.resolved(model.recipe, model.options)["model"]
+            found["base"] = {"name": name, "licence": licence_of(name)}
+        return found
 
     def predict(self, model: Any, split: str) -> Predictions:
         """Predict the songs of a split, one block at a time: n-grams take ten times the memory of their text."""
@@ -254,6 +271,12 @@ class ClassificationTask(Task):
         )
         if note := run.info.get("note"):
             lines.append(f"  {note}")
+        tokens = run.info.get("tokens_of_test")
+        if tokens and tokens["truncated"]:
+            lines.append(
+                f"  read {tokens['read']:,} of {tokens['of']:,} tokens of the test songs: {tokens['truncated']:,} songs are "
+                "longer than --max-length"
+            )
         if results["test"].get("unseen_labels"):
             lines.append(f"  not in training, so counted as wrong: {', '.join(results['test']['unseen_labels'][:5])}")
         return lines

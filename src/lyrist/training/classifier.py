@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from lyrist.errors import LyristError
@@ -25,6 +25,7 @@ from lyrist.models.columns import ColumnFeatures, names_of, with_artist
 from lyrist.models.hub import open_network, open_tokenizer
 from lyrist.models.inputs import artists_of, column_of, encoded, labels_of, lyrics_of
 from lyrist.models.inputs import songs as as_table
+from lyrist.models.least_squares_svm import ClassWeight, Floats, song_weights
 from lyrist.models.network import SEVERAL, hushed
 from lyrist.models.registry import Shape
 from lyrist.models.songclassifier import ScoringClassifier
@@ -51,6 +52,9 @@ class NeuralClassifier(ScoringClassifier):
         Options of the recipe and of the `Schedule`, by name; strings are converted as on the command line.
     random_state
         Seed of the initial weights, the order of the songs, dropout and the held-out songs.
+    class_weight
+        Class weights: None or 0 draws every song alike, 1 or ``balanced`` every class, or a dict of weights. The option
+        ``balance`` of the recipe is the same; this parameter takes precedence.
     folder
         The folder for ``metrics.jsonl`` and checkpoints during the fit; None: none are written.
     resume
@@ -79,14 +83,18 @@ class NeuralClassifier(ScoringClassifier):
         random_state: int = 0,
         folder: Path | None = None,
         resume: bool = False,
+        class_weight: ClassWeight = None,
     ) -> None:
         self.recipe = recipe
         self.options = options
         self.random_state = random_state
         self.folder = folder
         self.resume = resume
+        self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any, validation: tuple[Any, Any] | None = None) -> NeuralClassifier:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, validation: tuple[Any, Any] | None = None
+    ) -> NeuralClassifier:
         """Fit on songs ``X`` and their labels ``y``.
 
         Parameters
@@ -95,6 +103,8 @@ class NeuralClassifier(ScoringClassifier):
             n lyrics, or a table with the column ``lyrics`` (and ``artist``, if it is a feature).
         y
             n labels, at least two different ones; or 0 and 1 in a column for each of several labels.
+        sample_weight
+            The weight of each song, none negative: songs are drawn in proportion to it, and songs with weight 0 are left out.
         validation
             Songs and labels to select the best step; by default a random tenth of the training songs is held out. Songs with
             a label that is not among the training labels are ignored.
@@ -110,6 +120,19 @@ class NeuralClassifier(ScoringClassifier):
         songs = _Songs.of(self._read(X, fitting=True), options)
         self.classes_, target = encoded(y, len(songs))
         self._note_kind(target)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, target, dtype=np.float32, ensure_non_negative=True)
+            if len(some := np.flatnonzero(weights)) < len(weights):
+                songs, weights = songs.at(some), weights[some]
+                if self.multilabel_:
+                    target = target[some]
+                else:
+                    self.classes_, target = encoded(self.classes_[target[some]], len(some))
+        balance = self.class_weight if self.class_weight is not None else options.balance
+        if balance and not self.multilabel_:
+            own = np.ones(len(target), np.float32) if weights is None else weights
+            weights = song_weights(target, self.classes_, balance, own)
         if validation is None:
             kept, held = hold_out(target, self.random_state)
         else:
@@ -117,7 +140,7 @@ class NeuralClassifier(ScoringClassifier):
             known = np.arange(len(of_held)) if self.multilabel_ else np.flatnonzero(of_held >= 0)
             held, kept = known + len(songs), np.arange(len(songs))
             songs, target = songs.joined(held_songs), np.concatenate([target, of_held])
-        self._fit(recipe, options, schedule, songs, target, kept, held)
+        self._fit(recipe, options, schedule, songs, target, kept, held, None if weights is None else weights[kept])
         return self
 
     def _fit(
@@ -129,11 +152,13 @@ class NeuralClassifier(ScoringClassifier):
         target: NDArray[np.int64],
         kept: NDArray[np.int64],
         held: NDArray[np.int64],
+        weights: Floats | None = None,
     ) -> None:
         """Build the network for these songs and train it."""
         training = songs.at(kept)
         self._build(recipe, options, schedule.seed, training)
         examples, validation = self._examples(training, target[kept]), self._examples(songs.at(held), target[held])
+        examples.weights = weights
         bucketed = not getattr(options, "as_reported", False)
         self.outcome_: Outcome = train(
             self.model_, examples, validation if len(validation) else None, schedule,
@@ -209,6 +234,16 @@ class NeuralClassifier(ScoringClassifier):
         check_is_fitted(self)
         logits = self._scores(self._read(X), batch_size)
         return np.asarray(expit(logits.astype(np.float64))) if self.multilabel_ else softmax(logits)
+
+    def tokens_read(self, X: Any) -> NDArray[np.int64]:
+        """Return for each song the number of tokens that the network reads, and the number that it has, shape (n, 2)."""
+        check_is_fitted(self, "model_")
+        texts = lyrics_of(self._read(X))
+        encoded_texts = (
+            self.tokenizer_(texts, truncation=False, padding=False, verbose=False)["input_ids"] if texts else []
+        )
+        every = np.array([max(len(ids), 1) for ids in encoded_texts], dtype=np.int64)
+        return np.stack([np.minimum(every, self.tokenizer_.model_max_length), every], axis=1)
 
     def _scores(self, X: Any, batch_size: int = 64) -> NDArray[np.float32]:
         """Return the logits, float32 (n, k)."""
