@@ -48,6 +48,9 @@ LINES = 10
 ORDERED, SHUFFLES = 6, 3
 """Lines of a song whose order is judged, the first distinct ones, and shuffled orders of them."""
 
+LONGEST = 48
+"""Tokens of a line that the pretrained judge reads, which bounds its cost."""
+
 COPIED = 5
 """Words of a run that counts as copied."""
 
@@ -106,7 +109,8 @@ class Pretrained:
     def scores(self, songs: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """Return the log-probability of each song, (n,)."""
         found, before = np.zeros(len(songs)), self._ids(self.BEFORE)
-        texts = [[*before, *self._ids("\n".join(song))] for song in songs]
+        end = self._ids("\n")
+        texts = [[*before, *(token for line in song for token in (*self._ids(line), *end))] for song in songs]
         for rows, ids, mask in self._batches(texts, BATCH // 4):  # logits of all tokens are large
             logits = self.model(input_ids=ids, attention_mask=mask).logits[:, len(before) - 1 : -1].float()
             each = logits.gather(2, ids[:, len(before) :, None]).squeeze(2) - logits.logsumexp(dim=-1)
@@ -120,7 +124,9 @@ class Pretrained:
         return all(getattr(config, key, None) == getattr(self.model.config, key, None) for key in keys)
 
     def _ids(self, line: str) -> list[int]:
-        return self.tokenizer(line, add_special_tokens=False)["input_ids"] or [self.tokenizer.eos_token_id]
+        """Return the first tokens of a line; some writers do not end their lines."""
+        ids: list[int] = self.tokenizer(line, add_special_tokens=False)["input_ids"]
+        return ids[:LONGEST] or [self.tokenizer.eos_token_id]
 
     def _batches(
         self, rows: Sequence[list[int]], size: int = BATCH
