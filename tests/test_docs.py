@@ -95,13 +95,17 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # the fixture runs every command
-def test_every_command_of_the_readme_runs_and_prints_what_is_shown(workplace: tuple[Path, list[str]]) -> None:
+def test_every_command_of_the_readme_runs_and_prints_what_is_shown(
+    workplace: tuple[Path, list[str]], tmp_path: Path
+) -> None:
     folder, differing = workplace
     assert not differing, "\n".join(differing)
     assert {command[0] for command in commands(README)} >= COMMANDS.keys() - {"demo"}
     assert (folder / "study" / "report.html").is_file()
-    for code in blocks(README, "python"):
-        exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own code
+    write_songbook(tmp_path / "songs.csv")
+    with contextlib.chdir(tmp_path):  # elsewhere: it makes a corpus of the same name
+        for code in blocks(README, "python"):
+            exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own code
 
 
 @pytest.mark.slow

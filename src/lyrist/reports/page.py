@@ -155,7 +155,7 @@ def _read(name: str) -> str:
 @cache
 def _css() -> Markup:
     own = _read("page.css")
-    dark = f"@media (prefers-color-scheme: dark) {{\n{palette.dark_rules('.picture svg')}}}\n"
+    dark = f"@media screen and (prefers-color-scheme: dark) {{\n{palette.dark_rules('.picture svg')}}}\n"
     return Markup(palette.variables() + own + dark)  # noqa: S704 - our own style sheet
 
 

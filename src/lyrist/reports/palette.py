@@ -60,4 +60,4 @@ def variables() -> str:
     light = [PAPER[0], *DARK]
     dark = [PAPER[1], *DARK.values()]
     rules = [";".join(f"{n}:{v}" for n, v in zip(names, values, strict=True)) for values in (light, dark)]
-    return f":root{{{rules[0]}}}\n@media (prefers-color-scheme: dark){{:root{{{rules[1]}}}}}\n"
+    return f":root{{{rules[0]}}}\n@media screen and (prefers-color-scheme: dark){{:root{{{rules[1]}}}}}\n"
