@@ -13,6 +13,7 @@ from lyrist.corpus import trends
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.profile import find
+from lyrist.corpus.summary import several
 from lyrist.errors import UsageError
 from lyrist.files import spreadsheet_safe, staged, write_json, write_text
 from lyrist.results import Result
@@ -36,6 +37,7 @@ class Explored(Result):
         if genres["songs"]:
             most = genres["songs"][0]
             lines.append(f"genres: {genres['different']:,}, most {most['genre']} ({most['share']:.1%})")
+        lines += several(found["several_labels"])
         if languages["songs"]:
             shares = [
                 f"{LANGUAGES.get(row['language'], row['language'])} {row['share']:.1%}" for row in languages["songs"]

@@ -415,6 +415,7 @@ def find(corpus: Corpus, top: int, judged: str | None = None) -> dict[str, Any]:
         "rows": _rows(corpus),
         "artists": {**_labels(songs, artists, "artist", top), "songs_each": _songs_each(artists)},
         "genres": {**_labels(songs, genres, "genre"), "profiles": _profiles(songs, various, genres)},
+        "several_labels": corpus.info.get("multi_label", {}),
         "languages": _labels(songs, _counted(songs, "language"), "language"),
         "years": _years(songs),
         "trends": trends.find(songs, measured.sample.drop("artist", "genre", "language"), various, SEED),
