@@ -95,7 +95,7 @@ def test_labels_keep_their_type(y: Any, kind: type) -> None:
     [
         (["a", None], "song 2"),
         ([1.0, float("nan")], "song 2"),
-        ([[0, 1], [1, 0]], "1d array"),
+        ([[0, 2], [1, 0]], "0 or 1"),
         ([0.5, 1.25], "Unknown label type"),
         (["a", "b", "c"], "2 songs and 3 labels"),
         (np.array(["a", 1], dtype=object), "several types"),
