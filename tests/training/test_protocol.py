@@ -88,7 +88,7 @@ def test_one_training_run_has_the_biased_and_the_honest_selection(songs: View, t
 
 def test_a_rerun_that_costs_too_much_is_refused_with_its_cost(songs: View, tmp_path: Path) -> None:
     task = ReportedTask(songs, Protocol(epochs=100_000, batch_size=16), limit=1.0)
-    with pytest.raises(LyristError, match=r"the rerun takes about [\d,]+ CPU-minutes"):
+    with pytest.raises(LyristError, match=r"the rerun takes about [\d,.]+ CPU-minutes"):
         fit(task, "stacked-lstm", tmp_path / "run", options=PLAIN)
     assert not (tmp_path / "run").exists()
 

@@ -100,7 +100,11 @@ def _model(reported: Reported, fitted: Fitted | None, found: Mapping[str, Any], 
         cost = {key: info[key] for key in ("parameters", "seconds", "cpu_seconds")}
         for column, key in (("reported", "biased"), ("honest", "honest"))[: 1 if protocol == "reported" else 2]:
             scores = rerun[key]
-            at = {"biased": key == "biased", "selected": scores["number"], "of": len(rerun["candidates"])}
+            at = {
+                "biased": key == "biased" and len(rerun["candidates"]) > 1,
+                "selected": scores["number"],
+                "of": len(rerun["candidates"]),
+            }
             rows.append(
                 {"protocol": column, **scores["accuracy"], "n": scores["n"], **cost, **at, "unit": rerun["unit"]}
             )
@@ -138,7 +142,7 @@ def _sentence(model: Mapping[str, Any], reported: Reported) -> str:
             f"The reported {said['value']:.3f} is {'within' if inside else 'outside'} the interval of the rerun, "
             f"{biased['value']:.3f} ({_span(biased)})."
         )
-    if biased and model["rule"] != "last":
+    if biased and model["rule"] != "last" and biased["of"] > 1:
         last = model["rerun"]["last"]["accuracy"]["value"]
         told = f"Selected by the test songs it has {biased['value']:.3f}"
         told += f", by validation {honest['value']:.3f}" if honest else ""

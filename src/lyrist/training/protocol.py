@@ -144,7 +144,7 @@ def refuse(limit: float, estimate: float) -> None:
     """Raise where a rerun is estimated to take more CPU seconds than are left."""
     if estimate > limit:
         raise LyristError(
-            f"the rerun takes about {estimate / 60:,.0f} CPU-minutes, and {max(limit, 0) / 60:,.0f} are left of --cpu-minutes."
+            f"the rerun takes about {estimate / 60:,.1f} CPU-minutes, and {max(limit, 0) / 60:,.1f} are left of --cpu-minutes."
         )
 
 
