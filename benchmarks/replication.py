@@ -72,7 +72,7 @@ def page(results: Sequence[dict[str, Any]]) -> str:
         if found["budget_scale"] != 1:
             parts.append(f"**{found['budget_scale']:g} times the epochs of the report** (`--budget-scale`).")
         parts.append(_table(("model", *COLUMNS.values()), columns(found["models"])))
-        parts.append("\n".join(f"- **{model['name']}**: {model['sentence']}" for model in found["models"]))
+        parts.append("\n".join(f"- **{m['name']}**: {m['sentence']}" for m in found["models"] if m["sentence"]))
         if found["notes"]:
             parts.append("\n".join(f"- {note}" for note in found["notes"]))
         head = ("model", "column", "n", "parameters", "seconds", "CPU-seconds", "selected, line or machine")

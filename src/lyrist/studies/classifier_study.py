@@ -152,6 +152,7 @@ class ClassifierStudy(Comparison):
             "only": list(dataset.only),
             "max_songs": self.request.selection.max_songs if self.request else None,
             "mask_labels": bool(self.request and self.request.selection.mask_labels),
+            "majority": ClassificationTask(dataset).majority(),
             "corpus": str(dataset.corpus.path.resolve()),
             "split_by": dataset.split_by,
             **dataset.labels.described,

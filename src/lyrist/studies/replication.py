@@ -139,8 +139,8 @@ def _sentence(model: Mapping[str, Any], reported: Reported) -> str:
     if biased and said and said["value"] is not None:
         inside = biased["low"] <= said["value"] <= biased["high"]
         parts.append(
-            f"The reported {said['value']:.3f} is {'within' if inside else 'outside'} the interval of the rerun, "
-            f"{biased['value']:.3f} ({_span(biased)})."
+            f"The reported {said['value']:.3f} is {'within' if inside else 'outside'} the interval of the rerun on these "
+            f"songs, {biased['value']:.3f} ({_span(biased)})."
         )
     if biased and model["rule"] != "last" and biased["of"] > 1:
         last = model["rerun"]["last"]["accuracy"]["value"]
@@ -149,7 +149,7 @@ def _sentence(model: Mapping[str, Any], reported: Reported) -> str:
         parts.append(f"{told}, and at its last {model['rerun']['unit']} {last:.3f}: the difference is the selection.")
     if right:
         parts.append(f"Done right ({right['line']}): {right['value']:.3f} ({_span(right)}).")
-    return " ".join([*parts, reported.why]).strip()
+    return " ".join([*parts, reported.why]).strip() if parts else ""  # nothing was measured, so nothing is explained
 
 
 def _span(row: Mapping[str, Any]) -> str:
@@ -210,7 +210,7 @@ def sections(results: Mapping[str, Any]) -> list[Section]:
     models = found["models"]
     table = Table(("model", *COLUMNS.values()), columns(models), caption="Test accuracy, 95% interval (Wilson), and n")
     note = "One training run gives both columns of a rerun, so their cost is that of one run."
-    blocks: list[Block] = [table, Items([f"{model['name']}: {model['sentence']}" for model in models])]
+    blocks: list[Block] = [table, Items([f"{m['name']}: {m['sentence']}" for m in models if m["sentence"]])]
     if found["notes"]:
         blocks.append(Items(found["notes"]))
     blocks.append(Details("Cost of every column", [Table(COST_HEAD, costs(models), note=note)]))
