@@ -42,6 +42,10 @@ from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
 from lyrist.models import registry
 from lyrist.models.language_model import WriterShape
+from lyrist.serving.inferenceengine import InferenceEngine
+from lyrist.serving.modelregistry import ModelRegistry
+from lyrist.serving.requests import Limits
+from lyrist.serving.songworker import GenerationRequest
 from lyrist.training import runs, vocabularies
 from lyrist.training.writer import Writer, untuned
 from songtables.fouracts import write_songbook
@@ -243,16 +247,42 @@ def together(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def plans(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Measure songs to a plan whose lines are sampled together against one song after another."""
+    """Measure songs to a plan whose lines are sampled together against one song after another, in this process."""
     run = given.run or str(random_gpt(prepared(folder), folder / "gpt"))
-    song = {"model": Path(run).name, "form": given.form, "rhyme": "AABB", "syllables": 8}
-    flags = ["--queue", "512", "--limit-seconds", "600"]
-    with (
-        lyrist_serve(Path(run), flags=[*flags, "--batch", "32"]) as one,
-        lyrist_serve(Path(run), flags=[*flags, "--batch", "1"]) as other,
-    ):
-        urls = {"together": one, "one after another": other}
-        return {f"songs of the form {given.form}": compared(urls, "/v1/completions", song, given.clients, given.rounds)}
+    models = ModelRegistry.open([Path(run)])
+    composed(models, given.form, 1, 32)  # rhymes are looked up once
+    found = []
+    for clients in given.clients:
+        pairs = [[composed(models, given.form, clients, batch) for batch in (32, 1)] for _ in range(given.rounds)]
+        row: dict[str, Any] = {"clients": clients}
+        for place, name in enumerate(("together", "one after another")):
+            row[name] = {key: statistics.median(pair[place][key] for pair in pairs) for key in pairs[0][0]}
+        key = "requests_per_cpu_second"
+        found.append({**row, "ratio": statistics.median(one[key] / other[key] for one, other in pairs)})
+        print(table(f"songs of the form {given.form}", found[-1:]), file=sys.stderr, flush=True)
+    return {f"songs of the form {given.form}": found}
+
+
+def composed(models: ModelRegistry, form: str, clients: int, batch: int) -> dict[str, float]:
+    """Let so many clients request a song to a plan at once; return rates and latencies."""
+    engine = InferenceEngine(models, Limits(queue=512, seconds=3600, batch=batch), threads=1)
+    began, cpu, seconds, waiting = time.perf_counter(), time.process_time(), list[float](), []
+    for number in range(clients):
+        config = GenerationConfig(form=form, rhyme="AABB", syllables=8, seed=number)
+        waiting.append(engine.submit_write(next(iter(models.items)), GenerationRequest(config)))
+        waiting[-1].future.add_done_callback(lambda _: seconds.append(time.perf_counter() - began))
+    tokens = sum(song.tokens for each in waiting for song in each.future.result())
+    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    engine.close()
+    seconds.sort()
+    return {
+        "requests_per_cpu_second": clients / cpu,
+        "tokens_per_cpu_second": tokens / cpu,
+        "requests_per_second": clients / wall,
+        "tokens_per_second": tokens / wall,
+        "p50": statistics.median(seconds),
+        "p95": seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
+    }
 
 
 def fitted(corpus: Path, folder: Path, recipe: str, target: str) -> Path:
