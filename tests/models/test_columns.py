@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from lyrist import estimators
 from lyrist.errors import UsageError
-from lyrist.models.columns import ColumnFeatures, names_of, with_artist
+from lyrist.models.columns import ColumnFeatures
+from lyrist.models.inputs import names_of, with_artist
 
 TABLE = {
     "lyrics": ["a lantern on the river"] * 40,

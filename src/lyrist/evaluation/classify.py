@@ -17,7 +17,7 @@ from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
 from lyrist.metrics.ordinal import quantiles
-from lyrist.models.columns import names_of
+from lyrist.models.inputs import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain

@@ -14,7 +14,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.labels import Labels, labels_of
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.kinds import phrase
-from lyrist.models.columns import names_of
+from lyrist.models.inputs import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.dataset import check_features, only_labels

@@ -37,7 +37,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import uniform_of
 from lyrist.metrics.intervals import wilson
 from lyrist.metrics.ordinal import WITHIN, quantiles
-from lyrist.models.columns import names_of
+from lyrist.models.inputs import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain

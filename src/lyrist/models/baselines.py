@@ -14,8 +14,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from lyrist.models.calibration import mix
-from lyrist.models.columns import ColumnFeatures, names_of, with_artist
-from lyrist.models.inputs import ARTIST, artists_of, class_shares, class_sizes, lyrics_of, members
+from lyrist.models.columns import ColumnFeatures
+from lyrist.models.inputs import (
+    ARTIST,
+    artists_of,
+    class_shares,
+    class_sizes,
+    lyrics_of,
+    members,
+    names_of,
+    with_artist,
+)
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import ClassWeight, Floats, fit_svm, song_weights
 from lyrist.models.memory import DataSize, of_ngrams

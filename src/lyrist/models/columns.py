@@ -19,13 +19,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from lyrist.errors import UsageError
-from lyrist.models.inputs import ARTIST, LYRICS, SongInput, column_of
+from lyrist.models.inputs import SongInput, column_of
 
-ARTIST_NUMBER = "artist-number"
-"""A published mistake: the artist as one integer."""
-NOT_COLUMNS = ("none", "", ARTIST, ARTIST_NUMBER)
-"""What an option ``features`` names besides other columns."""
 KNOTS = 8
 """The most quantiles of a number."""
 NUMBERS = 0.95
@@ -36,25 +31,6 @@ CATEGORIES = 1_000
 """The most values of a category: those of the most songs."""
 
 _DATE = re.compile(r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ].*)?")
-
-
-def names_of(features: str) -> tuple[str, ...]:
-    """Return the columns that an option ``features`` names, without the artist, which has features of its own.
-
-    Raises
-    ------
-    UsageError
-        The lyrics are among them.
-    """
-    names = tuple(dict.fromkeys(name for part in features.split(",") if (name := part.strip()) not in NOT_COLUMNS))
-    if LYRICS in names:
-        raise UsageError("--features names columns beside the lyrics; leave 'lyrics' out of it.")
-    return names
-
-
-def with_artist(features: str) -> bool:
-    """Return whether an option ``features`` names the artist."""
-    return ARTIST in (part.strip() for part in features.split(","))
 
 
 class ColumnFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]

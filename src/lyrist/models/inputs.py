@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lyrist.errors import InputError, nearest
+from lyrist.errors import InputError, UsageError, nearest
 
 LYRICS = "lyrics"
 ARTIST = "artist"
+ARTIST_NUMBER = "artist-number"
+"""A published mistake: the artist as one integer."""
+NOT_COLUMNS = ("none", "", ARTIST, ARTIST_NUMBER)
+"""What an option ``features`` names besides other columns."""
 
 
 class SongInput:
@@ -69,6 +73,25 @@ def artists_of(X: Any) -> list[str]:
             "pass a table with the columns 'lyrics' and 'artist', or choose a recipe that uses only the lyrics."
         )
     return _texts(_column(X, ARTIST), ARTIST)
+
+
+def names_of(features: str) -> tuple[str, ...]:
+    """Return the columns that an option ``features`` names, without the artist, which has features of its own.
+
+    Raises
+    ------
+    UsageError
+        The lyrics are among them.
+    """
+    names = tuple(dict.fromkeys(name for part in features.split(",") if (name := part.strip()) not in NOT_COLUMNS))
+    if LYRICS in names:
+        raise UsageError("--features names columns beside the lyrics; leave 'lyrics' out of it.")
+    return names
+
+
+def with_artist(features: str) -> bool:
+    """Return whether an option ``features`` names the artist."""
+    return ARTIST in (part.strip() for part in features.split(","))
 
 
 def column_of(X: Any, name: str) -> list[str]:

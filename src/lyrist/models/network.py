@@ -21,8 +21,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import logging
 
-from lyrist.models.columns import with_artist
 from lyrist.models.configuration import FRESH_SIZE, TextConfig
+from lyrist.models.inputs import with_artist
 from lyrist.models.memory import DataSize, of_network
 from lyrist.models.registry import Shape, option
 

@@ -20,9 +20,9 @@ from sklearn.utils import _safe_indexing
 from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.models.calibration import platt, sharpness, softmax
-from lyrist.models.columns import ColumnFeatures, names_of, with_artist
+from lyrist.models.columns import ColumnFeatures
 from lyrist.models.features import NGrams
-from lyrist.models.inputs import artists_of, class_sizes, column_of, lyrics_of, songs
+from lyrist.models.inputs import artists_of, class_sizes, column_of, lyrics_of, names_of, songs, with_artist
 from lyrist.models.layoutkernel import LayoutKernel
 from lyrist.models.least_squares_svm import ClassWeight, Floats, class_weights
 from lyrist.models.memory import DataSize, of_ngrams

@@ -18,9 +18,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lyrist.errors import LyristError
-from lyrist.models.columns import ARTIST_NUMBER, ColumnFeatures, names_of, with_artist
+from lyrist.models.columns import ColumnFeatures
 from lyrist.models.features import NGrams, count
-from lyrist.models.inputs import SongInput, artists_of, lyrics_of
+from lyrist.models.inputs import ARTIST_NUMBER, SongInput, artists_of, lyrics_of, names_of, with_artist
 
 _MARKS, _BREAKS = str.maketrans({" ": "·", "\n": "↵"}), str.maketrans({"\n": " "})
 

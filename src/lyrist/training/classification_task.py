@@ -19,7 +19,7 @@ from lyrist.errors import UsageError
 from lyrist.metrics import multilabel
 from lyrist.metrics.kinds import main_of, phrase, value_of
 from lyrist.models import registry
-from lyrist.models.columns import names_of
+from lyrist.models.inputs import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.training import cards, estimators, runs
 from lyrist.training.dataset import FEATURE, View, view

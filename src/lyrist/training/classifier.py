@@ -21,9 +21,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from lyrist.errors import LyristError
 from lyrist.models import auto, embeddings, registry, transformer
 from lyrist.models.calibration import softmax
-from lyrist.models.columns import ColumnFeatures, names_of, with_artist
+from lyrist.models.columns import ColumnFeatures
 from lyrist.models.hub import open_network, open_tokenizer
-from lyrist.models.inputs import artists_of, column_of, encoded, labels_of, lyrics_of
+from lyrist.models.inputs import artists_of, column_of, encoded, labels_of, lyrics_of, names_of, with_artist
 from lyrist.models.inputs import songs as as_table
 from lyrist.models.least_squares_svm import ClassWeight, Floats, song_weights
 from lyrist.models.network import SEVERAL, hushed
