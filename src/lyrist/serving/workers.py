@@ -161,8 +161,8 @@ def lookup_work(jobs: list[BatchJob[Callable[[], Any]]]) -> None:
         job.pending.answer(job.payload())
 
 
-ROWS = 96
-"""Lines that a composing worker samples at once: eight songs of twelve candidates. More are hardly faster, and take memory."""
+ROWS = 48
+"""Lines that a composing worker samples at once: four songs of twelve candidates. More are not faster, and take memory."""
 
 
 def compose_work(on_batch: Callable[[int], object]) -> Any:
