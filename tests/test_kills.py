@@ -70,6 +70,10 @@ class Verb:
     """Patterns of changes before which it is killed, whatever chance says."""
     at_random: int
     """So many kills at random moments beside these."""
+    resume: bool = True
+    """Whether the command can resume; otherwise it is run again from the start."""
+    suffix: str = ""
+    """Ending of the output, where it is a file."""
 
 
 def prepared(left: Path) -> list[str]:
@@ -89,6 +93,11 @@ def studied(left: Path) -> list[str]:
         for path in left.glob("runs/*/run.json")
         if "partial" not in path.parent.name
     ]
+
+
+def nothing(left: Path) -> list[str]:
+    """Return no pattern: what is done again is not examined."""
+    return []
 
 
 def verbs(corpus: Path, tables: list[str]) -> dict[str, Verb]:
@@ -123,6 +132,30 @@ def verbs(corpus: Path, tables: list[str]) -> dict[str, Verb]:
             [r"runs/lstm\.partial", *ends[:1]],
             0,
         ),
+        "gpt": Verb(
+            [
+                "train",
+                "gpt",
+                str(corpus),
+                "--target",
+                "lyrics",
+                *TINY[4:],
+                "--width",
+                "16",
+                "--heads",
+                "2",
+                "--vocabulary",
+                "300",
+            ],
+            trained,
+            [r"checkpoint-4$"],
+            0,
+        ),
+        "explore": Verb(["explore", str(corpus)], nothing, [r"explore\.html", *ends[:1]], 0, resume=False),
+        "label": Verb(["label", str(corpus.parent / "nb-svm"), *tables[:1]], nothing, [r"\.part"], 0, suffix=".csv"),
+        "write": Verb(
+            ["write", str(corpus.parent / "ngram"), "-n", "2"], nothing, [r"\.tmp"], 0, resume=False, suffix=".txt"
+        ),
     }
 
 
@@ -139,7 +172,7 @@ def quiet(value: Any) -> Any:
 def content(folder: Path) -> dict[str, Any]:
     """Return every file below a folder: bytes, or what a JSON file says but for seconds; pages and pictures by name."""
     found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
         name = str(path.relative_to(folder))
         if path.suffix == ".json":
             found[name] = quiet(json.loads(path.read_text()))
@@ -167,14 +200,21 @@ def points(verb: Verb, changes: list[Event], seconds: float, chance: random.Rand
     return found
 
 
-@pytest.mark.parametrize("name", ["prepare", "neural", "writer", "linear", "study"])
+RUNS = {"label": ("nb-svm", []), "write": ("ngram", ["--target", "lyrics", "--vocabulary", "300"])}
+"""What a command needs: the recipe of a run, and its options."""
+
+
+@pytest.mark.parametrize("name", ["prepare", "neural", "writer", "linear", "study", "gpt", "explore", "label", "write"])
 def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
     nursery: Nursery, corpus: Path, tables: list[str], name: str
 ) -> None:
     if name == "linear" and not MANY:
         pytest.skip("one is in the study; alone only with LYRIST_KILLS")
     verb = verbs(corpus, tables)[name]
-    calm, out = nursery.folder / f"{name}-calm", nursery.folder / name
+    calm, out = nursery.folder / f"{name}-calm{verb.suffix}", nursery.folder / f"{name}{verb.suffix}"
+    if name in RUNS:
+        recipe, options = RUNS[name]
+        nursery.run(["train", recipe, str(corpus), *options, "--out", str(nursery.folder / recipe)])
     began = time.monotonic()
     changes = nursery.run([*verb.arguments, "--out", str(out)])
     seconds = time.monotonic() - began
@@ -186,13 +226,15 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
             nursery.kill_before(command, int(when))
         else:
             nursery.kill_after(command, when)
-        note = out.with_name(f".{name}.complete")
+        note = out.with_name(f".{out.name}.complete")
         whole_then = out.exists() or (note.exists() and note.read_text())
         again = r"/runs/[^/]+\.partial" if name == "study" else r"\.partial/"  # a study tells anew what its runs say
         forbidden = [again] if whole_then else verb.finished(staging_path(out))
-        changed = nursery.run([*command, "--resume"])
+        changed = nursery.run([*command, *(["--resume"] if verb.resume else [])])
         at = f"killed {how} {when} of {len(changes)} changes, {seconds:.2f} s"
-        for event in (event for event in changed if event[0] not in ("os.remove", "os.rmdir")):
+        for event in (
+            event for event in changed if verb.finished is not nothing and event[0] not in ("os.remove", "os.rmdir")
+        ):
             written = event[2] if event[0] == "os.rename" else event[1]
             assert not any(re.search(pattern, written) for pattern in forbidden), f"{at}: done again: {event}"
         told = content(out)
@@ -200,8 +242,9 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
         for file, value in whole.items():
             assert told[file] == value, f"{at}: {file} differs"
         assert {path.name for path in nursery.folder.iterdir() if name in path.name} <= {
-            name,
+            out.name,
             calm.name,
-            f".{name}.lock",
+            f".{out.name}.lock",
+            *RUNS.get(name, ())[:1],
         }, at
-        shutil.rmtree(out)
+        shutil.rmtree(out) if out.is_dir() else out.unlink()
