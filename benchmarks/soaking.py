@@ -53,7 +53,7 @@ class Clients:
 
     def _client(self, number: int) -> None:
         dice = random.Random(number)
-        good = [self._song, self._song, self._stream, self._label, self._score]
+        good = [self._song, self._song, self._stream, self._label, self._score, self._takes, self._analyse]
         acts = [*good, self._bad, self._huge, self._gone, self._slow]
         with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120, verify=TLS) as http:
             while time.monotonic() < self.until:
@@ -90,6 +90,25 @@ class Clients:
         answer = http.post("/v1/score", json={"model": self.runs["write"], "texts": text})
         [found] = answer.json()["data"]
         assert self.bits.setdefault(text, found["bits_per_byte"]) == found["bits_per_byte"]
+
+    def _takes(self, http: httpx.Client, dice: random.Random) -> None:
+        lines = [{"text": dice.choice(list(self.labels)), "locked": True}, {}]
+        sheet = {"sections": [{"rhyme": "AA", "lines": lines}]}
+        body = {
+            "model": self.runs["write"],
+            "sheet": sheet,
+            "target": {"section": 0, "line": 1},
+            "n": 1,
+            "candidates": 2,
+        }
+        answer = http.post("/v1/compose", json={**body, "stream": False})
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["takes"]) <= 1
+
+    def _analyse(self, http: httpx.Client, dice: random.Random) -> None:
+        text = "\n".join(dice.sample(list(self.labels), 2))
+        answer = http.post("/v1/analyse", json={"model": self.runs["write"], "text": text})
+        assert [line["text"] for line in answer.json()["sections"][0]["lines"]] == text.split("\n")
 
     def _bad(self, http: httpx.Client, dice: random.Random) -> None:
         body = dice.choice([b"{", b"\xff", b'{"model": 5, "n": 999}', b'{"model": "x"}', b"[" * 5_000])
