@@ -226,7 +226,7 @@ def test_writers_are_called_what_they_are() -> None:
         "finds the generated one in 80% of pairs (95% interval 75% to 80%; of real lines against other real ones 53%)"
         in said
     )
-    assert "Recognisable as generated, and therefore not selected: a (99%)." in said
+    assert "Not selected, because recognisable as generated or possibly so: a (99%)." in said
     said = " ".join(_recognised("a", ["a"], found, fluent(0.53)))
     assert "Every writer is recognisable as generated" in said
     none = {"judges": {"n-grams": {"recognised": None}}}

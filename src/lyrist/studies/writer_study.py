@@ -329,15 +329,17 @@ def _recognised(
             f"Of a line by {first} and a real line, the judge {own['judge']} finds the generated one in "
             f"{own['value']:.0%} of pairs (95% interval {own['low']:.0%} to {own['high']:.0%}{beside})."
         )
-    others = [name for name in known if known[name]["value"] >= RECOGNISABLE]
+    others = [name for name in ranked if not passes(fluency[name])]
+    called = ", ".join(
+        f"{name} ({known[name]['value']:.0%})" if name in known else f"{name} (not measured)" for name in others
+    )
     if len(others) == len(ranked):
         sentences.append(
-            f"Every writer is recognisable as generated ({RECOGNISABLE:.0%} of pairs or more), so bits per byte alone decided; "
-            "none of them writes like these songs."
+            f"Every writer is recognisable as generated, or it cannot be excluded (the interval of none ends below "
+            f"{RECOGNISABLE:.0%}), so bits per byte alone decided: {called}."
         )
     elif others:
-        called = ", ".join(f"{name} ({known[name]['value']:.0%})" for name in others)
-        sentences.append(f"Recognisable as generated, and therefore not selected: {called}.")
+        sentences.append(f"Not selected, because recognisable as generated or possibly so: {called}.")
     return sentences
 
 
@@ -621,7 +623,7 @@ def _conditioning(results: Mapping[str, Any]) -> list[Section]:
         lines = [(line["name"], line["obedience"][column]) for line in every if line["name"] not in hidden]
         anchor = f"conditioning-{column}"
         left_out = Prose(
-            f"Not shown for {', '.join(hidden)}: their lines are recognisable as generated, or this was not measured, and a "
+            f"Not shown for {', '.join(hidden)}: their lines are recognisable as generated, or this cannot be excluded, and a "
             f"classifier can find a {column} even in noise.",
             "note",
         )
