@@ -241,7 +241,7 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
         assert list(told) == list(whole), at
         for file, value in whole.items():
             assert told[file] == value, f"{at}: {file} differs"
-        assert {path.name for path in nursery.folder.iterdir() if name in path.name} <= {
+        assert {path.name for path in nursery.folder.iterdir() if re.search(rf"\b{name}\b", path.name)} <= {
             out.name,
             calm.name,
             f".{out.name}.lock",

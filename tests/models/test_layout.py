@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.models.layout import NAMES, Layout, layout
-from lyrist.models.layoutkernel import LANDMARKS, LayoutKernel
+from lyrist.models.layoutkernel import LayoutKernel
 
 SONG = """Hello there, hello you
 I go down to sea
@@ -108,14 +108,12 @@ def test_with_few_songs_the_kernel_is_exact() -> None:
     np.testing.assert_allclose(kernel.transform(texts(40)), rows, atol=1e-3)
 
 
-def test_with_many_songs_some_are_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lyrist.models.layoutkernel.LANDMARKS", 15)
-    assert LANDMARKS == 1_000
-    kernel = LayoutKernel(random_state=2)
+def test_with_many_songs_some_are_landmarks() -> None:
+    kernel = LayoutKernel(random_state=2, landmarks=15)
     rows = kernel.fit_transform(texts(60))
     assert kernel.landmarks_.shape[0] == 15
     assert rows.shape[1] <= 15
-    np.testing.assert_array_equal(LayoutKernel(random_state=2).fit_transform(texts(60)), rows)
+    np.testing.assert_array_equal(LayoutKernel(random_state=2, landmarks=15).fit_transform(texts(60)), rows)
 
 
 def test_songs_that_are_all_alike_do_not_divide_by_zero() -> None:
