@@ -277,6 +277,61 @@ def test_kept_columns_are_shown(make_corpus: Any) -> None:
     assert "link: 60 different values" in html_of(explored)
 
 
+def test_a_song_with_several_labels_counts_for_each(make_corpus: Any) -> None:
+    labels = ["rock|pop", "pop|rock", "folk", "rock", "pop | folk", "pop"]
+    table = songs_of(240).with_columns(
+        genre=pl.Series([labels[i % 6] for i in range(240)]), year=pl.int_range(240) // 120 * 10 + 1970
+    )
+    table = table.with_columns(
+        lyrics=pl.col("genre").str.replace_all("|", " and ", literal=True) + "\n" + pl.col("lyrics")
+    )
+    table = table.with_columns(genre=pl.when(pl.int_range(240) >= 6).then("genre"), mood=pl.col("genre"))
+    explored = explore(str(make_corpus(table).path))
+    found = explored.found
+    genres = found["genres"]
+    assert [(row["genre"], row["songs"], row["share"]) for row in genres["songs"]] == [
+        ("pop", 156, 156 / 234), ("rock", 117, 0.5), ("folk", 78, 78 / 234),
+    ]  # fmt: skip
+    assert (genres["different"], genres["known"], genres["missing"], genres["labels"]) == (3, 234, 6, 351)
+    assert [(row["genre"], row["songs"], row["artists"]) for row in genres["profiles"]] == [
+        ("pop", 156, 7), ("rock", 117, 7), ("folk", 78, 7),
+    ]  # fmt: skip
+    assert found["mentions"]["genre"] == {"known": 234, "named": 234}
+    assert {row["genre"]: row["songs"] for row in found["words"]["genre"]} == {"pop": 156, "rock": 117, "folk": 78}
+    telling = {row["genre"]: {w["word"]: w["songs"] for w in row["words"]} for row in found["words"]["genre"]}
+    assert all(
+        words[genre] == found["genres"]["songs"][place]["songs"] for place, (genre, words) in enumerate(telling.items())
+    )
+    assert [(row["genre"], row["songs"]) for row in found["trends"]["genre"]] == [
+        ("pop", 156),
+        ("rock", 117),
+        ("folk", 78),
+    ]
+    assert [(row["value"], row["songs"]) for row in found["columns"]["mood"]["songs"]] == [
+        ("pop", 160),
+        ("rock", 120),
+        ("folk", 80),
+    ]
+    assert set(pl.read_csv(explored.path / "tables" / "genres.csv")["genre"]) == {"pop", "rock", "folk"}
+    assert "genres: 3, most pop (66.7%); a song with several genres counts for each" in explored.summary()
+    assert html_of(explored).count("A song with several genres counts for each") == 1
+    assert "rock|pop" not in html_of(explored)
+
+
+def test_a_single_label_is_not_said_to_count_several_times(usual: Explored) -> None:
+    assert "labels" not in usual.found["genres"]
+    assert "counts for each" not in usual.summary() + html_of(usual)
+
+
+def test_the_order_of_several_labels_is_no_doubt(make_corpus: Any) -> None:
+    labels = ["rock|pop", "pop|rock", "folk", "rock", "pop", "pop|folk"]
+    table = songs_of(60).with_columns(
+        genre=pl.Series([labels[i % 2] if i < 20 else labels[i % 6] for i in range(60)]),
+        artist=pl.Series(["Pair" if i < 20 else f"Act {i}" for i in range(60)]),
+    )
+    assert find(make_corpus(table), 30)["doubtful"]["listed"] == 0
+
+
 def test_a_kept_column_may_be_called_as_what_is_measured(make_corpus: Any) -> None:
     names = ["words", "lines", "tokens", "sections", "repetition", "songs", "share", "n", "general"]
     songs = songs_of(60)

@@ -57,6 +57,32 @@ def songs() -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def several_moods(n: int = 120) -> pl.DataFrame:
+    """Songs with one or two of three genres, each with words of its own."""
+    own = {
+        "night": ["lantern", "window", "midnight", "shadow"],
+        "sea": ["harbour", "water", "sailor", "anchor"],
+        "town": ["market", "tower", "tavern", "street"],
+    }
+    rng, rows = np.random.default_rng(0), []
+    for number in range(n):
+        genres = rng.choice([*own], rng.integers(1, 3), replace=False).tolist()
+        words = [
+            *(word for genre in genres for word in rng.choice(own[genre], 6)),
+            *rng.choice(["letter", "morning"], 4),
+        ]
+        lines = [" ".join(rng.permutation(words)[place : place + 4]) for place in range(0, len(words), 4)]
+        rows.append(
+            {
+                "title": f"Song {number}",
+                "artist": f"Act {number % 20}",
+                "genre": "|".join(genres),
+                "lyrics": "\n".join(lines),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
 def make_writer(corpus: Corpus, recipe: str) -> Writer:
     """A writer with random weights, but for what counts."""
     texts = corpus.songs("train")["lyrics"].to_list()

@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import openai
 import polars as pl
 import pytest
 from PIL import Image
-from servekit import LINES, Running, serving, slowed, soon
+from servekit import LINES, Running, serving, several_moods, slowed, soon
 
+from lyrist.corpus.corpus import Corpus
 from lyrist.evaluation.label import label
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
@@ -24,6 +25,7 @@ from lyrist.metrics.language_modelling import figures, song_losses
 from lyrist.serving.access import ServerSettings
 from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.serving.songworker import GenerationRequest
+from lyrist.training.train import train
 from lyrist.training.writer import Writer
 
 TOKEN = "a-token-of-some-length"
@@ -461,6 +463,49 @@ def test_texts_are_labelled_and_explained(server: Running) -> None:
     single = server.http.post("/v1/classify", json={"model": "genres", "texts": LINES[0]}).json()["data"][0]
     assert single["label"] == found[0]["label"]
     assert sum(single["probabilities"].values()) == pytest.approx(1)
+
+
+@pytest.fixture(scope="module")
+def moods(make_corpus: Callable[..., Corpus], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server of a run with several labels a song."""
+    run = tmp_path_factory.mktemp("several") / "moods"
+    train("complement-nb", str(make_corpus(several_moods()).path), target="genre", out=str(run))
+    with serving(ModelRegistry.open([run])) as running:
+        yield running
+
+
+NIGHT, SEA = "lantern window midnight shadow", "harbour water sailor anchor"
+EITHER = [f"{NIGHT}\n{SEA}", NIGHT, "zzz qqq"]
+
+
+def test_texts_have_several_labels(moods: Running) -> None:
+    both, one, none = moods.http.post("/v1/classify", json={"model": "moods", "texts": EITHER}).json()["data"]
+    assert sorted(both["labels"]) == ["night", "sea"]
+    assert both["label"] == both["labels"][0]
+    assert min(both["probabilities"][label] for label in both["labels"]) > both["probabilities"]["town"]
+    assert sum(both["probabilities"].values()) > 1.5  # each label has a probability of its own
+    assert (one["labels"], none["labels"]) == (["night"], [])
+    body = {"model": "moods", "texts": EITHER[:1], "explain": True, "top": 1}
+    [explained] = moods.http.post("/v1/classify", json=body).json()["data"]
+    assert explained["labels"] == both["labels"]
+    assert list(explained["probabilities"]) == [explained["label"]]
+    assert explained["words"]
+
+
+def test_rows_have_several_labels(moods: Running) -> None:
+    body = {"model": "moods", "texts": EITHER, "top": 2, "probabilities": True}
+    both, one, none = moods.http.post("/v1/label", json=body).json()["data"]
+    assert sorted(both["label"]) == ["night", "sea"]
+    assert both["probability"] == [both[f"p_{label}"] for label in both["label"]]
+    assert [both["top_1"], both["top_2"]] == both["label"]
+    assert one["label"] == ["night"]
+    assert (none["label"], none["probability"], none["reason"]) == (None, [], "no label reaches its threshold")
+    files = {"file": ("songs.csv", f'id,lyrics\n7,"{EITHER[0]}"\n'.encode())}
+    answer = moods.http.post("/v1/label?format=csv", data={"model": "moods", "keep": ["id"]}, files=files)
+    row = pl.read_csv(answer.content).row(0, named=True)
+    assert row["id"] == 7
+    assert sorted(row["label"].split("; ")) == ["night", "sea"]
+    assert len(row["probability"].split("; ")) == 2
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> str:

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from lyrist import progress
 from lyrist.corpus.arrays import hashed
 from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.labels import labels_of
 from lyrist.errors import LyristError
 
 MOST = 5_000
@@ -90,7 +91,10 @@ def find(corpus: Corpus, column: str, *, by_words: bool) -> dict[str, Any]:
         songs by reason) and ``list`` (rows of `SCHEMA`).
     """
     columns = list(dict.fromkeys(["id", "artist", "title", "cluster", column]))
-    songs = corpus.songs(columns=columns).with_columns(label=pl.col(column).cast(pl.String)).drop_nulls("label")
+    songs = corpus.songs(columns=columns).with_columns(label=pl.col(column).cast(pl.String))
+    if (labels := labels_of(corpus, column)).multi:  # the order of several labels does not count
+        songs = songs.with_columns(label=labels.read(songs[column]).list.join(", "))
+    songs = songs.drop_nulls("label")
     parts, read = [by_rules(songs, corpus.contained, artists=column != "artist")], 0
     if by_words:
         some = _sample(songs)

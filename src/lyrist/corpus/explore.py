@@ -36,7 +36,8 @@ class Explored(Result):
         lines = [f"{found['corpus']['songs']:,} songs by {artists['different']:,} artists"]
         if genres["songs"]:
             most = genres["songs"][0]
-            lines.append(f"genres: {genres['different']:,}, most {most['genre']} ({most['share']:.1%})")
+            each = "; a song with several genres counts for each" if "labels" in genres else ""
+            lines.append(f"genres: {genres['different']:,}, most {most['genre']} ({most['share']:.1%}){each}")
         lines += several(found["several_labels"])
         if languages["songs"]:
             shares = [

@@ -94,6 +94,21 @@ class Labels:
         decades = pl.format("{}s", pl.col("year").cast(pl.Int64, strict=False) // 10 * 10)
         return values.alias("year").to_frame().select(decades).to_series()
 
+    def rows(self, songs: pl.DataFrame, column: str = "") -> pl.DataFrame:
+        """Return one row for each label of each song; for single labels the songs as they are.
+
+        Parameters
+        ----------
+        songs
+            One row a song.
+        column
+            The name of the column in ``songs``, where it is another.
+        """
+        if not self.multi:
+            return songs
+        column = column or self.column
+        return songs.with_columns(self.read(songs[column])).explode(column)
+
 
 def labels_of(corpus: Corpus, column: str, multi_label: str = "auto", ordinal: bool = False) -> Labels:
     """Return what a column of a corpus holds.
@@ -133,6 +148,12 @@ def labels_of(corpus: Corpus, column: str, multi_label: str = "auto", ordinal: b
     if stored is None:  # a corpus of version 0.1
         stored = {column: {"separator": mark}} if (mark := _separator_in(corpus, column)) else {}
     return Labels(column, "multi", stored[column]["separator"]) if column in stored else Labels(column)
+
+
+def stored_columns(corpus: Corpus) -> dict[str, dict[str, Any]]:
+    """Return the columns with several labels a song as `prepare` stored them; in a corpus of version 0.1 they are looked for."""
+    found: dict[str, dict[str, Any]] | None = corpus.info.get("multi_label")
+    return multi_columns(corpus, "auto") if found is None else found
 
 
 def multi_columns(corpus: Corpus, multi_label: str) -> dict[str, dict[str, Any]]:

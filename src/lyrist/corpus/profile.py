@@ -23,6 +23,7 @@ from lyrist.corpus.arrays import hashed
 from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
+from lyrist.corpus.labels import Labels, stored_columns
 from lyrist.corpus.ledger import REASONS
 from lyrist.corpus.names import artist_key, mentions
 from lyrist.corpus.splits import Split, leak
@@ -46,6 +47,8 @@ LABELS = ("artist", "genre", "language")
 NAMED = ("artist", "genre")
 """Labels that a text may name."""
 
+GENRE = Labels("genre")
+
 KEPT_AS = "kept {}"
 """What a kept column is called here: one called ``words`` or ``lines`` would be taken for what is measured."""
 
@@ -64,7 +67,7 @@ class Measured:
     lower case."""
 
 
-def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
+def measure(corpus: Corpus, top: int, seed: int = 0, genre: Labels = GENRE) -> Measured:
     """Measure all songs of ``corpus``; the sample holds songs of its ``top`` commonest artists for certain."""
     kept = {name: KEPT_AS.format(name) for name in corpus.info["settings"].get("keep", [])}
     labels = one_spelling(corpus.songs(columns=["id", "artist"]))
@@ -79,7 +82,10 @@ def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
             for batch in corpus.batches(split, columns):
                 if headers:
                     _count_kinds(batch["lyrics"], kinds)
-                named = {f"names {label}": mentions(pl.col("lyrics"), pl.col(label)) for label in NAMED}
+                named = {
+                    "names artist": mentions(pl.col("lyrics"), pl.col("artist")),
+                    "names genre": _mentioned(batch, genre),
+                }
                 read = _measured(batch.rename(kept).with_columns(split=pl.lit(split), **named), headers)
                 sampled.append(read.select("id", "lyrics", "tokens").filter(pl.col("id").is_in(drawn["id"].implode())))
                 parts.append(_narrow(read, kept.values()))
@@ -89,6 +95,15 @@ def measure(corpus: Corpus, top: int, seed: int = 0) -> Measured:
     known = songs.select("id", *LABELS)
     sample = pl.concat(sampled).join(drawn, on="id").join(known, on="id", how="left").sort("id")
     return Measured(songs, dict(sorted(kinds.items(), key=lambda item: -item[1])), sample)
+
+
+def _mentioned(songs: pl.DataFrame, labels: Labels) -> pl.Expr | pl.Series:
+    """Return whether each text names its label, or one of its labels."""
+    named = mentions(pl.col("lyrics"), pl.col(labels.column))
+    if not labels.multi:
+        return named
+    rows = labels.rows(songs.select("id", "lyrics", labels.column))
+    return rows.group_by("id", maintain_order=True).agg(named.any().alias("named"))["named"]
 
 
 def one_spelling(songs: pl.DataFrame) -> pl.DataFrame:
@@ -338,7 +353,7 @@ def _without_stop_words(counts: csr_array, words: Sequence[str], languages: Sequ
 
 
 def telling(
-    found: Weighted, labels: Sequence[str | None], groups: Sequence[str], most: int = 12
+    found: Weighted, labels: Sequence[str | list[str] | None], groups: Sequence[str], most: int = 12
 ) -> dict[str, list[tuple[str, float, int]]]:
     """Return the words that tell each group from all other songs.
 
@@ -347,7 +362,7 @@ def telling(
     found
         The weighed words of n songs.
     labels
-        The group of each of the n songs; None for none.
+        The group of each of the n songs, or its groups; None for none.
     groups
         The groups wanted.
     most
@@ -359,11 +374,11 @@ def telling(
         For each group with at least `ENOUGH` songs its words: (word, weight above 0, songs of the group that have it),
         the weightiest first. A group that is the whole corpus is left out.
     """
-    names = np.array([label if label is not None else "\0" for label in labels])
+    names = [label if isinstance(label, list) else [label] for label in labels]
     total = np.asarray(found.weights.sum(axis=0)).ravel()
     top: dict[str, list[tuple[str, float, int]]] = {}
     for group in groups:
-        theirs = names == group
+        theirs = np.array([group in each for each in names], dtype=bool)
         n = int(theirs.sum())
         if n < ENOUGH or n == len(names):
             continue
@@ -399,10 +414,16 @@ def find(corpus: Corpus, top: int, judged: str | None = None) -> dict[str, Any]:
 
     The labels in the column ``judged`` are judged by a model, see `lyrist.corpus.doubtful`.
     """
-    measured = measure(corpus, top, SEED)
+    several = stored_columns(corpus)
+    labels = {
+        name: Labels(name, "multi", several[name]["separator"]) if name in several else Labels(name)
+        for name in ("genre", *corpus.info["settings"].get("keep", []))
+    }
+    measured = measure(corpus, top, SEED, labels["genre"])
     songs = measured.songs
+    by_genre = labels["genre"].rows(songs)
     various = diversity(measured.sample)
-    genres, artists = _counted(songs, "genre"), _counted(songs, "artist")
+    genres, artists = _counted(by_genre, "genre"), _counted(songs, "artist")
     return {
         "corpus": {
             "path": str(corpus.path),
@@ -413,15 +434,18 @@ def find(corpus: Corpus, top: int, judged: str | None = None) -> dict[str, Any]:
         "top": top,
         "sample": {"songs": len(measured.sample), "of": len(songs), "seed": SEED},
         "rows": _rows(corpus),
-        "artists": {**_labels(songs, artists, "artist", top), "songs_each": _songs_each(artists)},
-        "genres": {**_labels(songs, genres, "genre"), "profiles": _profiles(songs, various, genres)},
-        "several_labels": corpus.info.get("multi_label", {}),
-        "languages": _labels(songs, _counted(songs, "language"), "language"),
+        "artists": {**_labels(songs, "artist", "artist", top), "songs_each": _songs_each(artists)},
+        "genres": {**_labels(by_genre, "genre", "genre"), "profiles": _profiles(by_genre, various, genres)},
+        "several_labels": several,
+        "languages": _labels(songs, "language", "language"),
         "years": _years(songs),
-        "trends": trends.find(songs, measured.sample.drop("artist", "genre", "language"), various, SEED),
+        "trends": trends.find(
+            songs, measured.sample.drop("artist", "genre", "language"), various, SEED, labels["genre"]
+        ),
         "columns": {
-            name: _labels(songs, _counted(songs, KEPT_AS.format(name)), "value")
+            name: _labels(labels[name].rows(songs, kept), kept, "value")
             for name in corpus.info["settings"].get("keep", [])
+            if (kept := KEPT_AS.format(name))
         },
         "lengths": _lengths(songs),
         "sections": {
@@ -439,7 +463,7 @@ def find(corpus: Corpus, top: int, judged: str | None = None) -> dict[str, Any]:
             "songs": spread(various["diversity"]),
             "histogram": binned(various["diversity"], 25, whole=False),
         },
-        "words": _words(measured, genres, artists, top),
+        "words": _words(measured, labels["genre"], genres, artists, top),
         "near_copies": _near_copies(corpus),
         "contained": _contained(corpus),
         "mentions": _mentions(songs),
@@ -454,11 +478,17 @@ def _counted(songs: pl.DataFrame, column: str) -> list[tuple[str, int]]:
     return list(counts.sort("songs", column, descending=[True, False]).iter_rows())
 
 
-def _labels(songs: pl.DataFrame, counts: list[tuple[str, int]], name: str, top: int = LISTED) -> dict[str, Any]:
-    """Return how the songs fall on the values of one column; a share is of the songs that have a value."""
-    known = sum(n for _, n in counts)
+def _labels(rows: pl.DataFrame, column: str, name: str, top: int = LISTED) -> dict[str, Any]:
+    """Return how the songs fall on the values of one column; a share is of the songs that have a value.
+
+    A song with several values has a row for each; ``labels`` is then the number of values of all songs.
+    """
+    counts = _counted(rows, column)
+    labels = sum(n for _, n in counts)
+    known = rows.filter(pl.col(column).is_not_null())["id"].n_unique()
     shown = [{name: value, "songs": n, "share": n / known} for value, n in counts[:top]]
-    return {"different": len(counts), "known": known, "missing": len(songs) - known, "songs": shown}
+    found = {"different": len(counts), "known": known, "missing": rows["id"].n_unique() - known, "songs": shown}
+    return found | ({"labels": labels} if labels > known else {})
 
 
 def _songs_each(artists: list[tuple[str, int]]) -> list[dict[str, Any]]:
@@ -524,16 +554,16 @@ def _profiles(songs: pl.DataFrame, various: pl.DataFrame, genres: list[tuple[str
 
 
 def _words(
-    measured: Measured, genres: list[tuple[str, int]], artists: list[tuple[str, int]], top: int
+    measured: Measured, genre: Labels, genres: list[tuple[str, int]], artists: list[tuple[str, int]], top: int
 ) -> dict[str, Any]:
     """Return the words of all songs, and those that tell the genres and the artists."""
     sample = measured.sample
     weighed = weigh(sample)
     result: dict[str, Any] = {"common": common(weighed, sample["general"].to_numpy())}
-    for column, groups in (("genre", genres[:GENRES]), ("artist", artists[:top])):
-        labels = sample[column].cast(pl.String).to_list()
-        found = telling(weighed, labels, [name for name, _ in groups], most=60)
-        have = {name: labels.count(name) for name in found}
+    for labels, groups in ((genre, genres[:GENRES]), (Labels("artist"), artists[:top])):
+        column = labels.column
+        found = telling(weighed, labels.read(sample[column]).to_list(), [name for name, _ in groups], most=60)
+        have = dict(_counted(labels.rows(sample), column))
         result[column] = [
             {
                 column: name,

@@ -474,6 +474,9 @@ def _genres(found: dict[str, Any]) -> Section:
     if genres["different"] == 1:
         return Section("Genres", [], f"All songs are {most['genre']}.{_without(genres, 'genre')}")
     intro = f"{genres['different']:,} genres, the commonest {most['genre']} with {most['share']:.1%} of the songs that have one."
+    intro += " A song with several genres counts for each, so the shares add up to more than 100%." * (
+        "labels" in genres
+    )
     blocks: list[Block] = [
         _counts(_most(genres, "genre"), "genre", genres["different"], title="Songs by genre", name="genres"),
     ]
@@ -676,7 +679,12 @@ def _most(column: dict[str, Any], name: str, most: int = 15) -> list[tuple[str, 
         most += 1
     shown = [(str(row[name]), row["songs"]) for row in column["songs"][:most]]
     if column["different"] > len(shown):
-        shown.append((f"{column['different'] - len(shown):,} others", column["known"] - sum(n for _, n in shown)))
+        shown.append(
+            (
+                f"{column['different'] - len(shown):,} others",
+                column.get("labels", column["known"]) - sum(n for _, n in shown),
+            )
+        )
     return shown
 
 

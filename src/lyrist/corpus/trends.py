@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lyrist.corpus.arrays import hashed
+from lyrist.corpus.labels import Labels
 from lyrist.text import languages, rhyme
 
 FEWEST = 20
@@ -44,7 +45,9 @@ MEASURES = {
 """Every measure: its name on the page and the format of its numbers."""
 
 
-def find(songs: pl.DataFrame, sample: pl.DataFrame, various: pl.DataFrame, seed: int) -> dict[str, Any] | None:
+def find(
+    songs: pl.DataFrame, sample: pl.DataFrame, various: pl.DataFrame, seed: int, genre: Labels
+) -> dict[str, Any] | None:
     """Return how songs change from period to period; None if fewer than two periods have `FEWEST` songs.
 
     Parameters
@@ -57,6 +60,8 @@ def find(songs: pl.DataFrame, sample: pl.DataFrame, various: pl.DataFrame, seed:
         id and diversity.
     seed
         Seed of the songs that are searched for rhymes.
+    genre
+        What the column genre holds: a song with several genres counts for each.
     """
     known = songs.drop_nulls("year").with_columns(pl.col("artist", "genre", "language").cast(pl.String))
     if known.is_empty():
@@ -71,12 +76,13 @@ def find(songs: pl.DataFrame, sample: pl.DataFrame, various: pl.DataFrame, seed:
     texts = sample.join(known.select("id", "period", "language"), on="id")
     known = known.join(various, on="id", how="left").join(_rhymes(texts, seed), on="id", how="left")
     artists = known.drop_nulls("artist").group_by("artist").len().sort("len", "artist", descending=[True, False])
-    genres = known.drop_nulls("genre").group_by("genre").len().sort("len", "genre", descending=[True, False])
+    by_genre = genre.rows(known)
+    genres = by_genre.drop_nulls("genre").group_by("genre").len().sort("len", "genre", descending=[True, False])
     return {
         "length": length,
         "periods": [{"period": period, "songs": int((known["period"] == period).sum())} for period in periods],
         "all": _means(known),
-        "genre": _by_group(known, "genre", genres["genre"].to_list()),
+        "genre": _by_group(by_genre, "genre", genres["genre"].to_list()),
         "artist": _by_group(known, "artist", artists["artist"].to_list()),
         "languages": _languages(known),
         **_words(texts, periods),

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image, ImageDraw
-from servekit import LINES, Running, serving, slowed, songs
+from servekit import LINES, Running, serving, several_moods, slowed, songs
 from studiokit import HOSTILE, KIND, Visit
 
 import lyrist
@@ -44,8 +44,10 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def served(studied: Corpus, drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
-    """A writer, one that takes its time, two classifiers (one of them in a study), and one of pictures."""
+def served(
+    studied: Corpus, drawings: Path, make_corpus: Callable[..., Corpus], tmp_path_factory: pytest.TempPathFactory
+) -> ModelRegistry:
+    """A writer, one that takes its time, three classifiers (one in a study, one of several labels), and one of pictures."""
     folder = tmp_path_factory.mktemp("served")
     study = folder / "study"
     words = str(studied.path)
@@ -55,7 +57,9 @@ def served(studied: Corpus, drawings: Path, tmp_path_factory: pytest.TempPathFac
     lyrist.train("cnn-relu", str(drawings), out=str(folder / "colours"), steps=6, channels=[4, 6, 8], hidden=8)
     (study / "report.html").write_text("<h1>What the study found</h1><script>window.hit=1</script>")
     (study / "results.json").write_text("{}")
-    models = ModelRegistry.open([folder / "poet", folder / "<i>singers", study / "runs" / "genres", folder / "colours"])
+    lyrist.train("complement-nb", str(make_corpus(several_moods()).path), target="genre", out=str(folder / "moods"))
+    paths = [folder / "poet", folder / "<i>singers", study / "runs" / "genres", folder / "colours", folder / "moods"]
+    models = ModelRegistry.open(paths)
     slow = dataclasses.replace(slowed(models, "poet", 0.03).items["poet"], name="slow")
     return ModelRegistry({**models.items, "slow": slow})
 

@@ -36,6 +36,30 @@ def test_words_are_labelled_and_those_that_decided_are_marked(visit: Visit) -> N
     assert page.locator(".bars .number").first.inner_text().endswith("%")
 
 
+def test_all_predicted_labels_are_shown(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open("Classify")
+    page.get_by_label("Model").select_option("moods")
+    for words, expected in (
+        ("lantern window midnight shadow\nharbour water sailor anchor", {"night", "sea"}),
+        ("zzz qqq", set()),
+    ):
+        page.get_by_label("Lyrics").fill(words)
+        page.keyboard.press("Control+Enter")
+        heading = page.locator(".answer h2").filter(has_text="%" if expected else "No label reaches its threshold")
+        heading.wait_for()
+        assert set(heading.locator("bdi").all_inner_texts()) == expected
+        assert heading.inner_text().count("%") == len(expected)
+        assert page.locator(".bars bdi").count() == 3
+    files = [tmp_path / "one.txt", tmp_path / "two.txt"]
+    for path in files:
+        path.write_text("lantern window midnight shadow\nharbour water sailor anchor")
+    page.locator(".drop input").set_input_files(files)
+    cells = page.locator("table tbody tr").first.locator("td")
+    cells.nth(2).wait_for()
+    assert set(cells.nth(1).inner_text().split("; ")) == {"night", "sea"}
+    assert cells.nth(2).inner_text().count("%") == 2
+
+
 def test_dropped_files_are_labelled_and_the_table_is_downloaded(visit: Visit, tmp_path: Path) -> None:
     page = visit.open("Classify")
     page.get_by_label("Model").select_option("<i>singers")
@@ -85,9 +109,9 @@ def test_runs_are_sorted_filtered_and_one_is_looked_at_closely(visit: Visit) -> 
     assert page.locator("svg.interval title").count() >= 4
     table = page.locator("table.runs", has_text="genres")
     table.locator("th button").first.click()
-    assert table.locator("td:first-child").all_inner_texts() == ["<i>singers", "genres"]
+    assert table.locator("td:first-child").all_inner_texts() == ["<i>singers", "genres", "moods"]
     table.locator("th button").first.click()
-    assert table.locator("td:first-child").all_inner_texts() == ["genres", "<i>singers"]
+    assert table.locator("td:first-child").all_inner_texts() == ["moods", "genres", "<i>singers"]
     assert table.locator("th").first.get_attribute("aria-sort") == "descending"
     page.get_by_label("Filter the runs").fill("SING")
     assert names() == ["<i>singers"]

@@ -85,8 +85,8 @@ class Classify {
   show(found, text) {
     const words = found.words ?? [];
     this.say(
-      h('h2', { class: 'first' }, bdi(found.label)), bars(found.probabilities),
-      words.length ? [h('h3', {}, t('classify.decided')), h('ul', { class: 'weights' }, words.map(([word, weight]) => h('li', { class: weight > 0 ? 'for' : 'against' }, bdi(word), h('small', {}, (weight > 0 ? '+' : '−') + Math.abs(weight).toFixed(2)))))] : '',
+      h('h2', { class: 'first' }, predicted(found)), bars(found.probabilities, !!found.labels),
+      words.length ? [h('h3', {}, found.labels ? t('classify.decidedFor', { label: visible(found.label) }) : t('classify.decided')), h('ul', { class: 'weights' }, words.map(([word, weight]) => h('li', { class: weight > 0 ? 'for' : 'against' }, bdi(word), h('small', {}, (weight > 0 ? '+' : '−') + Math.abs(weight).toFixed(2)))))] : '',
       text ? h('div', { class: 'marked', dir: 'auto', tabIndex: 0, role: 'region', 'aria-label': t('classify.marked') }, marked(text, words)) : '',
       found.method ? h('p', { class: 'hint' }, t('classify.method', { method: visible(found.method) })) : '');
   }
@@ -120,13 +120,13 @@ class Classify {
       const rows = [];
       for (let start = 0; start < files.length; start += 32) {
         const part = files.slice(start, start + 32), texts = await Promise.all(part.map(each => each.text()));
-        const { data } = await post('/v1/classify', { model: this.model.value, texts, top: 3 });
-        data.forEach(({ label, probabilities }, n) => rows.push([part[n].name, label, probabilities[label]]));
+        const { data } = await post('/v1/classify', { model: this.model.value, texts });
+        data.forEach(({ label, labels, probabilities }, n) => rows.push([part[n].name, labels ?? [label], probabilities]));
       }
       const quoted = text => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
-      const csv = ['file,label,probability', ...rows.map(([name, label, p]) => [quoted(name), quoted(label), p.toFixed(4)].join(','))].join('\r\n');
+      const csv = ['file,label,probability', ...rows.map(([name, labels, p]) => [quoted(name), quoted(labels.join('; ')), labels.map(label => p[label].toFixed(4)).join('; ')].join(','))].join('\r\n');
       this.say(h('h2', { class: 'first' }, t('classify.files', { n: rows.length })), h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': t('classify.table') }, h('table', {}, h('thead', {}, h('tr', {}, ['file', 'label', 'probability'].map(name => h('th', { scope: 'col' }, t(`classify.column.${name}`))))),
-        h('tbody', {}, rows.map(([name, label, p]) => h('tr', {}, h('td', {}, bdi(name)), h('td', {}, bdi(label)), h('td', { class: 'number' }, percent(p))))))),
+        h('tbody', {}, rows.map(([name, labels, p]) => h('tr', {}, h('td', {}, bdi(name)), h('td', {}, bdi(labels.join('; '))), h('td', { class: 'number' }, labels.map(label => percent(p[label])).join('; '))))))),
       h('div', { class: 'go' }, h('button', { type: 'button', class: 'primary', onclick: () => download('labels.csv', csv, 'text/csv') }, t('classify.download'))));
     });
   }
@@ -146,10 +146,17 @@ class Classify {
 
 const percent = share => new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 }).format(share);
 
-function bars(probabilities) {
+/** Return the predicted label, or with several labels a song each of them with its probability. */
+function predicted({ label, labels, probabilities }) {
+  if (!labels) return bdi(label);
+  return labels.length ? labels.flatMap((each, n) => [n ? ', ' : '', bdi(each), ' ', h('small', {}, percent(probabilities[each]))]) : t('classify.noLabel');
+}
+
+/** Show the most probable labels. Probabilities of several labels a song add up to nothing, so the rest has a maximum. */
+function bars(probabilities, several) {
   const all = Object.entries(probabilities), rest = all.slice(SHOWN);
   const rows = all.slice(0, SHOWN).map(([label, share]) => h('li', {}, h('span', {}, bdi(label)), h('span', { class: 'number' }, percent(share)), h('meter', { value: share, min: 0, max: 1, 'aria-label': visible(label) })));
-  return h('div', {}, h('ol', { class: 'bars' }, rows), rest.length ? h('p', { class: 'hint' }, t('classify.rest', { n: rest.length, share: percent(rest.reduce((sum, [, share]) => sum + share, 0)) })) : '');
+  return h('div', {}, h('ol', { class: 'bars' }, rows), rest.length ? h('p', { class: 'hint' }, several ? t('classify.restEach', { n: rest.length, share: percent(rest[0][1]) }) : t('classify.rest', { n: rest.length, share: percent(rest.reduce((sum, [, share]) => sum + share, 0)) })) : '');
 }
 
 /** Return a text with the weighted words marked. */
