@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tinywriter import LINES, TinyWriter
@@ -49,6 +50,21 @@ def test_songs_are_the_same_from_python_and_the_verb(run: FakeRun, writer: TinyW
     assert songs[0].text in summary
     assert "2 songs" in summary
     assert "seed 4" in summary
+
+
+@pytest.mark.parametrize("form", [{}, {"form": "verse", "candidates": 2}])
+def test_a_small_model_is_computed_on_one_thread_and_the_setting_is_restored(
+    writer: TinyWriter, form: dict[str, Any]
+) -> None:
+    seen: set[int] = set()
+    torch.set_num_threads(2)
+    try:
+        config = GenerationConfig(n=1, max_tokens=20, **form)
+        compose(writer, config=config, on_text=lambda *_: seen.add(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert seen == {1}
 
 
 def test_a_planned_song_tells_what_was_met(run: FakeRun) -> None:

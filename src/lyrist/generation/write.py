@@ -266,7 +266,7 @@ def _takes(
 
     more, began = dict(song.more or {}), time.perf_counter()
     n, seed = more.pop("n", config.n if config.n > 1 else TAKES), more.pop("seed", config.seed)
-    with _progress() as advance:
+    with _progress() as advance, _threads(model):
         found = []
         for take in takes(model, {**song.sheet, **given}, song.target or {}, n, seed, index=index, **more):
             found.append(take)
@@ -425,13 +425,13 @@ def compose(
     if on_text is None and output.listening():
         on_text = output.Stage(config.n).update
     if config.plan() is not None or not is_local(writer):
-        with _progress() as advance:
+        with _progress() as advance, _threads(writer):
             return composed(compose_in_steps(writer, given or {}, prompt, config, index, on_text, advance))
     writer.model.eval()
     if writer.prompt:
         given, config = {**(given or {}), **config.song()}, config.without_loops()
     limit, sampling, begin = config.max_tokens or MAX_TOKENS, config.sampling, start(writer, given or {}, prompt)
-    with _progress() as advance:
+    with _progress() as advance, _threads(writer):
         drafts = sample(
             begin, Vocabulary(writer), sampling, config.n, max_tokens=limit, seed=config.seed, on_text=on_text
         )
@@ -506,6 +506,13 @@ def compose_in_steps(
         if song.failure:
             break
     return tuple(found)
+
+
+def _threads(model: WriterProtocol | LanguageModel) -> AbstractContextManager[None]:
+    """Compute a small model on one CPU thread: a second one makes it slower on a busy machine."""
+    from lyrist.training.schedule import threads
+
+    return threads(model.model) if is_local(model) else nullcontext()
 
 
 def _progress() -> AbstractContextManager[progress.Advance]:

@@ -32,6 +32,7 @@ from lyrist.text.languages import main_language
 from lyrist.text.pronunciation import common
 from lyrist.training.dataset import LYRICS
 from lyrist.training.runs import Run
+from lyrist.training.schedule import threads
 from lyrist.training.writer import Writer
 from lyrist.training.writing_task import WritingTask
 
@@ -229,7 +230,8 @@ def _index(task: WritingTask) -> tuple[Index, Any]:
 
 
 def _written(writer: Writer, vocabulary: Vocabulary, given: Mapping[str, str], count: int, seed: int) -> list[str]:
-    drafts = sample(start(writer, given, None), vocabulary, SAMPLING, count, max_tokens=TOKENS, seed=seed)
+    with threads(writer.model):
+        drafts = sample(start(writer, given, None), vocabulary, SAMPLING, count, max_tokens=TOKENS, seed=seed)
     return [draft.text for draft in drafts]
 
 
