@@ -1,5 +1,6 @@
 """Cleaning: each rule by its fixtures, what it must leave alone, and properties of any text whatever."""
 
+import itertools
 import os
 import re
 import time
@@ -575,22 +576,31 @@ def test_every_character_that_nfc_changes_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    "true", ["NÃO…", "MANHÃ”", "CAFÉ…", "Ä‘", "É”", "À “demain”", "LÀ…”", "ÂME", "déjà vu…”", "naïve…"]
+    "true",
+    ["NÃO…", "MANHÃ”", "CAFÉ…", "Ä‘", "É”", "À “demain”", "LÀ…”", "ÂME", "déjà vu…”", "naïve…", "BLÅ“", "Å‘n", "Är“"],
 )
 def test_true_text_is_not_mended(true: str) -> None:
     assert repair(true) == true
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
-@pytest.mark.parametrize(
-    "true", ["don’t stop — “now”", "mi corazón está aquí, señor", "ça va, à bientôt, déjà", "über Straße"]
-)
-def test_mended_text_is_what_was_written(true: str, encoding: str) -> None:
-    damaged = "".join(
-        byte.decode(encoding, errors="ignore") or chr(byte[0]) for byte in (bytes([b]) for b in true.encode())
-    )
+WRITTEN = [
+    "don’t stop — “now”", "mi corazón está aquí, señor", "ça va, à bientôt, déjà", "über Straße", "‘go’ and wait…", "I’m",
+    "œuvre", "Où es-tu ? Là-bas à Paris", "l’été, l’âme", "DÉJÀ VU, ÇA VA", "Ángel, ÁNGEL ÚNICO", "NÃO VOU EMBORA", "À demain",
+    "žena moja", "Ő és ű", "pożegnanie z łąką", "İstanbul'da şarkı", "Đừng xa em đêm nay", "Ý nghĩa tiếng Việt", "Größe",
+    "Москва моя", "Привет", "שלום", "سلام", "愛してる", "사랑해", "€5", "♪ la la ♪", "Été\nÀ moi\nl’œuvre",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("encodings", [("cp1252",), ("latin-1",), *itertools.product(("cp1252", "latin-1"), repeat=2)])
+@pytest.mark.parametrize("true", WRITTEN)
+def test_mended_text_is_what_was_written(true: str, encodings: tuple[str, ...]) -> None:
+    damaged = true
+    for encoding in encodings:
+        read = (bytes([byte]) for byte in damaged.encode())
+        damaged = "".join(byte.decode(encoding, errors="ignore") or chr(byte[0]) for byte in read)
     assert damaged != true
     assert repair(damaged) == true
+    assert repair(f"{damaged}\nCAFÉ 🎵") == f"{true}\nCAFÉ 🎵"  # only some of the lines are damaged
 
 
 @pytest.mark.parametrize(

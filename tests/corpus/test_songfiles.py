@@ -4,6 +4,8 @@
 import contextlib
 import gzip
 import io
+import itertools
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -19,7 +21,14 @@ from lyrist.corpus.columns import recognise
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.reading import Reader, find_sources, sniff
 from lyrist.corpus.reading.songfiles import Layout
-from lyrist.corpus.reading.songtext import BrokenTextError, ManySongsError, SongText, in_format, songs_in
+from lyrist.corpus.reading.songtext import (
+    BrokenTextError,
+    ManySongsError,
+    SongText,
+    in_format,
+    may_be_several,
+    songs_in,
+)
 from lyrist.errors import LyristError
 
 LINES = ["The harbour sleeps tonight", "The gulls are gone", "Light me home across the damp", "I carry the kettle"]
@@ -227,6 +236,85 @@ def test_one_song_is_not_divided_and_many_without_marks_are_refused() -> None:
         assert songs_in(text) == [SongText(text)]
     with pytest.raises(ManySongsError, match="480 lines, more than a song has, and no mark"):
         songs_in("\n".join(f"{line} {i}" for i in range(120) for line in LINES))
+
+
+def stanzas(name: str, refrain: str = "", numbered: bool = False) -> str:
+    """Return three stanzas of four lines each; their words name the song and the place."""
+    parts = []
+    for n in "one", "two", "six":
+        head = f"[Verse {1 + len(parts)}]\n" if numbered else ""
+        parts.append(
+            head
+            + "\n".join(f"{name} {n} {word} tonight" for word in ("lamp", "gull", "tide"))
+            + f"\n{refrain or name + n}"
+        )
+    return "\n\n".join(parts)
+
+
+NAMES = ("Copper", "Kettle", "Willow")
+REFRAINS = [stanzas(name, f"{name} light me home") for name in NAMES]
+COUNTED = [stanzas(name, numbered=True) for name in NAMES]
+DIVIDERS = ["\n-----\n", "\n\n=====\n\n", "\n* * *\n", "\n———\n", "\n\n\n\n", "\n\n \n\n\n", "\r\n-----\r\n", "\f"]
+
+
+@pytest.mark.parametrize("divider", DIVIDERS)
+@pytest.mark.parametrize("songs", [REFRAINS, COUNTED], ids=["refrains of their own", "verses that begin again"])
+@pytest.mark.parametrize("heading", ["", "Songs of Ann"])
+def test_dividers_alone_separate_songs_where_the_evidence_is_strong(
+    divider: str, songs: list[str], heading: str
+) -> None:
+    found = songs_in(divider.join([*[heading] * bool(heading), *songs]))
+    assert [song.lyrics for song in found] == songs
+    assert [song.title for song in found] == [f"{name} one lamp tonight" for name in NAMES]
+
+
+ONE_OR_MORE = {
+    "the stanzas of one song": (REFRAINS[0].split("\n\n"), False),
+    "long stanzas of one song": ([song.replace("\n\n", "\n") for song in REFRAINS], True),
+    "two songs": (REFRAINS[:2], True),
+    "no refrain": ([stanzas(name) for name in NAMES], True),
+    "a common refrain": ([stanzas(name, "Light me home") for name in NAMES], True),
+    "one common line": ([*REFRAINS[:2], f"{REFRAINS[2]}\nKettle one gull tonight"], True),
+    "lines repeated at once": (
+        [re.sub("^(.* lamp .*)", r"\\1\n\\1", stanzas(name), flags=re.M) for name in NAMES],
+        True,
+    ),
+    "songs and a short one": ([*REFRAINS, "Willow one\n\nWillow two"], True),
+    "verses that are counted on": ([f"[Verse {n}]\n{song}" for n, song in enumerate(REFRAINS, 1)], False),
+    "a song and its source": ([REFRAINS[0], "Written by Ann Gravel"], False),
+}
+
+
+@pytest.mark.parametrize("divider", DIVIDERS[:6])
+@pytest.mark.parametrize("case", ONE_OR_MORE)
+def test_a_text_with_weak_evidence_is_one_song_and_named(case: str, divider: str) -> None:
+    parts, doubtful = ONE_OR_MORE[case]
+    text = divider.join(parts)
+    assert songs_in(text) == [SongText(text)]
+    assert may_be_several(text) == doubtful
+
+
+def test_lines_of_title_and_artist_precede_songs() -> None:
+    for between, mark in itertools.product(
+        ("\n\n", "\n-----\n", "\n\n-----\n\n"), ('"{}" by Ann\n', "“{}” by Ann\n\n", "«{}» par Ann\n")
+    ):
+        songs = songs_in(between.join(mark.format(name) + song for name, song in zip(NAMES, REFRAINS, strict=True)))
+        assert [(song.title, song.artist, song.lyrics.strip()) for song in songs] == [
+            (name, "Ann", song) for name, song in zip(NAMES, REFRAINS, strict=True)
+        ]
+    for line in ('"Hold on" by the river', '"Hold on" by Ann'):  # sung, or one title three times
+        assert len(songs_in("\n\n".join(f"{line}\n{song}" for song in REFRAINS))) == 1
+
+
+def test_a_file_that_may_be_several_songs_is_in_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "d").mkdir()
+    for name, parts in (("Ann", REFRAINS), ("Bea", REFRAINS[:2]), ("Cyd", [stanzas("Ember")])):
+        (tmp_path / "d" / f"{name}.txt").write_text("\n-----\n".join(parts).replace("tonight", f"tonight {name}"))
+    assert run(["prepare", str(tmp_path / "d"), "--out", str(tmp_path / "c"), "--validation", "0", "--test", "0", "--quiet", "--duplicates", "keep"]) == 0  # fmt: skip
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 with lines of dashes, wide gaps or titles between parts, read as one song each (Bea.txt)" in said
+    assert "1 file with several songs, or a song and its translation (Ann.txt 3)" in said
+    assert Corpus.open(tmp_path / "c").ledger.read == 5
 
 
 PATHS = {

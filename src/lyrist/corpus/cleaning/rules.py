@@ -382,8 +382,13 @@ def _from_gbk(match: re.Match[str]) -> str:
 
 
 def _mend(text: str) -> str:
+    """Return a text with its damage undone once: whole, or line by line, or where lines are in part true, place by place."""
     places = [match for match in _PLACE.finditer(text) if _decoded(match.group())]
     sure = {match.start() for match in places if _is_damage(match)}
+    if sure and (whole := _read_as_utf8(text)):
+        return whole
+    if sure and "\n" in text and (lines := "\n".join(map(_mended_line, text.split("\n")))) != text:
+        return lines
     if sure:  # the text was damaged, so that a letter inside a word is one, too: "cÅ“ur"
         sure |= {
             match.start() for match in places if _decoded(match.group()).isalpha() and text[match.end() :][:1].islower()
@@ -393,6 +398,20 @@ def _mend(text: str) -> str:
     return _PLACE.sub(lambda match: _decoded(match.group()) if match.start() in sure else match.group(), text)
 
 
+def _mended_line(line: str) -> str:
+    """Return a line that is damaged as a whole; any other comes back as it is."""
+    damaged = any(_decoded(match.group()) and _is_damage(match) for match in _PLACE.finditer(line))
+    return (damaged and _read_as_utf8(line)) or line
+
+
+def _read_as_utf8(text: str) -> str:
+    """Return a text decoded as UTF-8; empty where not all of it was UTF-8 that was read as cp1252 or Latin-1."""
+    try:
+        return bytes(ord(c) if c < "\x80" else _BYTES[c] for c in text).decode("utf-8")
+    except (KeyError, UnicodeDecodeError):
+        return ""
+
+
 def _is_damage(place: re.Match[str]) -> bool:
     """Return whether true text would not look like this, from the place itself and the letter before it."""
     found, decoded = place.group(), _decoded(place.group())
@@ -400,9 +419,13 @@ def _is_damage(place: re.Match[str]) -> bool:
         return True
     if found[0] == "â":
         return "\u2000" <= decoded <= "\u2bff" and (found[1] == "€" or _is_odd(found))
+    before, after = place.string[place.start() - 1 : place.start()], place.string[place.end() :][:1]
+    if found[0] in "ÄÅ":  # a sign or an opening quotation mark inside a word
+        return (
+            after.islower() and not before.isupper() and (found == "Å“" or (_is_odd(found) and not found[1].isalpha()))
+        )
     if found[0] not in "ÂÃ":
         return False
-    before = place.string[place.start() - 1 : place.start()]
     return _is_odd(found) or not before.isupper()
 
 

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 from lyrist.corpus.columns import normal
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import MANY_SONGS, UNREADABLE, Item, Rejected, oversized
-from lyrist.corpus.reading.songtext import BrokenTextError, ManySongsError, SongText, songs_in
+from lyrist.corpus.reading.songtext import BrokenTextError, ManySongsError, SongText, may_be_several, songs_in
 from lyrist.corpus.reading.streams import AUTO, DamageError, archive, decoded, encoding_of, file
 from lyrist.errors import LyristError
 
@@ -172,6 +172,7 @@ class SongFiles:
         self._hash = hashlib.sha256()
         self._forms: Counter[str] = Counter()
         self._several: dict[str, int] = {}
+        self._undivided: list[str] = []
         self._encodings: Counter[str] = Counter()
         self.count = 0
 
@@ -216,6 +217,7 @@ class SongFiles:
         self._forms[songs[0].form] += 1
         if len(songs) > 1:
             self._several[base] = len(songs)
+        self._undivided += [base] * (len(songs) == 1 and not songs[0].form and may_be_several(songs[0].lyrics))
         several = len(songs) > 1 and not songs[0].form
         by_name = self._layout(name, several)
         for song in songs:
@@ -234,6 +236,12 @@ class SongFiles:
             some = ", ".join(f"{name} {count}" for name, count in list(self._several.items())[:5])
             files = f"{len(self._several):,} file{'s' * (len(self._several) > 1)}"
             notes.append(f"{files} with several songs, or a song and its translation ({some})")
+        if self._undivided:
+            some = ", ".join(self._undivided[:5]) + (" ..." if len(self._undivided) > 5 else "")
+            notes.append(
+                f"{len(self._undivided):,} with lines of dashes, wide gaps or titles between parts, read as one song each "
+                f"({some}); if they are several songs, write 'Title: ...' before each"
+            )
         if self._layout.albums:
             notes.append(f"artist and album of {self._layout.albums:,} songs by their folders, Artist/Album/Title")
         if artists := self._layout.artists:

@@ -58,7 +58,7 @@ def in_format(text: str) -> list[SongText]:
 
 
 def songs_in(text: str) -> list[SongText]:
-    """Return the songs of a file: one, or several with a mark before each.
+    """Return the songs of a file: one, or several with a mark before each or a divider between them.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def songs_in(text: str) -> list[SongText]:
     BrokenTextError
         It is cut.
     """
-    return in_format(text) or _marked(text.lstrip("\ufeff")) or [SongText(text)]
+    return in_format(text) or _several(text.lstrip("\ufeff")) or [SongText(text)]
 
 
 # LRC -----------------------------------------------------------------------------------------------------------------
@@ -362,6 +362,11 @@ _FORMATS: tuple[Callable[[str], list[SongText]], ...] = (_subtitles, _substation
 MOST_LINES = 400
 """A plain text with more lines that hold words is more than one song."""
 _RULE = r"[-=_*~#]{3,}[ \t]*"
+_TITLE_BY = re.compile(
+    rf"(?:\A|^{_RULE}\n|\n[ \t]*\n)\s*[\"“„«](?P<title>[^\"“”«»\n]+)[\"“”»][ \t]+(?:by|von|par|por|di)[ \t]+"
+    r"(?P<artist>(?![a-zß-ÿ])\S[^\n]{0,60})\n",
+    re.MULTILINE,
+)
 _MARKS = (
     re.compile(
         r"^[ \t]*(?:title|song|track|titel|título|titre)[ \t]*:[ \t]*(?P<title>\S[^\n]*)\n",
@@ -370,17 +375,40 @@ _MARKS = (
     re.compile(r"^#{1,3}[ \t]+(?P<title>\S[^\n]*)\n", re.MULTILINE),
     re.compile(r"^=+[ \t]*(?P<title>[^\s=][^\n=]*?)[ \t]*=+[ \t]*\n", re.MULTILINE),
     re.compile(rf"^{_RULE}\n(?P<title>\S[^\n]*)\n{_RULE}\n", re.MULTILINE),
+    _TITLE_BY,
     re.compile(rf"(?:\A|^{_RULE}\n)[ \t]*\n*(?P<title>\S[^\n]*)\n[ \t]*\n", re.MULTILINE),
     re.compile(r"(?:\A|\n[ \t]*\n)(?P<number>\d{1,3})[.)][ \t]+(?P<title>\S[^\n]*)\n"),
     re.compile(r"(?:\A|\n[ \t]*\n[ \t]*\n[ \t]*\n*)(?P<title>\S[^\n]*)\n[ \t]*\n"),
 )
-"""What precedes each song where a file holds several: ``Title: ...``, headings, rules, numbers, wide gaps."""
+"""What precedes each song where a file holds several: ``Title: ...``, headings, rules, ``"Title" by ...``, numbers, wide gaps."""
+_DIVIDERS = (
+    *(re.compile(rf"^[ \t]*(?:[{sign}][ \t]*){{3,}}(?:\n|\Z)", re.MULTILINE) for sign in "=*#~_—–-"),
+    re.compile(r"(?:\n[ \t]*){4,}"),
+)
+"""What may separate songs without a title: lines of one sign, three or more empty lines."""
+_FEWEST_LINES = 8
+_NUMBERED_SECTION = re.compile(r"^[\[(]?[^\W\d_]{3,12} (\d)\b[^\n]{0,30}$", re.MULTILINE)
 _FEWEST_WORDS = 20
 _ARTIST = re.compile(r"\s*(?:artist|by|singer|band|performer)[ \t]*:[ \t]*(\S[^\n]*)\n", re.IGNORECASE)
 
 
+def _several(text: str) -> list[SongText]:
+    """Return the songs of a plain text; none where it is one."""
+    text = _with_line_ends(text)
+    if songs := _marked(text) or _divided(text):
+        return songs
+    lines = sum(bool(line.strip()) for line in text.split("\n"))
+    if lines > MOST_LINES:
+        raise ManySongsError(f"{lines:,} lines, more than a song has, and no mark before each song")
+    return []
+
+
+def _with_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n\n\n")
+
+
 def _marked(text: str) -> list[SongText]:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n\n\n")
+    """Return the songs of a text with a mark before each."""
     for mark in _MARKS:
         places = list(mark.finditer(text))
         if len(places) < 2 or len(text[: places[0].start()].split()) >= _FEWEST_WORDS:
@@ -393,11 +421,72 @@ def _marked(text: str) -> list[SongText]:
         parts = [text[place.end() : end] for place, end in zip(places, ends, strict=True)]
         titles = [place["title"].strip().strip('"“”*#=- ') for place in places]
         if all(len(part.split()) >= _FEWEST_WORDS for part in parts) and all(map(_is_title, titles)):
-            return [_with_artist(part, title) for part, title in zip(parts, titles, strict=True)]
-    lines = sum(bool(line.strip()) for line in text.split("\n"))
-    if lines > MOST_LINES:
-        raise ManySongsError(f"{lines:,} lines, more than a song has, and no mark before each song")
+            if mark is not _TITLE_BY:
+                return [_with_artist(part, title) for part, title in zip(parts, titles, strict=True)]
+            if len({*titles}) == len(titles):  # a line that is sung comes back
+                artists = [place["artist"].strip() for place in places]
+                return [SongText(p.strip("\n"), t, a) for p, t, a in zip(parts, titles, artists, strict=True)]
     return []
+
+
+def _divided(text: str) -> list[SongText]:
+    """Return the songs of a text with dividers only, named by their first lines; none where the evidence is weak.
+
+    Each of three or more parts has the size of a song and some stanzas, no line of words is in two parts, and most parts
+    have a first verse or a line of their own in two stanzas: the parts of one song share its refrain and count on its verses.
+    """
+    for divider in _DIVIDERS:
+        parts = _parts(text, divider)
+        if len(parts) < 3 or not all(map(_has_size, parts)) or _counts_on(parts):
+            continue
+        lines = [[_lines_of_words(stanza) for stanza in _stanzas(part)] for part in parts]
+        whole = [set[str]().union(*stanzas) for stanzas in lines]
+        distinct = sum(map(len, whole)) == len(set[str]().union(*whole))
+        own = sum(
+            sum(map(len, stanzas)) > len(all_) or "1" in _NUMBERED_SECTION.findall(part)
+            for part, stanzas, all_ in zip(parts, lines, whole, strict=True)
+        )
+        if distinct and 2 * own > len(parts):
+            return [SongText(part, _first_line(part)) for part in parts]
+    return []
+
+
+def _parts(text: str, divider: re.Pattern[str]) -> list[str]:
+    """Return what is between dividers, without a heading of one line before the first."""
+    parts = [part.strip("\n") for part in divider.split(text) if part.strip()]
+    return parts[1:] if len(parts) > 1 and "\n" not in parts[0] else parts
+
+
+def _has_size(part: str) -> bool:
+    return len(_stanzas(part)) > 1 and sum(bool(line.strip()) for line in part.split("\n")) >= _FEWEST_LINES
+
+
+def _stanzas(part: str) -> list[str]:
+    return re.split(r"\n[ \t]*\n", part)
+
+
+def _lines_of_words(stanza: str) -> set[str]:
+    """Return the lines of three different words or more, as they are compared."""
+    lines = map(normal, stanza.split("\n"))
+    return {line for line in lines if len({*line.split("_")}) > 2}
+
+
+def _counts_on(parts: Sequence[str]) -> bool:
+    """Return whether a part has a second or later verse and no first: it continues the song before."""
+    numbers = map(_NUMBERED_SECTION.findall, parts)
+    return any(found and "1" not in found for found in numbers)
+
+
+def _first_line(part: str) -> str | None:
+    """Return the first line that is not the header of a section."""
+    return next((line.strip() for line in part.split("\n") if _is_title(line.strip())), None)
+
+
+def may_be_several(text: str) -> bool:
+    """Return whether dividers make two or more parts that may be songs, in a plain text that `songs_in` did not divide."""
+    text = _with_line_ends(text)
+    tried = [_parts(text, divider) for divider in _DIVIDERS] + [_parts(_TITLE_BY.sub("\f", text), re.compile("\f"))]
+    return any(sum(len(p.split()) >= _FEWEST_WORDS for p in parts) > 1 and not _counts_on(parts) for parts in tried)
 
 
 def _is_title(text: str) -> bool:
