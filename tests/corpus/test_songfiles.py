@@ -271,6 +271,7 @@ def test_dividers_alone_separate_songs_where_the_evidence_is_strong(
 ONE_OR_MORE = {
     "the stanzas of one song": (REFRAINS[0].split("\n\n"), False),
     "long stanzas of one song": ([song.replace("\n\n", "\n") for song in REFRAINS], True),
+    "a line alone twice": ([f"Willow\n\n{song}" for song in (REFRAINS[0], REFRAINS[0], stanzas("Ember"))], True),
     "two songs": (REFRAINS[:2], True),
     "no refrain": ([stanzas(name) for name in NAMES], True),
     "a common refrain": ([stanzas(name, "Light me home") for name in NAMES], True),
@@ -292,6 +293,14 @@ def test_a_text_with_weak_evidence_is_one_song_and_named(case: str, divider: str
     text = divider.join(parts)
     assert songs_in(text) == [SongText(text)]
     assert may_be_several(text) == doubtful
+
+
+def test_two_lines_alone_are_titles_after_dashes_and_not_after_gaps() -> None:
+    songs = [f"{name}\n\n{song}" for name, song in zip(NAMES, REFRAINS, strict=True)]
+    assert [song.title for song in songs_in("\n-----\n".join(songs[:2]))] == [*NAMES[:2]]
+    assert [song.title for song in songs_in("\n\n\n\n".join(songs))] == [*NAMES]
+    text = "\n\n\n\n".join(songs[:2])
+    assert (songs_in(text), may_be_several(text)) == ([SongText(text)], True)
 
 
 def test_lines_of_title_and_artist_precede_songs() -> None:

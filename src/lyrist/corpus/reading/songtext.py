@@ -367,6 +367,8 @@ _TITLE_BY = re.compile(
     r"(?P<artist>(?![a-zß-ÿ])\S[^\n]{0,60})\n",
     re.MULTILINE,
 )
+_AFTER_RULE = re.compile(rf"(?:\A|^{_RULE}\n)[ \t]*\n*(?P<title>\S[^\n]*)\n[ \t]*\n", re.MULTILINE)
+_AFTER_GAP = re.compile(r"(?:\A|\n[ \t]*\n[ \t]*\n[ \t]*\n*)(?P<title>\S[^\n]*)\n[ \t]*\n")
 _MARKS = (
     re.compile(
         r"^[ \t]*(?:title|song|track|titel|título|titre)[ \t]*:[ \t]*(?P<title>\S[^\n]*)\n",
@@ -376,9 +378,9 @@ _MARKS = (
     re.compile(r"^=+[ \t]*(?P<title>[^\s=][^\n=]*?)[ \t]*=+[ \t]*\n", re.MULTILINE),
     re.compile(rf"^{_RULE}\n(?P<title>\S[^\n]*)\n{_RULE}\n", re.MULTILINE),
     _TITLE_BY,
-    re.compile(rf"(?:\A|^{_RULE}\n)[ \t]*\n*(?P<title>\S[^\n]*)\n[ \t]*\n", re.MULTILINE),
+    _AFTER_RULE,
     re.compile(r"(?:\A|\n[ \t]*\n)(?P<number>\d{1,3})[.)][ \t]+(?P<title>\S[^\n]*)\n"),
-    re.compile(r"(?:\A|\n[ \t]*\n[ \t]*\n[ \t]*\n*)(?P<title>\S[^\n]*)\n[ \t]*\n"),
+    _AFTER_GAP,
 )
 """What precedes each song where a file holds several: ``Title: ...``, headings, rules, ``"Title" by ...``, numbers, wide gaps."""
 _DIVIDERS = (
@@ -421,11 +423,14 @@ def _marked(text: str) -> list[SongText]:
         parts = [text[place.end() : end] for place, end in zip(places, ends, strict=True)]
         titles = [place["title"].strip().strip('"“”*#=- ') for place in places]
         if all(len(part.split()) >= _FEWEST_WORDS for part in parts) and all(map(_is_title, titles)):
-            if mark is not _TITLE_BY:
-                return [_with_artist(part, title) for part, title in zip(parts, titles, strict=True)]
-            if len({*titles}) == len(titles):  # a line that is sung comes back
-                artists = [place["artist"].strip() for place in places]
-                return [SongText(p.strip("\n"), t, a) for p, t, a in zip(parts, titles, artists, strict=True)]
+            if mark in (_TITLE_BY, _AFTER_RULE, _AFTER_GAP) and len({*titles}) < len(titles):
+                continue  # a line that is sung comes back
+            if mark is _AFTER_GAP and len(titles) < 3:
+                continue  # in one song a line may be alone, too
+            songs = [_with_artist(part, title) for part, title in zip(parts, titles, strict=True)]
+            if mark is _TITLE_BY:
+                return [replace(song, artist=at["artist"].strip()) for song, at in zip(songs, places, strict=True)]
+            return songs
     return []
 
 
