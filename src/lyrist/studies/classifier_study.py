@@ -33,6 +33,7 @@ from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Lyrics, 
 from lyrist.studies import ranking, repeats, replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, Reported, directory
+from lyrist.text import counted
 from lyrist.training.classification_task import ClassificationTask, KindError, RefitTask, inputs, selected
 from lyrist.training.dataset import FEATURE, View, view
 from lyrist.training.domain import RARE_LANGUAGE, Domain, unlikeness
@@ -293,7 +294,8 @@ class ClassifierStudy(Comparison):
             self.plan,
             results,
             f"Which {dataset.target} is it?",
-            f"{len(names)} recipes, {_classes(results)}, {sum(results['songs'].values()):,} songs, split by {dataset.split_by}",
+            f"{counted(len(names), 'recipe')}, {_classes(results)}, {sum(results['songs'].values()):,} songs, "
+            f"split by {dataset.split_by}",
             (*_answer(results), _chart(results, results["picked"], main_of(results).key), _facts(results)),
             [
                 *replication.sections(results),

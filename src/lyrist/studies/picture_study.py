@@ -25,6 +25,7 @@ from lyrist.studies import ranking, replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Entry, Plan, Reported, directory
 from lyrist.studies.ranking import ChooseBy
+from lyrist.text import counted
 from lyrist.training.picture_task import PictureTask, network, reconstructs
 from lyrist.training.predictions import Predictions
 from lyrist.training.protocol import ReportedPictureTask
@@ -240,7 +241,7 @@ class PictureStudy(Comparison):
             self.plan,
             results,
             "What is in the picture?",
-            f"{len(names)} recipes, {len(results['classes'])} classes in {len(self.tasks)} blocks, "
+            f"{counted(len(names), 'recipe')}, {len(results['classes'])} classes in {len(self.tasks)} blocks, "
             f"{results['ledger']['kept']:,} pictures of {results['side']} x {results['side']} pixels",
             (_facts(results), Items(results["findings"])),
             [

@@ -19,6 +19,7 @@ from lyrist.metrics.intervals import wilson
 from lyrist.reports.blocks import Block, Column, Details, Items, Page, Prose, Section, Table
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, Reported, directory
+from lyrist.text import counted
 from lyrist.training.train import Fitted
 
 FOLDER = "reported"
@@ -249,6 +250,6 @@ def page(plan: Plan, results: Mapping[str, Any]) -> Page:
     from lyrist.studies import sections as common
 
     models = results["replication"]["models"]
-    title, shown = "What the reports say, and what a rerun has", f"{len(models)} models of published reports"
+    title, shown = "What the reports say, and what a rerun has", f"{counted(len(models), 'model')} of published reports"
     found = [*sections(results), common.again_section(plan)]
     return common.page(plan, results, title, shown, (), found)

@@ -44,6 +44,7 @@ from lyrist.reports.blocks import (
 from lyrist.studies import sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, directory
+from lyrist.text import counted
 from lyrist.training.dataset import LYRICS
 from lyrist.training.runs import open_run
 from lyrist.training.train import HELD, Fitted
@@ -270,7 +271,7 @@ class WriterStudy(Comparison):
             self.plan,
             results,
             f"Which writer is best, conditioned on {condition}?" if condition else "Which writer is best?",
-            f"{len(results['recipes'])} writers, {results['songs']['train']:,} training songs, split by "
+            f"{counted(len(results['recipes']), 'writer')}, {results['songs']['train']:,} training songs, split by "
             f"{results['split_by']}",
             (_facts(results), Prose(results["verdict"])),
             [
@@ -534,7 +535,7 @@ def _fluency(results: Mapping[str, Any]) -> list[Section]:
                 dots,
                 reference=("indistinguishable", 0.5),
                 highlight=(results["picked"],),
-                xlabel=f"pairs in which the generated line is found by {shown}, 95% interval",
+                xlabel=f"pairs in which {shown} finds the generated line",
                 title="Recognised as generated",
                 name="recognised",
             )
