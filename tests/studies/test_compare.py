@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def test_two_runs_on_the_same_songs_are_tested_in_pairs(runs: dict[str, str], tm
     html = (tmp_path / "c.html").read_text(encoding="utf-8")
     assert "complement-nb" in html
     assert "<svg" in html
+
+
+def test_the_page_is_accessible(runs: dict[str, str], tmp_path: Path, check_report: Callable[[Path], None]) -> None:
+    compare(runs["b"], runs["a"], out=str(tmp_path / "c.html"))
+    check_report(tmp_path / "c.html")
 
 
 def test_runs_of_different_questions_are_told(runs: dict[str, str]) -> None:
