@@ -58,3 +58,10 @@ def test_a_room_imports_only_from_floors_below(path: Path) -> None:
         assert FLOOR[other] < FLOOR[room], (
             f"{path}: {room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
         )
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    names = [path.name for path in sorted((Path(__file__).parent).rglob("*.py")) if path.name != "conftest.py"]
+    assert len(names) == len(set(names)), (
+        "the folders of tests are not packages: pytest cannot import two files of one name"
+    )
