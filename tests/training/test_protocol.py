@@ -100,8 +100,8 @@ def test_the_points_of_a_grid_are_selected_like_epochs(songs: View, tmp_path: Pa
     assert rerun["biased"]["number"] == rerun["honest"]["number"] == 2
 
 
-@pytest.mark.parametrize("output", ["relu", "sigmoid"])
-def test_a_picture_network_is_trained_by_a_protocol(output: str) -> None:
+def pictures(output: str, test: np.ndarray[Any, Any], protocol: Protocol) -> tuple[Any, dict[str, Any]]:
+    """Return the outcome of 32 dark and light pictures; ``test`` has the labels of the 16 test pictures."""
     rng = np.random.default_rng(0)
     targets = np.arange(48) % 2
     pixels = (
@@ -109,17 +109,32 @@ def test_a_picture_network_is_trained_by_a_protocol(output: str) -> None:
     )
     options = registry.get(f"cnn-{output}").options(channels=(4,), hidden=4, dropout=0.0)
     network: Any = registry.get(f"cnn-{output}").build(options, PictureShape(8, ("dark", "light")))
-    parts = {part: PictureExamples(pixels[:16], targets[:16].astype(np.int64)) for part in ("validation", "test")}
-    protocol = Protocol(
-        epochs=30, batch_size=16, learning_rate=0.01, rule="stop", patience=5, plateau=2, library="keras"
-    )
-    outcome, rerun = follow(
+    labels = {"validation": targets[:16], "test": test}
+    parts = {part: PictureExamples(pixels[:16], held.astype(np.int64)) for part, held in labels.items()}
+    return follow(
         network, PictureExamples(pixels[16:], targets[16:].astype(np.int64)), parts, protocol, seed=1, folder=None, title="",
         refuse=lambda _: None, output=network.config.output,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("output", ["relu", "sigmoid"])
+def test_a_picture_network_is_trained_by_a_protocol(output: str) -> None:
+    protocol = Protocol(
+        epochs=30, batch_size=16, learning_rate=0.01, rule="stop", patience=5, plateau=2, library="keras"
+    )
+    outcome, rerun = pictures(output, np.arange(16) % 2, protocol)
     assert rerun["biased"] == rerun["honest"]  # the same pictures
     assert rerun["honest"]["accuracy"]["value"] > 0.9
     assert outcome.steps == 2 * len(rerun["candidates"])
+
+
+@pytest.mark.parametrize("plateau", [0, 1])
+def test_the_test_labels_change_nothing_of_the_training(plateau: int) -> None:
+    protocol = Protocol(epochs=8, batch_size=16, learning_rate=0.01, plateau=plateau, library="keras")
+    right, wrong = (pictures("relu", labels, protocol)[1] for labels in (np.arange(16) % 2, np.arange(1, 17) % 2))
+    assert [row["validation"] for row in right["candidates"]] == [row["validation"] for row in wrong["candidates"]]
+    assert right["honest"]["number"] == wrong["honest"]["number"]
+    assert right["honest"]["accuracy"]["value"] + wrong["honest"]["accuracy"]["value"] == 1
 
 
 def test_the_reported_writers_have_their_number_of_parameters() -> None:

@@ -136,7 +136,7 @@ class Protocol:
     patience: int = 0
     """With the rule ``stop``: epochs without a lower loss until training ends; 0, the default of Keras, ends at the first."""
     plateau: int = 0
-    """Epochs without a lower loss until the learning rate is divided by ten; 0: it is constant."""
+    """Epochs without a lower validation loss until the learning rate is divided by ten; 0: it is constant."""
     library: Literal["torch", "keras"] = "torch"
     """The library of the report: initial weights, and the epsilon of Adam."""
     grid: Mapping[str, Any] = field(default_factory=dict)
