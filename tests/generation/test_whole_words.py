@@ -42,6 +42,8 @@ def unlimited(writer: Writer) -> Writer:
 def test_the_words_are_those_of_the_training_songs(writer: Writer) -> None:
     assert writer.words == set().union(*map(words, SONGS))
     assert {"don't", "you’re", "The", "the", "qué"} <= writer.words
+    assert Vocabulary(writer).whole_words is Vocabulary(writer).whole_words  # built once, not for each request
+    assert Vocabulary(unlimited(writer)).whole_words is None
 
 
 @pytest.mark.parametrize(

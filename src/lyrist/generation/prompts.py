@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ _PUNCTUATION = frozenset([",", ".", "!", "?", ";", ":", "...", "…"])
 _CONTROL = re.compile("[\u0100-\u0109\u010b-\u011f]")
 """Control characters but the line end, as byte-level tokenizers write them."""
 _MARKS = ("Ġ", "▁")  # how byte-level and SentencePiece tokenizers write the space before a word
+_WHOLE_WORDS: WeakKeyDictionary[Any, WholeWords] = WeakKeyDictionary()
+"""By the tokenizer of a writer: a server has a vocabulary for each request, and 16,000 words take a second."""
 
 
 class WriterProtocol(Protocol):
@@ -158,8 +161,10 @@ class Vocabulary:
     @cached_property
     def whole_words(self) -> WholeWords | None:
         """What keeps the words of a writer whole that knows the words of its training songs."""
-        words = getattr(self.writer, "words", ())
-        return WholeWords(self.writer.tokenizer, words, self.size) if words else None
+        words, tokenizer = getattr(self.writer, "words", ()), self.writer.tokenizer
+        if words and tokenizer not in _WHOLE_WORDS:
+            _WHOLE_WORDS[tokenizer] = WholeWords(tokenizer, words, self.size)
+        return _WHOLE_WORDS[tokenizer] if words else None
 
     def check_line_end(self) -> None:
         """Raise an error if no token has a line end."""

@@ -40,8 +40,9 @@ class WholeWords:
             Tokens of the model.
         """
         known = sorted(words)
-        encoded = tokenizer([*known, *(f" {word}" for word in known)], add_special_tokens=False)["input_ids"]
-        self._whole = {tuple(ids) for ids in encoded}
+        texts = [*known, *(f" {word}" for word in known)]
+        encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)
+        self._whole = {tuple(ids) for ids in encoded["input_ids"]}
         self._next: dict[State, set[int]] = {}
         for ids in self._whole:
             for end in range(len(ids)):
@@ -74,9 +75,8 @@ class WholeWords:
         if state not in self._masks:
             if len(self._masks) >= MOST:
                 self._masks.clear()
-            mark = bool(state) and bool(
-                self._free[state[-1]]
-            )  # a space, or an apostrophe after a word, may begin no more
+            # After a space, or an apostrophe that follows a whole word, no word has to follow.
+            mark = bool(state) and bool(self._free[state[-1]])
             whole = not state or state in self._whole or (mark and (not state[:-1] or state[:-1] in self._whole))
             mask = self._free.clone() if whole else torch.zeros_like(self._free)
             if whole and state:
