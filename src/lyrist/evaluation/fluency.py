@@ -23,8 +23,9 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,10 @@ BATCH = 32
 
 RECOGNISABLE = 0.9
 """From this AUC on, written lines are recognisable as generated (Hosmer and Lemeshow 2000: outstanding discrimination)."""
+
+
+Lines: TypeAlias = tuple[NDArray[np.int64], Any]
+"""The song of each line, (n,), and the representation of each line, (n, d)."""
 
 
 class Judge(Protocol):
@@ -241,7 +246,7 @@ class Reader:
     """Real songs with which written ones are compared; not those of the training split."""
     judges: Sequence[Judge]
     seed: int = 0
-    _read: dict[str, Any] = field(default_factory=dict, repr=False)
+    _read: dict[str, Lines] = field(default_factory=dict, repr=False)
 
     def figures(self, songs: Sequence[str], writer: Any = None) -> dict[str, Any]:
         """Return all figures of some songs.
@@ -260,7 +265,7 @@ class Reader:
             model; ``copied_lines`` and ``known_words``. A figure has value, low, high (95% bootstrap interval over songs) and
             n, and is None if nothing could be measured. ``cpu_seconds`` is what reading took.
         """
-        started = time.process_time()
+        started, own = time.process_time(), self._own(songs)
         found: dict[str, Any] = {
             "n": len(songs),
             "copied_lines": _ratio(*self._copied(songs)),
@@ -272,27 +277,30 @@ class Reader:
                 found["judges"][judge.name] = {"own": True}
                 continue
             found["judges"][judge.name] = {
-                "recognised": recognised(self._real(judge), self._lines(judge, songs), self.seed),
+                "recognised": recognised(self._real(judge), _read(judge, own), self.seed),
                 "line_order": self._order(judge, songs),
             }
         return {**found, "cpu_seconds": time.process_time() - started}
 
-    def _real(self, judge: Judge) -> tuple[NDArray[np.int64], Any]:
+    @cached_property
+    def _own_real(self) -> list[list[str]]:
+        return self._own(self.real)
+
+    def _real(self, judge: Judge) -> Lines:
         if judge.name not in self._read:
-            self._read[judge.name] = self._lines(judge, self.real)
-        found: tuple[NDArray[np.int64], Any] = self._read[judge.name]
-        return found
+            self._read[judge.name] = _read(judge, self._own_real)
+        return self._read[judge.name]
 
-    def _lines(self, judge: Judge, songs: Sequence[str]) -> tuple[NDArray[np.int64], Any]:
-        """Return the song and the vector of each line without a copied run."""
-        lines = [(place, line) for place, song in enumerate(songs) for line in self._own(song)]
-        places = np.array([place for place, _ in lines], dtype=np.int64)
-        return places, judge.vectors([line for _, line in lines]) if lines else None
+    def _own(self, songs: Sequence[str]) -> list[list[str]]:
+        """Return the first distinct lines of each song that have no copied run."""
+        lines = [distinct(song, 1_000) for song in songs]
+        runs = self._runs(lines)
+        return [[line for line in each if next(runs) < COPIED][:LINES] for each in lines]
 
-    def _own(self, song: str) -> list[str]:
-        lines = distinct(song, 1_000)
-        runs = self.index.extends_all(lines) if lines else []
-        return [line for line, run in zip(lines, runs, strict=True) if run < COPIED][:LINES]
+    def _runs(self, songs: Sequence[Sequence[str]]) -> Iterator[int]:
+        """Return the longest copied run of each line of all songs."""
+        lines = [line for song in songs for line in song]
+        return iter(self.index.extends_all(lines) if lines else [])
 
     def _order(self, judge: Judge, songs: Sequence[str]) -> dict[str, Any] | None:
         """Return how often the judge prefers the order of a song to shuffled ones; equal scores count half."""
@@ -310,7 +318,7 @@ class Reader:
     def _copied(self, songs: Sequence[str]) -> tuple[list[int], list[int]]:
         """Return the lines of each song with a copied run, and all of its lines."""
         lines = [text.lines(song) for song in songs]
-        runs = iter(self.index.extends_all([line for each in lines for line in each]) if any(lines) else [])
+        runs = self._runs(lines)
         return [sum(next(runs) >= COPIED for _ in each) for each in lines], [len(each) for each in lines]
 
     def _known(self, songs: Sequence[str]) -> tuple[list[int], list[int]]:
@@ -318,9 +326,13 @@ class Reader:
         return [sum(word in self.known for word in each) for each in words], [len(each) for each in words]
 
 
-def recognised(
-    real: tuple[NDArray[np.int64], Any], written: tuple[NDArray[np.int64], Any], seed: int = 0
-) -> dict[str, Any] | None:
+def _read(judge: Judge, songs: Sequence[Sequence[str]]) -> Lines:
+    """Return the song and the vector of each line."""
+    places = np.repeat(np.arange(len(songs)), [len(song) for song in songs])
+    return places, judge.vectors([line for song in songs for line in song]) if len(places) else None
+
+
+def recognised(real: Lines, written: Lines, seed: int = 0) -> dict[str, Any] | None:
     """Return the cross-validated AUC of a linear classifier that finds written lines among real ones.
 
     Songs are whole in one fold, and only lines of the same fold are compared.
@@ -379,18 +391,19 @@ def _classifier() -> Any:
 
 def strongest(found: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the AUC of the judge that recognises a writer best, with its ``judge``; None if it was not measured."""
-    known = [
-        {"judge": name, **each["recognised"]}
-        for name, each in found.get("judges", {}).items()
-        if each.get("recognised")
-    ]
-    return max(known, key=lambda each: each["value"], default=None)
+    return max(_measured(found), key=lambda each: each["value"], default=None)
 
 
 def passes(found: Mapping[str, Any]) -> bool:
     """Return whether written lines are not recognisable as generated: for every judge the interval ends below `RECOGNISABLE`."""
-    known = [each["recognised"] for each in found.get("judges", {}).values() if each.get("recognised")]
+    known = _measured(found)
     return bool(known) and all(each["high"] < RECOGNISABLE for each in known)
+
+
+def _measured(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the AUC of each judge that measured one."""
+    judges = found.get("judges", {}).items()
+    return [{"judge": name, **each["recognised"]} for name, each in judges if each.get("recognised")]
 
 
 def judges_of_lines(training: Sequence[str], language: str, seed: int = 0) -> list[Judge]:
