@@ -140,9 +140,8 @@ class ClassifierStudy(Comparison):
     def rerun(self, reported: Reported, limit: float) -> ReportedTask:
         """Return the task of training a reported model by its own protocol, on the same songs as every line."""
         if self.dataset.labels.kind != "single":
-            raise LyristError(f"the reports predicted one label a song, but the {self.dataset.target} has several.")
-        if self.dataset.labels.kind != "single":
-            raise LyristError("Models of published reports predict one label a song.")
+            what = "has several" if self.dataset.labels.multi else "is a number"
+            raise LyristError(f"the reports predicted one label a song, but the {self.dataset.target} {what}.")
         return ReportedTask(self.dataset, reported.protocol, limit)
 
     def basis(self) -> dict[str, Any]:
@@ -196,6 +195,7 @@ class ClassifierStudy(Comparison):
             "deciding_words": deciding_words(fitted, picked, dataset),
         }
         lines = [line for line in self.lines if line.name in fitted]
+        line = next(line for line in lines if line.name == picked)
         other = _other_split(dataset, request)
         if isinstance(other, View):
             task = ClassificationTask(other)
@@ -207,12 +207,10 @@ class ClassifierStudy(Comparison):
         elif other:
             results["notes"].append(other)
         if request.refit:
-            line = next(line for line in lines if line.name == picked)
             if refit := _refit(dataset, line, fitted[picked], job):
                 results["refit"] = refit
             else:
                 results["notes"].append(f"{picked} was not fitted again on the validation songs: no time was left.")
-        line = next(line for line in lines if line.name == picked)
         results["out_of_domain"] = out_of_domain(dataset, line, job)
         scores = job.folder / "scores"
         if request.repeats > 1:
@@ -283,8 +281,6 @@ class ClassifierStudy(Comparison):
 
     def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
         """Return the report; everything on it comes from files."""
-        from lyrist.studies import sections
-
         dataset = self.dataset
         names = [line["name"] for line in results["recipes"]]
         fitted = {name: Fitted(open_run(folder / "runs" / directory(name))) for name in names}
@@ -436,9 +432,8 @@ def _lines(dataset: View, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
         }
         for name, one in fitted.items()
     ]
-    kind = dataset.labels.described
     return {
-        **kind,
+        **dataset.labels.described,
         "split_by": dataset.split_by,
         "majority": ClassificationTask(dataset).majority(),
         "recipes": recipes,

@@ -69,8 +69,8 @@ class Request:
         replaced = BUDGETS if any(name in given for name in BUDGETS) else ()
         return {**{name: value for name, value in entry.options.items() if name not in replaced}, **given}
 
-    def refuse(self, names: Sequence[str], kind: str) -> None:
-        """Raise where one of these options was given, which have no meaning for a study of this kind of model."""
+    def refuse(self, kind: str, but: Sequence[str] = ()) -> None:
+        """Raise where an option of classifiers was given that has no meaning for this kind of model: all ``but`` some."""
         selection = self.selection
         given = {
             "target": selection.target,
@@ -86,8 +86,8 @@ class Request:
             "time-limit": self.time_limit is not None,
             "mask-labels": selection.mask_labels,
         }
-        for name in names:
-            if given[name]:
+        for name, value in given.items():
+            if value and name not in but:
                 raise UsageError(
                     f"--{name} is not for studies of {kind} such as '{self.plan.name}'; leave --{name} out."
                 )

@@ -76,23 +76,7 @@ class PictureStudy(Comparison):
     @classmethod
     def open(cls, request: Request) -> PictureStudy:
         """Open the pictures and check every line and option."""
-        request.refuse(
-            (
-                "target",
-                "condition",
-                "only",
-                "other-split",
-                "repeats",
-                "learning-curve",
-                "max-songs",
-                "multi-label",
-                "ordinal",
-                "features",
-                "time-limit",
-                "mask-labels",
-            ),
-            "pictures",
-        )
+        request.refuse("pictures")
         lines = read_lines(request)
         pictures = read(request.data)
         parts = sorted({line.block for line in lines})

@@ -27,7 +27,7 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the recipe and of the training loop."""
     unless_target: tuple[str, ...] = ()
-    """Targets for which this line makes no sense (a look-up of the artist when the artist is asked for)."""
+    """Targets for which this line makes no sense (a look-up of the artist where the artist is the target)."""
     optional: bool = False
     """Leave the line out, with a note that says why, where it cannot be fitted here (pretrained weights that are not there)."""
 

@@ -145,9 +145,10 @@ def _sentence(model: Mapping[str, Any], reported: Reported) -> str:
         )
     if biased and model["rule"] != "last" and biased["of"] > 1:
         last = model["rerun"]["last"]["accuracy"]["value"]
-        told = f"Selected by the test songs it has {biased['value']:.3f}"
-        told += f", by validation {honest['value']:.3f}" if honest else ""
-        parts.append(f"{told}, and at its last {model['rerun']['unit']} {last:.3f}: the difference is the selection.")
+        sentence = f"Selected by the test songs it has {biased['value']:.3f}"
+        sentence += f", by validation {honest['value']:.3f}" if honest else ""
+        sentence += f", and at its last {model['rerun']['unit']} {last:.3f}: the difference is the selection."
+        parts.append(sentence)
     if right:
         parts.append(f"Done right ({right['line']}): {right['value']:.3f} ({_span(right)}).")
     return " ".join([*parts, reported.why]).strip() if parts else ""  # nothing was measured, so nothing is explained
@@ -216,8 +217,8 @@ def sections(results: Mapping[str, Any]) -> list[Section]:
         blocks.append(Items(found["notes"]))
     blocks.append(Details("Cost of every column", [Table(COST_HEAD, costs(models), note=note)]))
     for model in models:
-        told = [f"{model['report']}. {model['says']}".strip(), *model["assumed"]]
-        blocks.append(Details(f"{model['name']}: settings and training", [Items(told), *_curve(model)]))
+        settings = [f"{model['report']}. {model['says']}".strip(), *model["assumed"]]
+        blocks.append(Details(f"{model['name']}: settings and training", [Items(settings), *_curve(model)]))
     intro = (
         "Each model of a published report at its own settings, with none of Lyrist's improvements. The second column selects by "
         "the test songs, as the report did, which is biased: it is the best of many figures. The third is the same training run, "

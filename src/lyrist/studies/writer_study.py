@@ -80,21 +80,7 @@ class WriterStudy(Comparison):
                 f"The study '{plan.name}' is of writers, which do not predict the {selection.target} of a song; leave --target "
                 "out, or choose a study of classifiers ('lyrist studies' lists them)."
             )
-        request.refuse(
-            (
-                "only",
-                "other-split",
-                "repeats",
-                "learning-curve",
-                "max-songs",
-                "multi-label",
-                "ordinal",
-                "features",
-                "time-limit",
-                "mask-labels",
-            ),
-            "writers",
-        )
+        request.refuse("writers", but=("target", "condition"))
         corpus = Corpus.open(request.data)
         songs = WritingTask.of(corpus, plan.condition if selection.condition is None else selection.condition)
         lines = [
@@ -500,7 +486,7 @@ def _paired(results: Mapping[str, Any]) -> list[Block]:
 
 
 def _fluency(results: Mapping[str, Any]) -> list[Section]:
-    """Return the figures that tell written lines from real ones."""
+    """Return the section on how well written lines are distinguished from real ones."""
     real = results.get("fluency")
     written = [(line["name"], line["fluency"]) for line in results["recipes"] if line.get("fluency")]
     if not real or not written:
