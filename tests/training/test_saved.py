@@ -8,7 +8,7 @@ import operator
 import os
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,7 +59,6 @@ def split_words(text: str) -> list[str]:
     return text.split()
 
 
-@registry.register("words-of-a-contributor", "counts of words and naive Bayes, for the tests", family="linear")
 class Words(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Counts and naive Bayes of scikit-learn.
 
@@ -89,6 +88,16 @@ class Words(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Any:
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _recipe() -> Iterator[None]:
+    """Register `Words` while the tests of this file run: other files test every registered recipe."""
+    name = "words-of-a-contributor"
+    registry.register(name, "counts of words and naive Bayes, for the tests", family="linear")(Words)
+    yield
+    for known in (registry._outside, registry._definitions):
+        del known[name]
 
 
 def words(**counted: Any) -> Words:

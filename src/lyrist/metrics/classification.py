@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lyrist.errors import LyristError
-from lyrist.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
+from lyrist.metrics.intervals import bootstrap_macro_f1, macro_f1, proportion
 
 FLOOR = 1e-7
 """Smallest probability in a loss (16.1 nats), about the resolution of a float32 near 1. A label that does not occur in
@@ -59,15 +59,13 @@ def score(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str
     encoded = _encode(y_true, probabilities, classes)
     n, right = len(encoded.truth), encoded.truth == encoded.predicted
     matrix, nats = _matrix(encoded), _losses(encoded)
-    low, high = wilson(int(right.sum()), n)
     f1_low, f1_high = bootstrap_macro_f1(matrix)
     return {
         "n": n,
-        "accuracy": {"value": float(right.mean()), "low": low, "high": high},
+        "accuracy": proportion(int(right.sum()), n),
         "macro_f1": float(macro_f1(matrix)),
         "macro_f1_interval": {"low": f1_low, "high": f1_high},
-        "loss": float(nats.mean()),
-        "loss_se": float(nats.std(ddof=1) / n**0.5) if n > 1 else 0.0,
+        **mean_loss(nats),
         "top3": _top(encoded, 3),
         "calibration": _calibration(encoded),
         "by_class": _by_class(matrix, encoded.labels),
@@ -124,10 +122,7 @@ def by_group(y_true: Sequence[str], y_pred: Sequence[str], groups: Sequence[str]
         tally[0] += truth == predicted
         tally[1] += 1
     ordered = sorted(counted.items(), key=lambda item: (-item[1][1], item[0]))
-    return {
-        group: {"n": n, "accuracy": dict(zip(("value", "low", "high"), (right / n, *wilson(right, n)), strict=True))}
-        for group, (right, n) in ordered
-    }
+    return {group: {"n": n, "accuracy": proportion(right, n)} for group, (right, n) in ordered}
 
 
 def hardest(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str], top: int = 10) -> list[int]:
@@ -144,21 +139,38 @@ def most_telling(y_true: Sequence[str], probabilities: ArrayLike, classes: Seque
     return [int(i) for i in order if encoded.truth[i] == encoded.predicted[i]][:top]
 
 
-def _encode(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]) -> _Predictions:
+def checked(probabilities: ArrayLike, n: int, k: int) -> NDArray[np.float64]:
+    """Return the probabilities of n songs for k classes.
+
+    Raises
+    ------
+    LyristError
+        There is no song, the shape is another one, or a probability is not a number.
+    """
     P = np.asarray(probabilities, dtype=np.float64)
-    known = [str(label) for label in classes]
-    truth = [str(label) for label in y_true]
-    if not truth:
+    if not n:
         raise LyristError("There is no song to score.")
-    if P.shape != (len(truth), len(known)):
+    if P.shape != (n, k):
         raise LyristError(
-            f"The probabilities of {len(truth)} songs for {len(known)} classes have the shape {P.shape}; "
+            f"The probabilities of {n} songs for {k} classes have the shape {P.shape}; "
             "they are from another model or other songs."
         )
     if not np.isfinite(P).all():
         raise LyristError(
             "A predicted probability is not a number: the training of this model diverged; train it again."
         )
+    return P
+
+
+def mean_loss(nats: NDArray[np.float64]) -> dict[str, float]:
+    """Return ``loss``, the mean over songs, and ``loss_se``, its standard error (0 for one song)."""
+    error = float(nats.std(ddof=1) / len(nats) ** 0.5) if len(nats) > 1 else 0.0
+    return {"loss": float(nats.mean()), "loss_se": error}
+
+
+def _encode(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str]) -> _Predictions:
+    known, truth = [str(label) for label in classes], [str(label) for label in y_true]
+    P = checked(probabilities, len(truth), len(known))
     labels = [*known, *sorted(set(truth) - set(known))]
     place = {label: number for number, label in enumerate(labels)}
     return _Predictions(labels, np.array([place[label] for label in truth]), P.argmax(axis=1), P, len(known))
@@ -220,5 +232,4 @@ def _by_class(matrix: NDArray[np.int64], labels: list[str]) -> dict[str, dict[st
 def constant_accuracy(label: str, truth: Sequence[str]) -> dict[str, Any]:
     """Return the accuracy of always predicting one label: ``label``, ``n`` and ``accuracy`` with a Wilson interval."""
     right = sum(each == label for each in truth)
-    low, high = wilson(right, len(truth))
-    return {"label": label, "n": len(truth), "accuracy": {"value": right / len(truth), "low": low, "high": high}}
+    return {"label": label, "n": len(truth), "accuracy": proportion(right, len(truth))}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lyrist.metrics.intervals import bootstrap_mean, wilson
+from lyrist.metrics.intervals import mean_of, proportion
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,12 @@ class PredictionSets:
             [label in place and members[row, place[label]] for row, label in enumerate(truth)], dtype=bool
         )
         sizes, labels = members.sum(axis=1), np.asarray(truth, dtype=object)
-        low, high = bootstrap_mean(sizes)
         return {
             "target": self.coverage,
             "calibration_songs": self.n,
             "n": len(covered),
             "coverage": _share(covered),
-            "mean_size": {"value": float(sizes.mean()), "low": low, "high": high},
-            "empty": float((sizes == 0).mean()),
-            "single": float((sizes == 1).mean()),
+            **described(sizes),
             "by_class": {
                 str(label): {"n": int((labels == label).sum()), "coverage": _share(covered[labels == label])}
                 for label in sorted(set(truth))
@@ -130,6 +127,14 @@ def uniform_of(keys: Iterable[object]) -> NDArray[np.float64]:
     )
 
 
+def described(sizes: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the mean size of sets, and the shares of those with no label and with one."""
+    return {
+        "mean_size": mean_of(sizes),
+        "empty": float((sizes == 0).mean()),
+        "single": float((sizes == 1).mean()),
+    }
+
+
 def _share(hits: NDArray[np.bool_]) -> dict[str, float]:
-    low, high = wilson(int(hits.sum()), len(hits))
-    return {"value": float(hits.mean()), "low": low, "high": high}
+    return proportion(int(hits.sum()), len(hits))

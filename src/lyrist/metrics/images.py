@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lyrist.errors import LyristError
 from lyrist.metrics.classification import score, top_k
-from lyrist.metrics.intervals import bootstrap_mean, wilson
+from lyrist.metrics.intervals import mean_of, proportion
 
 
 def score_pictures(truth: Sequence[str], probabilities: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
@@ -38,8 +38,7 @@ def score_pictures(truth: Sequence[str], probabilities: NDArray[Any], classes: S
     """
     found = score(truth, probabilities, classes)
     share = top_k(truth, probabilities, classes, 5)
-    low, high = wilson(round(share * len(truth)), len(truth))
-    return {**found, "top5": {"value": share, "low": low, "high": high}}
+    return {**found, "top5": proportion(round(share * len(truth)), len(truth))}
 
 
 def score_reconstructions(images: NDArray[np.uint8], reconstructed: NDArray[np.uint8]) -> dict[str, Any]:
@@ -66,12 +65,11 @@ def score_reconstructions(images: NDArray[np.uint8], reconstructed: NDArray[np.u
         raise LyristError("There is no image to score.")
     true, predicted = (x.reshape(len(x), -1).astype(np.float64) / 255 for x in (images, reconstructed))
     each = ((true - predicted) ** 2).mean(axis=1)
-    low, high = bootstrap_mean(each)
-    mean = float(each.mean())
+    error = mean_of(each)
     return {
         "n": len(images),
-        "mse": {"value": mean, "low": low, "high": high},
-        "psnr": float(-10 * np.log10(max(mean, 1e-10))),
+        "mse": error,
+        "psnr": float(-10 * np.log10(max(error["value"], 1e-10))),
         "mean_mse": float(true.var(axis=0).mean()),
     }
 

@@ -40,6 +40,11 @@ def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return (0.0 if correct == 0 else float(interval.low)), (1.0 if correct == n else float(interval.high))
 
 
+def proportion(correct: int, n: int) -> dict[str, float]:
+    """Return ``value``, and ``low`` and ``high`` of its 95% interval (`wilson`), of a proportion of n > 0 trials."""
+    return dict(zip(("value", "low", "high"), (correct / n, *wilson(correct, n)), strict=True))
+
+
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:
     """Return the mean and the sample standard deviation (``n - 1``), which is 0 for one value."""
     found = np.asarray(values, dtype=np.float64)
@@ -119,6 +124,11 @@ def bootstrap_mean(
     if not len(found):
         return -math.inf, math.inf
     return _percentiles(_resampled_means(found, samples, seed), level)
+
+
+def mean_of(values: ArrayLike) -> dict[str, float]:
+    """Return ``value``, and ``low`` and ``high`` of its 95% interval (`bootstrap_mean`), of a mean of at least one value."""
+    return dict(zip(("value", "low", "high"), (float(np.mean(values)), *bootstrap_mean(values)), strict=True))
 
 
 def bootstrap_ratio(

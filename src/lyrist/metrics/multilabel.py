@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lyrist.errors import LyristError
-from lyrist.metrics.classification import FLOOR
-from lyrist.metrics.intervals import SAMPLES, bootstrap_mean, compared
+from lyrist.metrics.classification import FLOOR, checked, mean_loss
+from lyrist.metrics.conformal import described
+from lyrist.metrics.intervals import SAMPLES, compared, mean_of
 
 FEW = 5
 """A label of fewer validation songs gets the threshold that is best for all labels together."""
@@ -118,8 +118,7 @@ def score(
         **{key: _with_interval(every[key][0], found[key]) for key in every},
         "average_precision": _with_interval(precision[occur].mean(), _resampled_precision(Y, P, drawn)),
         "subset_accuracy": _with_interval(right.mean(), drawn @ right / drawn.sum(axis=1)),
-        "loss": float(nats.mean()),
-        "loss_se": float(nats.std(ddof=1) / len(Y) ** 0.5) if len(Y) > 1 else 0.0,
+        **mean_loss(nats),
         "labels_a_song": {"true": float(Y.sum(axis=1).mean()), "predicted": float(predicted.sum(axis=1).mean())},
         "by_class": {
             label: {
@@ -299,18 +298,15 @@ class LabelSets:
         inside: Bools = self.members(P) & (np.arange(len(labels)) < len(classes))
         known = np.asarray(Y.any(axis=0))
         held = (inside & Y).sum(axis=1) / np.maximum(Y.sum(axis=1), 1)
-        sizes = inside.sum(axis=1)
         return {
             "kind": "multi",
             "target": self.coverage,
             "calibration_songs": self.n,
             "n": len(Y),
-            "coverage": _mean(held),
-            "mean_size": _mean(sizes),
-            "empty": float((sizes == 0).mean()),
-            "single": float((sizes == 1).mean()),
+            "coverage": mean_of(held),
+            **described(inside.sum(axis=1)),
             "by_class": {
-                label: {"n": int(Y[:, c].sum()), "coverage": _mean(inside[Y[:, c], c])}
+                label: {"n": int(Y[:, c].sum()), "coverage": mean_of(inside[Y[:, c], c])}
                 for c, label in enumerate(labels)
                 if known[c]
             },
@@ -321,25 +317,9 @@ def _checked(
     truth: Sequence[Sequence[str]], probabilities: ArrayLike, classes: Sequence[str]
 ) -> tuple[Floats, Bools, list[str]]:
     """Return probabilities and truth with a column for each label, also for those that the model does not know."""
-    P = np.asarray(probabilities, dtype=np.float64)
-    if not len(truth):
-        raise LyristError("There is no song to score.")
-    if P.shape != (len(truth), len(classes)):
-        raise LyristError(
-            f"The probabilities of {len(truth)} songs for {len(classes)} labels have the shape {P.shape}; "
-            "they are from another model or other songs."
-        )
-    if not np.isfinite(P).all():
-        raise LyristError(
-            "A predicted probability is not a number: the training of this model diverged; train it again."
-        )
+    P = checked(probabilities, len(truth), len(classes))
     labels = [*map(str, classes), *sorted({label for own in truth for label in own} - set(map(str, classes)))]
     return np.pad(P, ((0, 0), (0, len(labels) - len(classes)))), indicators(truth, labels), labels
-
-
-def _mean(values: NDArray[Any]) -> dict[str, float]:
-    low, high = bootstrap_mean(values)
-    return {"value": float(values.mean()), "low": low, "high": high}
 
 
 def _with_interval(value: Any, drawn: NDArray[Any]) -> dict[str, float]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lyrist.errors import LyristError
-from lyrist.metrics.intervals import compared
+from lyrist.metrics.classification import mean_loss
+from lyrist.metrics.intervals import compared, proportion
 from lyrist.metrics.multilabel import losses as label_losses
 from lyrist.metrics.multilabel import weights
 
@@ -99,8 +100,7 @@ def score(
         **errors(y, predicted, groups),
         "bias": float((predicted - y).mean()),
         "correlation": float(spearmanr(y, predicted).statistic) if varied else 0.0,
-        "loss": float(nats.mean()),
-        "loss_se": float(nats.std(ddof=1) / len(y) ** 0.5) if len(y) > 1 else 0.0,
+        **mean_loss(nats),
     }
 
 
@@ -167,15 +167,12 @@ class NumberIntervals:
 
     def evaluate(self, truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
         """Return the coverage on test songs and the width."""
-        from lyrist.metrics.intervals import wilson
-
         held = np.abs(np.asarray(truth, dtype=np.float64) - np.asarray(predicted, dtype=np.float64)) <= self.radius
-        low, high = wilson(int(held.sum()), len(held))
         return {
             "kind": "ordinal",
             "target": self.coverage,
             "calibration_songs": self.n,
             "n": len(held),
-            "coverage": {"value": float(held.mean()), "low": low, "high": high},
+            "coverage": proportion(int(held.sum()), len(held)),
             "radius": self.radius if math.isfinite(self.radius) else None,
         }
