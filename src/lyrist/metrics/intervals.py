@@ -128,7 +128,13 @@ def bootstrap_mean(
 
 def mean_of(values: ArrayLike) -> dict[str, float]:
     """Return ``value``, and ``low`` and ``high`` of its 95% interval (`bootstrap_mean`), of a mean of at least one value."""
-    return dict(zip(("value", "low", "high"), (float(np.mean(values)), *bootstrap_mean(values)), strict=True))
+    return dict(
+        zip(
+            ("value", "low", "high"),
+            (float(np.asarray(values, dtype=np.float64).mean()), *bootstrap_mean(values)),
+            strict=True,
+        )
+    )
 
 
 def bootstrap_ratio(
