@@ -67,14 +67,9 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
         X = self._read(X, fitting=True)
         n = len(X) if is_table(X) else len(lyrics_of(X))
         self.classes_, index = encoded(y, n, self.least_classes)
-        self.multilabel_ = index.ndim == 2
-        self.__dict__.pop("thresholds_", None)
-        if self.multilabel_:
-            if not self.multilabel:
-                raise InputError(
-                    f"{type(self).__name__} predicts one label a song, not several; choose another estimator."
-                )
-            self.thresholds_ = np.full(len(self.classes_), 0.5)
+        self._note_kind(index.ndim == 2)
+        if self.multilabel_ and not self.multilabel:
+            raise InputError(f"{type(self).__name__} predicts one label a song, not several; choose another estimator.")
         weights = np.ones(n, dtype=np.float32)
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, index, dtype=np.float32, ensure_non_negative=True)
@@ -87,6 +82,13 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
                 X, weights = _safe_indexing(X, kept), weights[kept]
         self._learn(X, index, weights)
         return self
+
+    def _note_kind(self, several: bool) -> None:
+        """Store whether a song has several labels; the threshold of each is 0.5 at first."""
+        self.multilabel_ = several
+        self.__dict__.pop("thresholds_", None)
+        if several:
+            self.thresholds_ = np.full(len(self.classes_), 0.5)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class for each song, shape (n, k)."""
@@ -179,12 +181,15 @@ class LinearSongs(ScoringClassifier):
         self.features_ = self._features()
         found = self._weigh(self.features_.fit_counts(X), X, index, weights)
         self.coef_, self.intercept_ = found.coef, found.intercept
-        of_rows = index[found.rows], weights[found.rows]
+        self._calibrate(found.scores, index[found.rows], weights[found.rows])
+
+    def _calibrate(self, scores: Floats, index: NDArray[np.int64], weights: Floats) -> None:
+        """Set `sharpness_`, and with several labels shift `intercept_`, by scores of songs that were not fitted on."""
         if self.multilabel_:
-            self.sharpness_, offsets = platt(found.scores, *of_rows)
-            self.intercept_ = (found.intercept + offsets / self.sharpness_).astype(np.float32)
+            self.sharpness_, offsets = platt(scores, index, weights)
+            self.intercept_ = (self.intercept_ + offsets / self.sharpness_).astype(np.float32)
         else:
-            self.sharpness_ = sharpness(found.scores, *of_rows)
+            self.sharpness_ = sharpness(scores, index, weights)
 
     def _scores(self, X: Any) -> Floats:
         return np.asarray(self.features_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float32)

@@ -19,7 +19,7 @@ from sklearn.utils import _safe_indexing
 
 from lyrist import progress
 from lyrist.errors import LyristError
-from lyrist.models.calibration import platt, sharpness, softmax
+from lyrist.models.calibration import softmax
 from lyrist.models.columns import ColumnFeatures
 from lyrist.models.features import NGrams
 from lyrist.models.inputs import artists_of, class_sizes, column_of, lyrics_of, names_of, songs, with_artist
@@ -107,7 +107,9 @@ class StreamedLogistic(LinearSongs):
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes: of the sample, and of the list of all songs."""
         sample = dataclasses.replace(size, songs=min(size.songs, self.sample))
-        return of_ngrams(sample, self.max_features, words=True, weights=2) + _LISTED * size.songs
+        lengths = sum(kind.high - kind.low + 1 for kind in self._grams() if kind.unit == "char")
+        weights = 3 if self.averaged else 2
+        return of_ngrams(sample, self.max_features, lengths=lengths, words=True, weights=weights) + _LISTED * size.songs
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
         classes = self.classes_
@@ -148,10 +150,8 @@ class StreamedLogistic(LinearSongs):
         """
         if len(sizes) < 2:
             raise LyristError("All training songs have one label; a classifier needs at least two labels.")
-        self.multilabel_ = several
         self.classes_ = np.array([*sizes], dtype=object) if several else np.array(sorted(sizes))
-        if several:
-            self.thresholds_ = np.full(len(sizes), 0.5)
+        self._note_kind(several)
         self.n_features_in_ = getattr(self, "n_features_in_", 1)
         n, k = count or int(sum(sizes.values())), len(sizes)
         self._choose(blocks)
@@ -193,11 +193,7 @@ class StreamedLogistic(LinearSongs):
         self.sharpness_ = 1.0
         if kept:
             index, own = (np.concatenate([part[i] for part in kept]) for i in (2, 3))
-            if several:
-                self.sharpness_, offsets = platt(np.concatenate(scores), index, own)
-                self.intercept_ = (self.intercept_ + offsets / self.sharpness_).astype(np.float32)
-            else:
-                self.sharpness_ = sharpness(np.concatenate(scores), index, own)
+            self._calibrate(np.concatenate(scores), index, own)
         return self
 
     def _epochs(self, n: int) -> int:
@@ -301,23 +297,11 @@ class StreamedEnsemble(StreamedLogistic):
         features: Features = "none",
         random_state: int = 0,
     ) -> None:
-        self.word_high = word_high
+        super().__init__(
+            word_high, epochs, learning_rate, batch_size, class_weight, min_df, max_features, features, random_state
+        )
         self.characters = characters
         self.landmarks = landmarks
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.class_weight = class_weight
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
-
-    def memory(self, size: DataSize) -> int:
-        """Return an estimate of the peak memory of a fit, in bytes: of the sample, and of the list of all songs."""
-        sample = dataclasses.replace(size, songs=min(size.songs, self.sample))
-        lengths = 3 if self.characters else 0
-        return of_ngrams(sample, self.max_features, lengths=lengths, words=True, weights=3) + _LISTED * size.songs
 
     def contributions(self, X: Any, label: str) -> Contributions:
         """Return the contribution of each character of one song, its layout and its artist to the logit of ``label``."""

@@ -119,7 +119,7 @@ class NeuralClassifier(ScoringClassifier):
         recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
         songs = _Songs.of(self._read(X, fitting=True), options)
         self.classes_, target = encoded(y, len(songs))
-        self._note_kind(target)
+        self._note_kind(target.ndim == 2)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, target, dtype=np.float32, ensure_non_negative=True)
@@ -206,18 +206,13 @@ class NeuralClassifier(ScoringClassifier):
         recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
         songs = _Songs.of(self._read(X, fitting=True), options)
         self.classes_, target = encoded(y, len(songs))
-        self._note_kind(target)
+        self._note_kind(target.ndim == 2)
         self._build(recipe, options, schedule.seed, songs)
         return self._examples(songs, target)
 
     def examples(self, X: Any, y: Any) -> TokenExamples:
         """Return songs as examples of the network; a label that training lacks has the number -1."""
         return self._examples(_Songs.of(X, self.model_.config), self._targets(y))
-
-    def _note_kind(self, target: NDArray[np.int64]) -> None:
-        """Store whether a song has several labels."""
-        self.multilabel_ = target.ndim == 2
-        self.thresholds_ = np.full(len(self.classes_), 0.5) if self.multilabel_ else None
 
     def _targets(self, y: Any) -> NDArray[np.int64]:
         """Return the class of each song, -1 for a label that training lacks; or 0 and 1 for each of several labels."""
