@@ -23,7 +23,7 @@ from lyrist.models.recurrent import StackedOptions, stacked_lstm
 from lyrist.models.registry import Shape
 from lyrist.training.classifier import NeuralClassifier
 from lyrist.training.dataset import View, view
-from lyrist.training.image_training import PictureExamples
+from lyrist.training.image_training import PictureExamples, classification
 from lyrist.training.protocol import Choice, ReportedTask, follow
 from lyrist.training.runs import open_run
 from lyrist.training.schedule import Protocol
@@ -113,7 +113,7 @@ def pictures(output: str, test: np.ndarray[Any, Any], protocol: Protocol) -> tup
     parts = {part: PictureExamples(pixels[:16], held.astype(np.int64)) for part, held in labels.items()}
     return follow(
         network, PictureExamples(pixels[16:], targets[16:].astype(np.int64)), parts, protocol, seed=1, folder=None, title="",
-        refuse=lambda _: None, output=network.config.output,
+        refuse=lambda _: None, measure=classification(network.config.output),
     )  # fmt: skip
 
 

@@ -17,6 +17,9 @@ from torch import Tensor
 
 Batch = dict[str, Tensor]
 
+IGNORED = -100
+"""The label that losses ignore, as in PyTorch and transformers."""
+
 POOL = 100
 """Number of batches that are sorted by length together; their order is random."""
 

@@ -30,7 +30,7 @@ from lyrist.models.network import SEVERAL, hushed
 from lyrist.models.registry import Shape
 from lyrist.models.songclassifier import ScoringClassifier
 from lyrist.training import tokens
-from lyrist.training.batches import TokenExamples, in_order_of_length
+from lyrist.training.batches import IGNORED, TokenExamples, in_order_of_length
 from lyrist.training.estimators import configure
 from lyrist.training.loop import Outcome, seeded, train
 from lyrist.training.schedule import Schedule, device_for, threads
@@ -211,15 +211,15 @@ class NeuralClassifier(ScoringClassifier):
         return self._examples(songs, target)
 
     def examples(self, X: Any, y: Any) -> TokenExamples:
-        """Return songs as examples of the network; a label that training lacks has the number -1."""
+        """Return songs as examples of the network; a label that training lacks has the number `IGNORED`."""
         return self._examples(_Songs.of(X, self.model_.config), self._targets(y))
 
     def _targets(self, y: Any) -> NDArray[np.int64]:
-        """Return the class of each song, -1 for a label that training lacks; or 0 and 1 for each of several labels."""
+        """Return the class of each song, `IGNORED` for a label that training lacks; or 0 and 1 for each of several labels."""
         if self.multilabel_:
             return np.asarray(y, dtype=np.int64)
         number = {label: place for place, label in enumerate(self.classes_.tolist())}
-        return np.array([number.get(label, -1) for label in labels_of(y).tolist()], dtype=np.int64)
+        return np.array([number.get(label, IGNORED) for label in labels_of(y).tolist()], dtype=np.int64)
 
     def predict_proba(self, X: Any, batch_size: int = 64) -> NDArray[np.float64]:
         """Return the probabilities, (n, k), of the classes in the order of `classes_`; of one label a song, rows sum to 1.

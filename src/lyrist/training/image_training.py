@@ -37,7 +37,7 @@ from lyrist.models.image_transfer import Autoencoder, CodeOptions, TransferClass
 from lyrist.models.network import hushed
 from lyrist.training.batches import Batch
 from lyrist.training.journal import Sums
-from lyrist.training.loop import Loop, Outcome, seeded, train
+from lyrist.training.loop import Loop, Measure, Outcome, seeded, train
 from lyrist.training.schedule import Schedule, device_for, threads
 
 PROCESSOR = "preprocessor_config.json"
@@ -234,7 +234,7 @@ def learn(
         network,
         PictureExamples(material.train, material.targets),
         PictureExamples(material.validation, material.validation_targets) if len(material.validation) else None,
-        schedule, measure=_reconstruction if isinstance(network, Autoencoder) else _classification(network.config.output),
+        schedule, measure=_reconstruction if isinstance(network, Autoencoder) else classification(network.config.output),
         folder=folder, resume=resume, bucketed=False, title=title or recipe, callbacks=callbacks,
     )  # fmt: skip
     return PictureModel(network, outcome, before)
@@ -278,7 +278,7 @@ class Unfreeze(TrainerCallback):
         return control
 
 
-def _classification(output: str) -> Any:
+def classification(output: str) -> Measure:
     """Return a function for the sums of loss (nats per picture) and of correct predictions."""
 
     def measure(outputs: Any, batch: Batch) -> Sums:

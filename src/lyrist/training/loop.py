@@ -21,7 +21,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from lyrist import files, progress
 from lyrist.errors import LyristError, unknown
 from lyrist.models.network import hushed
 from lyrist.training import muon
-from lyrist.training.batches import Batch, Examples, Stream, in_order_of_length
+from lyrist.training.batches import IGNORED, Batch, Examples, Stream, in_order_of_length
 from lyrist.training.journal import CHECKPOINTS, Journal, Sums, Tally, last_checkpoint, other_settings, read_whole
 from lyrist.training.muon import Muon
 from lyrist.training.schedule import FREE, Schedule, device_for, half_precision, threads
@@ -150,7 +150,10 @@ Measure = Callable[[Any, Batch], Sums]
 
 
 def classification(outputs: Any, batch: Batch) -> Sums:
-    """Return the cross-entropy in nats and the number of correct predictions, summed over the songs of the batch."""
+    """Return the cross-entropy in nats and the number of correct predictions, summed over the songs of the batch.
+
+    A song whose label is `IGNORED` counts as wrong and has no loss.
+    """
     logits, labels = outputs.logits.float(), batch["labels"]
     if labels.dim() == 2:  # several labels a song: right where all are
         nats = functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
@@ -158,10 +161,26 @@ def classification(outputs: Any, batch: Batch) -> Sums:
             "loss": (nats, len(labels)),
             "accuracy": (((logits > 0) == (labels > 0.5)).all(dim=1).sum(), len(labels)),
         }
+    nats = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
     return {
-        "loss": (functional.cross_entropy(logits, labels, reduction="sum"), len(labels)),
+        "loss": (nats, (labels != IGNORED).sum()),
         "accuracy": ((logits.argmax(dim=-1) == labels).sum(), len(labels)),
     }
+
+
+def _nothing_of(measure: Measure) -> Measure:
+    """Return a measure with the same names whose sums and counts are 0."""
+    return lambda *given: {name: (0.0, 0 * count) for name, (_, count) in measure(*given).items()}
+
+
+def tallied(network: nn.Module, batches: Iterable[Batch], measure: Measure) -> Tally:
+    """Return the sums of a measure over batches; the network is left in evaluation mode."""
+    tally = Tally()
+    network.eval()
+    with torch.no_grad():
+        for batch in batches:
+            tally.add(measure(network(**batch), batch))
+    return tally
 
 
 def language(outputs: Any, batch: Batch) -> Sums:
@@ -175,7 +194,7 @@ def continuation(outputs: Any, batch: Batch) -> Sums:
 
 
 def _summed(outputs: Any, batch: Batch, labels: Any) -> Sums:
-    count = (labels != -100).sum()
+    count = (labels != IGNORED).sum()
     items = batch.get("num_items_in_batch")
     return {"loss": (outputs.loss.detach().double() * (count if items is None else items), int(count))}
 
@@ -432,17 +451,12 @@ class Loop(Resumable):
             self.callback_handler.on_log(self.args, self.state, self.control, as_logged(row))
 
     def _validate(self, examples: Examples) -> dict[str, float]:
-        batches = in_order_of_length(examples, 2 * self.schedule.batch_size)
-        tally = Tally()
-        self.network.eval()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            for rows in batches[self.args.process_index :: self.args.world_size]:
-                batch = self._prepare_inputs(examples.collate(rows))
-                tally.add(self.measure(self.network(**batch), batch))
-            if not tally:  # fewer batches than processes: this process still needs the names of the figures
-                batch = self._prepare_inputs(examples.collate(batches[0]))
-                sums = self.measure(self.network(**batch), batch)
-                tally.add({name: (0.0, 0 * count) for name, (_, count) in sums.items()})
+        rows = in_order_of_length(examples, 2 * self.schedule.batch_size)
+        own = rows[self.args.process_index :: self.args.world_size]
+        # With fewer batches than processes, a process without a batch still needs the names of the figures.
+        measured = self.measure if own else _nothing_of(self.measure)
+        batches = (self._prepare_inputs(examples.collate(each)) for each in own or rows[:1])
+        tally = tallied(self.network, batches, measured)
         figures = tally.means(self.accelerator.reduce, self.args.device)
         if not math.isfinite(figures["loss"]):
             raise LyristError(

@@ -15,30 +15,28 @@ import dataclasses
 import itertools
 import math
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.metrics.classification import score
-from lyrist.metrics.intervals import wilson
+from lyrist.metrics.intervals import proportion
 from lyrist.models import registry
 from lyrist.training import estimators
 from lyrist.training.classification_task import ClassificationTask, inputs
 from lyrist.training.journal import Journal
 from lyrist.training.picture_task import PictureTask
 from lyrist.training.schedule import Protocol, Rule, threads
-from lyrist.training.train import HELD, json_ready
+from lyrist.training.train import HELD, Task, json_ready
 
 if TYPE_CHECKING:
     from lyrist.training.batches import Examples
     from lyrist.training.classifier import NeuralClassifier
-    from lyrist.training.loop import Outcome
+    from lyrist.training.loop import Measure, Outcome
 
 
 class Choice:
@@ -75,8 +73,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class ReportedTask(ClassificationTask):
-    """Predict the label of each song by the protocol of a report."""
+class Reported(Task):
+    """What the tasks that follow the protocol of a report share; among the bases it precedes the task of the data."""
 
     protocol: Protocol = field(default_factory=Protocol)
     limit: float = math.inf
@@ -84,9 +82,7 @@ class ReportedTask(ClassificationTask):
 
     def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Return the keys of ``run.json`` that decide the outcome."""
-        found = super().identity(recipe, options, seed)
-        if registry.get(recipe).family == "neural":  # without the schedule of Lyrist's own training loop
-            found["config"] = json_ready(registry.values(estimators.configure(recipe, options, seed)[1]))
+        found = super().identity(recipe, options, seed)  # type: ignore[safe-super]
         return {**found, "protocol": json_ready(dataclasses.asdict(self.protocol))}
 
     def learn(
@@ -99,22 +95,57 @@ class ReportedTask(ClassificationTask):
         resume: bool = False,
         title: str = "",
     ) -> Any:
-        """Return the model that the rule selects on validation, with `rerun_`: every candidate and both selections."""
+        """Return the model that the rule selects on validation; its `rerun_` has every candidate, both selections, the cost."""
         started, cpu = time.monotonic(), time.process_time()
-        if registry.get(recipe).family == "neural":
-            model = _network(self, recipe, options, seed, folder, title)
-        else:
-            model = self._grid(recipe, options, seed, title)
-        model.rerun_ |= {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu}
+        model, rerun = self.rerun(recipe, options, seed, folder, title or recipe)
+        model.rerun_ = {**rerun, "seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu}
         return model
 
-    def _grid(self, recipe: str, options: Mapping[str, Any], seed: int, title: str) -> Any:
+    @abstractmethod
+    def rerun(
+        self, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the model that the rule selects on validation, and every candidate with both selections."""
+
+    def refuse(self, estimate: float) -> None:
+        """Raise where a rerun is estimated to take more CPU seconds than are left."""
+        if estimate > self.limit:
+            raise LyristError(
+                f"the rerun takes about {estimate / 60:,.1f} CPU-minutes, and {max(self.limit, 0) / 60:,.1f} are left of "
+                "--cpu-minutes."
+            )
+
+    def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
+        """Return the scores of the honestly selected model, and under ``rerun`` those of both selections."""
+        return {**super().score(model, folder, title), "rerun": model.rerun_}  # type: ignore[safe-super]
+
+
+@dataclass(frozen=True)
+class ReportedTask(Reported, ClassificationTask):
+    """Predict the label of each song by the protocol of a report."""
+
+    def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Return the keys of ``run.json`` that decide the outcome."""
+        found = super().identity(recipe, options, seed)
+        if registry.get(recipe).family == "neural":  # without the schedule of Lyrist's own training loop
+            found["config"] = json_ready(registry.values(estimators.configure(recipe, options, seed)[1]))
+        return found
+
+    def rerun(
+        self, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
+    ) -> tuple[Any, dict[str, Any]]:
+        """Train a network, or fit every point of a grid."""
+        if registry.get(recipe).family == "neural":
+            return self._network(recipe, options, seed, folder, title)
+        return self._grid(recipe, options, seed, title)
+
+    def _grid(self, recipe: str, options: Mapping[str, Any], seed: int, title: str) -> tuple[Any, dict[str, Any]]:
         """Fit every point of the grid; return the estimator that validation selects."""
         grid, rows = self.protocol.grid, []
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         choices = {split: Choice("best", 0) for split in HELD}
         train, began = self.view.texts("train"), time.process_time()
-        with progress.task(title or recipe, "fits") as advance:
+        with progress.task(title, "fits") as advance:
             for number, point in enumerate(points, 1):
                 model = estimators.make_estimator(recipe, {**options, **point}, seed).fit(
                     inputs(train), self.view.y(train)
@@ -126,26 +157,53 @@ class ReportedTask(ClassificationTask):
                     row[split] = {"accuracy": found["accuracy"]["value"], "loss": found["loss"], "n": found["n"]}
                     choices[split].offer(number, row[split], model)
                 rows.append(row)
-                self._refuse((time.process_time() - began) * len(points) / number)
+                self.refuse((time.process_time() - began) * len(points) / number)
                 advance(number, len(points), "")
-        chosen = choices["validation"].kept
-        chosen.rerun_ = _record(rows, choices, "fit")
-        return chosen
+        return choices["validation"].kept, _record(rows, choices, "fit")
 
-    def _refuse(self, estimate: float) -> None:
-        refuse(self.limit, estimate)
+    def _network(
+        self, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
+    ) -> tuple[NeuralClassifier, dict[str, Any]]:
+        """Train a network; it ends with the weights that validation selects."""
+        from lyrist.training.classifier import NeuralClassifier
 
-    def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
-        """Return the scores of the honestly selected model, and under ``rerun`` those of both selections."""
-        return {**super().score(model, folder, title), "rerun": model.rerun_}
+        texts = {split: self.view.texts(split) for split in ("train", *HELD)}
+        found = NeuralClassifier(recipe, options, seed)
+        examples = found.build(inputs(texts["train"]), self.view.y(texts["train"]))
+        held = {split: found.examples(inputs(texts[split]), self.view.y(texts[split])) for split in HELD}
+        config: Any = found.model_.config
+        if config.as_reported:
+            # One length for all songs, so that the scores of a song do not depend on its batch.
+            config.pad_to = max(int(each.lengths.max()) for each in (examples, *held.values()))
+            found.tokenizer_.model_max_length = config.pad_to
+        learnt = "embedding" if found.coverage_ else ""  # word vectors from a file are no initial weights
+        outcome, rerun = follow(
+            found.model_, examples, held, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
+            keep=learnt,
+        )  # fmt: skip
+        padding = max(0.0, 1 - float(examples.lengths.mean()) / config.pad_to) if config.as_reported else 0.0
+        found.outcome_ = dataclasses.replace(outcome, padding=padding)
+        return found, rerun
 
 
-def refuse(limit: float, estimate: float) -> None:
-    """Raise where a rerun is estimated to take more CPU seconds than are left."""
-    if estimate > limit:
-        raise LyristError(
-            f"the rerun takes about {estimate / 60:,.1f} CPU-minutes, and {max(limit, 0) / 60:,.1f} are left of --cpu-minutes."
-        )
+@dataclass(frozen=True)
+class ReportedPictureTask(Reported, PictureTask):
+    """Classify the pictures of a block by the protocol of a report."""
+
+    def rerun(
+        self, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
+    ) -> tuple[Any, dict[str, Any]]:
+        """Train a network; it ends with the weights that validation selects."""
+        from lyrist.training.image_training import PictureExamples, PictureModel, classification, configure
+
+        entry, settings, _ = configure(recipe, options, seed)
+        parts = {part: PictureExamples(self.block.pixels(part), self.block.targets(part)) for part in ("train", *HELD)}
+        network: Any = entry.build(settings, self.material.shape(None))
+        outcome, rerun = follow(
+            network, parts.pop("train"), parts, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
+            measure=classification(network.config.output),
+        )  # fmt: skip
+        return PictureModel(network, outcome), rerun
 
 
 def _record(rows: list[dict[str, Any]], choices: Mapping[str, Choice], unit: str) -> dict[str, Any]:
@@ -153,8 +211,7 @@ def _record(rows: list[dict[str, Any]], choices: Mapping[str, Choice], unit: str
 
     def scores(number: int) -> dict[str, Any]:
         test = rows[number - 1]["test"]
-        low, high = wilson(round(test["accuracy"] * test["n"]), test["n"])
-        accuracy = {"value": test["accuracy"], "low": low, "high": high}
+        accuracy = proportion(round(test["accuracy"] * test["n"]), test["n"])
         return {"number": number, "n": test["n"], "accuracy": accuracy, "loss": test["loss"]}
 
     return {
@@ -164,72 +221,6 @@ def _record(rows: list[dict[str, Any]], choices: Mapping[str, Choice], unit: str
         "honest": scores(choices["validation"].at),
         "last": scores(len(rows)),
     }
-
-
-def _network(
-    task: ReportedTask, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
-) -> NeuralClassifier:
-    """Return a network trained by the protocol, with the weights that validation selects."""
-    from lyrist.training.classifier import NeuralClassifier
-
-    texts = {split: task.view.texts(split) for split in ("train", *HELD)}
-    found = NeuralClassifier(recipe, options, seed)
-    examples = found.build(inputs(texts["train"]), task.view.y(texts["train"]))
-    held = {split: found.examples(inputs(texts[split]), task.view.y(texts[split])) for split in HELD}
-    config: Any = found.model_.config
-    if config.as_reported:
-        # One length for all songs, so that the scores of a song do not depend on its batch.
-        config.pad_to = max(int(each.lengths.max()) for each in (examples, *held.values()))
-        found.tokenizer_.model_max_length = config.pad_to
-    learnt = "embedding" if found.coverage_ else ""  # word vectors from a file are no initial weights
-    outcome, found.rerun_ = follow(
-        found.model_, examples, held, task.protocol, seed=seed, folder=folder, title=title or recipe, refuse=task._refuse,
-        keep=learnt,
-    )  # fmt: skip
-    padding = max(0.0, 1 - float(examples.lengths.mean()) / config.pad_to) if config.as_reported else 0.0
-    found.outcome_ = dataclasses.replace(outcome, padding=padding)
-    return found
-
-
-@dataclass(frozen=True)
-class ReportedPictureTask(PictureTask):
-    """Classify the pictures of a block by the protocol of a report."""
-
-    protocol: Protocol = field(default_factory=Protocol)
-    limit: float = math.inf
-    """As in `ReportedTask`."""
-
-    def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
-        """Return the keys of ``run.json`` that decide the outcome."""
-        return {**super().identity(recipe, options, seed), "protocol": json_ready(dataclasses.asdict(self.protocol))}
-
-    def learn(
-        self,
-        recipe: str,
-        options: Mapping[str, Any],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        resume: bool = False,
-        title: str = "",
-    ) -> Any:
-        """Return the network that the rule selects on validation, with `rerun_` as in `ReportedTask`."""
-        from lyrist.training.image_training import PictureExamples, PictureModel, configure
-
-        entry, settings, _ = configure(recipe, options, seed)
-        parts = {part: PictureExamples(self.block.pixels(part), self.block.targets(part)) for part in ("train", *HELD)}
-        network: Any = entry.build(settings, self.material.shape(None))
-        outcome, rerun = follow(
-            network, parts.pop("train"), parts, self.protocol, seed=seed, folder=folder, title=title or recipe,
-            refuse=partial(refuse, self.limit), output=network.config.output,
-        )  # fmt: skip
-        found: Any = PictureModel(network, outcome)
-        found.rerun_ = rerun
-        return found
-
-    def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
-        """Return the scores of the honestly selected network, and under ``rerun`` those of both selections."""
-        return {**super().score(model, folder, title), "rerun": model.rerun_}
 
 
 def follow(
@@ -242,7 +233,7 @@ def follow(
     folder: Path | None,
     title: str,
     refuse: Callable[[float], None],
-    output: str = "softmax",
+    measure: Measure | None = None,
     keep: str = "",
 ) -> tuple[Outcome, dict[str, Any]]:
     """Train a network by a protocol; it ends with the weights that validation selects.
@@ -261,8 +252,8 @@ def follow(
         The title of the progress bar.
     refuse
         Is called with the estimated CPU seconds, and may raise an error.
-    output
-        ``softmax``, or ``sigmoid`` for a probability of its own for each class.
+    measure
+        The sums of loss and correct predictions on a batch; by default `lyrist.training.loop.classification`.
     keep
         The name of the module whose weights are not drawn again.
 
@@ -317,7 +308,7 @@ def follow(
             epoch = -(-step // stream.updates_per_epoch)
             row: dict[str, Any] = {"number": epoch, "step": step}
             for split in HELD:
-                row[split] = _scores(model, held[split], protocol.batch_size, output)
+                row[split] = _scores(model, held[split], protocol.batch_size, measure)
                 journal.add({"step": step, "split": split, **{k: row[split][k] for k in ("loss", "accuracy")}})
             rows.append(row)
             state = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -338,21 +329,13 @@ def follow(
     return outcome, _record(rows, choices, "epoch")
 
 
-def _scores(model: Any, examples: Examples, batch_size: int, output: str) -> dict[str, Any]:
+def _scores(model: Any, examples: Examples, batch_size: int, measure: Measure | None) -> dict[str, Any]:
     """Return accuracy, loss and n of a network; a label that training lacks counts as wrong and has no loss."""
     import torch
-    from torch.nn import functional
 
-    from lyrist.models.image_networks import log_probabilities
+    from lyrist.training.batches import in_order_of_length
+    from lyrist.training.loop import classification, tallied
 
-    right, loss, known = 0, 0.0, 0
-    model.eval()
-    with torch.inference_mode():
-        for rows in np.array_split(np.argsort(-examples.lengths), -(-len(examples) // batch_size)):
-            batch = examples.collate(rows)
-            target = batch.pop("labels")
-            found = log_probabilities(model(**batch).logits, output)
-            right += int((found.argmax(dim=-1) == target).sum())
-            loss += float(functional.nll_loss(found, target, ignore_index=-1, reduction="sum"))
-            known += int((target >= 0).sum())
-    return {"accuracy": right / len(examples), "loss": loss / max(known, 1), "n": len(examples)}
+    batches = map(examples.collate, in_order_of_length(examples, batch_size))
+    means = tallied(model, batches, measure or classification).means(lambda sums: sums, torch.device("cpu"))
+    return {"accuracy": means["accuracy"], "loss": means.get("loss", 0.0), "n": len(examples)}
