@@ -26,7 +26,7 @@ from lyrist.models.inputs import (
     with_artist,
 )
 from lyrist.models.layoutkernel import LayoutKernel
-from lyrist.models.least_squares_svm import ClassWeight, Floats, fit_svm, song_weights
+from lyrist.models.least_squares_svm import ClassWeight, Floats, LinearFit, fit_svm, song_weights
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import ScoringClassifier, SongClassifier
@@ -191,15 +191,11 @@ class LayoutClassifier(ScoringClassifier):
         return of_ngrams(size, machines=True, weights=1, layout=True)
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
-        k = len(self.classes_)
         self.layout_ = LayoutKernel(random_state=self.random_state)
         rows = sp.csr_matrix(self.layout_.fit_transform(X))
         of_songs = song_weights(index, self.classes_, self.class_weight, weights)
-        found = fit_svm(rows, index, k, weights=of_songs, C=self.C, seed=self.random_state)
-        shares = class_shares(index, k, weights)
-        mixed = mix([found.scores], index[found.rows], shares, prior=0.5, sample_weight=weights[found.rows])
-        self.coef_ = found.coef * np.float32(mixed.weights[0])
-        self.intercept_ = mixed.offset + mixed.weights[0] * found.intercept
+        found = fit_svm(rows, index, len(self.classes_), weights=of_songs, C=self.C, seed=self.random_state)
+        self.coef_, self.intercept_ = _calibrated(found, index, weights, prior=0.5)
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         return np.asarray(self.layout_.product(X, self.coef_) + self.intercept_, dtype=np.float64)
@@ -240,14 +236,20 @@ class ColumnsClassifier(ScoringClassifier):
         return of_ngrams(size, machines=True, weights=1)
 
     def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
-        k = len(self.classes_)
         names = names_of(self.features) + ((ARTIST,) if with_artist(self.features) else ())
         self.columns_ = ColumnFeatures(names).fit(X)
-        found = fit_svm(self.columns_.transform(X), index, k, weights=weights, C=self.C, seed=self.random_state)
-        shares = class_shares(index, k, weights)
-        mixed = mix([found.scores], index[found.rows], shares, prior=1.0, sample_weight=weights[found.rows])
-        self.coef_ = found.coef * np.float32(mixed.weights[0])
-        self.intercept_ = mixed.offset + mixed.weights[0] * found.intercept
+        rows, k = self.columns_.transform(X), len(self.classes_)
+        found = fit_svm(rows, index, k, weights=weights, C=self.C, seed=self.random_state)
+        self.coef_, self.intercept_ = _calibrated(found, index, weights, prior=1.0)
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         return np.asarray(self.columns_.transform(X) @ self.coef_ + self.intercept_, dtype=np.float64)
+
+
+def _calibrated(
+    found: LinearFit, index: NDArray[np.int64], weights: Floats, prior: float
+) -> tuple[Floats, NDArray[np.float64]]:
+    """Return the weights and the intercept of a fit, calibrated with class frequencies to the power of ``prior``."""
+    shares = class_shares(index, found.coef.shape[1], weights)
+    mixed = mix([found.scores], index[found.rows], shares, prior=prior, sample_weight=weights[found.rows])
+    return found.coef * np.float32(mixed.weights[0]), mixed.offset + mixed.weights[0] * found.intercept

@@ -22,7 +22,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import logging
 
 from lyrist.models.configuration import FRESH_SIZE, TextConfig
-from lyrist.models.inputs import with_artist
+from lyrist.models.inputs import ARTIST_NUMBER, with_artist
 from lyrist.models.memory import DataSize, of_network
 from lyrist.models.registry import Shape, option
 
@@ -102,7 +102,7 @@ def common(options: NetworkOptions, shape: Shape, recipe: str) -> dict[str, Any]
         "embedding_size": options.embedding_size or FRESH_SIZE,
         "artist_count": shape.artists if with_artist(options.features) else 0,
         "column_count": shape.columns,
-        "artist_number": options.features == "artist-number",
+        "artist_number": options.features == ARTIST_NUMBER,
         "id2label": dict(enumerate(shape.labels)),
         "label2id": {label: number for number, label in enumerate(shape.labels)},
         "recipe": recipe,

@@ -23,7 +23,16 @@ from lyrist.models import auto, embeddings, registry, transformer
 from lyrist.models.calibration import softmax
 from lyrist.models.columns import ColumnFeatures
 from lyrist.models.hub import open_network, open_tokenizer
-from lyrist.models.inputs import artists_of, column_of, encoded, labels_of, lyrics_of, names_of, with_artist
+from lyrist.models.inputs import (
+    ARTIST_NUMBER,
+    artists_of,
+    column_of,
+    encoded,
+    labels_of,
+    lyrics_of,
+    names_of,
+    with_artist,
+)
 from lyrist.models.inputs import songs as as_table
 from lyrist.models.least_squares_svm import ClassWeight, Floats, song_weights
 from lyrist.models.network import SEVERAL, hushed
@@ -346,7 +355,7 @@ class _Songs:
     def of(cls, X: Any, options: Any) -> _Songs:
         """Return the lyrics and, if the artist is an input, the artists of ``X``."""
         features = getattr(options, "features", "none")
-        artists = artists_of(X) if with_artist(features) or features == "artist-number" else None
+        artists = artists_of(X) if with_artist(features) or features == ARTIST_NUMBER else None
         return cls(lyrics_of(X), artists, {name: column_of(X, name) for name in names_of(features)})
 
     @property
