@@ -138,20 +138,10 @@ def takes(
     UsageError
         The sheet or the target is not as described, or the model is unknown.
     """
-    return _alone(
-        takes_in_steps(
-            model_or_run,
-            sheet,
-            target,
-            n,
-            seed,
-            like,
-            tone,
-            index=index,
-            candidates=candidates,
-            temperature=temperature,
-        )
+    task = TakesTask(
+        model_or_run, sheet, target, n, seed, like, tone, index=index, candidates=candidates, temperature=temperature
     )
+    return _alone(task.steps())
 
 
 def _alone(steps: Takes) -> Iterator[dict[str, Any]]:
@@ -167,40 +157,22 @@ def _alone(steps: Takes) -> Iterator[dict[str, Any]]:
             yield step
 
 
-def takes_in_steps(
-    model_or_run: Any,
-    sheet: Mapping[str, Any],
-    target: Mapping[str, Any],
-    n: int = 5,
-    seed: int = 0,
-    like: str | Sequence[str] | None = None,
-    tone: str = "",
-    *,
-    index: Index | None = None,
-    candidates: int = CANDIDATES,
-    temperature: float = TEMPERATURE,
-) -> Takes:
-    """Find takes, as `takes`, in steps that can share a batch with those of other sheets."""
-    task = _Task(model_or_run, sheet, target, seed, like, tone, index, candidates, temperature)
-    if not 1 <= n <= 100:
-        raise UsageError(f"The number of takes must be between 1 and 100, got {n}.")
-    return task.of_line(n) if task.line is not None else task.of_section(n)
-
-
-class _Task:
-    """One request for takes."""
+class TakesTask:
+    """A request for takes with the arguments of `takes`; its steps can share a batch with those of other sheets."""
 
     def __init__(
         self,
-        model: Any,
+        model_or_run: Any,
         sheet: Mapping[str, Any],
         target: Mapping[str, Any],
-        seed: int,
-        like: str | Sequence[str] | None,
-        tone: str,
-        index: Index | None,
-        candidates: int,
-        temperature: float,
+        n: int = 5,
+        seed: int = 0,
+        like: str | Sequence[str] | None = None,
+        tone: str = "",
+        *,
+        index: Index | None = None,
+        candidates: int = CANDIDATES,
+        temperature: float = TEMPERATURE,
     ) -> None:
         if tone not in TONES:
             raise UsageError(f"The tone must be {', '.join(filter(None, TONES))} or empty, got '{tone}'.")
@@ -235,20 +207,26 @@ class _Task:
         self.plan = self.config.plan()
         self.index = index
         given = {name: str(sheet[name]) for name in ("genre", "artist") if sheet.get(name)}
-        self.writer: LineWriter = line_writer(open_model(model), self.config, given, index)
+        self.writer: LineWriter = line_writer(open_model(model_or_run), self.config, given, index)
+        if not 1 <= n <= 100:
+            raise UsageError(f"The number of takes must be between 1 and 100, got {n}.")
+        self.n = n
+
+    def steps(self) -> Takes:
+        """Find the takes."""
+        return self._of_section() if self.line is None else self._of_line(self.line)
 
     # A line, a section.
 
-    def of_line(self, n: int) -> Takes:
+    def _of_line(self, place: int) -> Takes:
         """Yield takes of one line: the best of each round with other ends than before."""
-        place = self.line or 0
         spec = self._spec(place)
         prefix, found = self._prefix(place), 0
-        for number in range(n * ROUNDS):
+        for number in range(self.n * ROUNDS):
             rng = generator(self.seed, number)
             candidates = yield from self.writer.rank(prefix, rng, spec)
             ranked = [each for each in candidates if tidy(each.text)]
-            strict = number < n * (ROUNDS - 1)
+            strict = number < self.n * (ROUNDS - 1)
             for line in [each for each in ranked if not (strict and each.missed)][:A_ROUND]:
                 text = tidy(line.text)
                 if texts.key(text) in spec.rejected or (strict and last_word(text) in spec.taken):
@@ -256,13 +234,13 @@ class _Task:
                 yield self._take([(place, text, line)])
                 found += 1
                 spec = replace(spec, rejected=spec.rejected | {texts.key(text)}, taken=spec.taken | {last_word(text)})
-                if found == n:
+                if found == self.n:
                     return
 
-    def of_section(self, n: int) -> Takes:
+    def _of_section(self) -> Takes:
         """Yield takes of the lines of a section that are not locked."""
         empty = self.sections[self.section]
-        for number in range(n):
+        for number in range(self.n):
             rng = generator(self.seed, number)
             self.sections[self.section] = empty
             written: list[tuple[int, str, LineCandidate]] = []

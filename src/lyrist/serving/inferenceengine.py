@@ -20,7 +20,7 @@ from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.language_model import Composition, Continuation, LanguageModel, LineRequest
-from lyrist.generation.suggestions import Takes, takes_in_steps
+from lyrist.generation.suggestions import Takes, TakesTask
 from lyrist.generation.write import candidates_of, in_language_of, line_writer
 from lyrist.serving import workers
 from lyrist.serving.corpora import corpora
@@ -163,10 +163,11 @@ class InferenceEngine:
         _check_sheet(sheet, like, self.limits.characters)
 
         def steps() -> Composition[list[dict[str, Any]]]:
-            writing = takes_in_steps(
+            task = TakesTask(
                 self._composers[name], sheet, target, n, seed, like, tone, index=self._ready_index(name),
                 candidates=candidates, temperature=temperature,
             )  # fmt: skip
+            writing = task.steps()
             found: list[dict[str, Any]] = []
             step = next(writing, None)
             while step is not None:
