@@ -11,23 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.reports import figures
-from lyrist.reports.page import (
-    Code,
-    Column,
-    Details,
-    Facts,
-    Items,
-    Links,
-    Lyrics,
-    Page,
-    Prose,
-    Section,
-    Table,
-    figures_of,
-    fragment,
-    render,
-    write,
-)
+from lyrist.reports.blocks import Code, Column, Details, Facts, Items, Links, Lyrics, Page, Prose, Section, Table
+from lyrist.reports.page import figures_of, fragment, render, write
 
 HOSTILE = '</title></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>"\' onload="x\u202e\x1b[31m\u2066'
 VOID = {"meta", "link", "br", "img", "hr", "input"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lyrist.reports import figures
-from lyrist.reports.page import Column, Game, Page, Round, Section, Table, write
+from lyrist.reports.blocks import Column, Game, Page, Round, Section, Table
+from lyrist.reports.page import write
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 ROWS: list[list[Any]] = [

@@ -25,48 +25,8 @@ from markupsafe import Markup
 
 from lyrist.files import explained, write_text
 from lyrist.reports import palette
-from lyrist.reports.blocks import (
-    Block,
-    Cell,
-    Code,
-    Column,
-    Details,
-    Facts,
-    Figure,
-    Game,
-    Items,
-    Links,
-    Lyrics,
-    Page,
-    Prose,
-    Round,
-    Section,
-    Table,
-)
+from lyrist.reports.blocks import Block, Cell, Column, Details, Figure, Lyrics, Page, Section, Table
 from lyrist.reports.labels import visible
-
-__all__ = [
-    "Block",
-    "Code",
-    "Column",
-    "Details",
-    "Facts",
-    "Figure",
-    "Game",
-    "Items",
-    "Links",
-    "Lyrics",
-    "Page",
-    "Prose",
-    "Round",
-    "Section",
-    "Table",
-    "figures_of",
-    "fragment",
-    "render",
-    "style",
-    "write",
-]
 
 SHORT = 28
 """Characters of a cell that is not wrapped."""
