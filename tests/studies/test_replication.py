@@ -125,6 +125,8 @@ def test_no_reported_model_has_an_improvement_of_lyrist(plan: object) -> None:
         ("name = 'x'\nrecipe = 'lstm'\nright = 'ensembel'", "line in"),
         ("name = 'x'\nrecipe = 'lstm'\ncolour = 'red'", "colour"),
         ("name = 'x'\nrecipe = 'lstn'", "lstm"),
+        ("name = 'x'\nrecipe = 'lstm'\noptions = 3", "'options' of a reported model in .* is not a table"),
+        ("name = 'x'\nrecipe = 'lstm'\n[common]\nprotocol = 3", "'protocol' of a reported model in .* is not a table"),
     ],
 )
 def test_a_wrong_reported_model_is_explained(text: str, says: str, tmp_path: Path) -> None:

@@ -149,9 +149,9 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     table.setdefault("summary", "")
     recipes = tuple(_dataclass(Entry, entry, f"a recipe in {path}") for entry in entries)
     reported: dict[str, Reported] = {}
-    networks = table.pop("networks", {})
+    common, networks = (_table(table.pop(name, {}), f"[{name}] in {path}") for name in ("common", "networks"))
     for entry in table.pop("reported", []):
-        found = _reported(entry, path, networks)
+        found = _reported(entry, path, common, networks)
         if found.name in reported:
             raise UsageError(f"{path} has two reported models called '{found.name}'; give one of them another name.")
         reported[found.name] = found
@@ -173,25 +173,29 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
     return plan
 
 
-def _reported(table: Any, path: Path, networks: Mapping[str, Any]) -> Reported:
-    """Return a reported model; a network also has what the table ``networks`` says, unless its own table says something else."""
+def _reported(table: Any, path: Path, common: Mapping[str, Any], networks: Mapping[str, Any]) -> Reported:
+    """Return a reported model; what its table leaves out is in ``networks``, if it is one, and then in ``common``."""
     where = f"a reported model in {path}"
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{where} is not a table of keys and values.")
-    common = networks if registry.get(table.get("recipe", "")).family == "neural" else {}
-    given = {**common, **table}
+    neural = registry.get(_table(table, where).get("recipe", "")).family == "neural"
+    parts = (common, networks if neural else {}, table)
+    given = {key: value for part in parts for key, value in part.items()}
     for key in ("options", "protocol"):
-        given[key] = {**common.get(key, {}), **table.get(key, {})}
+        tables = [_table(part.get(key, {}), f"'{key}' of {where}") for part in parts]
+        given[key] = {name: value for part in tables for name, value in part.items()}
     given["protocol"] = _dataclass(Protocol, given["protocol"], f"the protocol of {where}")
     model: Reported = _dataclass(Reported, given, where)
     return model
 
 
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{where} is not a table of keys and values.")
+    return value
+
+
 def _dataclass(kind: Any, table: Any, where: str) -> Any:
     known = [f.name for f in fields(kind)]
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{where} is not a table of keys and values.")
-    for key in table:
+    for key in _table(table, where):
         if key not in known:
             raise unknown(f"key in {where} called", key, known)
     try:
