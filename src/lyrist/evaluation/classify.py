@@ -17,7 +17,6 @@ from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
 from lyrist.metrics.ordinal import quantiles
-from lyrist.models.inputs import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain
@@ -144,7 +143,7 @@ def classify(
             raise LyristError(
                 f"Text {number} is empty after cleaning, so there is nothing to label; provide a text with words."
             )
-    columns = _columns(column, names_of(str(opened.info.get("config", {}).get("features", ""))))
+    columns = _columns(column, opened.features)
     with answering(opened):
         others = {name: [value] * len(cleaned) for name, value in columns.items()}
         inputs_ = as_input(cleaned, [artist or ""] * len(cleaned), others)

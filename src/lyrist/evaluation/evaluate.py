@@ -14,7 +14,6 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.labels import Labels, labels_of
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.kinds import phrase
-from lyrist.models.inputs import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.dataset import check_features, only_labels
@@ -101,9 +100,8 @@ def evaluate(
     options = {"batch_size": batch_size} if is_network(opened.model) else {}
     known = [str(label) for label in opened.model.classes_]
     read, parts = [], []
-    features = names_of(str(opened.info["config"].get("features", "")))
-    check_features(corpus, features, target)
-    columns = list(dict.fromkeys(["id", "cluster", "lyrics", "artist", target, *features]))
+    check_features(corpus, opened.features, target)
+    columns = list(dict.fromkeys(["id", "cluster", "lyrics", "artist", target, *opened.features]))
     done, tokens = 0, np.zeros(3, dtype=np.int64)
     with progress.task(
         f"scoring on {split}"
@@ -113,7 +111,7 @@ def evaluate(
             if only := opened.info["only"]:
                 songs = only_labels(songs, only, labels)
             if len(songs):
-                others = {name: songs[name] for name in features}
+                others = {name: songs[name] for name in opened.features}
                 texts = as_input(songs["lyrics"].to_list(), songs["artist"].fill_null("").to_list(), others)
                 parts.append(np.asarray(opened.model.predict_proba(texts, **options), dtype=float))
                 read.append(songs.select("id", "cluster", "label"))

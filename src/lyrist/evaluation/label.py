@@ -37,7 +37,6 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import uniform_of
 from lyrist.metrics.intervals import wilson
 from lyrist.metrics.ordinal import WITHIN, quantiles
-from lyrist.models.inputs import names_of
 from lyrist.models.inputs import songs as as_input
 from lyrist.results import Result
 from lyrist.training.domain import Domain
@@ -243,7 +242,7 @@ def label(
     if opened.info["task"] == "picture":
         return _label_pictures(opened, tables, final, options, raw_csv)
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
-    needed = [name for name in features_of(opened) if name not in (*ROLES, *keep)]
+    needed = [name for name in opened.features if name not in (*ROLES, *keep)]
     read = Tables.of(tables, preset, (*keep, *needed), encoding, lines, **named)
     settings: dict[str, Any] = {
         "run": str(opened.path.resolve()),
@@ -408,11 +407,6 @@ class _Counts:
         return found
 
 
-def features_of(run: Run) -> tuple[str, ...]:
-    """Return the columns that the model of a run reads beside lyrics and artist."""
-    return names_of(str(run.info.get("config", {}).get("features", "")))
-
-
 def is_network_run(run: Run) -> bool:
     """Return whether the model of a run is a network, without opening it."""
     return (run.path / MODEL / "config.json").is_file()
@@ -450,9 +444,7 @@ class Labeller:
         for start in range(0, max(len(texts), 1), BLOCK):
             part = texts[start : start + BLOCK]
             rows = songs[start : start + BLOCK]
-            others = {
-                name: rows[kept_name(name) if name not in rows.columns else name] for name in features_of(self.run)
-            }
+            others = {name: rows[kept_name(name) if name not in rows.columns else name] for name in self.run.features}
             if "language" in others:  # in a corpus it is predicted from the lyrics
                 others["language"] = detect(part)[0]
             inputs = as_input(part.to_list(), rows["artist"].fill_null("").to_list(), others)

@@ -32,6 +32,7 @@ from lyrist._version import __version__
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError, needed_by
+from lyrist.models.inputs import names_of
 from lyrist.training import journal
 from lyrist.training.journal import CHECKPOINTS, last_checkpoint, other_settings
 from lyrist.training.schedule import FREE
@@ -159,6 +160,11 @@ class Run:
             return Cleaning(**{**settings, "off": tuple(settings.get("off", ()))})
         except (TypeError, AttributeError) as error:
             raise LyristError(f"{self.path / MARKER} is damaged (cleaning: {error}); train the model again.") from None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Return the columns that the model reads beside lyrics and artist."""
+        return names_of(str(self.info.get("config", {}).get("features", "")))
 
     @cached_property
     def model(self) -> Any:
