@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, classification_report, f1_score, log
 
 from lyrist.errors import LyristError
 from lyrist.metrics import classification
+from lyrist.training.predictions import Predictions
 
 CLASSES = ["folk", "pop", "rap", "soul"]
 
@@ -122,13 +123,17 @@ def test_groups_come_largest_first_with_intervals() -> None:
     assert found["X"]["accuracy"]["low"] < 1 == found["X"]["accuracy"]["high"]
 
 
-def test_hardest_and_most_telling_songs() -> None:
+def test_the_hardest_and_the_clearest_songs() -> None:
+    def examples(truth: list[str], P: list[list[float]], *, right: bool, most: int = 10) -> list[int]:
+        songs = np.arange(len(truth), dtype=np.int64)
+        return Predictions(songs, truth, np.array(P), ["a", "b"]).examples(right=right, most=most)
+
     P = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.01, 0.99]]
     truth = ["a", "b", "b", "a"]
-    assert classification.hardest(truth, P, ["a", "b"]) == [3, 1]
-    assert classification.most_telling(truth, P, ["a", "b"], top=1) == [0]
+    assert examples(truth, P, right=False) == [3, 1]
+    assert examples(truth, P, right=True, most=1) == [0]
     assert [classification.top_k(truth, P, ["a", "b"], k) for k in (1, 2)] == [0.5, 1]
-    assert classification.most_telling(truth[::-1], P[::-1], ["a", "b"]) == [3, 1]
+    assert examples(truth[::-1], P[::-1], right=True) == [3, 1]
     wrong, right = ["b"] * 12, ["a"] * 12
-    assert classification.hardest(wrong, [[1.0, 0.0]] * 12, ["a", "b"]) == list(range(10))
-    assert classification.most_telling(right, [[1.0, 0.0]] * 12, ["a", "b"]) == list(range(10))
+    assert examples(wrong, [[1.0, 0.0]] * 12, right=False) == list(range(10))
+    assert examples(right, [[1.0, 0.0]] * 12, right=True) == list(range(10))

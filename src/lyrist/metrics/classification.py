@@ -125,20 +125,6 @@ def by_group(y_true: Sequence[str], y_pred: Sequence[str], groups: Sequence[str]
     return {group: {"n": n, "accuracy": proportion(right, n)} for group, (right, n) in ordered}
 
 
-def hardest(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str], top: int = 10) -> list[int]:
-    """Return the indices of the misclassified songs with the highest loss."""
-    encoded = _encode(y_true, probabilities, classes)
-    order = np.argsort(-_losses(encoded), kind="stable")
-    return [int(i) for i in order if encoded.truth[i] != encoded.predicted[i]][:top]
-
-
-def most_telling(y_true: Sequence[str], probabilities: ArrayLike, classes: Sequence[str], top: int = 10) -> list[int]:
-    """Return the indices of the correctly classified songs with the lowest loss."""
-    encoded = _encode(y_true, probabilities, classes)
-    order = np.argsort(_losses(encoded), kind="stable")
-    return [int(i) for i in order if encoded.truth[i] == encoded.predicted[i]][:top]
-
-
 def checked(probabilities: ArrayLike, n: int, k: int) -> NDArray[np.float64]:
     """Return the probabilities of n songs for k classes.
 

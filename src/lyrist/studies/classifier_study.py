@@ -487,12 +487,11 @@ def explanations(selected: Fitted, dataset: View) -> dict[str, list[dict[str, An
         ``probability`` of the prediction, ``words`` (pairs of word and weight) and ``method``.
     """
     predicted = selected.predicted("test")
-    answers, right, nats = predicted.answers, predicted.right, predicted.losses()
+    answers = predicted.answers
     found: dict[str, list[dict[str, Any]]] = {}
-    for kind, _, wanted in KINDS:
+    for kind, _, right in KINDS:
         found[kind] = []
-        order = np.argsort(nats if wanted else -nats, kind="stable")
-        for place in [int(row) for row in order if right[row] == wanted][:SHOWN]:
+        for place in predicted.examples(right=right, most=SHOWN):
             number, label = int(predicted.ids[place]), predicted.explained(place)
             song = dataset.songs.row(by_predicate=pl.col("id") == number, named=True)
             text = (song["lyrics"] or "")[:LONGEST]

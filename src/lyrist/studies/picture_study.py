@@ -15,7 +15,6 @@ from lyrist import files
 from lyrist.errors import UsageError
 from lyrist.images.blocks import block
 from lyrist.images.pictureset import read
-from lyrist.metrics.classification import hardest
 from lyrist.metrics.images import describe, score_pictures
 from lyrist.metrics.intervals import mcnemar
 from lyrist.reports import figures
@@ -650,7 +649,7 @@ def _mistakes(part: str, task: PictureTask, picked: Fitted) -> Section:
     confusion, classes = sections.mistakes(predicted, "pictures", f"Confusion, block {part}")
     blocks = [confusion, sections.calibration(predicted), classes]
     shots = []
-    for place in hardest(predicted.truth, predicted.probabilities, predicted.classes, SHOWN):
+    for place in predicted.examples(right=False, most=SHOWN):
         probability = float(predicted.probabilities[place].max())
         lines = (predicted.truth[place], f"{predicted.answers[place]} {probability:.0%}")
         shots.append(Shot([there.pictures.pixels[int(predicted.ids[place])]], lines))

@@ -69,6 +69,11 @@ class Predictions:
         """Return the loss of each song in nats."""
         return losses(self.truth, self.probabilities, self.classes)
 
+    def examples(self, *, right: bool, most: int) -> list[int]:
+        """Return the places of songs that are predicted rightly, the lowest loss first, or wrongly, the highest loss first."""
+        nats, places = self.losses(), self.right == right
+        return [int(place) for place in np.argsort(nats if right else -nats, kind="stable") if places[place]][:most]
+
     def shown(self, value: Any) -> str:
         """Return a truth or an answer as text."""
         return str(value)
