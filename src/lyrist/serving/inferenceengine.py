@@ -19,8 +19,8 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label
 from lyrist.evaluation.originality import Index
 from lyrist.generation.config import GenerationConfig
-from lyrist.generation.language_model import Composition, Continuation, LanguageModel, LineRequest
-from lyrist.generation.suggestions import Takes, TakesTask
+from lyrist.generation.language_model import Composition, LanguageModel, LineRequest
+from lyrist.generation.suggestions import CANDIDATES, TEMPERATURE, TakesTask
 from lyrist.generation.write import candidates_of, in_language_of, line_writer
 from lyrist.serving import workers
 from lyrist.serving.corpora import corpora
@@ -51,7 +51,7 @@ FORM_LINES = 400
 """Maximum lines of a form."""
 SECTIONS = 100
 """Maximum sections of a song."""
-CANDIDATES = 64
+MOST_CANDIDATES = 64
 """Maximum candidates of a line."""
 
 
@@ -143,7 +143,7 @@ class InferenceEngine:
 
     def submit_takes(
         self, name: str, sheet: Mapping[str, Any], target: Mapping[str, Any], *, n: int = 5, seed: int = 0,
-        like: str | Sequence[str] | None = None, tone: str = "", candidates: int = 16, temperature: float = 0.9,
+        like: str | Sequence[str] | None = None, tone: str = "", candidates: int = CANDIDATES, temperature: float = TEMPERATURE,
         on_take: Callable[[dict[str, Any]], object] | None = None, cancelled: threading.Event | None = None,
     ) -> PendingRequest[list[dict[str, Any]]]:  # fmt: skip
         """Submit a sheet for which takes are written; see `lyrist.generation.takes`.
@@ -169,17 +169,17 @@ class InferenceEngine:
             )  # fmt: skip
             writing = task.steps()
             found: list[dict[str, Any]] = []
-            step = next(writing, None)
-            while step is not None:
-                if isinstance(step, LineRequest):
-                    lines = yield step
-                    step = _sent(writing, lines)
-                    continue
-                found.append(step)
-                if on_take is not None:
-                    on_take(step)
-                step = next(writing, None)
-            return sorted(found, key=lambda each: -each["score"])
+            lines: Any = None
+            while True:
+                try:
+                    step = writing.send(lines)
+                except StopIteration:
+                    return sorted(found, key=lambda each: -each["score"])
+                lines = (yield step) if isinstance(step, LineRequest) else None
+                if not isinstance(step, LineRequest):
+                    found.append(step)
+                    if on_take is not None:
+                        on_take(step)
 
         pending: PendingRequest[list[dict[str, Any]]] = self._admit(name, "compose", cancelled)
         self._workers[name, "compose"].put(BatchJob(pending, steps, candidates))
@@ -217,7 +217,7 @@ class InferenceEngine:
         config, limits = request.config, self.limits
         check_count("n", config.n, limits.songs)
         check_count("max_tokens", config.max_tokens or 1, limits.max_tokens)
-        check_count("candidates", config.candidates or 1, CANDIDATES)
+        check_count("candidates", config.candidates or 1, MOST_CANDIDATES)
         for name, text in [("prompt", request.prompt), ("hook", config.hook), ("form", config.form)]:
             check_text(name, text or "", limits.characters)
         check_count("tokens of the prompt", len(request.ids or (0,)), limits.characters)
@@ -454,10 +454,8 @@ class InferenceEngine:
             add("score", workers.score_work(own_tokenizer(model), cleaning, index, on_batch("score")))
             self._composers[name] = own_tokenizer(model)
             add("words", workers.lookup_work, 1)
-            composing = workers.compose_work(on_batch("compose"))
-            self._workers[name, "compose"] = BatchWorker(
-                f"compose {name}", composing, workers.ROWS, threads, keeps=True
-            )
+            composing, rows = workers.compose_work(on_batch("compose")), workers.ROWS if limit > 1 else 1
+            self._workers[name, "compose"] = BatchWorker(f"compose {name}", composing, rows, threads, keeps=True)
 
     def _write_steps(
         self, name: str, request: GenerationRequest, pending: PendingRequest[Any]
@@ -470,14 +468,6 @@ class InferenceEngine:
                 f"The training songs of '{name}' are not available, so copied runs cannot be looked up; leave original out."
             )
         return (yield from write_constrained(self._composers[name], request, pending, index))
-
-
-def _sent(writing: Takes, lines: list[Continuation]) -> LineRequest | dict[str, Any] | None:
-    """Send lines to a computation of takes; return its next step, None at its end."""
-    try:
-        return writing.send(lines)
-    except StopIteration:
-        return None
 
 
 def _check_sheet(sheet: Mapping[str, Any], like: str | Sequence[str] | None, most: int) -> None:

@@ -50,7 +50,7 @@ class BatchJob(Generic[Payload]):
     """Intermediate results."""
 
 
-Steps = Generator[None, None, Any]
+Steps = Generator[Any, Any, Any]
 """A computation in steps; the value that it returns is the answer."""
 
 Work = Callable[[list[BatchJob[Payload]]], Sequence[BatchJob[Payload]] | None]
@@ -172,39 +172,27 @@ def compose_work(on_batch: Callable[[int], object]) -> Any:
         waiting = [job for job in jobs if "request" in job.state]
         if waiting:
             on_batch(len(waiting))
-        answers = answer_together([job.state["request"] for job in waiting])
-        for job, lines in zip(waiting, answers, strict=True):
-            job.state["lines"] = lines
-        return [job for job in jobs if _requests(job)]
+        requests = [job.state["request"] for job in waiting]
+        lines = dict(zip(waiting, answer_together(requests), strict=True))
+        again = []
+        for job in jobs:
+            try:
+                if not advanced(job, job.payload, lines.get(job)):
+                    job.weight = job.state["request"].n
+                    again.append(job)
+            except Exception as error:  # only this job fails
+                job.pending.fail(error)
+        return again
 
     return work
 
 
-def _requests(job: BatchJob[Callable[[], Composition[Any]]]) -> bool:
-    """Run a job until its next request; return whether it has one, otherwise the job is answered."""
-    job.state.pop("request", None)
-    try:
-        if "steps" not in job.state:
-            job.state["steps"] = job.payload()
-            job.state["request"] = next(job.state["steps"])
-        else:
-            job.state["request"] = job.state["steps"].send(job.state.pop("lines"))
-    except StopIteration as end:
-        job.pending.answer(end.value)
-        return False
-    except Exception as error:  # only this job fails
-        job.pending.fail(error)
-        return False
-    job.weight = job.state["request"].n
-    return True
-
-
-def advanced(job: BatchJob[Any], steps: Callable[[], Steps]) -> bool:
-    """Advance the generator of a job by one step; return whether it has ended, and the job is answered."""
+def advanced(job: BatchJob[Any], steps: Callable[[], Steps], sent: Any = None) -> bool:
+    """Advance the generator of a job until its next request; return whether it has ended, and the job is answered."""
     if "steps" not in job.state:
         job.state["steps"] = steps()
     try:
-        next(job.state["steps"])
+        job.state["request"] = job.state["steps"].send(sent)
     except StopIteration as end:
         job.pending.answer(end.value)
         return True

@@ -19,8 +19,9 @@ MOD = "Control"
 
 def wait_for(visit: Visit, lines: list[str]) -> None:
     visit.until(
-        "lines => [...document.querySelectorAll('song-sheet .text')].map(e => e.textContent).join() === lines",
-        ",".join(lines),
+        """lines => JSON.stringify([...document.querySelectorAll('song-sheet .text')].map(e => e.textContent))
+        === JSON.stringify(lines)""",
+        lines,
     )
 
 
@@ -479,3 +480,4 @@ def test_two_hundred_lines_are_typed_without_delay(visit: Visit) -> None:
 def test_a_new_song_that_is_empty_is_there_after_a_reload(visit: Visit) -> None:
     visit.page.reload()
     wait_for(visit, [""])
+    assert visit.song == [["Verse 1", ""]]
