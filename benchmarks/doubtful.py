@@ -47,7 +47,7 @@ def main() -> int:
     columns = list(dict.fromkeys(["id", "artist", "title", "cluster", "lyrics", given.target]))
     every = corpus.songs(columns=columns).with_columns(label=pl.col(given.target).cast(pl.String)).drop_nulls("label")
     frequent = every["label"].value_counts(sort=True).head(given.labels)["label"]
-    every = doubtful._sample(every.filter(pl.col("label").is_in(frequent.implode())))
+    every = doubtful.sample(every.filter(pl.col("label").is_in(frequent.implode())))
     sys.stdout.write(f"{len(every):,} songs, {every['label'].n_unique()} values of {given.target}\n")
     sys.stdout.write("noise  reason      listed  wrong  precision  of the wrong  CPU-s\n")
     for share in given.noise:

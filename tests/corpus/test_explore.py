@@ -449,14 +449,14 @@ def test_stop_words_of_another_language_are_told_by_how_many_songs_have_them() -
 def test_the_refrain_of_one_song_does_not_tell_an_artist() -> None:
     texts = ["hello moon " * 9] + ["ocean waves"] * 9 + ["desert sand"] * 10
     found = weighed(texts, ["en"] * 20)
-    told = profile.telling(found, ["a"] * 10 + ["b"] * 10, ["a", "b", "c"])
+    told = profile.characteristic(found, ["a"] * 10 + ["b"] * 10, ["a", "b", "c"])
     assert [word for word, _, _ in told["a"]] == ["ocean", "waves"]
     assert {word for word, _, _ in told["b"]} == {"desert", "sand"}
     assert "c" not in told
 
 
 def test_nothing_is_told_of_a_group_that_is_all_there_is() -> None:
-    assert profile.telling(weighed(["moon river"] * 8, ["en"] * 8), ["a"] * 8, ["a"]) == {}
+    assert profile.characteristic(weighed(["moon river"] * 8, ["en"] * 8), ["a"] * 8, ["a"]) == {}
 
 
 def test_no_text_at_all_has_no_words() -> None:

@@ -9,8 +9,8 @@ Songs are listed for four reasons:
   dataset labels") on probabilities of a model that was not fitted on the song or its near-copies, ranked by the
   probability of the given label.
 
-The rule alone expects a model that is mostly right, and lyrics are hard: with ten artists it lists a third of all songs. So
-the given label must also be far less probable than a random guess (`RATIO`).
+The rule alone expects a model that is mostly right, and lyrics are hard to classify. So the given label must also be far less
+probable than a random guess (`RATIO`).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def find(corpus: Corpus, column: str, *, by_words: bool) -> dict[str, Any]:
     songs = songs.drop_nulls("label")
     parts, read = [by_rules(songs, corpus.contained, artists=column != "artist")], 0
     if by_words:
-        some = _sample(songs)
+        some = sample(songs)
         if some["label"].n_unique() < 2:
             raise LyristError(
                 f"No two values of the column '{column}' have {FEWEST} songs or more, so no model can judge the labels; "
@@ -228,8 +228,8 @@ def _inputs(songs: pl.DataFrame, as_input: Any) -> Any:
     return as_input(songs["lyrics"].fill_null("").to_list(), songs["artist"].fill_null("").to_list())
 
 
-def _sample(songs: pl.DataFrame) -> pl.DataFrame:
-    """Return whole clusters of near-copies with at most `MOST` songs, of labels with `FEWEST` songs or more."""
+def sample(songs: pl.DataFrame) -> pl.DataFrame:
+    """Return at most `MOST` songs, cluster by cluster, of labels with `FEWEST` songs or more."""
     order = np.argsort(hashed(songs["cluster"].to_numpy(), 0), kind="stable")[:MOST]
     some = songs[np.sort(order)]
     return some.filter(pl.len().over("label") >= FEWEST)

@@ -62,12 +62,12 @@ Fetch = Callable[[Ints], Iterator[tuple[Ints, pl.Series]]]
 
 
 def signatures(lyrics: pl.Series) -> pl.DataFrame:
-    """Return what tells copies and near-copies of these texts, in the same order; see `sketched`."""
+    """Return what identifies copies and near-copies of these texts, in the same order; see `sketched`."""
     return sketched(lyrics)[0]
 
 
 def sketched(lyrics: pl.Series, scale: int | None = None) -> tuple[pl.DataFrame, Numbers]:
-    """Return what tells copies, near-copies and contained versions of these texts, from one pass over them.
+    """Return what identifies copies, near-copies and contained versions of these texts, from one pass over them.
 
     Parameters
     ----------
@@ -147,14 +147,14 @@ def find_clusters(
     """
     if table is None:
         return FOUND_SCHEMA.to_frame()
-    tell = advance or (lambda done, total: None)
+    report = advance or (lambda done, total: None)
     scan = _Scan(table)
     copies, originals = _exact_copies(scan.ids, scan.column("key"))
-    tell(1, 2 * BANDS + 2)
-    pairs = _candidates(scan, np.isin(scan.ids, copies, invert=True), lambda done: tell(1 + done, 2 * BANDS + 2))
-    pairs = _plausible(scan, pairs, threshold - _MARGIN, lambda done: tell(1 + BANDS + done, 2 * BANDS + 2))
+    report(1, 2 * BANDS + 2)
+    pairs = _candidates(scan, np.isin(scan.ids, copies, invert=True), lambda done: report(1 + done, 2 * BANDS + 2))
+    pairs = _plausible(scan, pairs, threshold - _MARGIN, lambda done: report(1 + BANDS + done, 2 * BANDS + 2))
     near = _confirmed(scan.ids, pairs, fetch, threshold)
-    tell(2 * BANDS + 2, 2 * BANDS + 2)
+    report(2 * BANDS + 2, 2 * BANDS + 2)
     return _found(near, copies, originals)
 
 
@@ -186,14 +186,14 @@ def _exact_copies(ids: Ints, keys: Numbers) -> tuple[Ints, Ints]:
     return copies[by_id], originals[by_id]
 
 
-def _candidates(scan: _Scan, alone: npt.NDArray[np.bool_], tell: Callable[[int], None]) -> Numbers:
+def _candidates(scan: _Scan, alone: npt.NDArray[np.bool_], report: Callable[[int], None]) -> Numbers:
     """Return the pairs of positions (left < right, in the halves of 64 bits) that share a band, each once, sorted."""
     positions = np.flatnonzero(alone)
     pairs = np.empty(0, np.uint64)
     for done, name in enumerate(BAND_NAMES, start=1):
         left, right = _bucket_pairs(scan.column(name)[positions])
         pairs = distinct(np.append(pairs, packed(positions[left], positions[right])))
-        tell(done)
+        report(done)
     return pairs
 
 
@@ -219,7 +219,7 @@ def _bucket_pairs(values: Numbers) -> tuple[Ints, Ints]:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _plausible(scan: _Scan, pairs: Numbers, least: float, tell: Callable[[int], None]) -> Numbers:
+def _plausible(scan: _Scan, pairs: Numbers, least: float, report: Callable[[int], None]) -> Numbers:
     """Return the pairs whose MinHash values agree in at least the share ``least``."""
     agreeing = np.zeros(len(pairs), np.uint8)
     for done, name in enumerate(BAND_NAMES, start=1):
@@ -228,7 +228,7 @@ def _plausible(scan: _Scan, pairs: Numbers, least: float, tell: Callable[[int], 
             left, right = unpacked(pairs[block : block + (1 << 20)])
             lanes = (values[left] ^ values[right]).view(np.uint16).reshape(-1, _LANES)
             agreeing[block : block + (1 << 20)] += np.count_nonzero(lanes == 0, axis=1).astype(np.uint8)
-        tell(done)
+        report(done)
     return pairs[agreeing >= least * HASHES]
 
 
@@ -290,7 +290,7 @@ def _found(near: _Near, copies: Ints, originals: Ints) -> pl.DataFrame:
 
 
 def covers(found: pl.DataFrame) -> pl.DataFrame:
-    """Tell the clusters that hold covers from those that hold copies under one artist.
+    """Return which clusters hold covers, not copies under one artist.
 
     Parameters
     ----------

@@ -272,7 +272,7 @@ def prepare(
         multi_label,
     )
     final = Path(out)
-    if resume and finished(final, CORPUS) and _stands(settings, final):
+    if resume and finished(final, CORPUS) and _is_finished(settings, final):
         return Prepared(Corpus.open(final), show_dropped)
     with staged(final, resume=resume, marker=CORPUS, scaffold=(WORK,)) as building:
         build(settings, building, engine=engine, workers=workers)
@@ -359,18 +359,18 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _needed(balance: str | None, genres: str, split_by: str) -> tuple[str, ...]:
     """Return the columns without which a song is dropped; the language is predicted for every song, whatever the table says."""
-    asked = (
+    needed = (
         balance if balance != "language" else None,
         "genre" if genres else None,
         "year" if split_by == "year" else None,
     )
-    return tuple(dict.fromkeys(name for name in asked if name))
+    return tuple(dict.fromkeys(name for name in needed if name))
 
 
-def _stands(settings: Settings, out: Path) -> bool:
+def _is_finished(settings: Settings, out: Path) -> bool:
     """Return whether the corpus ``out`` is of these settings, and of tables that are as long as they were, if still there."""
     info = read_json(out / CORPUS, "a corpus")
-    if info.get("lyrist") != __version__ or info.get("settings") != _told(settings):
+    if info.get("lyrist") != __version__ or info.get("settings") != _as_json(settings):
         return False
     try:
         now = {source.name: source.bytes for source in find_sources(settings.tables.tables, {})}
@@ -380,14 +380,14 @@ def _stands(settings: Settings, out: Path) -> bool:
     return before == {name: size for name, size in now.items() if name not in info.get("unread", {})}
 
 
-def _told(settings: Settings) -> Any:
+def _as_json(settings: Settings) -> Any:
     """Return the settings as JSON gives them back."""
     return json.loads(json.dumps(dataclasses.asdict(settings)))
 
 
 def _same_settings(settings: Settings, path: Path) -> None:
     """Refuse to go on with the work of other settings: the result would be a mixture."""
-    wanted = _told(settings)
+    wanted = _as_json(settings)
     if path.exists() and read_json(path, "an unfinished corpus") != wanted:
         raise LyristError(OTHER_SETTINGS)
     write_json(path, wanted)
@@ -397,13 +397,13 @@ def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
     """Refuse options that speak of a column which no table has."""
     roles = {role for source in read["sources"] for role in source["columns"]} & set(ROLES) - {"lyrics"}
     have = roles | {"language", *settings.keep}
-    asked = {"--balance": settings.balance, "--stratify": settings.split.stratify}
+    needed = {"--balance": settings.balance, "--stratify": settings.split.stratify}
     if settings.filters.genres:
-        asked["--genres"] = "genre"
+        needed["--genres"] = "genre"
     if settings.split.by != "song":
-        asked[f"--split-by {settings.split.by}"] = settings.split.by
-    asked |= {f"--mask-labels {name}": name for name in settings.mask}
-    for option, column in asked.items():
+        needed[f"--split-by {settings.split.by}"] = settings.split.by
+    needed |= {f"--mask-labels {name}": name for name in settings.mask}
+    for option, column in needed.items():
         if column and column not in have:
             way = f"name it with --{column} COLUMN" if column in ROLES else f"keep it with --keep '{column}'"
             raise LyristError(
@@ -447,12 +447,12 @@ def _text_pass(
     if not kept:
         raise _nothing_left(read, sums["reasons"])
     measured = max(repetition[0], 1)
-    told_repetition = {
+    words = {
         "songs": int(repetition[0]),
         "before": repetition[1] / measured,
         "after": repetition[2] / measured,
     }
-    return {"kept": kept, "repetition": told_repetition, "worker_peak_bytes": peak, **sums}
+    return {"kept": kept, "repetition": words, "worker_peak_bytes": peak, **sums}
 
 
 def _nothing_left(read: dict[str, Any], dropped: dict[str, float]) -> LyristError:
@@ -468,13 +468,13 @@ def _nothing_left(read: dict[str, Any], dropped: dict[str, float]) -> LyristErro
 def _labels(settings: Settings) -> list[str]:
     """Return the columns by which songs are split and balanced."""
     split = settings.split
-    asked = (
+    needed = (
         settings.balance,
         split.stratify,
         "split" if split.column else None,
         split.by if split.by != "song" else None,
     )
-    return ["artist", "genre", *(name for name in asked if name)]
+    return ["artist", "genre", *(name for name in needed if name)]
 
 
 def _ledger(read: dict[str, Any], passed: dict[str, Any], decisions: pl.DataFrame) -> Ledger:

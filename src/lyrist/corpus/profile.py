@@ -23,7 +23,7 @@ from lyrist.corpus.arrays import hashed
 from lyrist.corpus.cleaning.rules import KEPT
 from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
-from lyrist.corpus.labels import Labels, stored_columns
+from lyrist.corpus.labels import Labels, labels_of, stored_columns
 from lyrist.corpus.ledger import REASONS
 from lyrist.corpus.names import artist_key, mentions
 from lyrist.corpus.splits import Split, leak
@@ -157,7 +157,7 @@ def _measured(songs: pl.DataFrame, headers: bool) -> pl.DataFrame:
 
 
 def _narrow(songs: pl.DataFrame, kept: Iterable[str]) -> pl.DataFrame:
-    """Keep what is wanted of every song, in as few bytes as will do."""
+    """Return the columns that are kept of every song, in small types."""
     return songs.select(
         "id",
         "cluster",
@@ -256,7 +256,7 @@ VOCABULARY = 50_000
 COMMON = 0.4
 """In a language without a list of stop words, a word in more than this share of its songs is one."""
 ENOUGH = 5
-"""So many songs of a language are needed to tell its stop words; so many of a group, to tell its words."""
+"""Fewest songs of a language for which stop words are found, and of a group for which characteristic words are found."""
 ENGLISH = ("en", "und", None)
 """Languages that have the English stop words: songs of unknown language are mostly in English here."""
 
@@ -320,7 +320,7 @@ def _counts(texts: pl.Series) -> tuple[list[str], csr_array]:
 
     rare = 3 if len(texts) >= 100 else 1
     long = pl.DataFrame({"row": pl.int_range(len(texts), eager=True), "word": texts}).explode("word").drop_nulls()
-    # two letters at least: numbers and single letters tell little
+    # two letters at least: numbers and single letters say little
     long = long.filter(pl.col("word").str.contains(r"\p{L}.*\p{L}|\p{Lo}"))
     pairs = long.group_by("row", "word").len("count")
     words = pairs.group_by("word").len("songs").filter(pl.col("songs") >= rare)
@@ -352,10 +352,10 @@ def _without_stop_words(counts: csr_array, words: Sequence[str], languages: Sequ
     return csr_array(coo_array(cells, shape=counts.shape))
 
 
-def telling(
+def characteristic(
     found: Weighted, labels: Sequence[str | list[str] | None], groups: Sequence[str], most: int = 12
 ) -> dict[str, list[tuple[str, float, int]]]:
-    """Return the words that tell each group from all other songs.
+    """Return the words by which each group differs from all other songs.
 
     Parameters
     ----------
@@ -415,10 +415,7 @@ def find(corpus: Corpus, top: int, judged: str | None = None) -> dict[str, Any]:
     The labels in the column ``judged`` are judged by a model, see `lyrist.corpus.doubtful`.
     """
     several = stored_columns(corpus)
-    labels = {
-        name: Labels(name, "multi", several[name]["separator"]) if name in several else Labels(name)
-        for name in ("genre", *corpus.info["settings"].get("keep", []))
-    }
+    labels = {name: labels_of(corpus, name) for name in ("genre", *corpus.info["settings"].get("keep", []))}
     measured = measure(corpus, top, SEED, labels["genre"])
     songs = measured.songs
     by_genre = labels["genre"].rows(songs)
@@ -556,13 +553,13 @@ def _profiles(songs: pl.DataFrame, various: pl.DataFrame, genres: list[tuple[str
 def _words(
     measured: Measured, genre: Labels, genres: list[tuple[str, int]], artists: list[tuple[str, int]], top: int
 ) -> dict[str, Any]:
-    """Return the words of all songs, and those that tell the genres and the artists."""
+    """Return the words of all songs, and those by which the genres and the artists differ."""
     sample = measured.sample
     weighed = weigh(sample)
     result: dict[str, Any] = {"common": common(weighed, sample["general"].to_numpy())}
     for labels, groups in ((genre, genres[:GENRES]), (Labels("artist"), artists[:top])):
         column = labels.column
-        found = telling(weighed, labels.read(sample[column]).to_list(), [name for name, _ in groups], most=60)
+        found = characteristic(weighed, labels.read(sample[column]).to_list(), [name for name, _ in groups], most=60)
         have = dict(_counted(labels.rows(sample), column))
         result[column] = [
             {

@@ -56,7 +56,7 @@ def lengths(found: dict[str, Any]) -> Section:
     if lengths["one_line"]:
         sentences.append(
             f"{lengths['one_line']:,} songs of 60 words or more are on one line: they had lost their line breaks before they "
-            "were read, and tell nothing of lines, verses or rhyme."
+            "were read, and say nothing about lines, verses or rhyme."
         )
     if not sections["kept"]:
         sentences.append(
@@ -114,11 +114,11 @@ def repetition(found: dict[str, Any]) -> Section:
 
 
 def words(found: dict[str, Any]) -> Section:
-    """Return the section on the words that tell genres and artists."""
+    """Return the section on the words by which genres and artists differ."""
     words, sample = found["words"], found["sample"]
     intro = (
         "Stop words are left out: scikit-learn's list and its contractions for English, and for another language the words "
-        "in more than two fifths of its songs. A word tells a group if its TF-IDF is higher in the group's songs than in "
+        "in more than two fifths of its songs. A word is characteristic of a group if its TF-IDF is higher in the group's songs than in "
         "all others, on average."
     )
     if sample["songs"] < sample["of"]:
@@ -139,7 +139,7 @@ def words(found: dict[str, Any]) -> Section:
     for column, what in (("genre", "genre"), ("artist", "artist")):
         groups = words[column]
         if not groups:
-            blocks.append(Prose(f"No {what} has enough songs (five) to tell its words from those of the others."))
+            blocks.append(Prose(f"No {what} has enough songs (five) for characteristic words."))
             continue
         clouds = [
             figures.cloud(
@@ -152,9 +152,9 @@ def words(found: dict[str, Any]) -> Section:
             for number, group in enumerate(groups[:CLOUDS])
         ]
         table = Table(
-            [what, Column("songs", ",d", note="in the sample"), "most telling words"],
+            [what, Column("songs", ",d", note="in the sample"), "most characteristic words"],
             [[g[column], g["songs"], ", ".join(w["word"] for w in g["words"][:12])] for g in groups],
-            caption=f"The words that tell each {what} from all others",
+            caption=f"The words by which each {what} differs from all others",
         )
         blocks += [
             table,
@@ -162,7 +162,7 @@ def words(found: dict[str, Any]) -> Section:
                 f"Clouds of the {len(clouds)} commonest {what}s", clouds, open=column == "genre" or not words["genre"]
             ),
         ]
-    return Section("Telling words", blocks, intro, anchor="words")
+    return Section("Characteristic words", blocks, intro, anchor="words")
 
 
 SHOWN = 60
@@ -329,7 +329,7 @@ def leak(found: dict[str, Any], corpus: Corpus) -> Section:
     if random["artist"] is not None and not split["column"] and split["by"] == "song":
         blocks.append(
             Prose(
-                "To tell artists apart, each must be in training. To tell genres, compare with "
+                "To classify artists, each must be in training. To classify genres, compare with "
                 "`lyrist prepare --split-by artist`: the difference is what the singer gives away.",
                 "note",
             )

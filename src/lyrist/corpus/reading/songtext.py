@@ -383,11 +383,9 @@ _MARKS = (
     _AFTER_GAP,
 )
 """What precedes each song where a file holds several: ``Title: ...``, headings, rules, ``"Title" by ...``, numbers, wide gaps."""
-_DIVIDERS = (
-    *(re.compile(rf"^[ \t]*(?:[{sign}][ \t]*){{3,}}(?:\n|\Z)", re.MULTILINE) for sign in "=*#~_—–-"),
-    re.compile(r"(?:\n[ \t]*){4,}"),
-)
-"""What may separate songs without a title: lines of one sign, three or more empty lines."""
+_SIGN_LINE = re.compile(r"^[ \t]*([=*#~_—–-])(?:[ \t]*\1){2,}[ \t]*(?:\n|\Z)", re.MULTILINE)
+_SIGN_LINES = {sign: re.compile(rf"^[ \t]*(?:[{sign}][ \t]*){{3,}}(?:\n|\Z)", re.MULTILINE) for sign in "=*#~_—–-"}
+_WIDE_GAP = re.compile(r"\n[ \t]*\n[ \t]*\n[ \t]*\n[ \t\n]*")
 _FEWEST_LINES = 8
 _NUMBERED_SECTION = re.compile(r"^[\[(]?[^\W\d_]{3,12} (\d)\b[^\n]{0,30}$", re.MULTILINE)
 _FEWEST_WORDS = 20
@@ -440,8 +438,7 @@ def _divided(text: str) -> list[SongText]:
     Each of three or more parts has the size of a song and some stanzas, no line of words is in two parts, and most parts
     have a first verse or a line of their own in two stanzas: the parts of one song share its refrain and count on its verses.
     """
-    for divider in _DIVIDERS:
-        parts = _parts(text, divider)
+    for parts in _divisions(text):
         if len(parts) < 3 or not all(map(_has_size, parts)) or _counts_on(parts):
             continue
         lines = [[_lines_of_words(stanza) for stanza in _stanzas(part)] for part in parts]
@@ -454,6 +451,13 @@ def _divided(text: str) -> list[SongText]:
         if distinct and 2 * own > len(parts):
             return [SongText(part, _first_line(part)) for part in parts]
     return []
+
+
+def _divisions(text: str) -> list[list[str]]:
+    """Return the parts between lines of each sign, and between gaps of three or more empty lines."""
+    signs = {*_SIGN_LINE.findall(text)}
+    dividers = [*(divider for sign, divider in _SIGN_LINES.items() if sign in signs), _WIDE_GAP]
+    return [_parts(text, divider) for divider in dividers]
 
 
 def _parts(text: str, divider: re.Pattern[str]) -> list[str]:
@@ -490,7 +494,7 @@ def _first_line(part: str) -> str | None:
 def may_be_several(text: str) -> bool:
     """Return whether dividers make two or more parts that may be songs, in a plain text that `songs_in` did not divide."""
     text = _with_line_ends(text)
-    tried = [_parts(text, divider) for divider in _DIVIDERS] + [_parts(_TITLE_BY.sub("\f", text), re.compile("\f"))]
+    tried = [*_divisions(text), _parts(_TITLE_BY.sub("\f", text), re.compile("\f"))]
     return any(sum(len(p.split()) >= _FEWEST_WORDS for p in parts) > 1 and not _counts_on(parts) for parts in tried)
 
 
