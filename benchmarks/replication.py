@@ -45,7 +45,8 @@ def run(name: str, data: str, called: str, arguments: argparse.Namespace) -> dic
     return {
         "study": name, "data": called, "songs": counted, "classes": len(results.get("classes", [])),
         "fingerprint": results["fingerprint"], "split_by": results["split_by"], "lyrist": results["lyrist"],
-        "machine": f"{platform.machine()}, one thread", "majority": results.get("majority"), **shown,
+        "machine": f"{platform.machine()}, one thread", "majority": results.get("majority"),
+        "cpu_minutes": arguments.cpu_minutes, **shown,
     }  # fmt: skip
 
 
@@ -68,6 +69,11 @@ def page(results: Sequence[dict[str, Any]]) -> str:
         parts.append(f"## {found['study']}: {found['data']}")
         parts.append(
             f"{load(found['study']).summary} {found['classes']} classes; {songs}; split by {found['split_by']}.{base}"
+        )
+        limit = f" --cpu-minutes {found['cpu_minutes']:g}" if "cpu_minutes" in found else ""
+        parts.append(
+            f"`python benchmarks/replication.py --studies {found['study']} --protocol {found['protocol']} "
+            f"--budget-scale {found['budget_scale']:g}{limit}`, Lyrist {found['lyrist']}, {found['machine']}."
         )
         if found["budget_scale"] != 1:
             parts.append(f"**{found['budget_scale']:g} times the epochs of the report** (`--budget-scale`).")
