@@ -118,8 +118,8 @@ def words(found: dict[str, Any]) -> Section:
     words, sample = found["words"], found["sample"]
     intro = (
         "Stop words are left out: scikit-learn's list and its contractions for English, and for another language the words "
-        "in more than two fifths of its songs. A word is characteristic of a group if its TF-IDF is higher in the group's songs than in "
-        "all others, on average."
+        "in more than two fifths of its songs. A word is characteristic of a group if its TF-IDF is higher in the group's "
+        "songs than in all others, on average."
     )
     if sample["songs"] < sample["of"]:
         intro += f" Measured on {sample['songs']:,} of {sample['of']:,} songs, drawn by seed {sample['seed']}."
