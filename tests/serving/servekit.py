@@ -2,7 +2,9 @@
 
 import contextlib
 import copy
+import faulthandler
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -170,7 +172,9 @@ class Running:
         self.http.close()
         self.server.handle_exit(15, None)
         self._thread.join(120)
-        assert not self._thread.is_alive()
+        if self._thread.is_alive():
+            faulthandler.dump_traceback(sys.__stderr__)
+            raise AssertionError(f"the server has not stopped; requests inside: {self.engine.inside}")
 
 
 def soon(true: Callable[[], object]) -> None:
