@@ -1,5 +1,6 @@
 """The desk: many at once get what each would get alone, places are bounded, and who goes away frees a place."""
 
+import asyncio
 import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
 from lyrist.serving.inferenceengine import InferenceEngine, ServerMetrics
 from lyrist.serving.modelregistry import ModelRegistry
-from lyrist.serving.requests import Busy, Cancelled, Closing, Limits, TimedOut
+from lyrist.serving.requests import Busy, Cancelled, Closing, Limits, PendingRequest, TimedOut
+from lyrist.serving.responses import arrived
 from lyrist.serving.songworker import GenerationRequest
 
 SONG = "\n".join(LINES[:6])
@@ -256,3 +258,19 @@ def test_an_error_in_the_model_fails_those_it_hit_and_nobody_after(models: Model
     model._seconds = 0
     assert engine.write("gpt", GenerationRequest(GenerationConfig(max_tokens=3)))
     engine.close()
+
+
+def test_a_wait_that_is_cancelled_as_the_answer_arrives_is_cancelled() -> None:
+    """Otherwise a stream goes on for a client that has gone."""
+
+    async def cancelled_at_the_answer() -> bool:
+        pending: PendingRequest[int] = PendingRequest(60)
+        waiting = asyncio.ensure_future(arrived(pending))
+        await asyncio.sleep(0)
+        pending.answer(1)
+        await asyncio.sleep(0)  # the loop has the answer, the waiting task does not
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return waiting.cancelled()
+
+    assert asyncio.run(cancelled_at_the_answer())

@@ -247,7 +247,8 @@ class _Body:
         if self._whole:  # only a disconnect can follow
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
+            async with asyncio.timeout(max(0.0, self._until - time.monotonic())):
+                message = await self._receive()
         except TimeoutError:
             raise ApiError(408, "The body did not arrive in time; send it again.") from None
         if message["type"] == "http.request":

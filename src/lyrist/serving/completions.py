@@ -386,7 +386,8 @@ class _SongStream:
     async def _wait(self) -> None:
         left = min(pending.left for pending in self._pending) + 0.1
         try:
-            await asyncio.wait_for(self._changed.wait(), left)
+            async with asyncio.timeout(left):
+                await self._changed.wait()
         except TimeoutError:
             for pending in self._pending:
                 if not pending.future.done():

@@ -59,7 +59,8 @@ def add_composing(app: FastAPI, engine: InferenceEngine) -> None:
 async def _next(takes: asyncio.Queue[dict[str, Any] | None], pending: PendingRequest[Any]) -> dict[str, Any] | None:
     """Return the next take, or None after the last one; raises the error of a request that failed."""
     try:
-        take = await asyncio.wait_for(takes.get(), pending.left + 0.1)
+        async with asyncio.timeout(pending.left + 0.1):
+            take = await takes.get()
     except TimeoutError:
         take = None
     if take is None:

@@ -194,7 +194,8 @@ async def unless_disconnected(request: Request, waiting: Awaitable[Answer]) -> A
 async def arrived(pending: PendingRequest[Answer]) -> Answer:
     """Return the answer to a pending request; raises as `PendingRequest.result`."""
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(pending.future), pending.left + 0.05)
+        async with asyncio.timeout(pending.left + 0.05):  # `wait_for` can lose a cancellation before Python 3.12
+            return await asyncio.wrap_future(pending.future)
     except TimeoutError:
         pending.cancel()
         raise TimedOut(pending.seconds) from None
