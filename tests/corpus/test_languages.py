@@ -78,8 +78,8 @@ def test_no_texts_have_no_languages() -> None:
     assert (codes.to_list(), scores.to_list()) == ([], [])
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.text(max_size=80), max_size=5))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(max_size=80), max_size=20))
 def test_any_text_has_a_known_code_and_a_probability(texts: list[str]) -> None:
     codes, scores = detect(pl.Series(texts, dtype=pl.String))
     assert len(codes) == len(scores) == len(texts)
