@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from lyrist.studies.comparison import Request
 from lyrist.studies.picture_study import transfer_gains
 from lyrist.studies.plans import load
 from lyrist.studies.study import Studied
+from lyrist.training.image_training import PictureModel
 from lyrist.training.train import Fitted, Selection
 
 PLAN = """
@@ -46,6 +48,23 @@ options = { block = "2", curve = true, channels = [4, 6], hidden = 8 }
 name = "moved"
 recipe = "transfer"
 options = { block = "2", source = "cnn-relu", curve = true, instead_of = "scratch", hidden = 8 }
+[common]
+report = "An invented report"
+protocol = { epochs = 2, batch_size = 32, library = "keras" }
+[[reported]]
+name = "code"
+recipe = "autoencoder"
+measure = "mse"
+right = "autoencoder"
+options = { channels = [4], dense = 8, code = 4 }
+[[reported]]
+name = "features"
+recipe = "transfer"
+source = "code"
+block = "2"
+value = 0.5
+right = "moved"
+options = { dropout = 0.5, hidden = 8 }
 """
 
 
@@ -102,6 +121,22 @@ def test_a_study_has_a_figure_with_an_interval_for_every_line(studied: Studied) 
     assert json.loads((studied.path / "results.json").read_text()) == json.loads(json.dumps(results))
     rows = (studied.path / "results.csv").read_text().splitlines()
     assert len(rows) == 1 + len(results["recipes"])
+
+
+def test_reported_pictures_are_rerun_by_their_protocols(studied: Studied) -> None:
+    code, features = studied.results["replication"]["models"]
+    assert [row["measure"] for row in code["rows"]] == ["mse"] * 4
+    assert [row["value"] for row in code["rows"][1:3]] == [
+        code["rerun"][way]["mse"]["value"] for way in ("biased", "honest")
+    ]
+    assert [row["measure"] for row in features["rows"]] == ["accuracy"] * 4
+    assert "mean squared error (" in studied.summary()
+    networks: list[Any] = [
+        PictureModel.load(studied.path / "reported" / name / "model").network for name in ("features", "code")
+    ]
+    body, source = (network.body for network in networks)
+    for name, weights in source.named_parameters():  # the features are read as they are
+        assert torch.equal(body.get_parameter(name), weights)
 
 
 def test_transfer_is_compared_at_each_number_of_pictures(studied: Studied) -> None:

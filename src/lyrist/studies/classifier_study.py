@@ -137,7 +137,7 @@ class ClassifierStudy(Comparison):
         """Return the task, which is the same for all lines."""
         return ClassificationTask(self.dataset)
 
-    def rerun(self, reported: Reported, limit: float) -> ReportedTask:
+    def rerun(self, reported: Reported, limit: float, fitted: Mapping[str, Fitted]) -> ReportedTask:
         """Return the task of training a reported model by its own protocol, on the same songs as every line."""
         if self.dataset.labels.kind != "single":
             what = "has several" if self.dataset.labels.multi else "is a number"

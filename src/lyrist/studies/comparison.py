@@ -148,9 +148,10 @@ class Comparison(ABC):
     def task(self, line: Line, fitted: Mapping[str, Fitted]) -> Task:
         """Return the task of a line; ``fitted`` are the lines before it."""
 
-    def rerun(self, reported: Reported, limit: float) -> Task:
+    def rerun(self, reported: Reported, limit: float, fitted: Mapping[str, Fitted]) -> Task:
         """Return the task of training a reported model by its own protocol within so many CPU seconds.
 
+        ``fitted`` are the reported models before it.
         Its results have the key ``rerun``, see `lyrist.training.protocol`.
         """
         raise NotImplementedError

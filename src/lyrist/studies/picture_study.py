@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lyrist import files
-from lyrist.errors import UsageError
+from lyrist.errors import LyristError, UsageError
 from lyrist.images.blocks import block
 from lyrist.images.pictureset import read
 from lyrist.metrics.images import describe, score_pictures
@@ -98,9 +98,14 @@ class PictureStudy(Comparison):
         task = self.tasks[line.block]
         return PictureTask(task.block, task.per_class, fitted[line.source]) if line.source else task
 
-    def rerun(self, reported: Reported, limit: float) -> ReportedPictureTask:
+    def rerun(self, reported: Reported, limit: float, fitted: Mapping[str, Fitted]) -> ReportedPictureTask:
         """Return the task of training a reported model by its own protocol, on its block of classes."""
-        return ReportedPictureTask(self.tasks[reported.block].block, protocol=reported.protocol, limit=limit)
+        source = fitted.get(reported.source)
+        if reported.source and source is None:
+            raise LyristError(f"the model '{reported.source}', whose features it reads, was left out.")
+        return ReportedPictureTask(
+            self.tasks[reported.block].block, source=source, protocol=reported.protocol, limit=limit
+        )
 
     def basis(self) -> dict[str, Any]:
         """Return the pictures and their blocks."""

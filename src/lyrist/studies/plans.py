@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.models import registry
@@ -49,8 +49,10 @@ class Reported:
     """Options of the recipe, at the report's sizes."""
     protocol: Protocol = field(default_factory=Protocol)
     """How it was trained and selected."""
+    measure: Literal["accuracy", "mse", "perplexity"] = "accuracy"
+    """What the figures of its columns are: accuracy (0 to 1), mean squared error, or perplexity a token."""
     value: float | None = None
-    """The reported accuracy, 0 to 1."""
+    """The reported figure."""
     n: int | None = None
     """The songs on which it was measured; without them it has no interval."""
     seconds: float | None = None
@@ -71,6 +73,8 @@ class Reported:
     """As in `Entry`."""
     block: str = "1"
     """Pictures: the block of classes."""
+    source: str = ""
+    """Pictures: the reported model above it whose features it reads."""
 
 
 def directory(name: str) -> str:
@@ -154,6 +158,8 @@ def _plan(table: dict[str, Any], path: Path) -> Plan:
         found = _reported(entry, path, common, networks)
         if found.name in reported:
             raise UsageError(f"{path} has two reported models called '{found.name}'; give one of them another name.")
+        if found.source and found.source not in reported:
+            raise unknown(f"reported model above '{found.name}' in {path} called", found.source, list(reported))
         reported[found.name] = found
     plan: Plan = _dataclass(Plan, {**table, "recipes": recipes, "reported": tuple(reported.values())}, str(path))
     compared: tuple[Entry | Reported, ...] = (*plan.recipes, *plan.reported)

@@ -68,7 +68,7 @@ def gather(comparison: Comparison, request: Request, found: Mapping[str, Any], j
 
     def task(line: Line, fitted: Mapping[str, Fitted]) -> Any:
         spent = sum(one.run.info["cpu_seconds"] for one in fitted.values())
-        return comparison.rerun(entries[line.name], request.cpu_minutes * 60 - spent)
+        return comparison.rerun(entries[line.name], request.cpu_minutes * 60 - spent, fitted)
 
     lines = [Line(each.name, each.recipe, each.options, optional=True) for each in entries.values()]
     fitted, left_out = job.fit(lines, task, FOLDER)
@@ -95,7 +95,9 @@ def _scaled(reported: Reported, request: Request) -> Reported:
 def _model(reported: Reported, fitted: Fitted | None, found: Mapping[str, Any], protocol: str) -> dict[str, Any]:
     """Return the columns of one model, the sentence on their differences, and every candidate of its training."""
     rows = [_report_row(reported)]
-    model: dict[str, Any] = {"name": reported.name, "report": reported.report, "rows": rows}
+    model: dict[str, Any] = {
+        "name": reported.name, "report": reported.report, "measure": reported.measure, "rows": rows
+    }  # fmt: skip
     if fitted:
         info, rerun = fitted.run.info, fitted.run.results["rerun"]
         cost = {key: info[key] for key in ("parameters", "seconds", "cpu_seconds")}
@@ -106,16 +108,17 @@ def _model(reported: Reported, fitted: Fitted | None, found: Mapping[str, Any], 
                 "selected": scores["number"],
                 "of": len(rerun["candidates"]),
             }
-            rows.append(
-                {"protocol": column, **scores["accuracy"], "n": scores["n"], **cost, **at, "unit": rerun["unit"]}
-            )
+            figure = {"measure": reported.measure, **scores[reported.measure], "n": scores["n"]}
+            rows.append({"protocol": column, **figure, **cost, **at, "unit": rerun["unit"]})
         model |= {"run": f"{FOLDER}/{directory(reported.name)}", "rerun": rerun, "rule": reported.protocol.rule}
     name = reported.right or found.get("picked")
     line = next((line for line in found["recipes"] if line["name"] == name), None)
     if line:
         again = found["refit"] if name == found.get("picked") and "refit" in found else line
         cost = {key: again.get(key) for key in ("parameters", "seconds", "cpu_seconds")}
-        rows.append({"protocol": "right", "line": name, **again["test"]["accuracy"], "n": again["test"]["n"], **cost})
+        measure = reported.measure if reported.measure in again["test"] else "bits_per_byte"
+        figure = {"measure": measure, **again["test"][measure], "n": again["test"]["n"]}
+        rows.append({"protocol": "right", "line": name, **figure, **cost})
     return {
         **model,
         "sentence": _sentence(model, reported),
@@ -126,8 +129,9 @@ def _model(reported: Reported, fitted: Fitted | None, found: Mapping[str, Any], 
 
 
 def _report_row(reported: Reported) -> dict[str, Any]:
-    row: dict[str, Any] = {"protocol": "report", "value": reported.value, "n": reported.n, "biased": True}
-    if reported.value is not None and reported.n:
+    row: dict[str, Any] = {"protocol": "report", "measure": reported.measure, "value": reported.value}
+    row |= {"n": reported.n, "biased": True}
+    if reported.value is not None and reported.n and reported.measure == "accuracy":
         row["low"], row["high"] = wilson(round(reported.value * reported.n), reported.n)
     return {**row, "seconds": reported.seconds, "device": reported.device, "parameters": reported.parameters}
 
@@ -140,28 +144,43 @@ def _sentence(model: Mapping[str, Any], reported: Reported) -> str:
     if biased and said and said["value"] is not None:
         inside = biased["low"] <= said["value"] <= biased["high"]
         parts.append(
-            f"The reported {said['value']:.3f} is {'within' if inside else 'outside'} the interval of the rerun on these "
-            f"songs, {biased['value']:.3f} ({_span(biased)})."
+            f"The reported {_figure(said)} is {'within' if inside else 'outside'} the interval of the rerun on this data, "
+            f"{_figure(biased)} ({_span(biased)})."
         )
     if biased and model["rule"] != "last" and biased["of"] > 1:
-        last = model["rerun"]["last"]["accuracy"]["value"]
-        sentence = f"Selected by the test songs it has {biased['value']:.3f}"
-        sentence += f", by validation {honest['value']:.3f}" if honest else ""
-        sentence += f", and at its last {model['rerun']['unit']} {last:.3f}: the difference is the selection."
+        last = {**biased, **model["rerun"]["last"][biased["measure"]]}
+        sentence = f"Selected by the test set it has {_figure(biased)}"
+        sentence += f", by validation {_figure(honest)}" if honest else ""
+        sentence += f", and at its last {model['rerun']['unit']} {_figure(last)}: the difference is the selection."
         parts.append(sentence)
     if right:
-        parts.append(f"Done right ({right['line']}): {right['value']:.3f} ({_span(right)}).")
+        parts.append(f"Done right ({right['line']}): {_figure(right)} ({_span(right)}).")
     return " ".join([*parts, reported.why]).strip() if parts else ""  # nothing was measured, so nothing is explained
 
 
 def _span(row: Mapping[str, Any]) -> str:
-    return f"{row['low']:.3f} to {row['high']:.3f}" if row.get("low") is not None else "no interval"
+    if row.get("low") is None:
+        return "no interval"
+    spec = FORMATS[row.get("measure", "accuracy")][0]
+    return f"{row['low']:{spec}} to {row['high']:{spec}}"
+
+
+FORMATS = {
+    "accuracy": (".3f", ""), "mse": (".4f", " mean squared error"), "perplexity": (",.4g", " perplexity"),
+    "bits_per_byte": (".3f", " bits per byte"),
+}  # fmt: skip
+"""How the figure of a measure is written, and what follows it."""
+
+
+def _figure(row: Mapping[str, Any]) -> str:
+    spec, unit = FORMATS[row.get("measure", "accuracy")]
+    return f"{row['value']:{spec}}{unit}"
 
 
 def _cell(row: Mapping[str, Any] | None) -> str:
     if row is None or row["value"] is None:
         return ""
-    return f"{row['value']:.3f} ({_span(row)}; n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n'] or '?'})"
+    return f"{_figure(row)} ({_span(row)}; n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n'] or '?'})"
 
 
 def columns(models: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -197,7 +216,7 @@ def summary(results: Mapping[str, Any]) -> list[str]:
     found = results.get("replication")
     if not found:
         return []
-    lines = ["models of published reports, test accuracy:"]
+    lines = ["models of published reports, test accuracy where no other figure is named:"]
     for name, *cells in columns(found["models"]):
         lines.append(f"  {name}")
         lines += [f"    {title:<30} {cell}" for title, cell in zip(COLUMNS.values(), cells, strict=True) if cell]
@@ -210,7 +229,11 @@ def sections(results: Mapping[str, Any]) -> list[Section]:
     if not found or (not found["models"] and not found["notes"]):
         return []
     models = found["models"]
-    table = Table(("model", *COLUMNS.values()), columns(models), caption="Test accuracy, 95% interval (Wilson), and n")
+    table = Table(
+        ("model", *COLUMNS.values()),
+        columns(models),
+        caption="Test accuracy (Wilson) or the figure that is named, 95% interval, and n",
+    )
     note = "One training run gives both columns of a rerun, so their cost is that of one run."
     blocks: list[Block] = [table, Items([f"{m['name']}: {m['sentence']}" for m in models if m["sentence"]])]
     if found["notes"]:
@@ -236,7 +259,10 @@ def _curve(model: Mapping[str, Any]) -> list[Block]:
         return []
     steps = [float(each["step"]) for each in candidates]
     drawn = []
-    for measure, unit in (("accuracy", "share of songs"), ("loss", "nats per song")):
+    units = (("accuracy", "share"), ("loss", "mean squared error" if model["measure"] == "mse" else "nats"))
+    for measure, unit in units:
+        if measure not in candidates[0]["test"]:
+            continue
         lines = {
             title: (steps, [float(each[split][measure]) for each in candidates])
             for split, title in (("validation", "validation"), ("test", "test (biased)"))

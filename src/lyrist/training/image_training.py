@@ -234,7 +234,7 @@ def learn(
         network,
         PictureExamples(material.train, material.targets),
         PictureExamples(material.validation, material.validation_targets) if len(material.validation) else None,
-        schedule, measure=_reconstruction if isinstance(network, Autoencoder) else classification(network.config.output),
+        schedule, measure=reconstruction if isinstance(network, Autoencoder) else classification(network.config.output),
         folder=folder, resume=resume, bucketed=False, title=title or recipe, callbacks=callbacks,
     )  # fmt: skip
     return PictureModel(network, outcome, before)
@@ -291,7 +291,7 @@ def classification(output: str) -> Measure:
     return measure
 
 
-def _reconstruction(outputs: Any, batch: Batch) -> Sums:
+def reconstruction(outputs: Any, batch: Batch) -> Sums:
     """Return the sum of the mean squared errors of the pictures."""
     loss: Tensor = outputs.loss
     count = len(batch["pixel_values"])

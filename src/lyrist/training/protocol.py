@@ -1,9 +1,10 @@
-"""The protocol of a published report: a classifier trained as its authors did, with none of Lyrist's improvements.
+"""The protocol of a published report: a model trained as its authors did, with none of Lyrist's improvements.
 
 One training run gives two figures. Every candidate (an epoch of a network, a point of a grid) is scored on validation and on
 test. The rule of the report selects by the test songs, which is biased: the best of many noisy figures is reported. The same
 rule, applied to the validation songs, is the honest one: the test songs are then read once. The run keeps the honestly selected
-weights.
+weights. Where a report counts a figure in a way of its own (padding included), the scores of a candidate have both: ``counted``
+as the report did, and ``real``.
 
 Rules: ``best`` is the epoch with the highest accuracy; ``stop`` ends training when the loss has not fallen for ``patience``
 epochs, and keeps the last weights (the default of Keras); ``last`` is the last epoch, which selects nothing.
@@ -24,12 +25,14 @@ from typing import TYPE_CHECKING, Any
 from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.metrics.classification import score
+from lyrist.metrics.images import score_reconstructions
 from lyrist.metrics.intervals import proportion
 from lyrist.models import registry
 from lyrist.training import estimators
 from lyrist.training.classification_task import ClassificationTask, inputs
 from lyrist.training.journal import Journal
 from lyrist.training.picture_task import PictureTask
+from lyrist.training.picture_task import network as open_network
 from lyrist.training.schedule import Protocol, Rule, threads
 from lyrist.training.train import HELD, Task, json_ready
 
@@ -194,32 +197,51 @@ class ReportedPictureTask(Reported, PictureTask):
         self, recipe: str, options: Mapping[str, Any], seed: int, folder: Path | None, title: str
     ) -> tuple[Any, dict[str, Any]]:
         """Train a network; it ends with the weights that validation selects."""
-        from lyrist.training.image_training import PictureExamples, PictureModel, classification, configure
+        from lyrist.training.image_training import (
+            PictureExamples,
+            PictureModel,
+            classification,
+            configure,
+            reconstruction,
+        )
 
         entry, settings, _ = configure(recipe, options, seed)
         parts = {part: PictureExamples(self.block.pixels(part), self.block.targets(part)) for part in ("train", *HELD)}
-        network: Any = entry.build(settings, self.material.shape(None))
-        outcome, rerun = follow(
-            network, parts.pop("train"), parts, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
-            measure=classification(network.config.output),
+        source = open_network(self.source).network if self.source else None
+        built: Any = entry.build(settings, self.material.shape(source))
+        found = PictureModel(built)
+        if source:  # the features are read as they are
+            built.frozen = True
+            built.body.requires_grad_(False)
+        measure = reconstruction if found.is_autoencoder else classification(built.config.output)
+
+        def errors(part: str) -> dict[str, Any]:
+            pixels = self.block.pixels(part)
+            scores = score_reconstructions(pixels, found.reconstruct(pixels))
+            shown = {"mse": scores["mse"]}
+            return {"loss": scores["mse"]["value"], "n": scores["n"], "counted": shown, "real": shown}
+
+        found.outcome, rerun = follow(
+            built, parts.pop("train"), parts, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
+            measure=measure, keep="body" if source else "", score=errors if found.is_autoencoder else None,
         )  # fmt: skip
-        return PictureModel(network, outcome), rerun
+        return found, rerun
 
 
 def _record(rows: list[dict[str, Any]], choices: Mapping[str, Choice], unit: str) -> dict[str, Any]:
     """Return every candidate, and the test scores of those that the rule selects by test, by validation, and the last."""
 
-    def scores(number: int) -> dict[str, Any]:
+    def scores(number: int, way: str) -> dict[str, Any]:
         test = rows[number - 1]["test"]
-        accuracy = proportion(round(test["accuracy"] * test["n"]), test["n"])
-        return {"number": number, "n": test["n"], "accuracy": accuracy, "loss": test["loss"]}
+        shown = test.get(way) or {"accuracy": proportion(round(test["accuracy"] * test["n"]), test["n"])}
+        return {"number": number, "n": test["n"], "loss": test["loss"], **shown}
 
     return {
         "unit": unit,
         "candidates": rows,
-        "biased": scores(choices["test"].at),
-        "honest": scores(choices["validation"].at),
-        "last": scores(len(rows)),
+        "biased": scores(choices["test"].at, "counted"),
+        "honest": scores(choices["validation"].at, "real"),
+        "last": scores(len(rows), "counted"),
     }
 
 
@@ -235,6 +257,7 @@ def follow(
     refuse: Callable[[float], None],
     measure: Measure | None = None,
     keep: str = "",
+    score: Callable[[str], dict[str, Any]] | None = None,
 ) -> tuple[Outcome, dict[str, Any]]:
     """Train a network by a protocol; it ends with the weights that validation selects.
 
@@ -256,6 +279,8 @@ def follow(
         The sums of loss and correct predictions on a batch; by default `lyrist.training.loop.classification`.
     keep
         The name of the module whose weights are not drawn again.
+    score
+        Returns the scores on validation or test; by default loss, accuracy and n by the measure.
 
     Returns
     -------
@@ -268,18 +293,23 @@ def follow(
 
     from lyrist.models.network import initialise
     from lyrist.training.batches import Stream
-    from lyrist.training.loop import Outcome, seeded
+    from lyrist.training.loop import Outcome, classification, seeded
 
     stream = Stream(examples, protocol.batch_size, 1, seed=seed, bucketed=False)
+    every = protocol.every or stream.updates_per_epoch
     total = protocol.epochs * stream.updates_per_epoch
     total = min(total, protocol.steps or total)
+    measure = measure or classification
+    score = score or (lambda split: _scores(model, held[split], protocol.batch_size, measure))
     choices = {split: Choice(protocol.rule, protocol.patience) for split in HELD}
-    journal, rows, tokens = Journal(folder), [], 0
+    journal, tokens = Journal(folder), 0
+    rows: list[dict[str, Any]] = []
     journal.start([])
     began, started = time.process_time(), time.monotonic()
     kept = {name: value.clone() for name, value in model.state_dict().items() if keep and name.startswith(keep)}
     with seeded(seed), threads(model), progress.task(title, "steps") as advance:
-        initialise(model, protocol.library)
+        if protocol.library != "pretrained":
+            initialise(model, protocol.library)
         model.load_state_dict(kept, strict=False)
         weights = [w for w in model.parameters() if w.requires_grad]
         if protocol.optimizer == "adam":
@@ -288,34 +318,37 @@ def follow(
         else:
             optimizer = torch.optim.SGD(weights, lr=protocol.learning_rate)
         cut = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=protocol.plateau or 10**9)
-        for step in range(1, total + 1):
-            batch = examples.collate(stream.rows(step - 1))
-            model.train()
-            outputs = model(**batch)
-            optimizer.zero_grad()
-            outputs.loss.backward()
-            optimizer.step()
-            loss = float(outputs.loss.detach())
-            if not math.isfinite(loss):
-                raise LyristError(f"the loss of the rerun is no number at step {step}.")
-            right = float((outputs.logits.argmax(dim=-1) == batch["labels"]).float().mean())
-            journal.add({"step": step, "split": "train", "loss": loss, "accuracy": right})
-            tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else len(batch["labels"])
-            if step in (3, stream.updates_per_epoch):
-                refuse((time.process_time() - began) * total / step)
-            if step % stream.updates_per_epoch and step != total:
+        for step in range(min(total, 1), total + 1):
+            if step:
+                batch = examples.collate(stream.rows(step - 1))
+                model.train()
+                outputs = model(**batch)
+                optimizer.zero_grad()
+                outputs.loss.backward()
+                optimizer.step()
+                loss = float(outputs.loss.detach())
+                if not math.isfinite(loss):
+                    raise LyristError(f"the loss of the rerun is no number at step {step}.")
+                with torch.no_grad():
+                    sums = measure(outputs, batch)
+                shares = {name: float(value) / max(int(count), 1) for name, (value, count) in sums.items()}
+                journal.add({"step": step, "split": "train", **shares, "loss": loss})
+                tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else len(batch["labels"])
+                if step in (3, stream.updates_per_epoch):
+                    refuse((time.process_time() - began) * total / step)
+            if step % every and step != total and not (protocol.every and step == 1):
                 continue
-            epoch = -(-step // stream.updates_per_epoch)
-            row: dict[str, Any] = {"number": epoch, "step": step}
+            row: dict[str, Any] = {"number": len(rows) + 1, "step": step}
             for split in HELD:
-                row[split] = _scores(model, held[split], protocol.batch_size, measure)
-                journal.add({"step": step, "split": split, **{k: row[split][k] for k in ("loss", "accuracy")}})
+                row[split] = score(split)
+                logged = {name: row[split][name] for name in ("loss", "accuracy") if name in row[split]}
+                journal.add({"step": step, "split": split, **logged})
             rows.append(row)
             state = {name: value.detach().clone() for name, value in model.state_dict().items()}
             for split in HELD:
-                choices[split].offer(epoch, row[split], state)
+                choices[split].offer(row["number"], row[split], state)
             cut.step(row["validation"]["loss"])  # not by the test songs: the run serves the honest selection too
-            advance(step, total, f"test {row['test']['accuracy']:.3f}")
+            advance(step, total, f"test loss {row['test']['loss']:.3f}")
             if all(choice.done for choice in choices.values()):
                 break
     model.load_state_dict(choices["validation"].kept)
@@ -326,16 +359,16 @@ def follow(
         tokens=tokens, tokens_per_second=tokens / spent, padding=0.0, seconds=spent, device="cpu", precision="float32",
         processes=1, metrics=journal.rows,
     )  # fmt: skip
-    return outcome, _record(rows, choices, "epoch")
+    return outcome, _record(rows, choices, "validation" if protocol.every else "epoch")
 
 
-def _scores(model: Any, examples: Examples, batch_size: int, measure: Measure | None) -> dict[str, Any]:
+def _scores(model: Any, examples: Examples, batch_size: int, measure: Measure) -> dict[str, Any]:
     """Return accuracy, loss and n of a network; a label that training lacks counts as wrong and has no loss."""
     import torch
 
     from lyrist.training.batches import in_order_of_length
-    from lyrist.training.loop import classification, tallied
+    from lyrist.training.loop import tallied
 
     batches = map(examples.collate, in_order_of_length(examples, batch_size))
-    means = tallied(model, batches, measure or classification).means(lambda sums: sums, torch.device("cpu"))
+    means = tallied(model, batches, measure).means(lambda sums: sums, torch.device("cpu"))
     return {"accuracy": means["accuracy"], "loss": means.get("loss", 0.0), "n": len(examples)}

@@ -129,6 +129,7 @@ class Protocol:
     """How a report trained and selected; the defaults are those of the libraries that the reports used."""
 
     epochs: int = 1
+    """0 scores the model as it is."""
     batch_size: int = 64
     learning_rate: float = 1e-3
     optimizer: Literal["adam", "sgd"] = "adam"
@@ -137,16 +138,18 @@ class Protocol:
     """With the rule ``stop``: epochs without a lower loss until training ends; 0, the default of Keras, ends at the first."""
     plateau: int = 0
     """Epochs without a lower validation loss until the learning rate is divided by ten; 0: it is constant."""
-    library: Literal["torch", "keras"] = "torch"
-    """The library of the report: initial weights, and the epsilon of Adam."""
+    library: Literal["torch", "keras", "pretrained"] = "torch"
+    """The library of the report: initial weights, and the epsilon of Adam; a ``pretrained`` network keeps its weights."""
+    every: int = 0
+    """Updates between validations, and one after the first update; 0: each epoch is validated."""
     grid: Mapping[str, Any] = field(default_factory=dict)
     """Options of a recipe that is no network, each with the list of values that were tried."""
     steps: int | None = None
     """Maximum number of updates of a network."""
 
     def scaled(self, scale: float) -> Protocol:
-        """Return the protocol with so many times its epochs, at least one."""
-        return dataclasses.replace(self, epochs=max(1, round(self.epochs * scale)))
+        """Return the protocol with so many times its epochs, at least one where there is any."""
+        return dataclasses.replace(self, epochs=max(min(self.epochs, 1), round(self.epochs * scale)))
 
 
 def options_of(recipe: Recipe) -> list[Option]:
