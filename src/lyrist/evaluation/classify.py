@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from lyrist.corpus.cleaning import clean
+from lyrist.corpus.cleaning import clean_texts
 from lyrist.errors import LyristError, UsageError, unknown
 from lyrist.evaluation.explain import Explanation
 from lyrist.evaluation.explain import explain as explain_one
@@ -137,7 +137,7 @@ def classify(
     inputs = [*texts, *([_read(file)] if file else [])]
     if not inputs:
         raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")
-    cleaned = [clean(text, opened.cleaning) for text in inputs]
+    cleaned = clean_texts(inputs, opened.cleaning)
     for number, text in enumerate(cleaned, 1):
         if not text.strip():
             raise LyristError(

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lyrist.corpus.cleaning import Cleaning, clean
+from lyrist.corpus.cleaning import Cleaning, clean_texts
 from lyrist.corpus.ingest import Tables
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Label, predicted_of
@@ -146,7 +146,7 @@ class BatchWorker(Generic[Payload]):
 
 def prepared(job: BatchJob[Any], cleaning: Cleaning) -> bool:
     """Clean the texts of a job like the corpus of the run; fail the job and return False if a text becomes empty."""
-    texts = [clean(text, cleaning) for text in job.payload.texts]
+    texts = clean_texts(job.payload.texts, cleaning)
     for number, text in enumerate(texts, 1):
         if not text.strip():
             job.pending.fail(UsageError(f"Text {number} is empty after cleaning; give a text with words."))

@@ -3,7 +3,7 @@
 `rules` holds every rule; `cleaner` applies them to columns of texts.
 """
 
-from lyrist.corpus.cleaning.cleaner import Cleaning, bits, clean, clean_names, clean_rows, clean_series
+from lyrist.corpus.cleaning.cleaner import Cleaning, bits, clean, clean_names, clean_rows, clean_series, clean_texts
 from lyrist.corpus.cleaning.rules import KINDS, RULES, Rule, is_instrumental, is_placeholder, non_songs, word_count
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "clean_names",
     "clean_rows",
     "clean_series",
+    "clean_texts",
     "is_instrumental",
     "is_placeholder",
     "non_songs",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,11 +114,20 @@ def clean_names(names: pl.Series, how: Cleaning | None = None) -> pl.Series:
     return names.replace_strict(each, line.replace("", None), default=None, return_dtype=pl.String)
 
 
+def clean_texts(texts: Iterable[str], how: Cleaning | None = None) -> list[str]:
+    """Return cleaned texts (see `clean_series`); half a surrogate pair becomes ``�``.
+
+    Most of the time of a short text is that of calling the rules: 64 texts at once take hardly longer than one.
+    """
+    sound = [
+        text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts
+    ]
+    return clean_series(pl.Series(sound, dtype=pl.String), how)[0].to_list()
+
+
 def clean(text: str, how: Cleaning | None = None) -> str:
-    """Return one cleaned text (see `clean_series`); half a surrogate pair becomes ``�``."""
-    sound = text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    cleaned, _ = clean_series(pl.Series([sound], dtype=pl.String), how)
-    return str(cleaned[0])
+    """Return one cleaned text; see `clean_texts`."""
+    return clean_texts([text], how)[0]
 
 
 @dataclass(frozen=True)
