@@ -3,15 +3,16 @@
 - A rule may uncover what an earlier rule removes. So the rules run in rounds over the texts that the last round changed,
   until none changes; no single rule has to care for it. Songs need one or two rounds; a text that still changes after
   `MOST_ROUNDS` is deliberately nested debris, and becomes empty.
-- One expression, built of the triggers of all rules, finds the texts that need any change; each rule rewrites only the
-  texts that match its own trigger.
+- One expression, built of the triggers of all rules, finds the texts that need any change. Most of these have section
+  headers and nothing else, so the rules before and after that rule are searched for in the same way, by one expression.
+  Each rule rewrites only the texts that match its own trigger.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,9 +137,7 @@ class _Plan:
 
     layout: tuple[Rule, ...]
     rules: tuple[Rule, ...]
-    untidy: str
-    dirty: str
-    wide: str
+    groups: tuple[tuple[Rule, ...], ...]
 
 
 @functools.lru_cache(maxsize=32)
@@ -149,10 +148,10 @@ def _plan(how: Cleaning, rules: tuple[Rule, ...]) -> _Plan:
         on = [dataclasses.replace(rule, change=rule.keeping or rule.change) for rule in on]
     layout = tuple(rule for rule in on if rule.layout)
     others = tuple(rule for rule in on if not rule.layout)
-    untidy = either(*(rule.trigger for rule in layout))
-    return _Plan(
-        layout, others, untidy, either(*(rule.trigger for rule in others)), either(*(rule.wide for rule in others))
-    )
+    groups: list[tuple[Rule, ...]] = [()]
+    for rule in others:
+        groups += [(rule,), ()] if rule.frequent else [(*groups.pop(), rule)]
+    return _Plan(layout, others, tuple(filter(None, groups)))
 
 
 class _Work:
@@ -168,35 +167,32 @@ class _Work:
         rows = np.arange(len(self.texts))
         for rule in self.plan.rules:
             hits = _matching(self.texts, rule.early)
-            new = rule.change(self.texts.gather(hits))
-            self.changed[rule.name][hits[_differing(new, self.texts.gather(hits))]] = True
-            self.texts = put(self.texts, hits, new)
+            if len(hits):
+                new = rule.change(self.texts.gather(hits))
+                self.changed[rule.name][hits[_differing(new, self.texts.gather(hits))]] = True
+                self.texts = put(self.texts, hits, new)
         part = self.texts = self._tidy(self.texts, rows)
         for turn in range(MOST_ROUNDS):
             few = turn > 0 and len(part) < _FEW  # what changed once is looked at by each rule; to find it costs more
-            dirty = np.arange(len(part)) if few else self._dirty(part)
+            dirty = np.arange(len(part)) if few else _triggered(part, self.plan.rules)
             if not len(dirty):
                 return
             rows, old = rows[dirty], part.gather(dirty)
             new = old
-            for rule in self.plan.rules:
-                new = self._apply(rule, new, rows)
+            for group in self.plan.groups:
+                hits = np.arange(len(new)) if few or len(group) == 1 else _triggered(new, group)
+                some = new.gather(hits)
+                for rule in group:
+                    some = self._apply(rule, some, rows[hits])
+                new = put(new, hits, some)
             moved = _differing(new, old)
             rows, part = rows[moved], new.gather(moved)
             self.texts = put(self.texts, rows, part)
         self.texts = put(self.texts, rows, pl.repeat("", len(rows), eager=True))
 
-    def _dirty(self, texts: pl.Series) -> Rows:
-        """Return the indices of the texts that some rule may change."""
-        dirty = np.zeros(len(texts), bool)
-        dirty[_matching(texts, self.plan.dirty)] = True
-        wide = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy() & ~dirty)
-        dirty[wide[_matching(texts.gather(wide), self.plan.wide)]] = True
-        return np.flatnonzero(dirty)
-
     def _tidy(self, texts: pl.Series, rows: Rows | None = None) -> pl.Series:
         """Return ``texts`` with their layout tidied; counted where it is the layout of the songs ``rows``."""
-        untidy = _matching(texts, self.plan.untidy)
+        untidy = _triggered(texts, self.plan.layout)
         if not len(untidy):
             return texts
         part = texts.gather(untidy)
@@ -209,7 +205,7 @@ class _Work:
 
     def _apply(self, rule: Rule, texts: pl.Series, rows: Rows) -> pl.Series:
         """Return ``texts``, which are those of the songs ``rows``, with one rule applied, and count what it changed."""
-        hits = _matching(texts, either(rule.trigger, rule.wide))
+        hits = _triggered(texts, (rule,))
         if not len(hits):
             return texts
         old = texts.gather(hits)
@@ -217,6 +213,16 @@ class _Work:
         moved = _differing(new, old)
         self.changed[rule.name][rows[hits[moved]]] = True
         return put(texts, hits[moved], new.gather(moved))
+
+
+def _triggered(texts: pl.Series, rules: Sequence[Rule]) -> Rows:
+    """Return the indices of the texts that one of the rules may change."""
+    found = np.zeros(len(texts), bool)
+    found[_matching(texts, either(*(rule.trigger for rule in rules)))] = True
+    if wide := either(*(rule.wide for rule in rules)):
+        beyond = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy() & ~found)
+        found[beyond[_matching(texts.gather(beyond), wide)]] = True
+    return np.flatnonzero(found)
 
 
 def _matching(texts: pl.Series, pattern: str) -> Rows:

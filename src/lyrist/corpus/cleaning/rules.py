@@ -55,6 +55,8 @@ class Rule:
         The part of the trigger that matches only texts beyond ASCII; ASCII texts are not searched for it.
     keeping
         The change used instead of ``change`` when section headers are kept.
+    frequent
+        Whether it changes most songs of many tables, so that it is searched for by itself.
     layout
         Whether the rule tidies the layout; such rules run before all others and again after each of them.
     early
@@ -69,6 +71,7 @@ class Rule:
     trigger: str = ""
     wide: str = ""
     keeping: Change | None = None
+    frequent: bool = False
     layout: bool = False
     early: str = ""
 
@@ -984,6 +987,7 @@ def _name_kinds(text: str) -> str:
 
 
 _CERTAIN_HEADER = rf"(?im){_IN_BRACKETS}|^(?:{_LINE})|^\[(?:{'|'.join(WORDS)})\]$"
+_HEADER_LINE = rf"(?im)^(?:(?:{_SUNG_BY})$|{_LINE}|[0-9]{{1,2}} ?[.):]$)"
 _BARE = rf"(?m)(?:\A|\n\n+)((?-i:{_CASED}))[.*~–— -]*$\n*"
 """A word that is also sung ("Hook", "Breakdown"): a header at the head of a stanza, if the song has another header."""
 _LOUD = rf"(?m)(?:\A|\n\n+)((?-i:{_UPPER}))[.*~–— -]*$\n*"
@@ -992,8 +996,8 @@ _LOUD = rf"(?m)(?:\A|\n\n+)((?-i:{_UPPER}))[.*~–— -]*$\n*"
 
 def _sections(kept: bool) -> Change:
     verse = "\n\n[verse]\n" if kept else "\n\n"
-    drop = replacing(
-        (rf"(?im) *\n*{_IN_BRACKETS} *\n*", "\n\n[$1]\n" if kept else "\n\n"),
+    in_brackets = replacing((rf"(?im) *\n*{_IN_BRACKETS} *\n*", "\n\n[$1]\n" if kept else "\n\n"))
+    on_lines = replacing(
         (rf"(?im)\n*^(?:{_SUNG_BY})$\n*", "\n\n[$1$2$3$4]\n" if kept else "\n\n"),
         (rf"(?im)\n*^(?:{_LINE})\n*", "\n\n[$1$2$3$4$5]\n" if kept else "\n\n"),
         (r"(?m)\n*^[0-9]{1,2} ?[.):]$\n*", verse),
@@ -1001,7 +1005,7 @@ def _sections(kept: bool) -> Change:
     bare, loud = (replacing((pattern, "\n\n[$1]\n" if kept else "\n\n")) for pattern in (_BARE, _LOUD))
 
     def change(texts: pl.Series) -> pl.Series:
-        dropped = drop(loud(where(texts, _CERTAIN_HEADER, bare)))
+        dropped = where(in_brackets(loud(where(texts, _CERTAIN_HEADER, bare))), _HEADER_LINE, on_lines)
         return one_by_one(_name_kinds)(dropped) if kept else dropped
 
     return change
@@ -1016,6 +1020,7 @@ RULES.append(
         _sections(kept=False),
         rf"(?im)(?:^[(\[*_~=#:|.>{{<–— -]*|[\[【] ?){_ORDINAL}(?:{_SECTION_WORD})|^[0-9]{{1,2}} ?[.):]$",
         keeping=_sections(kept=True),
+        frequent=True,
     )
 )
 
