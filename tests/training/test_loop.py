@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -269,45 +270,104 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], tmp_path: Path) -
 
 
 SCRIPT = """
-import json, os, sys
+import atexit, json, os, signal, sys
 sys.path.insert(0, {here!r})
-from test_loop import data, network
+from test_loop import data, network, Kill
 import torch
 from pathlib import Path
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from lyrist import progress
-from lyrist.training.loop import train
+from lyrist.training import loop
 from lyrist.training.schedule import Schedule
-progress.quiet()
-torch.set_num_threads(1)
-schedule = Schedule(steps=12, batch_size=8, evaluate_every=4, log_every=4, learning_rate=0.02, precision="float32", device="cpu")
-outcome = train(network(0.0), data(), data(seed=1), schedule, folder=Path({folder!r}))
-told = Path({folder!r}).with_name("told-" + os.environ["RANK"])
-told.write_text(json.dumps([outcome.processes, outcome.tokens, outcome.metrics]))
+
+class Killed(Kill):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step and os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def work(name, kill=0, resume=False):
+    progress.quiet()
+    torch.set_num_threads(1)
+    loop.SAVE_SECONDS = 0.0
+    schedule = Schedule(steps=12, batch_size=8, accumulate=2, evaluate_every=4, log_every=4, learning_rate=0.02, precision="float32", device="cpu")
+    folder = Path({folder!r}) / name
+    callbacks = [lambda loop: Killed(kill)]
+    outcome = loop.train(network(0.0), data(), data(seed=1), schedule, folder=folder, callbacks=callbacks, resume=resume)
+    atexit._run_exitfuncs()
+    threads = [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
+    figures = [outcome.processes, outcome.tokens, outcome.metrics, threads]
+    (folder / ("rank-" + os.environ["RANK"])).write_text(json.dumps(figures))
+
+def launch(*given):
+    config = LaunchConfig(
+        1, 1, 2, run_id="run", rdzv_backend="c10d", rdzv_endpoint="localhost:0", start_method="fork", max_restarts=0
+    )
+    try:
+        elastic_launch(config, work)(*given)
+    except ChildFailedError as error:
+        return sorted(failure.exitcode for failure in error.failures.values())
+
+for name in ("whole", "broken"):
+    (Path({folder!r}) / name).mkdir()
+codes = [launch("whole"), launch("broken", 6), launch("broken", 0, True)]
+(Path({folder!r}) / "codes").write_text(json.dumps(codes))
 """
+"""Two processes by the agent of torchrun, forked, because each import of torch takes seconds."""
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run of two processes, and of one whose second process is killed and that is resumed."""
+    folder = tmp_path_factory.mktemp("together")
+    script = SCRIPT.format(here=str(Path(__file__).parent), folder=str(folder))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def of_ranks(run: Path) -> list[Any]:
+    return [json.loads((run / f"rank-{rank}").read_text()) for rank in (0, 1)]
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
+def test_two_processes_that_accumulate_gradients_give_the_figures_of_one_that_does_not(together: Path) -> None:
     alone = train(
         network(0.0), data(), data(seed=1), Schedule(**{**SCHEDULE.__dict__, "steps": 12, "evaluate_every": 4})
     )
-    (tmp_path / "run").mkdir()
-    script.write_text(SCRIPT.format(here=str(Path(__file__).parent), folder=str(tmp_path / "run")))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
-    told = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("told-*"))]
-    assert [processes for processes, *_ in told] == [2, 2]
-    rows = journal.read(tmp_path / "run")
+    ranks = of_ranks(together / "whole")
+    assert [processes for processes, *_ in ranks] == [2, 2]
+    rows = journal.read(together / "whole")
     assert [(row["step"], row["split"], row["tokens"]) for row in rows] == [
         (row["step"], row["split"], row["tokens"]) for row in alone.metrics
     ]
     for mine, theirs in zip(rows, alone.metrics, strict=True):
         assert mine["loss"] == pytest.approx(theirs["loss"], rel=2e-3)
-    assert told[0][1] == alone.tokens
+    assert ranks[0][1] == alone.tokens
+
+
+@pytest.mark.slow
+def test_a_killed_rank_ends_the_run_which_resumes_to_the_figures_of_an_undisturbed_one(together: Path) -> None:
+    whole, killed, resumed = json.loads((together / "codes").read_text())
+    assert whole is resumed is None
+    assert -signal.SIGKILL in killed
+    rows = journal.read(together / "broken")
+    assert without_clock(rows) == without_clock(journal.read(together / "whole"))
+    assert of_ranks(together / "broken")[0][:2] == of_ranks(together / "whole")[0][:2]
+
+
+@pytest.mark.slow
+def test_no_thread_of_the_process_group_is_left_when_the_interpreter_exits(together: Path) -> None:
+    """Such a thread aborts the process if it releases its last tensor too late."""
+    for run in ("whole", "broken"):
+        for *_, threads in of_ranks(together / run):
+            assert not [name for name in threads if "gloo" in name]
 
 
 def test_tensorboard_sees_what_the_journal_holds(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ model selection and checkpoints are implemented here:
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
+import gc
 import math
 import os
 import random
@@ -674,7 +676,22 @@ def train(
             loop.add_callback(callback)
         loop.run(resume)
         model.to("cpu").eval()  # type: ignore[arg-type]
+        if loop.args.world_size > 1:
+            atexit.unregister(_leave_process_group)
+            atexit.register(_leave_process_group)
         return loop.outcome()
+
+
+def _leave_process_group() -> None:
+    """Destroy the process group, and so end its threads, while the interpreter still runs.
+
+    A thread of Gloo that releases its last tensor during the exit of the interpreter aborts the process. Other trainings of
+    this process use the same group, so it is kept until then; after an error it is not destroyed, because that can wait for
+    a process that has ended.
+    """
+    gc.collect()  # the models of finished trainings refer to the group
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _stream(examples: Examples, schedule: Schedule, bucketed: bool) -> Stream:
