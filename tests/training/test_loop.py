@@ -271,15 +271,15 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], tmp_path: Path) -
 
 SCRIPT = """
 import atexit, json, os, signal, sys
+from dataclasses import replace
 sys.path.insert(0, {here!r})
-from test_loop import data, network, Kill
+from test_loop import SCHEDULE, Kill, data, network
 import torch
 from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from lyrist import progress
 from lyrist.training import loop
-from lyrist.training.schedule import Schedule
 
 class Killed(Kill):
     def on_step_end(self, args, state, control, **kwargs):
@@ -290,7 +290,7 @@ def work(name, kill=0, resume=False):
     progress.quiet()
     torch.set_num_threads(1)
     loop.SAVE_SECONDS = 0.0
-    schedule = Schedule(steps=12, batch_size=8, accumulate=2, evaluate_every=4, log_every=4, learning_rate=0.02, precision="float32", device="cpu")
+    schedule = replace(SCHEDULE, steps=12, evaluate_every=4, accumulate=2)
     folder = Path({folder!r}) / name
     callbacks = [lambda loop: Killed(kill)]
     outcome = loop.train(network(0.0), data(), data(seed=1), schedule, folder=folder, callbacks=callbacks, resume=resume)
