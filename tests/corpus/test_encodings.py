@@ -36,6 +36,16 @@ TEXTS = {
     "big5": ["我把燈放在窗邊\n你說今晚會下雨\n我們數著火車走\n紙船等在雨裡頭"],
     "cp949": ["나는 창가에 등불을 두었네\n오늘 밤 비가 온다고 너는 말했지\n우리는 기차를 세었고"],
     "cp1253": ["Άφησα τη λάμπα στο παράθυρο\nείπες πως απόψε θα βρέξει\nμετρούσαμε τα τρένα"],
+    "cp850": [
+        "J'ai laissé la fenêtre ouverte près du garçon\nÇa m'est égal, où que tu sois\nLa rivière chante là-bas",
+        "El corazón está allí, mañana será otro día\n¿Dónde está el niño? ¡Qué canción!\nTú y yo, después",
+        "Não sei se você virá, coração\nA canção é só de nós, amanhã\nEu já não posso mais, irmão",
+        "Ich hör die Vögel über den Dächern\nDie Straße heißt für mich zurück\nSchöne Grüße, mein Mädchen",
+        "we met on the terrace of the café\nand the lamp was low all night",
+        "Jeg så en lampe på vejen\nog søen græd så blå, åh nej\nhør på mig, kære",
+    ],
+    "cp852": ["Zażółć gęślą jaźń, może dziś\nŚpiewam dla ciebie piosenkę, żeby łzy\nniech płyną w noc, a świat śpi"],
+    "cp857": ["Lambayı pencereye koydum\nbu gece yağmur yağacak dedin\ntrenleri saydık, şarkı söyledi çaydanlık"],
     "mac_roman": [
         "I don’t know what the river’s for\nYou’re the lantern I can’t ignore\nWe’ll be home when the kettle’s sung",
         "J'ai laissé la fenêtre ouverte près du garçon\nÇa m'est égal, où que tu sois, l'été s'achève",

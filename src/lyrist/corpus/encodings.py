@@ -37,6 +37,17 @@ _OTHERS = (
     "big5",
     "cp949",
 )
+_DOS = {  # code pages of DOS, and the letters of the languages that are written in each
+    "cp850": "àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ",
+    "cp852": "ąćęłńóśźżáčďéěíňřšťúůýžőűôľĺŕăâîţşđäöüß",
+    "cp857": "çğıöşüâîûİ",
+}
+_LIKE = {"cp850": "cp1252", "cp852": "cp1250", "cp857": "cp1254"}  # pages of Windows for the same languages
+_NOT_WINDOWS = re.compile(
+    "[A-Za-z](?:[\u201a\u201e\u02c6\x81\x8d\x8f\x90\x9d]|[“”‡†‰‹•˜›¡¢£¤¥§¦ª«®¯°][a-z])|[a-z][ŠŒŽŸ][a-z]"
+)
+"""What is hardly found in text in cp1252: signs inside or at the end of a word, where pages of DOS have letters."""
+_CAPITAL_WITHIN = re.compile(r"[^\W\d_A-Z](?=[A-Z])|[a-z][À-ÖØ-ÞĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽŐŰ]|[A-Z][À-ÖØ-Þ][a-zà-ÿ]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _KANA = re.compile("[\u3041-\u30fe]")
@@ -88,6 +99,8 @@ def code_page_of(data: bytes) -> str:
     if japanese and max(japanese.values()) > 0.1 * len(_HIGH.findall(sample)):
         return max(japanese, key=japanese.__getitem__)
     high = len(_HIGH.findall(sample))
+    if page := _dos_page(sample):
+        return page
     if high < FEW and _is_plausible(_strictly(sample, "cp1252")):
         return "cp1252"
     if high < FEW // 2:
@@ -104,6 +117,29 @@ def code_page_of(data: bytes) -> str:
     language = str(detect(pl.Series([_strictly(sample, found[0])]))[0][0])
     wanted = BY_LANGUAGE.get(language, "cp1252")
     return wanted if _strictly(sample, wanted) else found[0]
+
+
+def _dos_page(data: bytes) -> str:
+    """Return the code page of DOS that text is in; empty unless cp1252 has signs in its words, and DOS has letters there."""
+    as_windows = "".join(bytes([b]).decode("cp1252", "ignore") or chr(b) for b in data)
+    if not _NOT_WINDOWS.search(as_windows):
+        return ""
+    from lyrist.corpus.languages import detect
+
+    texts = {page: _strictly(data, page) for page in _DOS}
+    sound = [page for page, text in texts.items() if _in_letters(text, _DOS[page])]
+    languages = detect(pl.Series([texts[page] for page in sound], dtype=pl.String))[0].to_list()
+    fitting = [
+        page for page, code in zip(sound, languages, strict=True) if BY_LANGUAGE.get(code, "cp1252") == _LIKE[page]
+    ]
+    return fitting[-1] if fitting else ""
+
+
+def _in_letters(text: str, letters: str) -> bool:
+    """Return whether nearly all characters beyond ASCII are these letters, and no capital is within a word."""
+    high = [c for c in text if c > "\x7f" and c not in "¡¿«»"]
+    odd = sum(c.lower() not in letters for c in high) + len(_CAPITAL_WITHIN.findall(text))
+    return bool(high) and odd <= 0.02 * len(high)
 
 
 def _strictly(data: bytes, encoding: str) -> str:
