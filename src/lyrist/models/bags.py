@@ -8,6 +8,7 @@ data sets otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,7 @@ PASSES = 25
     family="linear",
     source="Joulin et al. (2016), Bag of tricks for efficient text classification",
 )
+@dataclass(eq=False, repr=False)
 class BagOfEmbeddings(ScoringClassifier):
     """The fastText classifier: the mean of learnt word vectors, then a linear layer.
 
@@ -75,27 +77,15 @@ class BagOfEmbeddings(ScoringClassifier):
     parts: ClassVar[tuple[type, ...]] = (SongFeatures,)
     multilabel: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        size: int = 64,
-        word_high: int = 2,
-        epochs: int | None = None,
-        learning_rate: float = 0.02,
-        dropout: float = 0.5,
-        batch_size: int = 32,
-        max_features: int = 200_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.size = size
-        self.word_high = word_high
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.dropout = dropout
-        self.batch_size = batch_size
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    size: int = 64
+    word_high: int = 2
+    epochs: int | None = None
+    learning_rate: float = 0.02
+    dropout: float = 0.5
+    batch_size: int = 32
+    max_features: int = 200_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""

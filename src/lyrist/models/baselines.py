@@ -7,6 +7,7 @@ unless the split is by artist.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,6 +60,7 @@ class Majority(SongClassifier):
 
 
 @register("artist-lookup", "predicts the label of the artist's training songs; no lyrics", family="baseline")
+@dataclass(eq=False, repr=False)
 class ArtistLookup(SongClassifier):
     """Predicts from the training labels of the song's artist, without the lyrics.
 
@@ -77,8 +79,7 @@ class ArtistLookup(SongClassifier):
         The probabilities for each of these artists, and in the last row for any other artist.
     """
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+    alpha: float = 1.0
 
     least_classes: ClassVar[int] = 1
     multilabel: ClassVar[bool] = True
@@ -107,6 +108,7 @@ class ArtistLookup(SongClassifier):
 
 
 @register("label-mention", "predicts the label that the lyrics name; no other words", family="baseline")
+@dataclass(eq=False, repr=False)
 class LabelMention(SongClassifier):
     """Predicts the label that the lyrics name most often; where they name none, the majority label.
 
@@ -124,8 +126,7 @@ class LabelMention(SongClassifier):
         The share of each label in training.
     """
 
-    def __init__(self, alpha: float = 0.1) -> None:
-        self.alpha = alpha
+    alpha: float = 0.1
 
     least_classes: ClassVar[int] = 1
     multilabel: ClassVar[bool] = True
@@ -157,6 +158,7 @@ class LabelMention(SongClassifier):
 
 
 @register("layout", "kernel SVM on line lengths, punctuation, repeated lines and capitals; no words", family="baseline")
+@dataclass(eq=False, repr=False)
 class LayoutClassifier(ScoringClassifier):
     """A kernel SVM on the layout of songs: line lengths, punctuation, repeated lines, capitals; no words.
 
@@ -181,10 +183,9 @@ class LayoutClassifier(ScoringClassifier):
     parts: ClassVar[tuple[type, ...]] = (LayoutKernel,)
     multilabel: ClassVar[bool] = True
 
-    def __init__(self, C: float = 1.0, class_weight: ClassWeight = 0.5, random_state: int = 0) -> None:
-        self.C = C
-        self.class_weight = class_weight
-        self.random_state = random_state
+    C: float = 1.0
+    class_weight: ClassWeight = 0.5
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
@@ -202,6 +203,7 @@ class LayoutClassifier(ScoringClassifier):
 
 
 @register("columns", "the columns of --features alone; no lyrics", family="baseline")
+@dataclass(eq=False, repr=False)
 class ColumnsClassifier(ScoringClassifier):
     """A linear classifier of other columns of the table, without the lyrics.
 
@@ -226,10 +228,9 @@ class ColumnsClassifier(ScoringClassifier):
     parts: ClassVar[tuple[type, ...]] = (ColumnFeatures,)
     multilabel: ClassVar[bool] = True
 
-    def __init__(self, features: str = "artist", C: float = 2.5, random_state: int = 0) -> None:
-        self.features = features
-        self.C = C
-        self.random_state = random_state
+    features: str = "artist"
+    C: float = 2.5
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""

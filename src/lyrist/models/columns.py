@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ CATEGORIES = 1_000
 _DATE = re.compile(r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ].*)?")
 
 
+@dataclass(eq=False, repr=False)
 class ColumnFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """The features of columns other than the lyrics.
 
@@ -51,8 +53,7 @@ class ColumnFeatures(SongInput, TransformerMixin, BaseEstimator):  # type: ignor
         The values of each category; empty for a column of numbers or dates.
     """
 
-    def __init__(self, columns: tuple[str, ...] = ()) -> None:
-        self.columns = columns
+    columns: tuple[str, ...] = ()
 
     def fit(self, X: Any, y: Any = None) -> ColumnFeatures:
         """Decide the kind of each column, its quantiles or its values."""

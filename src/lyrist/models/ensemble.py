@@ -63,6 +63,7 @@ class _Songs:
     family="ensemble",
     source="Genest & Zidek (1986), Combining probability distributions",
 )
+@dataclass(eq=False, repr=False)
 class LyricEnsemble(ScoringClassifier):
     """A weighted combination of four linear models of n-grams and layout.
 
@@ -110,31 +111,17 @@ class LyricEnsemble(ScoringClassifier):
     parts: ClassVar[tuple[type, ...]] = (SongFeatures, LayoutKernel)
     multilabel: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        char_low: int = 2,
-        char_high: int = 4,
-        word_high: int = 2,
-        C: float = 2.5,
-        class_weight: ClassWeight = 1.0,
-        alpha: float = 1.0,
-        prior: float = 0.5,
-        min_df: int = 2,
-        max_features: int = 100_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.char_low = char_low
-        self.char_high = char_high
-        self.word_high = word_high
-        self.C = C
-        self.class_weight = class_weight
-        self.alpha = alpha
-        self.prior = prior
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    char_low: int = 2
+    char_high: int = 4
+    word_high: int = 2
+    C: float = 2.5
+    class_weight: ClassWeight = 1.0
+    alpha: float = 1.0
+    prior: float = 0.5
+    min_df: int = 2
+    max_features: int = 100_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""

@@ -60,6 +60,7 @@ class Symbols:
     """Whether the symbol is a blank (only with ``unit="char"``)."""
 
 
+@dataclass(eq=False, repr=False)
 class NGrams(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Counts of n-grams, as a sparse matrix of songs by n-grams.
 
@@ -93,23 +94,13 @@ class NGrams(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The number of songs of the fit.
     """
 
-    def __init__(
-        self,
-        unit: Unit = "char",
-        low: int = 3,
-        high: int = 5,
-        within_words: bool = False,
-        marks: bool = False,
-        min_df: int = 2,
-        max_features: int = 200_000,
-    ) -> None:
-        self.unit = unit
-        self.low = low
-        self.high = high
-        self.within_words = within_words
-        self.marks = marks
-        self.min_df = min_df
-        self.max_features = max_features
+    unit: Unit = "char"
+    low: int = 3
+    high: int = 5
+    within_words: bool = False
+    marks: bool = False
+    min_df: int = 2
+    max_features: int = 200_000
 
     def fit(self, X: Any, y: Any = None) -> NGrams:
         """Fit the vocabulary of n-grams."""

@@ -6,6 +6,7 @@ approximated by Nystroem's method with random landmark songs; with at most ``lan
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ KNOTS = 257
 Floats = NDArray[np.float32]
 
 
+@dataclass(eq=False, repr=False)
 class LayoutKernel(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Nystroem features of a Gaussian kernel on the layout of songs.
 
@@ -48,10 +50,9 @@ class LayoutKernel(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[
         Inverse square root of the kernel matrix of the landmarks.
     """
 
-    def __init__(self, width: float = 2.0, random_state: int = 0, landmarks: int = LANDMARKS) -> None:
-        self.width = width
-        self.random_state = random_state
-        self.landmarks = landmarks
+    width: float = 2.0
+    random_state: int = 0
+    landmarks: int = LANDMARKS
 
     def fit(self, X: Any, y: Any = None) -> LayoutKernel:
         """Fit the scaling and choose the landmarks."""

@@ -7,6 +7,7 @@ explained exactly. Probabilities are calibrated on leave-one-out or out-of-fold 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from lyrist.models.weighting import SongFeatures, class_counts, log_count_ratios
     family="linear",
     source="Suykens & Vandewalle (1999), Least squares support vector machine classifiers",
 )
+@dataclass(eq=False, repr=False)
 class CharSVM(LinearSongs):
     """A linear support vector machine on TF-IDF of character n-grams.
 
@@ -62,27 +64,15 @@ class CharSVM(LinearSongs):
         Seed.
     """
 
-    def __init__(
-        self,
-        low: int = 3,
-        high: int = 5,
-        within_words: bool = False,
-        C: float = 2.5,
-        class_weight: ClassWeight = 1.0,
-        min_df: int = 2,
-        max_features: int = 200_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.low = low
-        self.high = high
-        self.within_words = within_words
-        self.C = C
-        self.class_weight = class_weight
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    low: int = 3
+    high: int = 5
+    within_words: bool = False
+    C: float = 2.5
+    class_weight: ClassWeight = 1.0
+    min_df: int = 2
+    max_features: int = 200_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
@@ -104,6 +94,7 @@ class CharSVM(LinearSongs):
     family="linear",
     source="Wang & Manning (2012), Baselines and bigrams: simple, good sentiment and topic classification",
 )
+@dataclass(eq=False, repr=False)
 class NBSVM(LinearSongs):
     """A linear support vector machine on word and character n-grams scaled by naive Bayes log-count ratios.
 
@@ -136,31 +127,17 @@ class NBSVM(LinearSongs):
         Seed.
     """
 
-    def __init__(
-        self,
-        word_high: int = 2,
-        char_low: int = 3,
-        char_high: int = 5,
-        alpha: float = 1.0,
-        power: float = 0.5,
-        C: float = 2.5,
-        class_weight: ClassWeight = 1.0,
-        min_df: int = 2,
-        max_features: int = 200_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.word_high = word_high
-        self.char_low = char_low
-        self.char_high = char_high
-        self.alpha = alpha
-        self.power = power
-        self.C = C
-        self.class_weight = class_weight
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    word_high: int = 2
+    char_low: int = 3
+    char_high: int = 5
+    alpha: float = 1.0
+    power: float = 0.5
+    C: float = 2.5
+    class_weight: ClassWeight = 1.0
+    min_df: int = 2
+    max_features: int = 200_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
@@ -196,6 +173,7 @@ class NBSVM(LinearSongs):
     family="linear",
     source="Hoerl & Kennard (1970), Ridge regression; Pedregosa et al. (2011), Scikit-learn: machine learning in Python",
 )
+@dataclass(eq=False, repr=False)
 class NGramRidge(LinearSongs):
     """A ridge classifier on TF-IDF of word and character n-grams: what a good engineer tries first.
 
@@ -222,25 +200,14 @@ class NGramRidge(LinearSongs):
         Seed.
     """
 
-    def __init__(
-        self,
-        word_high: int = 2,
-        char_low: int = 2,
-        char_high: int = 6,
-        ridge: float = 1.0,
-        min_df: int = 2,
-        max_features: int = 200_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.word_high = word_high
-        self.char_low = char_low
-        self.char_high = char_high
-        self.ridge = ridge
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    word_high: int = 2
+    char_low: int = 2
+    char_high: int = 6
+    ridge: float = 1.0
+    min_df: int = 2
+    max_features: int = 200_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
@@ -263,6 +230,7 @@ class NGramRidge(LinearSongs):
     family="linear",
     source="Rennie et al. (2003), Tackling the poor assumptions of naive Bayes text classifiers",
 )
+@dataclass(eq=False, repr=False)
 class ComplementNaiveBayes(LinearSongs):
     """Complement naive Bayes (Rennie et al. 2003) on binary words, with the score normalised by the length of the song.
 
@@ -284,21 +252,12 @@ class ComplementNaiveBayes(LinearSongs):
         Seed.
     """
 
-    def __init__(
-        self,
-        word_high: int = 2,
-        alpha: float = 0.1,
-        min_df: int = 2,
-        max_features: int = 200_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.word_high = word_high
-        self.alpha = alpha
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    word_high: int = 2
+    alpha: float = 0.1
+    min_df: int = 2
+    max_features: int = 200_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""
@@ -333,6 +292,7 @@ class ComplementNaiveBayes(LinearSongs):
     family="linear",
     source="Pedregosa et al. (2011), Scikit-learn: machine learning in Python",
 )
+@dataclass(eq=False, repr=False)
 class TfidfLogistic(LinearSongs):
     """Multinomial logistic regression on TF-IDF of words with scikit-learn's defaults: the usual baseline.
 
@@ -355,21 +315,12 @@ class TfidfLogistic(LinearSongs):
         Seed.
     """
 
-    def __init__(
-        self,
-        C: float = 1.0,
-        word_high: int = 1,
-        min_df: int = 1,
-        max_features: int = 200_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.C = C
-        self.word_high = word_high
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    C: float = 1.0
+    word_high: int = 1
+    min_df: int = 1
+    max_features: int = 200_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""

@@ -250,14 +250,14 @@ def option_names(kind: type) -> dict[str, str]:
 
 @cache
 def parameters(kind: type[Any]) -> list[Option]:
-    """Return the options that a dataclass declares by its fields, or an estimator class by its constructor."""
+    """Return the parameters of the constructor of an estimator, or of another dataclass of options."""
     hints = typing.get_type_hints(kind if dataclasses.is_dataclass(kind) else kind.__init__)
+    helps = _parameter_docs(kind)
     if dataclasses.is_dataclass(kind):
-        fields = [(field.name, field.default, field.metadata.get("help", "")) for field in dataclasses.fields(kind)]
-    else:
-        helps = _parameter_docs(kind)
-        given = list(inspect.signature(kind).parameters.values())
-        fields = [(each.name, each.default, helps.get(each.name, "")) for each in given]
+        helps |= {each.name: each.metadata["help"] for each in dataclasses.fields(kind) if "help" in each.metadata}
+    fields = [
+        (each.name, each.default, helps.get(each.name, "")) for each in inspect.signature(kind).parameters.values()
+    ]
     renamed = option_names(kind)
     return [Option(renamed.get(name, name), name, hints[name], default, text) for name, default, text in fields]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,6 +53,7 @@ _LISTED = 500  # bytes of a song whose lyrics are on disk: its id, artist, label
     family="linear",
     source="Duchi et al. (2011), Adaptive subgradient methods for online learning and stochastic optimization",
 )
+@dataclass(eq=False, repr=False)
 class StreamedLogistic(LinearSongs):
     """Multinomial logistic regression on words, fitted out of core in mini-batches.
 
@@ -82,27 +84,15 @@ class StreamedLogistic(LinearSongs):
     sample: ClassVar[int] = 50_000
     """Number of songs for the selection of n-grams."""
 
-    def __init__(
-        self,
-        word_high: int = 2,
-        epochs: int | None = 2,
-        learning_rate: float = 0.2,
-        batch_size: int = 64,
-        class_weight: ClassWeight = 0.0,
-        min_df: int = 2,
-        max_features: int = 200_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        self.word_high = word_high
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.class_weight = class_weight
-        self.min_df = min_df
-        self.max_features = max_features
-        self.features = features
-        self.random_state = random_state
+    word_high: int = 2
+    epochs: int | None = 2
+    learning_rate: float = 0.2
+    batch_size: int = 64
+    class_weight: ClassWeight = 0.0
+    min_df: int = 2
+    max_features: int = 200_000
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes: of the sample, and of the list of all songs."""
@@ -247,6 +237,7 @@ class StreamedLogistic(LinearSongs):
     source="Duchi et al. (2011), Adaptive subgradient methods for online learning and stochastic optimization; "
     "Polyak & Juditsky (1992), Acceleration of stochastic approximation by averaging",
 )
+@dataclass(eq=False, repr=False)
 class StreamedEnsemble(StreamedLogistic):
     """Multinomial logistic regression on words and layout together, fitted out of core in mini-batches.
 
@@ -283,25 +274,10 @@ class StreamedEnsemble(StreamedLogistic):
     averaged: ClassVar[bool] = True
     sample: ClassVar[int] = 20_000
 
-    def __init__(
-        self,
-        word_high: int = 2,
-        characters: bool = False,
-        landmarks: int = 400,
-        epochs: int | None = None,
-        learning_rate: float = 0.2,
-        batch_size: int = 64,
-        class_weight: ClassWeight = 0.0,
-        min_df: int = 2,
-        max_features: int = 100_000,
-        features: Features = "none",
-        random_state: int = 0,
-    ) -> None:
-        super().__init__(
-            word_high, epochs, learning_rate, batch_size, class_weight, min_df, max_features, features, random_state
-        )
-        self.characters = characters
-        self.landmarks = landmarks
+    epochs: int | None = None
+    max_features: int = 100_000
+    characters: bool = False
+    landmarks: int = 400
 
     def contributions(self, X: Any, label: str) -> Contributions:
         """Return the contribution of each character of one song, its layout and its artist to the logit of ``label``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from lyrist.models.weighting import SongFeatures
     family="tree",
     source="Breiman et al. (1984), Classification and regression trees",
 )
+@dataclass(eq=False, repr=False)
 class TunedTree(SongClassifier):
     """A decision tree (Breiman et al. 1984) on TF-IDF of words, with depth and leaf size tuned by cross-validation.
 
@@ -54,13 +56,10 @@ class TunedTree(SongClassifier):
 
     parts: ClassVar[tuple[type, ...]] = (SongFeatures, DecisionTreeClassifier, Tree)
 
-    def __init__(
-        self, max_features: int = 5_000, folds: int = 3, features: Features = "none", random_state: int = 0
-    ) -> None:
-        self.max_features = max_features
-        self.folds = folds
-        self.features = features
-        self.random_state = random_state
+    max_features: int = 5_000
+    folds: int = 3
+    features: Features = "none"
+    random_state: int = 0
 
     def memory(self, size: DataSize) -> int:
         """Return an estimate of the peak memory of a fit, in bytes."""

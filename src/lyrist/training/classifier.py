@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,6 +49,7 @@ HELD_OUT = 0.1
 """Share of the training songs that is held out to select the best step if there is no validation set."""
 
 
+@dataclass(eq=False, repr=False)
 class NeuralClassifier(ScoringClassifier):
     """A neural recipe as a scikit-learn classifier of lyrics.
 
@@ -85,21 +87,12 @@ class NeuralClassifier(ScoringClassifier):
 
     multilabel: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        recipe: str = "lstm",
-        options: Mapping[str, Any] | None = None,
-        random_state: int = 0,
-        folder: Path | None = None,
-        resume: bool = False,
-        class_weight: ClassWeight = None,
-    ) -> None:
-        self.recipe = recipe
-        self.options = options
-        self.random_state = random_state
-        self.folder = folder
-        self.resume = resume
-        self.class_weight = class_weight
+    recipe: str = "lstm"
+    options: Mapping[str, Any] | None = None
+    random_state: int = 0
+    folder: Path | None = None
+    resume: bool = False
+    class_weight: ClassWeight = None
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, validation: tuple[Any, Any] | None = None
