@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from lyrist.generation.config import RUN, SamplingOptions
@@ -439,6 +440,24 @@ class DecodingState:
         self.logits = logits[:, -1]
         return logits
 
+    def tree(self, tokens: int) -> SongTree | None:
+        """Return a tree of continuations of one song, each of at most ``tokens`` tokens; None if the model does not allow it."""
+        length = len(self.prefix) + self.ids.shape[1] - self._from
+        attention = getattr(getattr(self.model, "config", None), "_attn_implementation", "")
+        full = isinstance(self._past, DynamicCache) and kv_cache.joinable(self._past)
+        fits = self.encoding is None and self.cached and length + tokens <= self.context
+        masks = attention in ("sdpa", "eager") and "position_ids" in inspect.signature(self.model.forward).parameters
+        return SongTree(self.fork(1), length) if full and fits and masks else None
+
+    @torch.inference_mode()
+    def feed_padded(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Return the logits before and after each token of several continuations of one song, read as a batch."""
+        length = max(1, *map(len, rows))
+        # Causal attention ignores the padding on the right.
+        padded = torch.tensor([[*row, *[row[-1] if len(row) else 0] * (length - len(row))] for row in rows])
+        logits = self.fork(len(rows)).feed(padded)
+        return [torch.cat([self.logits[:1], after[: len(row)]]) for row, after in zip(rows, logits, strict=True)]
+
     def _begin(self) -> Tensor:
         """Read the prefix and each song from the start of its window."""
         prefix = self._same(self.prefix)
@@ -487,6 +506,93 @@ class DecodingState:
         other._past = copy.deepcopy(self._past)
         other.keep(torch.arange(len(self), device=self.device).repeat_interleave(times))
         return other
+
+
+class SongTree:
+    """Continuations of one song as a tree in one sequence: a token attends to the song and to its ancestors only.
+
+    So the cache of the song exists once for all continuations, what they have in common is read once, and none has to be removed
+    from the cache when it ends.
+    """
+
+    def __init__(self, state: DecodingState, length: int) -> None:
+        """Begin after a song of ``length`` tokens, prefix included; the tree changes the cache of ``state``."""
+        self._state, self._length = state, length
+        self._known: dict[tuple[int, int], int] = {}
+        self._visible = torch.zeros(1, 0, dtype=torch.bool)
+        self.logits = [state.logits[0]]
+        """Logits after each node; the first node is the end of the song."""
+
+    @torch.inference_mode()
+    def add(self, rows: Sequence[tuple[int, Sequence[int]]]) -> list[list[int]]:
+        """Read continuations in one pass, each a node and the tokens after it; return the nodes of each, the first included."""
+        paths, parents, tokens, old = [[node] for node, _ in rows], list[int](), list[int](), len(self.logits)
+        for path, (_, row) in zip(paths, rows, strict=True):
+            for token in row:
+                node = self._known.setdefault((path[-1], token), old + len(tokens))
+                if node == old + len(tokens):
+                    parents.append(path[-1])
+                    tokens.append(token)
+                path.append(node)
+        if tokens:
+            self._read(parents, tokens)
+        return paths
+
+    def _read(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        """Read one new node for each token."""
+        state, old = self._state, len(self.logits)
+        visible = torch.zeros(
+            old + len(tokens), old + len(tokens) - 1, dtype=torch.bool
+        )  # the first node has no column
+        visible[:old, : old - 1] = self._visible
+        for node, parent in enumerate(parents, start=old):
+            visible[node] = visible[parent]
+            visible[node, node - 1] = True
+        self._visible, new = visible, visible[old:]
+        seen = torch.cat([torch.ones(len(tokens), self._length, dtype=torch.bool), new], dim=1)
+        mask = torch.zeros(seen.shape, dtype=state.model.dtype).masked_fill(~seen, torch.finfo(state.model.dtype).min)
+        found = state.model(
+            input_ids=torch.tensor([list(tokens)], device=state.device), past_key_values=state._past, use_cache=True,
+            attention_mask=mask[None, None].to(state.device),
+            position_ids=(self._length - 1 + new.sum(dim=1))[None].to(state.device),
+        )  # fmt: skip
+        self.logits += found.logits[0].unbind()
+
+    def song(self, tokens: Sequence[int]) -> tuple[DecodingState, int]:
+        """Return the state after the longest known beginning of ``tokens``, and its length; the tree ends."""
+        state, path = self._state, [0]
+        for token in tokens:
+            if (path[-1], token) not in self._known:
+                break
+            path.append(self._known[path[-1], token])
+        read = len(path) - 1
+        kv_cache.select(state._past, [*range(self._length), *(self._length + node - 1 for node in path[1:])])
+        state.ids = torch.cat(
+            [state.ids, torch.tensor([list(tokens[:read])], dtype=torch.long, device=state.device)], dim=1
+        )
+        state.logits = self.logits[path[-1]][None]
+        return state, read
+
+
+class TreeSongs:
+    """Songs of one start that are the branches of a tree."""
+
+    def __init__(self, songs: list[Any], tree: SongTree) -> None:
+        self.songs, self.tree, self.nodes = songs, tree, [0] * len(songs)
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of the next token, (songs, vocabulary)."""
+        return torch.stack([self.tree.logits[node] for node in self.nodes])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Keep some songs."""
+        self.songs, self.nodes = [self.songs[row] for row in rows], [self.nodes[row] for row in rows]
+
+    def feed(self, model: Any, tokens: Sequence[int]) -> None:
+        """Read the next token of each song."""
+        paths = self.tree.add([(node, [token]) for node, token in zip(self.nodes, tokens, strict=True)])
+        self.nodes = [path[-1] for path in paths]
 
 
 BATCH = 32

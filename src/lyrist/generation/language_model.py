@@ -20,13 +20,15 @@ import torch
 from torch import Tensor
 
 from lyrist.errors import LyristError
-from lyrist.generation.batching import DecodingState, EqualSongs, PaddedSongs
+from lyrist.generation.batching import DecodingState, EqualSongs, PaddedSongs, SongTree, TreeSongs
 from lyrist.generation.config import SamplingOptions
 from lyrist.generation.prompts import SongStart, Vocabulary
 from lyrist.generation.sampling import TokenSampler, add_style_bias
 
 LONGEST = 40
 """Maximum tokens of a line."""
+STRAGGLING = 0.25
+"""Share of the rows of a request with a check of its beginnings; if fewer are in progress, they are returned as beginnings."""
 REMEMBERED = 3
 """Prefixes whose states are kept, besides the empty one."""
 LARGE = 8192
@@ -178,7 +180,7 @@ def answer_together(requests: Sequence[LineRequest]) -> list[list[Continuation]]
 
 
 @torch.inference_mode()
-def _sample(batch: PaddedSongs | EqualSongs) -> None:
+def _sample(batch: PaddedSongs | EqualSongs | TreeSongs) -> None:
     """Sample lines token by token until all have ended; ``songs`` of the batch are the sampling of each row."""
     for step in range(LONGEST):
         samplings: list[_LineSampling] = list(dict.fromkeys(batch.songs))
@@ -243,6 +245,9 @@ class _LineSampling:
             else:
                 row.append((token, logprob))
                 staying.append(place)
+        if keep is not None and len(staying) < STRAGGLING * len(self.rows):
+            self.found += [model.continuation(song, self.rows[self.going[place]], 0.0, "cut") for place in staying]
+            staying = []
         self.going = [self.going[place] for place in staying]
         self.ids = torch.cat([self.ids[staying], tokens[staying][:, None]], dim=1)
         self.last = tokens[staying].tolist()
@@ -275,6 +280,8 @@ class LocalModel:
         self._ids = {word: number for number, word in reversed(vocabulary.words.items())}
         self._fresh = FRESH[vocabulary.size >= LARGE]
         self._states: dict[str, DecodingState] = {}
+        self._tree: tuple[str, int, SongTree] | None = None
+        """The last prefix, the largest number of tokens after it, and their tree."""
         self.after: dict[str, Tensor] = {}
         self.pieces = not start.writer.prompt
         if start.writer.prompt:
@@ -299,7 +306,9 @@ class LocalModel:
     ) -> list[Continuation]:
         """Sample continuations; see `LanguageModel.lines`. Lines end at any token with a line end."""
         sampling = _LineSampling(self, LineRequest(self, prefix, n, temperature, seed, keep, empty, hint))
-        _sample(EqualSongs([sampling] * n, sampling.song.fork(n)))
+        tree = self._grown(prefix, sampling.song, LONGEST)
+        songs = [sampling] * n
+        _sample(EqualSongs(songs, sampling.song.fork(n)) if tree is None else TreeSongs(songs, tree))
         return sampling.found
 
     def continuation(self, song: DecodingState, row: list[tuple[int, float]], end: float, ended: str) -> Continuation:
@@ -342,22 +351,16 @@ class LocalModel:
         """Return log-probabilities; a line end at the end means every token that ends a line, or punctuation."""
         if not continuations:
             return []
-        song = self.read(prefix)
         ends = [bool(_END.search(text)) for text in continuations]
         ids = [
             self.tokens.ids(_END.sub("", text) if end else text) for text, end in zip(continuations, ends, strict=True)
         ]
-        length = max(1, *map(len, ids))
-        padded = torch.tensor([[*row, *[row[-1] if row else self.tokens.eos] * (length - len(row))] for row in ids])
-        first = song.logits[:1].expand(len(ids), -1)[:, None]
-        # Causal attention ignores the padding on the right.
-        logits = torch.cat([first, song.fork(len(ids)).feed(padded)], dim=1)
-        scores = add_style_bias(logits, self.start.bias, self.sampling.style).float().log_softmax(dim=-1)
         found = []
-        for row, (tokens, end) in enumerate(zip(ids, ends, strict=True)):
-            total = scores[row, torch.arange(len(tokens)), torch.tensor(tokens, dtype=torch.long)].sum()
+        for tokens, logits, end in zip(ids, self._branches(prefix, ids), ends, strict=True):
+            scores = add_style_bias(logits, self.start.bias, self.sampling.style).float().log_softmax(dim=-1)
+            total = scores[torch.arange(len(tokens)), torch.tensor(tokens, dtype=torch.long)].sum()
             if end:
-                total = total + scores[row, len(tokens), self.tokens.closing].logsumexp(dim=-1)
+                total = total + scores[-1, self.tokens.closing].logsumexp(dim=-1)
             found.append(float(total))
         return found
 
@@ -387,15 +390,50 @@ class LocalModel:
 
     def read(self, prefix: str) -> DecodingState:
         """Return the state after ``prefix``, from the longest prefix that was read before."""
+        state, tokens = self._begun(prefix)
+        if tokens:
+            state.feed(torch.tensor([tokens]))
+        return self._keep(prefix, state)
+
+    def _branches(self, prefix: str, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Return the logits before and after each token of several continuations."""
+        song, read = self._begun(prefix)
+        if not read:
+            self._keep(prefix, song)
+        tree = self._grown(prefix, song, len(read) + max(map(len, rows)))
+        if tree is None:
+            return self.read(prefix).feed_padded(rows)
+        paths = tree.add([(0, [*read, *row]) for row in rows])
+        found = [torch.stack([tree.logits[node] for node in path[len(read) :]]) for path in paths]
+        if read:  # the tree began before the prefix
+            self._tree = None
+            self._keep(prefix, tree.song(read)[0])
+        return found
+
+    def _grown(self, prefix: str, song: DecodingState, tokens: int) -> SongTree | None:
+        """Return the tree of continuations of a prefix, the last one or a new one; None if the model does not allow it."""
+        if self._tree is None or self._tree[0] != prefix or self._tree[1] < tokens:
+            tree = song.tree(tokens)
+            self._tree = None if tree is None else (prefix, tokens, tree)
+        return None if self._tree is None else self._tree[2]
+
+    def _begun(self, prefix: str) -> tuple[DecodingState, list[int]]:
+        """Return a state of the longest known beginning of ``prefix``, and the tokens of the rest."""
         if "" not in self._states:
             self._states[""] = DecodingState.of(self.start)
         known = max((text for text in self._states if prefix.startswith(text)), key=len)
         state = self._states.pop(known)
         self._states[known] = state  # the last is the latest
         if known == prefix:
-            return state
-        state = state.fork(1)
-        state.feed(torch.tensor([self.tokens.ids(prefix[len(known) :])]))
+            return state, []
+        tokens, tree, self._tree = self.tokens.ids(prefix[len(known) :]), self._tree, None
+        if tree is None or tree[0] != known:
+            return state.fork(1), tokens
+        state, read = tree[2].song(tokens)  # most of the line was sampled or scored there
+        return state, tokens[read:]
+
+    def _keep(self, prefix: str, state: DecodingState) -> DecodingState:
+        """Keep the state after a prefix, and of others the last ones."""
         self._states[prefix] = state
         for text in [text for text in self._states if text][:-REMEMBERED]:
             del self._states[text]

@@ -172,7 +172,8 @@ class TokenSampler:
         """Exclude a third line end in a row, in place: one empty line separates sections."""
         if history.shape[1] > 1 and len(self.spared):
             gap = torch.isin(history[:, -2:], self.spared).all(dim=1)
-            scores[gap[:, None] & torch.isin(torch.arange(scores.shape[1]), self.spared[:-1])] = -torch.inf
+            rows = torch.nonzero(gap).flatten()
+            scores[rows[:, None], self.spared[:-1]] = -torch.inf
 
     def _no_loop(self, scores: Tensor, history: Tensor) -> None:
         """Exclude the end of a line that occurs `max_repeats` times already, in place: short lines are a loop without a run."""

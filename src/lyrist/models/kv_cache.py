@@ -8,6 +8,7 @@ the network that it contains.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -101,6 +102,13 @@ def trim(past: Any, kept: int) -> None:
     for layer in past.layers:
         if layer.keys.shape[-2] > kept:
             _set(layer, layer.keys[..., -kept:, :].clone(), layer.values[..., -kept:, :].clone())
+
+
+def select(past: Any, kept: Sequence[int]) -> None:
+    """Keep some columns of a joinable cache, in this order, in place."""
+    for layer in past.layers:
+        at = torch.tensor(kept, device=layer.keys.device)
+        _set(layer, layer.keys.index_select(2, at), layer.values.index_select(2, at))
 
 
 def _wide(values: Tensor, width: int) -> Tensor:

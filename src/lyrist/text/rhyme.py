@@ -266,6 +266,9 @@ def rhyming(
         places = sorted({place for first in (firsts if plain else ()) for place in index.get(first, ())})
         words = list(pronunciation.common())
         vocabulary = [words[place] for place in places]
+    if at_least == Rhyme.PERFECT:  # words with an equal ending: grading every word of a vocabulary takes a second
+        ends = set(_endings(plain, language))
+        vocabulary = [other for other in vocabulary if not ends.isdisjoint(_endings(_plain(other), language))]
     found = []
     for other in vocabulary:
         grade = rhymes(plain, other, language)
