@@ -1,10 +1,18 @@
-"""A byte-level tokenizer for tiny pretrained models, and a tiny chat model."""
+"""A byte-level tokenizer for tiny pretrained models, and tiny ones with random weights: a chat model, GPT-2 and T5."""
 
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from lyrist.models.network import hushed
 
@@ -42,4 +50,34 @@ def chat_model(folder: Path, texts: list[str]) -> Path:
     with hushed():
         tokenizer.save_pretrained(str(folder))
         LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def gpt2_model(folder: Path, texts: list[str]) -> Path:
+    """Write a GPT-2 with random weights and a tokenizer of ``texts`` into ``folder``."""
+    tokenizer = byte_tokenizer(texts)
+    tokenizer.save_pretrained(str(folder))
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=16, n_layer=1, n_head=2, n_positions=40, bos_token_id=0, eos_token_id=0
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+def t5_model(folder: Path) -> Path:
+    """Write a T5 with random weights and a tokenizer of letters into ``folder``."""
+    made = Tokenizer(models.Unigram([("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)] + [
+        (letter, -4.0) for letter in "abcdefghijklmnopqrstuvwxyz0123456789:,"
+    ], unk_id=2))  # fmt: skip
+    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", extra_special_tokens={}
+    )
+    tokenizer.save_pretrained(str(folder))
+    config = T5Config(
+        vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0, pad_token_id=0
+    )
+    torch.manual_seed(0)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
     return folder

@@ -11,16 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import (
-    AutoModelForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5ForConditionalGeneration,
-    pipeline,
-)
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, pipeline
 
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
@@ -28,7 +19,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.training import journal, loop, muon
 from lyrist.training.loop import Loop
 from lyrist.training.writer import Writer, fit_writer, resolved, untuned
-from tinytokenizer import byte_tokenizer
+from tinytokenizer import byte_tokenizer, gpt2_model, t5_model
 
 SMALL: dict[str, dict[str, Any]] = {
     "gru": {"hidden": 16, "embedding_size": 16},
@@ -226,15 +217,7 @@ def test_muon_takes_the_inner_matrices_alone(corpus: Corpus) -> None:
 
 @pytest.fixture(scope="module")
 def gpt2(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("gpt2")
-    tokenizer = byte_tokenizer(corpus.songs("train")["lyrics"].to_list())
-    tokenizer.save_pretrained(str(folder))
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=len(tokenizer), n_embd=16, n_layer=1, n_head=2, n_positions=40, bos_token_id=0, eos_token_id=0
-    )
-    GPT2LMHeadModel(config).save_pretrained(folder)
-    return folder
+    return gpt2_model(tmp_path_factory.mktemp("gpt2"), corpus.songs("train")["lyrics"].to_list())
 
 
 TUNING = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "learning_rate": 0.01, "precision": "float32"}
@@ -297,21 +280,7 @@ def test_pretrained_models_that_cannot_be_used(
 
 @pytest.fixture(scope="module")
 def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("t5")
-    made = Tokenizer(models.Unigram([("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)] + [
-        (letter, -4.0) for letter in "abcdefghijklmnopqrstuvwxyz0123456789:,"
-    ], unk_id=2))  # fmt: skip
-    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", extra_special_tokens={}
-    )
-    tokenizer.save_pretrained(str(folder))
-    config = T5Config(
-        vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0, pad_token_id=0
-    )
-    torch.manual_seed(0)
-    T5ForConditionalGeneration(config).save_pretrained(folder)
-    return folder
+    return t5_model(tmp_path_factory.mktemp("t5"))
 
 
 def test_an_encoder_decoder_continues_songs(corpus: Corpus, t5: Path, tmp_path: Path) -> None:

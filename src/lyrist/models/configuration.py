@@ -41,6 +41,7 @@ class TextConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     pad_to: int = 0
     """With ``as_reported``: all songs are padded to this number of tokens; 0 pads to the longest of a batch."""
     pad_left: bool = False
+    pad_batch: bool = False
     """With ``as_reported``: padding precedes the song."""
     recipe: str = ""
 
@@ -101,6 +102,7 @@ class RecurrentLyricsConfig(LyricsConfig):  # type: ignore[no-untyped-call]
     layers: int = 1
     dense: int = 0
     tied: bool = True
+    window: int = 0
     dropout: float = 0.0
     embedding_dropout: float = 0.0
 

@@ -74,6 +74,9 @@ class NetworkOptions(TokenOptions):
         False, "repeat a published mistake: padding is read like words, and a recurrent network is read after it"
     )
     pad_left: bool = option(False, "with --as-reported, padding precedes the song")
+    pad_batch: bool = option(
+        False, "with --as-reported, pad to the longest song of a batch: the scores of a song depend on its batch"
+    )
 
     schedule: ClassVar[Mapping[str, Any]] = {}
     """Defaults of the training schedule for this recipe."""
@@ -268,8 +271,8 @@ def initialise(model: nn.Module, library: Literal["torch", "keras"]) -> None:
     """Draw all weights again by the defaults of a library, as a plain program of its users has them.
 
     PyTorch: each layer's own ``reset_parameters``. Keras: word vectors uniform within 0.05, Glorot-uniform matrices, orthogonal
-    recurrent ones, biases of zero except those of an LSTM's forget gate, which are 1; an LSTM has one bias a gate, so the second
-    one of PyTorch is kept at zero.
+    recurrent ones, biases of zero except those of an LSTM's forget gate, which are 1; an LSTM has one bias a gate (a GRU two), so
+    the second one of PyTorch is kept at zero.
     """
     for module in model.modules():
         if library == "torch":
@@ -286,7 +289,7 @@ def initialise(model: nn.Module, library: Literal["torch", "keras"]) -> None:
                     nn.init.orthogonal_(weights.data.T)
                 else:
                     nn.init.zeros_(weights)
-                    if name.startswith("bias_hh"):
+                    if name.startswith("bias_hh") and not isinstance(module, nn.GRU):
                         weights.requires_grad_(False)
                     elif isinstance(module, nn.LSTM):
                         weights.data[module.hidden_size : 2 * module.hidden_size] = 1.0

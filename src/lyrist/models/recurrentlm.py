@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lyrist.errors import UsageError
 from lyrist.models.configuration import RecurrentLyricsConfig
 from lyrist.models.language_model import LyricsModel, State, WriterOptions, WriterShape, common, register_for_auto
 from lyrist.models.registry import option, register
@@ -31,10 +32,19 @@ class RecurrentWriterOptions(WriterOptions):
     layers: int = option(1, "recurrent layers")
     dense: int = option(0, "units of a dense ReLU layer before the output (0: none)")
     tied: bool = option(True, "share the weights of the output layer with the word vectors")
+    window: int = option(
+        0,
+        "repeat a published mistake: read the numbers of so many tokens as plain numbers instead of word vectors (0: no)",
+    )
     dropout: float = option(0.1, "dropout rate, with the same mask at every token of a song")
     embedding_dropout: float = option(0.0, "share of the words of the vocabulary that are dropped per update")
 
     schedule: ClassVar[Mapping[str, Any]] = {"learning_rate": 4e-3, "batch_size": 16, "average": 0.99}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window < 0 or (self.window and self.tied):
+            raise UsageError(f"--window must be a number of tokens and needs --tied false, got {self.window}.")
 
 
 @dataclass(frozen=True)
@@ -78,9 +88,10 @@ class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
 
     def __init__(self, config: RecurrentLyricsConfig) -> None:
         super().__init__(config)
-        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
-        nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
-        sizes = [config.embedding_size, *[config.hidden] * (config.layers - 1)]
+        if not config.window:
+            self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+            nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+        sizes = [config.window or config.embedding_size, *[config.hidden] * (config.layers - 1)]
         self.cells = nn.ModuleList(CELLS[config.cell](size, config.hidden, batch_first=True) for size in sizes)
         last = config.hidden
         self.dense = nn.Linear(last, config.dense) if config.dense else None
@@ -123,6 +134,8 @@ class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
 
     def _run(self, ids: Tensor, past: Memory | None, keep: bool) -> tuple[Tensor, Memory | None]:
         """Compute sequences without padding before or between their tokens."""
+        if self.config.window:
+            return self._windows(ids, past, keep)
         vectors = functional.embedding(ids, self._words())
         # Word vectors have norm 1 because of the tied output layer; the recurrence needs components of variance 1.
         states = self._locked(vectors * self.config.embedding_size**0.5)
@@ -137,6 +150,17 @@ class RecurrentWriter(LyricsModel):  # type: ignore[no-untyped-call]
             return states, None
         parts = tuple(torch.cat(layer) for layer in zip(*ends, strict=True))
         return states, Memory(parts, ids.shape[1] + (past.length if past else 0))
+
+    def _windows(self, ids: Tensor, past: Memory | None, keep: bool) -> tuple[Tensor, Memory | None]:
+        """Compute each token from the numbers of the last tokens, 0 before the first: one step, without a state between."""
+        size = self.config.window
+        before = torch.zeros(len(ids), size, device=ids.device) if past is None else past.parts[0][0]
+        numbers = torch.cat([before, ids.to(before.dtype)], dim=1)
+        states = numbers.unfold(1, size, 1)[:, 1:].reshape(-1, 1, size)
+        for cell in self.cells:
+            states = cell(states)[0]
+        kept = Memory((numbers[:, -size:].unsqueeze(0),), ids.shape[1] + (past.length if past else 0))
+        return states.view(*ids.shape, -1), kept if keep else None
 
     def _words(self) -> Tensor:
         weights = self.embedding.weight

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
@@ -41,14 +41,17 @@ from lyrist.reports.blocks import (
     Section,
     Table,
 )
-from lyrist.studies import sections
+from lyrist.studies import replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
-from lyrist.studies.plans import Plan, directory
+from lyrist.studies.plans import Plan, Reported, directory
 from lyrist.text import counted
 from lyrist.training.dataset import LYRICS
 from lyrist.training.runs import open_run
 from lyrist.training.train import HELD, Fitted
 from lyrist.training.writing_task import WritingTask, losses, sentence
+
+if TYPE_CHECKING:
+    from lyrist.training.reported_writing import ReportedWritingTask
 
 UNIT = "bits per byte"
 
@@ -104,6 +107,24 @@ class WriterStudy(Comparison):
         """Return the task, which is the same for all lines."""
         return self.songs
 
+    def rerun(self, reported: Reported, limit: float, fitted: Mapping[str, Fitted]) -> ReportedWritingTask:
+        """Return the task of training a reported writer by its own protocol, on the same songs as every line."""
+        from lyrist.training.reported_writing import ReportedWritingTask
+
+        return ReportedWritingTask(self.songs.corpus, self.songs.condition, protocol=reported.protocol, limit=limit)
+
+    def basis(self) -> dict[str, Any]:
+        """Return the corpus, the conditions and the songs."""
+        songs = self.songs
+        return {
+            "target": LYRICS,
+            "condition": list(songs.condition),
+            "split_by": songs.split_by,
+            "split_seed": songs.split_seed,
+            "corpus": str(songs.corpus.path.resolve()),
+            "songs": {split: songs.songs(split) for split in SPLITS},
+        }
+
     @cached_property
     def _evaluation(self) -> Any:
         from lyrist.studies.samples import SampleEvaluation
@@ -140,13 +161,8 @@ class WriterStudy(Comparison):
                     *_recognised(first, ranked, fluency, real["fluency"]),
                 ]
             ),
-            "target": LYRICS,
-            "condition": list(songs.condition),
+            **self.basis(),
             "conditions": {column: list(values) for column, values in fitted[first].run.info["conditions"].items()},
-            "split_by": songs.split_by,
-            "split_seed": songs.split_seed,
-            "corpus": str(songs.corpus.path.resolve()),
-            "songs": {split: songs.songs(split) for split in SPLITS},
             "recipes": [{**_line(name, one), "fluency": fluency[name]} for name, one in fitted.items()],
             "baselines": [self._compressor()],
             "tests": {"first": first, "against": tests},
@@ -242,7 +258,8 @@ class WriterStudy(Comparison):
             found = f"; recognised as generated {auc['value']:.0%} ({auc['judge']})" if auc else ""
             scores = WritingTask.scored(line["test"]) + found
             lines.append(f"{mark} {line['name']:<{width}}  {line['seconds']:>7.1f} s  test {scores}")
-        return [*lines, f"* selected by {results['chosen_by']}. {results['verdict']}", *results["left_out"]]
+        lines.append(f"* selected by {results['chosen_by']}. {results['verdict']}")
+        return [*lines, *replication.summary(results), *results["left_out"]]
 
     def page(self, results: Mapping[str, Any], folder: Path, out: Path) -> Page:
         """Return the report; everything on it comes from files."""
@@ -262,6 +279,7 @@ class WriterStudy(Comparison):
             (_facts(results), Prose(results["verdict"])),
             [
                 _comparison(results),
+                *replication.sections(results),
                 *_fluency(results),
                 *_game(results),
                 *_samples(results),

@@ -175,7 +175,7 @@ class ReportedTask(Reported, ClassificationTask):
         examples = found.build(inputs(texts["train"]), self.view.y(texts["train"]))
         held = {split: found.examples(inputs(texts[split]), self.view.y(texts[split])) for split in HELD}
         config: Any = found.model_.config
-        if config.as_reported:
+        if config.as_reported and not config.pad_batch:
             # One length for all songs, so that the scores of a song do not depend on its batch.
             config.pad_to = max(int(each.lengths.max()) for each in (examples, *held.values()))
             found.tokenizer_.model_max_length = config.pad_to
@@ -184,7 +184,7 @@ class ReportedTask(Reported, ClassificationTask):
             found.model_, examples, held, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
             keep=learnt,
         )  # fmt: skip
-        padding = max(0.0, 1 - float(examples.lengths.mean()) / config.pad_to) if config.as_reported else 0.0
+        padding = max(0.0, 1 - float(examples.lengths.mean()) / config.pad_to) if config.pad_to else 0.0
         found.outcome_ = dataclasses.replace(outcome, padding=padding)
         return found, rerun
 

@@ -149,7 +149,8 @@ class Protocol:
 
     def scaled(self, scale: float) -> Protocol:
         """Return the protocol with so many times its epochs, at least one where there is any."""
-        return dataclasses.replace(self, epochs=max(min(self.epochs, 1), round(self.epochs * scale)))
+        steps = None if self.steps is None else max(1, round(self.steps * scale))
+        return dataclasses.replace(self, epochs=max(min(self.epochs, 1), round(self.epochs * scale)), steps=steps)
 
 
 def options_of(recipe: Recipe) -> list[Option]:

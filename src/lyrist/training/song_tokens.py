@@ -385,6 +385,16 @@ def _write_split(
     return ledger
 
 
+def tokenised(songs: pl.DataFrame, tokenizer: Any, known: Mapping[str, Sequence[str]], options: Any) -> Split:
+    """Return songs (``id``, ``lyrics`` and conditions) as tokens; those of another length than requested are left out."""
+    ids = vocabularies.encode(tokenizer, songs["lyrics"].to_list())
+    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    kept = _kept(lengths, options, {"read": 0, "kept": 0, "dropped": {}})
+    flat = np.concatenate([np.asarray(ids[row], dtype=np.int32) for row in kept] or [np.zeros(0, dtype=np.int32)])
+    starts = np.concatenate([[0], np.cumsum(lengths[kept])])
+    return Split(flat, starts, songs["id"].to_numpy()[kept], _codes(songs, known)[kept])
+
+
 def _kept(lengths: NDArray[np.int64], options: Any, ledger: dict[str, Any]) -> NDArray[np.int64]:
     """Return the rows of the requested length, and count the others by reason."""
     reasons = {

@@ -387,17 +387,8 @@ def fit_writer(
         There are no training songs, or a pretrained model cannot be loaded.
     """
     found, settings, schedule = configure(recipe, dict(options or {}), seed)
-    if condition and found.family == "mixture" and song_tokens.pretrained_of(settings):
-        raise UsageError(
-            f"A mixture with the network '{settings.network}' has no conditions, because that network is not trained; "
-            "leave --condition out, or choose another --network."
-        )
-    tokens = tokenise(corpus, settings, tuple(condition))
-    with hushed(), seeded(schedule.seed):
-        shape = _shape(tokens, settings)
-        model = found.build(settings, shape)
-    writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, _context(model, shape), ledger=tokens.ledger)
-    writer.seq2seq, writer.prompt = bool(model.config.is_encoder_decoder), tokens.prompt
+    writer, tokens = build(corpus, recipe, options or {}, condition, seed)
+    model, shape = writer.model, _shape(tokens, settings)
     used_as_is = found.family == "mixture" and song_tokens.pretrained_of(settings) is not None
     if found.trained_in_steps and not used_as_is:
         network = model if found.family == "neural" else model.network
@@ -418,6 +409,26 @@ def fit_writer(
     writer.model.eval()
     _describe(writer)
     return writer
+
+
+def build(
+    corpus: Corpus, recipe: str, options: Mapping[str, Any], condition: Sequence[str] = (), seed: int = 0
+) -> tuple[Writer, SongTokens]:
+    """Return a language model before any training, and the tokens of the corpus; parameters as `fit_writer`."""
+    found, settings, schedule = configure(recipe, dict(options), seed)
+    if condition and found.family == "mixture" and song_tokens.pretrained_of(settings):
+        raise UsageError(
+            f"A mixture with the network '{settings.network}' has no conditions, because that network is not trained; "
+            "leave --condition out, or choose another --network."
+        )
+    tokens = tokenise(corpus, settings, tuple(condition))
+    with hushed(), seeded(schedule.seed):
+        shape = _shape(tokens, settings)
+        model = found.build(settings, shape)
+    writer = Writer(model, tokens.tokenizer, tokens.conditions, recipe, _context(model, shape), ledger=tokens.ledger)
+    writer.seq2seq, writer.prompt = bool(model.config.is_encoder_decoder), tokens.prompt
+    _describe(writer)
+    return writer, tokens
 
 
 def untuned(recipe: str, options: Mapping[str, Any] | None = None) -> Writer:
