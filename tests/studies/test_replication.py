@@ -7,13 +7,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 from redrawing import assert_redrawn
+from transformers import T5Config, T5ForConditionalGeneration
 
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import UsageError
-from lyrist.models import registry
-from lyrist.studies.plans import load, plans
+from lyrist.models import pretrained, registry
+from lyrist.models.language_model import WriterShape
+from lyrist.models.registry import Shape
+from lyrist.studies.plans import Reported, load, plans
 from lyrist.studies.study import Studied, study
+from lyrist.training import writer
 from lyrist.training.estimators import make_estimator
 from songtables.fouracts import songbook
 
@@ -118,9 +123,38 @@ def test_no_reported_model_has_an_improvement_of_lyrist(plan: object) -> None:
             assert model.options.get(name, 0.0) == reported.get(name, 0.0)
 
 
+def _parameters(model: Reported, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return the number of parameters of a preset with the words of its report."""
+    recipe = registry.get(model.recipe)
+    if recipe.task == "classify":
+        options = registry.configure(recipe.options, dict(model.options), recipe.name)
+        network = recipe.build(options, Shape(12_352, 0, ("a", "b", "c")))
+    else:
+        options = writer.configure(model.recipe, model.options)[1]
+        if (
+            model.recipe == "t5"
+        ):  # the published configuration without its weights, and its 32,100 tokens with the line end
+            config = T5Config(vocab_size=32_128, d_model=512, d_ff=2048, num_layers=6, num_heads=8)
+            monkeypatch.setattr(pretrained, "pretrained_network", lambda *_, **__: T5ForConditionalGeneration(config))
+            assert options.model == "google-t5/t5-small"
+        words = 32_101 if model.recipe == "t5" else 109
+        with torch.device("meta"):
+            network = recipe.build(options, WriterShape(words, 0, 1, 1, options.context, words))
+    return sum(weights.numel() for weights in network.parameters())
+
+
+COUNTED = [model for plan in plans() for model in plan.reported if model.parameters]
+
+
+@pytest.mark.parametrize("model", COUNTED, ids=lambda model: model.name)
+def test_a_preset_has_the_reported_number_of_parameters(model: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _parameters(model, monkeypatch) == model.parameters
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("name = 'x'\nrecipe = 'lstm'\nsource = 'none'", "reported model above 'x'"),
         ("name = 'two LSTMs'\nrecipe = 'lstm'", "two reported models called"),
         ("name = 'x'\nrecipe = 'lstm'\nprotocol = { epoch = 3 }", "epochs"),
         ("name = 'x'\nrecipe = 'lstm'\nright = 'ensembel'", "line in"),

@@ -33,6 +33,13 @@ options = {{ steps = 6, {SIZES} }}
 [[recipes]]
 recipe = "lstm-lm"
 options = {{ minutes = 3, {SIZES} }}
+[[reported]]
+name = "window"
+recipe = "gru"
+report = "An invented report"
+value = 0.1
+options = {{ window = 4, tied = false, dense = 4, {SIZES} }}
+protocol = {{ epochs = 2, batch_size = 1, library = "keras" }}
 """
 STEPS = {"steps": 3}
 
@@ -84,6 +91,17 @@ def test_the_study_directory_is_what_the_design_says(studied: Studied) -> None:
     assert float(rows[0]["test_bits_per_byte"]) == pytest.approx(
         results["recipes"][0]["test"]["bits_per_byte"]["value"], abs=1e-5
     )
+
+
+def test_a_reported_writer_is_rerun_beside_the_lines(studied: Studied) -> None:
+    (model,) = studied.results["replication"]["models"]
+    rows = {row["protocol"]: row for row in model["rows"]}
+    assert list(rows) == ["report", "reported", "honest", "right"]
+    assert {row["measure"] for row in model["rows"]} == {"accuracy", "bits_per_byte"}
+    assert rows["honest"]["bits_per_byte"] > 0
+    assert rows["right"]["line"] == studied.results["picked"]
+    assert f"; {rows['honest']['bits_per_byte']:.3f} bits per byte" in studied.summary()
+    assert "The reports, rerun and done right" in studied.report.read_text()
 
 
 def test_real_songs_are_read_like_written_ones(studied: Studied) -> None:
@@ -169,7 +187,7 @@ def test_a_line_whose_weights_are_not_there_is_left_out_with_a_note(
     plan.write_text(PLAN)
     with pytest.raises(LyristError, match="no weights"):
         study(str(plan), str(corpus), out=str(tmp_path / "s"), condition="", **STEPS)
-    plan.write_text(PLAN + "optional = true\n")
+    plan.write_text(PLAN.replace('recipe = "lstm-lm"', 'recipe = "lstm-lm"\noptional = true'))
     found = study(str(plan), str(corpus), out=str(tmp_path / "s"), condition="", **STEPS)
     assert isinstance(found, Studied)
     assert "'lstm-lm' was left out: There are no weights" in found.summary()
