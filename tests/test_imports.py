@@ -11,7 +11,6 @@ from songtables.fouracts import write_songbook
 
 HEAVY = (
     "accelerate",
-    "daft",
     "fastapi",
     "matplotlib",
     "PIL",
@@ -91,7 +90,7 @@ def test_the_help_of_a_command_imports_no_network_and_no_chart(command: str) -> 
 @pytest.mark.parametrize(
     ("command", "allowed"),
     [
-        ("prepare songs.csv --out one-core --workers 1", DATA | {"daft"}),
+        ("prepare songs.csv --out one-core --workers 1", DATA),
         ("explore corpus", DATA | CHART | {"sklearn"}),
         ("train char-svm corpus --out again", MODEL),
         ("label run songs.csv --out labels.csv --overwrite", MODEL),

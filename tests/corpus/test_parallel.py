@@ -13,7 +13,7 @@ import pytest
 from servers import free_port, running
 
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.parallel import check_engine, over_shards
+from lyrist.corpus.parallel import Workers, check_engine
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
 
@@ -28,19 +28,18 @@ def measure(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {"shard": shard, "length": len(shard) * settings["factor"], "pid": os.getpid()}
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers import the function by name, so they must find this file."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-
-
 SHARDS = [f"shard-{'x' * n}" for n in range(6)]
+
+
+def run(work: Any, settings: dict[str, Any], workers: int) -> list[dict[str, Any]]:
+    with Workers(count=workers) as started:
+        return list(started.map(work, SHARDS, settings))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_shard_is_worked_on_once(workers: int, tmp_path: Path) -> None:
     settings = {"factor": 2, "together": str(tmp_path), "workers": workers}
-    found = list(over_shards(measure, SHARDS, settings, workers=workers))
+    found = run(measure, settings, workers)
     assert sorted(c["shard"] for c in found) == sorted(SHARDS)
     assert all(c["length"] == 2 * len(c["shard"]) for c in found)
     assert len({c["pid"] for c in found}) == workers
@@ -50,7 +49,7 @@ def test_every_shard_is_worked_on_once(workers: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_workers_error_reaches_the_user(workers: int) -> None:
     with pytest.raises(LyristError, match="shard-xx is bad; leave it out"):
-        list(over_shards(measure, SHARDS, {"factor": 1, "bad": "shard-xx"}, workers=workers))
+        run(measure, {"factor": 1, "bad": "shard-xx"}, workers)
 
 
 def test_an_unknown_engine_is_refused() -> None:
@@ -66,7 +65,7 @@ def killed(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_worker_that_is_killed_is_told_in_a_sentence() -> None:
     with pytest.raises(LyristError, match=r"A worker ended before its work did: .* --resume"):
-        list(over_shards(killed, SHARDS, {"last": SHARDS[3]}, workers=2))
+        run(killed, {"last": SHARDS[3]}, 2)
 
 
 CLUSTER = """
@@ -100,7 +99,7 @@ def kill(*victims):
                 print("killed", victim, flush=True)
                 break
 
-threading.Thread(target=kill, args=("ray::UDFActor", "ray::InMemoryScan"), daemon=True).start()
+threading.Thread(target=kill, args=("ray::answer", "ray::answer"), daemon=True).start()
 from lyrist.cli import run
 code = run(["prepare", tables, "--out", out, "--engine", "ray", "--quiet"])
 import ray

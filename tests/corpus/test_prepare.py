@@ -155,7 +155,7 @@ def test_songs_of_a_split_are_in_a_random_order_that_is_always_the_same(
     assert np.mean(np.diff(one) == 1) < 0.1  # no runs of neighbours
     assert order("b", seed=1) != one
     monkeypatch.setattr(ingest, "SHARD_ROWS", 40)
-    monkeypatch.setattr(shards, "_songs_in_memory", lambda paths: 17)
+    monkeypatch.setattr("lyrist.corpus.prepare.FILE_BYTES", 4_000)
     assert order("c") == one
 
 

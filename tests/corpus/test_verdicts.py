@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 
 from lyrist.corpus import splits
 from lyrist.corpus.duplicates import FOUND_SCHEMA, copy_details, with_names
-from lyrist.corpus.shards import DROPPED, write_dropped
 from lyrist.corpus.splits import Split, read_labels
 
 SONGS = 40
@@ -74,30 +72,3 @@ def test_a_balance_takes_no_copy_for_a_song(tmp_path: Path) -> None:
 def test_what_a_copy_is_of_is_told_in_words(tmp_path: Path) -> None:
     told = copy_details(with_names(keys(tmp_path), COPIES))
     assert told.rows() == [(12, "of id 10 (? - t0), Jaccard 1.0"), (30, "of id 10 (? - t0), Jaccard 0.75")]
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_dropped_rows_stand_in_the_order_of_the_table(tmp_path: Path, first: int) -> None:
-    """Rows that could not be read lie before, between and after the shards; narrow stages drop songs of any shard."""
-    parts = {
-        "rejected/0": [0, 3, 11, 25, 40],
-        f"dropped/{first}": [1, 5, 9],
-        f"dropped/narrow-{first}": [2, 8],
-        f"dropped/{first + 1}": [],
-        f"dropped/{first + 2}": [20, 30],
-        f"dropped/narrow-{first + 2}": [19, 35],
-    }
-    for name in ("rejected", "dropped", "clean"):
-        (tmp_path / name).mkdir()
-    for shard in range(first, first + 3):
-        pl.DataFrame({"id": []}).write_parquet(tmp_path / "clean" / f"{shard}.parquet")
-    texts = dict.fromkeys(DROPPED, pl.String) | {"id": pl.Int64, "row": pl.Int64}
-    for name, ids in parts.items():
-        rows = pl.DataFrame({"id": ids, "row": ids}, schema={"id": pl.Int64, "row": pl.Int64})
-        rows = rows.with_columns(pl.lit("x").alias(column) for column in DROPPED if column not in ("id", "row"))
-        rows.select(DROPPED).cast(texts).write_parquet(tmp_path / f"{name}.parquet")
-    (tmp_path / "out").mkdir()
-    write_dropped(tmp_path, tmp_path / "out")
-    found = pl.read_parquet(tmp_path / "out" / "dropped" / "00000.parquet")
-    assert found.columns == [name for name in DROPPED if name != "id"]
-    assert found["row"].to_list() == sorted(row for rows in parts.values() for row in rows)

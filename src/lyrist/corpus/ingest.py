@@ -171,7 +171,7 @@ def _describe(source: Source, reader: Reader, columns: Columns, rows: int) -> di
 
 
 class _Shards:
-    """Collects chunks and writes a shard whenever it has enough rows or bytes."""
+    """Collects chunks and writes a shard whenever it has enough rows or bytes: its songs, and its rejected rows if any."""
 
     def __init__(self, work: Path, keep: Sequence[str]) -> None:
         self.raw, self.rejects = work / "raw", work / "rejected"
@@ -181,19 +181,18 @@ class _Shards:
                 left.unlink()
         self.keep = list(keep)
         self.songs: list[pa.Table] = []
+        self.faulty: list[pl.DataFrame] = []
         self.next_id = self.offset = self.shards = 0
         self.rejected: dict[str, int] = {}
-        self.reject_files = 0
 
     def add(self, songs: pa.Table, rejected: pa.Table, name: str) -> int:
         """Add the rows of one chunk; return how many there were."""
-        if songs.num_rows:
-            self.songs.append(self._numbered(songs, name))
+        self.songs.append(self._numbered(songs, name))
         if rejected.num_rows:
             self._reject(rejected, name)
         rows = int(songs.num_rows + rejected.num_rows)
         self.next_id += rows
-        held = sum(table.num_rows for table in self.songs)
+        held = sum(table.num_rows for table in self.songs) + sum(map(len, self.faulty))
         if held >= SHARD_ROWS or sum(table.nbytes for table in self.songs) >= SHARD_BYTES:
             self._flush()
         return rows
@@ -216,8 +215,7 @@ class _Shards:
             title=pl.lit(None, pl.String),
             artist=pl.lit(None, pl.String),
         )
-        frame.write_parquet(self.rejects / f"{self.reject_files:05d}.parquet")
-        self.reject_files += 1
+        self.faulty.append(frame)
         for reason, count in frame["reason"].value_counts().iter_rows():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
 
@@ -227,5 +225,7 @@ class _Shards:
             pq.write_table(
                 pa.concat_tables(self.songs), path, compression="lz4", use_dictionary=["source", "artist", "genre"]
             )
+            if self.faulty:
+                pl.concat(self.faulty).write_parquet(self.rejects / path.name)
             self.shards += 1
-            self.songs = []
+            self.songs, self.faulty = [], []

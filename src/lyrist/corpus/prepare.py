@@ -26,15 +26,15 @@ from lyrist.corpus import summary
 from lyrist.corpus.cleaning import RULES, Cleaning
 from lyrist.corpus.columns import ROLES, kept_name
 from lyrist.corpus.containment import contained_details, contained_pairs, scale_of
-from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus, checksums
+from lyrist.corpus.corpus import FORMAT, PAIRS, SPLITS, Corpus
 from lyrist.corpus.duplicates import copy_details, near_copies, notice_details, with_names
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.labels import multi_columns
 from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
-from lyrist.corpus.parallel import check_engine, over_shards
+from lyrist.corpus.parallel import Workers, check_engine
 from lyrist.corpus.reading import find_sources
-from lyrist.corpus.shards import Filters, clean_shard, write_dropped, write_songs
+from lyrist.corpus.shards import FILE_BYTES, Filters, clean_shard, decided, place_songs, write_file
 from lyrist.corpus.splits import Split, decide, read_labels
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import finished, read_json, staged, write_json, write_text
@@ -274,12 +274,15 @@ def prepare(
     final = Path(out)
     if resume and finished(final, CORPUS) and _is_finished(settings, final):
         return Prepared(Corpus.open(final), show_dropped)
-    with staged(final, resume=resume, marker=CORPUS, scaffold=(WORK,)) as building:
-        build(settings, building, engine=engine, workers=workers)
+    with (
+        staged(final, resume=resume, marker=CORPUS, scaffold=(WORK,)) as building,
+        Workers(engine, workers) as started,
+    ):
+        build(settings, building, started)
     return Prepared(Corpus.open(final, verify=False), show_dropped)
 
 
-def build(settings: Settings, out: Path, *, engine: str = "local", workers: int | None = None) -> None:
+def build(settings: Settings, out: Path, workers: Workers) -> None:
     """Run the stages and write the corpus into the directory ``out``; what an earlier run finished there is used."""
     work = out / WORK
     started = time.monotonic()
@@ -287,10 +290,8 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
     _same_settings(settings, work / "settings.json")
     read = ingest(settings.tables, work)
     _check_fields(settings, read)
-    passed = _text_pass(settings, read, work, engine, workers)
-    for name in ("songs", "dropped"):
-        shutil.rmtree(out / name, ignore_errors=True)
-    narrow_started = time.process_time()
+    passed = _text_pass(settings, read, work, workers)
+    narrow_started = workers.clock()
     clusters = with_names(work, near_copies(work, ignore=settings.duplicates == "keep"))
     notices = notice_details(work, clusters)
     if len(notices) == passed["kept"]:
@@ -309,23 +310,21 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         drop_contained=settings.contained == "drop",
         notices=notices["id"],
     )
-    seconds = {"ingest": read["seconds"], **passed["seconds"], "narrow": time.process_time() - narrow_started}
-    writing_started = time.process_time()
-    for left in (work / "dropped").glob("narrow-*.parquet"):
-        left.unlink()
+    seconds = {"ingest": read["seconds"], **passed["seconds"], "narrow": workers.clock() - narrow_started}
+    writing_started = workers.clock()
     details = pl.concat([notices, copy_details(clusters), contained_details(pairs)]).unique("id", keep="first")
-    write_songs(work, out, decisions, details, settings.keep, settings.seed)
-    write_dropped(work, out)
+    decided(work, decisions, details, passed["shards"])
+    checksums, written = write_songs(settings, work, out, decisions, passed, workers)
     sides = decisions.select("id", pl.col("split").cast(pl.String))
     named = clusters.join(sides, on="id", how="left").sort("cluster", "id")
     named.write_parquet(out / "duplicates.parquet")
     pairs = pairs.drop("split", "within_split", strict=False).join(sides, on="id", how="left", maintain_order="left")
     pairs = pairs.join(sides.select(within="id", within_split="split"), on="within", how="left", maintain_order="left")
     pairs.select(*PAIRS).write_parquet(out / "contained.parquet")
-    seconds["write songs"] = time.process_time() - writing_started
+    seconds["write songs"] = workers.clock() - writing_started
     ledger = _ledger(read, passed, decisions)
     ledger.check()
-    counts = _counts(read, passed, named, decisions, leaked, work)
+    counts = _counts(read, passed, named, decisions, leaked) | written
     counts["contained"] = summary.count_contained(pairs, ledger)
     write_json(
         out / "ledger.json",
@@ -346,7 +345,7 @@ def build(settings: Settings, out: Path, *, engine: str = "local", workers: int 
         "columns": read["sources"][0]["columns"],
         "counts": counts,
         "fingerprint": _fingerprint(settings, read, decisions),
-        "checksums": checksums(out),
+        "checksums": checksums,
     }
     info["multi_label"] = multi_columns(Corpus(out, info, ledger), settings.multi_label)
     write_text(out / "README.md", summary.card(info, ledger))
@@ -412,9 +411,7 @@ def _check_fields(settings: Settings, read: dict[str, Any]) -> None:
             )
 
 
-def _text_pass(
-    settings: Settings, read: dict[str, Any], work: Path, engine: str, workers: int | None
-) -> dict[str, Any]:
+def _text_pass(settings: Settings, read: dict[str, Any], work: Path, workers: Workers) -> dict[str, Any]:
     """Clean all shards and add up their counts."""
     for name in ("clean", "keys", "signatures", "sketches", "changed", "dropped", "counts"):
         (work / name).mkdir(exist_ok=True)
@@ -430,21 +427,24 @@ def _text_pass(
     by_shard: dict[str, dict[str, Any]] = {}
     done = 0
     with progress.task("cleaning") as advance:
-        for counts in over_shards(clean_shard, shards, given, engine=engine, workers=workers):
+        for counts in workers.map(clean_shard, shards, given):
             by_shard[counts["shard"]] = counts
             done += counts["read"]
             advance(done, read["read"])
-    kept = 0
-    repetition, peak = np.zeros(3), 0
+    kept: dict[str, int] = {}
+    repetition, peak, size = np.zeros(3), 0, 0
     sums: dict[str, dict[str, float]] = {"reasons": {}, "seconds": {}}
-    for _, counts in sorted(by_shard.items()):  # as they came, the last digits would depend on which worker was faster
-        kept += counts["kept"]
+    for shard, counts in sorted(
+        by_shard.items()
+    ):  # as they came, the last digits would depend on which worker was faster
+        kept[shard] = counts["kept"]
+        size += counts["bytes"]
         repetition += counts["repetition"]
         peak = max(peak, counts["peak_bytes"])
         for name, added in sums.items():
             for key, value in counts[name].items():
                 added[key] = added.get(key, 0) + value
-    if not kept:
+    if not any(kept.values()):
         raise _nothing_left(read, sums["reasons"])
     measured = max(repetition[0], 1)
     words = {
@@ -452,7 +452,46 @@ def _text_pass(
         "before": repetition[1] / measured,
         "after": repetition[2] / measured,
     }
-    return {"kept": kept, "repetition": words, "worker_peak_bytes": peak, **sums}
+    total = sum(kept.values())
+    return {"kept": total, "shards": kept, "bytes": size, "repetition": words, "worker_peak_bytes": peak, **sums}
+
+
+def write_songs(
+    settings: Settings, work: Path, out: Path, decisions: pl.DataFrame, passed: dict[str, Any], workers: Workers
+) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    """Write ``out/songs`` and ``out/dropped``; return the checksums, and what cleaning changed in the songs that were kept."""
+    sizes = dict(decisions["split"].drop_nulls().value_counts().iter_rows())
+    files = {name: -(-sizes.get(name, 0) * passed["bytes"] // (passed["kept"] * FILE_BYTES)) for name in SPLITS}
+    files = {name: max(count, min(sizes.get(name, 0), 1)) for name, count in files.items()}
+    for folder in (work / "placed", out / "songs", out / "dropped"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    given = {"work": str(work), "out": str(out), "files": files, "keep": settings.keep, "seed": settings.seed}
+    names = [f"{split}-{number:05d}" for split, count in files.items() for number in range(count)]
+    rules = np.zeros(len(RULES), np.int64)
+    masked = dict.fromkeys(settings.mask, 0)
+    languages: dict[str, int] = {}
+    with progress.task("writing", "files") as advance:
+        total = len(passed["shards"]) + len(names)
+        for done, found in enumerate(workers.map(place_songs, list(passed["shards"]), given), 1):
+            rules += found["rules"]
+            for added, counts in ((masked, found["masked"]), (languages, found["languages"])):
+                for name, count in counts.items():
+                    added[name] = added.get(name, 0) + count
+            advance(done, total)
+        checksums = {}
+        for done, found in enumerate(workers.map(write_file, names, given), len(passed["shards"]) + 1):
+            if found["sha256"]:
+                checksums[f"songs/{found['name']}.parquet"] = found["sha256"]
+            advance(done, total)
+    for folder in (out / "songs", out / "dropped"):
+        for left in folder.glob("*.tmp"):  # of a worker that was lost
+            left.unlink()
+    return dict(sorted(checksums.items())), {
+        "rules": {rule.name: int(count) for rule, count in zip(RULES, rules, strict=True)},
+        "languages": dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
+        "masked": masked,
+    }
 
 
 def _nothing_left(read: dict[str, Any], dropped: dict[str, float]) -> LyristError:
@@ -487,43 +526,19 @@ def _ledger(read: dict[str, Any], passed: dict[str, Any], decisions: pl.DataFram
 
 
 def _counts(
-    read: dict[str, Any], passed: dict[str, Any], named: pl.DataFrame, decisions: pl.DataFrame, leaked: int, work: Path
+    read: dict[str, Any], passed: dict[str, Any], named: pl.DataFrame, decisions: pl.DataFrame, leaked: int
 ) -> dict[str, Any]:
-    """Return what ``corpus.json`` counts; rules and languages of the songs that were kept."""
+    """Return what ``corpus.json`` counts, but for what `write_songs` counted."""
     splits = dict(decisions["split"].drop_nulls().value_counts().iter_rows())
     return {
         "read": read["read"],
         "kept": sum(splits.values()),
         "splits": {name: splits.get(name, 0) for name in SPLITS},
         "repaired": read["repaired"],
-        **_kept_counts(work, decisions),
         "clusters": summary.count_clusters(named),
         "near_copies_across_splits": leaked,
         "repetition": passed["repetition"],
         "worker_peak_bytes": passed["worker_peak_bytes"],
-    }
-
-
-def _kept_counts(work: Path, decisions: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """Return how many of the kept songs each rule changed, and how many are in each language, the commonest first."""
-    ids, kept = decisions["id"].to_numpy(), decisions["split"].is_not_null()
-    rules = np.zeros(len(RULES), np.int64)
-    languages: dict[str, int] = {}
-    masks: dict[str, int] = {}
-    for shard in sorted((work / "changed").glob("*.parquet")):
-        songs = pl.read_parquet(shard, glob=False)
-        songs = songs.filter(kept.gather(np.searchsorted(ids, songs["id"].to_numpy())))
-        changed = songs["rules"].to_numpy()
-        rules += [np.count_nonzero(changed & np.uint32(1 << bit)) for bit in range(len(RULES))]
-        for name in songs.columns[3:]:
-            column = name.removeprefix("masked ")
-            masks[column] = masks.get(column, 0) + int(songs[name].sum())
-        for code, count in songs["language"].value_counts().iter_rows():
-            languages[code] = languages.get(code, 0) + count
-    return {
-        "rules": {rule.name: int(count) for rule, count in zip(RULES, rules, strict=True)},
-        "languages": dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
-        "masked": masks,
     }
 
 

@@ -7,12 +7,12 @@ take twelve bytes a song and are looked up by id; the text is read and written o
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lyrist import progress
 from lyrist.corpus.arrays import Ints, hashed
 from lyrist.corpus.cleaning import (
+    RULES,
     Cleaning,
     bits,
     clean_names,
@@ -33,11 +33,10 @@ from lyrist.corpus.cleaning import (
     non_songs,
     word_count,
 )
-from lyrist.corpus.corpus import SPLITS
 from lyrist.corpus.duplicates import sketched
 from lyrist.corpus.languages import detect
 from lyrist.corpus.names import masked
-from lyrist.files import explained, read_json, write_json
+from lyrist.files import explained, read_json, sha256, write_json
 from lyrist.text import repetition
 
 DROPPED = ("id", "source", "row", "reason", "detail", "title", "artist")
@@ -82,8 +81,8 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``shard``, ``read``, ``kept``, ``reasons``, ``seconds`` by step and ``repetition`` (songs measured, sums before
-        and after).
+        ``shard``, ``read``, ``kept``, ``bytes`` (of the kept lyrics), ``reasons``, ``seconds`` by step and ``repetition``
+        (songs measured, sums before and after).
     """
     raw = Path(path)
     work = raw.parents[1]
@@ -129,6 +128,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         "shard": raw.stem,
         "read": len(songs),
         "kept": len(kept),
+        "bytes": int(kept["lyrics"].str.len_bytes().sum()),
         "reasons": dict(songs["reason"].drop_nulls().value_counts().iter_rows()),
         "seconds": clock.seconds,
         "repetition": _repetition(before, songs[sample]),
@@ -251,175 +251,152 @@ def _whole(path: Path, write: Callable[[Path], object]) -> None:
     temporary.replace(path)
 
 
-FILE_BYTES = 256 << 20
-"""A file of ``songs/`` is closed when it holds so much text."""
+FILE_BYTES = 64 << 20
+"""A file of ``songs/`` holds about so many bytes of lyrics."""
 
 ROW_GROUP = 8_192
 
-_DROPPED_SCHEMA = pl.Schema({**dict.fromkeys(DROPPED, pl.String), "id": pl.Int64, "row": pl.Int64})
-_DROPPED_ROWS = 65_536
+_ALREADY = ("rejected", "dropped")  # folders of rows that were dropped before the decisions, by shard
 
 
-def write_songs(
-    work: Path, out: Path, decisions: pl.DataFrame, details: pl.DataFrame, keep: tuple[str, ...], seed: int
-) -> None:
-    """Write ``out/songs`` and append to ``work/dropped`` the songs that the narrow stages dropped.
-
-    The songs of a split are in random order: a table in the order of its artists would otherwise give runs of one label.
-    Each song has its place in the order beforehand; the shards are divided into ranges of places, files that fit into
-    memory, and each of these is sorted.
+def decided(work: Path, decisions: pl.DataFrame, details: pl.DataFrame, kept: Mapping[str, int]) -> None:
+    """Divide the decisions by shard, for `place_songs`: ``work/decided/NNNNN.arrow``.
 
     Parameters
     ----------
     work
-        Holds ``clean/NNNNN.parquet``.
-    out
-        The corpus under construction.
+        Where the stages leave their files.
     decisions
         id (sorted), split (null: dropped), cluster, reason: one row a song of ``clean``.
     details
         id, detail: the detail of some of those that are dropped.
-    keep
-        Kept columns of the table, after the standard ones.
-    seed
-        Of the order.
+    kept
+        The songs of each shard in ``clean``, in the order of the shards.
     """
-    ids, split, cluster = decisions["id"].to_numpy(), decisions["split"], decisions["cluster"]
-    shards = sorted((work / "clean").glob("*.parquet"))
-    place = _places(ids, split, seed)
-    ranges = _Ranges(work / "shuffled", _songs_in_memory(shards), _schema(keep))
-    done = 0
-    with progress.task("writing") as advance:
-        for shard in shards:
-            songs = pl.read_parquet(shard, glob=False)
-            rows = pl.Series(np.searchsorted(ids, songs["id"].to_numpy()))
-            songs = songs.with_columns(split=split.gather(rows), cluster=cluster.gather(rows))
-            gone = songs["split"].is_null()
-            ranges.add(songs.filter(~gone), place[rows.filter(~gone).to_numpy()])
-            if gone.any():
-                lost = songs.filter(gone).with_columns(reason=decisions["reason"].gather(rows.filter(gone)))
-                lost = lost.join(details, on="id", how="left", maintain_order="left")
-                lost = lost.with_columns(pl.col("reason").cast(pl.String)).select(DROPPED)
-                lost.write_parquet(work / "dropped" / f"narrow-{shard.name}")
-            done += len(songs)
-            advance(done, len(ids))
-        for name in SPLITS:
-            writer = _Writer(out / "songs", name, _schema(keep))
-            for songs in ranges.sorted(name):
-                writer.write(songs)
-            writer.close()
+    (work / "decided").mkdir(exist_ok=True)
+    decisions = decisions.join(details, on="id", how="left", maintain_order="left")
+    start = 0
+    for shard, count in kept.items():
+        decisions.slice(start, count).write_ipc(work / "decided" / f"{shard}.arrow")
+        start += count
 
 
-def _places(ids: Ints, split: pl.Series, seed: int) -> Ints:
-    """Return the place of each song in the random order of its split."""
-    sides = split.to_physical().fill_null(len(SPLITS)).to_numpy()
-    order = np.lexsort((hashed(ids, seed), sides))
-    starts = np.searchsorted(sides[order], np.arange(len(SPLITS) + 1))
-    place = np.empty(len(ids), np.int64)
-    place[order] = np.arange(len(ids)) - starts[sides[order]]
-    return place
+def place_songs(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Divide the songs of a clean shard among the files of the corpus, and write its dropped rows.
+
+    The songs of a split are in random order: a table in the order of its artists would otherwise give runs of one label.
+    The order is that of a hash of the id, and each file of a split holds a range of hashes. So every shard is divided
+    alone, and every file is sorted alone.
+
+    Parameters
+    ----------
+    shard
+        The name of the shard.
+    settings
+        ``work`` and ``out`` (folders), ``files`` (how many each split has), ``keep`` (kept columns) and ``seed`` (of the
+        order).
+
+    Returns
+    -------
+    dict
+        Of the kept songs: how many each rule of cleaning changed, each label masked, and each language has.
+    """
+    work, out = Path(settings["work"]), Path(settings["out"])
+    songs = pl.read_parquet(work / "clean" / f"{shard}.parquet", glob=False)
+    fate = pl.read_ipc(work / "decided" / f"{shard}.arrow")
+    rows = pl.Series(np.searchsorted(fate["id"].to_numpy(), songs["id"].to_numpy()))
+    songs = songs.with_columns(fate.drop("id")[rows])
+    kept, gone = songs.filter(pl.col("split").is_not_null()), songs.filter(pl.col("split").is_null())
+    gone = gone.with_columns(pl.col("reason").cast(pl.String)).select(DROPPED)
+    before = [work / name / f"{shard}.parquet" for name in _ALREADY]
+    dropped = pl.concat([gone, *(pl.read_parquet(f, glob=False).select(DROPPED) for f in before if f.exists())])
+    counts, ends = list(settings["files"].values()), np.cumsum([0, *settings["files"].values()])
+    side = kept["split"].to_physical().to_numpy()
+    chance = hashed(kept["id"].to_numpy(), settings["seed"])
+    share = (chance >> np.uint64(32)) * np.array(counts, np.uint64)[side] >> np.uint64(32)
+    file = ends[side] + share.astype(np.int64)
+    order = np.argsort(file, kind="stable")
+    cuts = np.searchsorted(file[order], np.arange(ends[-1] + 1))
+    schema = _schema(settings["keep"])
+    table = _table(kept[order], schema)
+    with explained(out):
+        if len(dropped):
+            place = out / "dropped" / f"{shard}.parquet"
+            _whole(place, lambda part: _write_dropped(dropped.sort("id").drop("id"), part))
+        _whole(work / "placed" / f"{shard}.arrow", lambda part: _write_parts(table, cuts, part))
+    return _changes(pl.read_parquet(work / "changed" / f"{shard}.parquet", glob=False), kept["id"])
 
 
-def _songs_in_memory(shards: Sequence[Path]) -> int:
-    """Return how many songs of these shards come to about `FILE_BYTES`."""
-    read = [pq.read_metadata(shard) for shard in shards]
-    size = sum(one.row_group(number).total_byte_size for one in read for number in range(one.num_row_groups))
-    return max(1_024, int(FILE_BYTES * sum(one.num_rows for one in read) / max(size, 1)))
+def _write_dropped(rows: pl.DataFrame, part: Path) -> None:
+    pq.write_table(
+        rows.to_arrow(compat_level=pl.CompatLevel.oldest()), part, compression="zstd", write_page_checksum=True
+    )
 
 
-class _Ranges:
-    """The songs of each split in files by ranges of their places in the random order."""
-
-    def __init__(self, folder: Path, size: int, schema: pa.Schema) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        self.folder, self.size = folder, size
-        self.columns = [*schema.names, "place"]
-        self.writers: dict[tuple[str, int], pa.RecordBatchStreamWriter] = {}
-
-    def add(self, songs: pl.DataFrame, places: Ints) -> None:
-        """Append songs that have a ``split``, with their places."""
-        songs = songs.with_columns(place=pl.Series(places), range=pl.Series(places // self.size))
-        for (split, number), part in songs.group_by("split", "range"):
-            key = str(split), int(number)
-            table = part.select(self.columns).to_arrow(compat_level=pl.CompatLevel.oldest())
-            if key not in self.writers:
-                self.writers[key] = pa.ipc.new_stream(self._file(*key), table.schema)
-            self.writers[key].write_table(table)
-
-    def sorted(self, split: str) -> Iterator[pl.DataFrame]:
-        """Yield the songs of one split in their order, one range at a time."""
-        for key in sorted(key for key in self.writers if key[0] == split):
-            self.writers[key].close()
-            yield pl.read_ipc_stream(self._file(*key)).sort("place")
-            self._file(*key).unlink()
-
-    def _file(self, split: str, number: int) -> Path:
-        return self.folder / f"{split}-{number:05d}.arrow"
+def _write_parts(table: pa.Table, cuts: Ints, part: Path) -> None:
+    """Write a table so that each part of it can be read alone: one record batch for each, which may be empty."""
+    table = table.combine_chunks()
+    empty = pa.RecordBatch.from_pylist([], table.schema)
+    with pa.ipc.new_file(part, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        for start, end in pairwise(cuts.tolist()):
+            writer.write_batch(table.slice(start, end - start).to_batches()[0] if end > start else empty)
 
 
-def _schema(keep: tuple[str, ...]) -> pa.Schema:
+def _changes(songs: pl.DataFrame, kept: pl.Series) -> dict[str, Any]:
+    """Return what cleaning changed in the songs that were kept, from ``changed/``."""
+    songs = songs.filter(pl.col("id").is_in(kept.implode()))
+    rules = songs["rules"].to_numpy()
+    return {
+        "rules": [int(np.count_nonzero(rules & np.uint32(1 << bit))) for bit in range(len(RULES))],
+        "languages": dict(songs["language"].value_counts().iter_rows()),
+        "masked": {name.removeprefix("masked "): int(songs[name].sum()) for name in songs.columns[3:]},
+    }
+
+
+def write_file(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write one file of ``songs/`` from the parts that `place_songs` left for it.
+
+    Parameters
+    ----------
+    name
+        ``SPLIT-NNNNN``.
+    settings
+        As for `place_songs`.
+
+    Returns
+    -------
+    dict
+        ``name`` and ``sha256``; no hash where there is no song, and therefore no file.
+    """
+    work, out = Path(settings["work"]), Path(settings["out"])
+    split, number = name.rsplit("-", 1)
+    before = list(settings["files"])[: list(settings["files"]).index(split)]
+    place = sum(settings["files"][other] for other in before) + int(number)
+    parts = []
+    for file in sorted((work / "placed").glob("*.arrow")):
+        with pa.memory_map(str(file)) as opened:
+            parts.append(pa.ipc.open_file(opened).get_batch(place))
+    songs = pa.Table.from_batches(parts)
+    if not songs.num_rows:
+        return {"name": name, "sha256": None}
+    songs = songs.take(np.argsort(hashed(songs["id"].to_numpy(), settings["seed"])))
+    target = out / "songs" / f"{name}.parquet"
+    with explained(out):
+        _whole(target, lambda part: _write_file(songs, part))
+        return {"name": name, "sha256": sha256(target)}
+
+
+def _write_file(songs: pa.Table, part: Path) -> None:
+    with pq.ParquetWriter(part, songs.schema, compression="zstd", write_page_checksum=True) as writer:
+        writer.write_table(songs, row_group_size=ROW_GROUP)
+
+
+def _schema(keep: Sequence[str]) -> pa.Schema:
     """Return the columns of ``songs/``."""
     text = pa.string()
     fields = {"id": pa.int64(), "title": text, "artist": text, "genre": text, "year": pa.int32(), "language": text}
     return pa.schema(fields | {"lyrics": text, "cluster": pa.int64(), **dict.fromkeys(keep, text)})
 
 
-class _Writer:
-    """Writes the songs of one split to numbered files of bounded size."""
-
-    def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
-        folder.mkdir(exist_ok=True)
-        self.folder, self.split, self.number, self.bytes = folder, split, 0, 0
-        self.schema = schema
-        self.open: pq.ParquetWriter | None = None
-
-    def write(self, songs: pl.DataFrame) -> None:
-        if songs.is_empty():
-            return
-        if self.open is None:
-            path = self.folder / f"{self.split}-{self.number:05d}.parquet"
-            self.open = pq.ParquetWriter(path, self.schema, compression="zstd", write_page_checksum=True)
-        table = songs.select(self.schema.names).to_arrow().cast(self.schema)
-        self.open.write_table(table, row_group_size=ROW_GROUP)
-        self.bytes += table.nbytes
-        if self.bytes >= FILE_BYTES:
-            self.close()
-
-    def close(self) -> None:
-        if self.open is not None:
-            self.open.close()
-            self.open, self.bytes, self.number = None, 0, self.number + 1
-
-
-def write_dropped(work: Path, out: Path) -> None:
-    """Gather every dropped row, whichever stage dropped it, into ``out/dropped``, in the order of id.
-
-    The shards follow each other in the order of id, so each is sorted alone: where a balance takes nine songs in ten,
-    all of them at once would take more memory than everything before.
-    """
-    folder = out / "dropped"
-    folder.mkdir(exist_ok=True)
-    rejected = [
-        pl.scan_parquet(file, glob=False).select(DROPPED) for file in sorted((work / "rejected").glob("*.parquet"))
-    ]
-    waiting = pl.concat([pl.DataFrame(schema=_DROPPED_SCHEMA).lazy(), *rejected]).sort("id").collect()
-    schema = waiting.drop("id").to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    with pq.ParquetWriter(folder / "00000.parquet", schema, compression="zstd", write_page_checksum=True) as writer:
-
-        def write(rows: pl.DataFrame) -> None:
-            if len(rows):
-                table = rows.sort("id").drop("id").to_arrow(compat_level=pl.CompatLevel.oldest())
-                writer.write_table(table.cast(schema), row_group_size=_DROPPED_ROWS)
-
-        for shard in sorted((work / "clean").glob("*.parquet")):
-            files = [work / "dropped" / name for name in (shard.name, f"narrow-{shard.name}")]
-            rows = pl.concat(
-                [waiting.clear(), *(pl.read_parquet(f, glob=False).select(DROPPED) for f in files if f.exists())]
-            )
-            last = rows["id"].max()
-            if last is not None:
-                before = pl.col("id") <= last  # rows that could not be read are between those that could
-                write(pl.concat([rows, waiting.filter(before)]))
-                waiting = waiting.filter(~before)
-        write(waiting)
+def _table(songs: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    return songs.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)

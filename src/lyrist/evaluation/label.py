@@ -32,7 +32,7 @@ from lyrist.corpus.columns import ROLES, kept_name
 from lyrist.corpus.ingest import Tables, ingest
 from lyrist.corpus.labels import Labels
 from lyrist.corpus.languages import detect
-from lyrist.corpus.parallel import check_engine, over_shards
+from lyrist.corpus.parallel import Workers, check_engine
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.conformal import uniform_of
 from lyrist.metrics.intervals import wilson
@@ -342,10 +342,11 @@ def _label_tables(
     counts = _Counts(read["read"], dict(read["rejected"]))
     with progress.task("labelling", "songs") as advance:
         done = sum(read["rejected"].values())
-        for found in over_shards(label_shard, shards, settings, engine=engine, workers=workers):
-            counts.add(found)
-            done += found["read"]
-            advance(done, read["read"])
+        with Workers(engine, workers) as pool:
+            for found in pool.map(label_shard, shards, settings):
+                counts.add(found)
+                done += found["read"]
+                advance(done, read["read"])
     return counts.result(time.monotonic() - started)
 
 
