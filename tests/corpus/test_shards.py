@@ -67,7 +67,7 @@ def test_the_language_is_told_of_songs_that_stay_only() -> None:
 def test_a_shard_is_accounted_for_and_not_done_twice(tmp_path: Path) -> None:
     for name in ("raw", "clean", "keys", "signatures", "dropped", "counts", "changed"):
         (tmp_path / name).mkdir()
-    shard = tmp_path / "raw" / "00000.parquet"
+    shard = tmp_path / "raw" / "00000-0-0.parquet"
     table(lyrics=[SONG, None, "too short", SONG.upper()], mood=["a", "b", "c", "d"]).write_parquet(shard)
     settings = {
         "cleaning": dataclasses.asdict(Cleaning()),
@@ -79,10 +79,10 @@ def test_a_shard_is_accounted_for_and_not_done_twice(tmp_path: Path) -> None:
     }
     counts = clean_shard(str(shard), settings)
     assert counts["read"] == 4 == counts["kept"] + sum(counts["reasons"].values())
-    keys = pl.read_parquet(tmp_path / "keys" / "00000.parquet")
+    keys = pl.read_parquet(tmp_path / "keys" / "00000-0-0.parquet")
     assert keys["mood"].to_list() == ["a", "d"]
     assert counts["reasons"] == {"empty": 1, "too-short": 1}
-    signed = pl.read_parquet(tmp_path / "signatures" / "00000.parquet")
+    signed = pl.read_parquet(tmp_path / "signatures" / "00000-0-0.parquet")
     assert signed["id"].to_list() == keys["id"].to_list()
     assert signed["key"].n_unique() == 1  # the same text but for case
     shard.unlink()

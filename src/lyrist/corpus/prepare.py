@@ -34,7 +34,7 @@ from lyrist.corpus.languages import check_languages
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.parallel import Workers, check_engine
 from lyrist.corpus.reading import find_sources
-from lyrist.corpus.shards import FILE_BYTES, Filters, clean_shard, decided, place_songs, write_file
+from lyrist.corpus.shards import FILE_BYTES, Filters, clean_shard, decided, place_songs, write_files
 from lyrist.corpus.splits import Split, decide, read_labels
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import finished, read_json, staged, write_json, write_text
@@ -288,7 +288,7 @@ def build(settings: Settings, out: Path, workers: Workers) -> None:
     started = time.monotonic()
     work.mkdir(exist_ok=True)
     _same_settings(settings, work / "settings.json")
-    read = ingest(settings.tables, work)
+    read = ingest(settings.tables, work, workers)
     _check_fields(settings, read)
     passed = _text_pass(settings, read, work, workers)
     narrow_started = workers.clock()
@@ -467,7 +467,16 @@ def write_songs(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
     given = {"work": str(work), "out": str(out), "files": files, "keep": settings.keep, "seed": settings.seed}
-    names = [f"{split}-{number:05d}" for split, count in files.items() for number in range(count)]
+    names: list[list[str]] = []
+    size = 0.0
+    for split, count in files.items():
+        for number in range(count):
+            one = sizes[split] / count * passed["bytes"] / passed["kept"]
+            if not names or size + one > FILE_BYTES:  # small files are one task
+                names.append([])
+                size = 0.0
+            names[-1].append(f"{split}-{number:05d}")
+            size += one
     rules = np.zeros(len(RULES), np.int64)
     masked = dict.fromkeys(settings.mask, 0)
     languages: dict[str, int] = {}
@@ -479,10 +488,9 @@ def write_songs(
                 for name, count in counts.items():
                     added[name] = added.get(name, 0) + count
             advance(done, total)
-        checksums = {}
-        for done, found in enumerate(workers.map(write_file, names, given), len(passed["shards"]) + 1):
-            if found["sha256"]:
-                checksums[f"songs/{found['name']}.parquet"] = found["sha256"]
+        checksums: dict[str, str] = {}
+        for done, found in enumerate(workers.map(write_files, names, given), len(passed["shards"]) + 1):
+            checksums |= found
             advance(done, total)
     for folder in (out / "songs", out / "dropped"):
         for left in folder.glob("*.tmp"):  # of a worker that was lost

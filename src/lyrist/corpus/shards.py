@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from lyrist.corpus.cleaning import (
     word_count,
 )
 from lyrist.corpus.duplicates import sketched
+from lyrist.corpus.ingest import read_shard
 from lyrist.corpus.languages import detect
 from lyrist.corpus.names import masked
 from lyrist.files import explained, read_json, sha256, write_json
@@ -73,7 +75,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     path
-        ``work/raw/NNNNN.parquet``: id, source, row, title, artist, genre, year, language, split, lyrics and kept columns.
+        In ``work/raw``: source, row, title, artist, genre, year, language, split, lyrics and kept columns (`read_shard`).
     settings
         ``cleaning`` and ``filters`` (the fields of `Cleaning` and `Filters`), ``signatures`` (whether to make them),
         ``scale`` (of the sketches; null for none), ``keep`` (kept columns), ``mask`` (columns masked in the lyrics).
@@ -91,7 +93,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         counts: dict[str, Any] = read_json(done, "a shard")
         return counts
     clock = _Clock()
-    songs = pl.read_parquet(raw, glob=False)
+    songs = read_shard(raw)
     sample = np.linspace(0, max(len(songs) - 1, 0), min(SAMPLED, len(songs))).astype(np.int64)
     before = songs["lyrics"].gather(sample)
     how = Cleaning(**_tuples(settings["cleaning"]))
@@ -256,11 +258,9 @@ FILE_BYTES = 64 << 20
 
 ROW_GROUP = 8_192
 
-_ALREADY = ("rejected", "dropped")  # folders of rows that were dropped before the decisions, by shard
-
 
 def decided(work: Path, decisions: pl.DataFrame, details: pl.DataFrame, kept: Mapping[str, int]) -> None:
-    """Divide the decisions by shard, for `place_songs`: ``work/decided/NNNNN.arrow``.
+    """Divide the decisions by shard, for `place_songs`: ``work/decided``.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def decided(work: Path, decisions: pl.DataFrame, details: pl.DataFrame, kept: Ma
     decisions = decisions.join(details, on="id", how="left", maintain_order="left")
     start = 0
     for shard, count in kept.items():
-        decisions.slice(start, count).write_ipc(work / "decided" / f"{shard}.arrow")
+        decisions.slice(start, count).write_parquet(work / "decided" / f"{shard}.parquet", compression="lz4")
         start += count
 
 
@@ -303,13 +303,14 @@ def place_songs(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
     """
     work, out = Path(settings["work"]), Path(settings["out"])
     songs = pl.read_parquet(work / "clean" / f"{shard}.parquet", glob=False)
-    fate = pl.read_ipc(work / "decided" / f"{shard}.arrow")
+    fate = pl.read_parquet(work / "decided" / f"{shard}.parquet", glob=False)
     rows = pl.Series(np.searchsorted(fate["id"].to_numpy(), songs["id"].to_numpy()))
     songs = songs.with_columns(fate.drop("id")[rows])
     kept, gone = songs.filter(pl.col("split").is_not_null()), songs.filter(pl.col("split").is_null())
     gone = gone.with_columns(pl.col("reason").cast(pl.String)).select(DROPPED)
-    before = [work / name / f"{shard}.parquet" for name in _ALREADY]
-    dropped = pl.concat([gone, *(pl.read_parquet(f, glob=False).select(DROPPED) for f in before if f.exists())])
+    dropped = pl.concat([gone, pl.read_parquet(work / "dropped" / f"{shard}.parquet", glob=False).select(DROPPED)])
+    if (rejected := work / "rejected" / f"{shard}.parquet").exists():
+        dropped = pl.concat([dropped, read_shard(rejected).select(DROPPED)])
     counts, ends = list(settings["files"].values()), np.cumsum([0, *settings["files"].values()])
     side = kept["split"].to_physical().to_numpy()
     chance = hashed(kept["id"].to_numpy(), settings["seed"])
@@ -320,9 +321,8 @@ def place_songs(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
     schema = _schema(settings["keep"])
     table = _table(kept[order], schema)
     with explained(out):
-        if len(dropped):
-            place = out / "dropped" / f"{shard}.parquet"
-            _whole(place, lambda part: _write_dropped(dropped.sort("id").drop("id"), part))
+        place = out / "dropped" / f"{shard.partition('-')[0]}.parquet"
+        _whole(place, lambda part: _write_dropped(dropped.sort("id").drop("id"), part))
         _whole(work / "placed" / f"{shard}.arrow", lambda part: _write_parts(table, cuts, part))
     return _changes(pl.read_parquet(work / "changed" / f"{shard}.parquet", glob=False), kept["id"])
 
@@ -353,12 +353,12 @@ def _changes(songs: pl.DataFrame, kept: pl.Series) -> dict[str, Any]:
     }
 
 
-def write_file(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Write one file of ``songs/`` from the parts that `place_songs` left for it.
+def write_files(names: list[str], settings: dict[str, Any]) -> dict[str, Any]:
+    """Write some files of ``songs/`` from the parts that `place_songs` left for them.
 
     Parameters
     ----------
-    name
+    names
         ``SPLIT-NNNNN``.
     settings
         As for `place_songs`.
@@ -366,24 +366,26 @@ def write_file(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name`` and ``sha256``; no hash where there is no song, and therefore no file.
+        The SHA-256 of each file by its path in the corpus; a file without a song is not written.
     """
     work, out = Path(settings["work"]), Path(settings["out"])
-    split, number = name.rsplit("-", 1)
-    before = list(settings["files"])[: list(settings["files"]).index(split)]
-    place = sum(settings["files"][other] for other in before) + int(number)
-    parts = []
-    for file in sorted((work / "placed").glob("*.arrow")):
-        with pa.memory_map(str(file)) as opened:
-            parts.append(pa.ipc.open_file(opened).get_batch(place))
-    songs = pa.Table.from_batches(parts)
-    if not songs.num_rows:
-        return {"name": name, "sha256": None}
-    songs = songs.take(np.argsort(hashed(songs["id"].to_numpy(), settings["seed"])))
-    target = out / "songs" / f"{name}.parquet"
-    with explained(out):
-        _whole(target, lambda part: _write_file(songs, part))
-        return {"name": name, "sha256": sha256(target)}
+    splits = list(settings["files"])
+    written = {}
+    for name in names:
+        split, number = name.rsplit("-", 1)
+        place = sum(settings["files"][before] for before in splits[: splits.index(split)]) + int(number)
+        parts = []
+        for file in sorted((work / "placed").glob("*.arrow")):
+            with pa.memory_map(str(file)) as opened:
+                parts.append(pa.ipc.open_file(opened).get_batch(place))
+        songs = pa.Table.from_batches(parts)
+        if songs.num_rows:
+            songs = songs.take(np.argsort(hashed(songs["id"].to_numpy(), settings["seed"])))
+            target = out / "songs" / f"{name}.parquet"
+            with explained(out):
+                _whole(target, partial(_write_file, songs))
+                written[f"songs/{name}.parquet"] = sha256(target)
+    return written
 
 
 def _write_file(songs: pa.Table, part: Path) -> None:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from lyrist import files, progress
 from lyrist.corpus.cleaning import clean_series
 from lyrist.corpus.columns import ROLES, kept_name
-from lyrist.corpus.ingest import Tables, ingest
+from lyrist.corpus.ingest import Tables, ingest, read_shard
 from lyrist.corpus.labels import Labels
 from lyrist.corpus.languages import detect
 from lyrist.corpus.parallel import Workers, check_engine
@@ -336,13 +336,13 @@ def _label_tables(
         )
     files.write_json(note, wanted)
     places = tuple(str(_standard_input(work)) if table == "-" else table for table in tables.tables)
-    read = ingest(dataclasses.replace(tables, tables=places), work)
-    (work / "labels").mkdir(exist_ok=True)
-    shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
-    counts = _Counts(read["read"], dict(read["rejected"]))
-    with progress.task("labelling", "songs") as advance:
+    with Workers(engine, workers) as pool:
+        read = ingest(dataclasses.replace(tables, tables=places), work, pool)
+        (work / "labels").mkdir(exist_ok=True)
+        shards = [str(path) for path in sorted((work / "raw").glob("*.parquet"))]
+        counts = _Counts(read["read"], dict(read["rejected"]))
         done = sum(read["rejected"].values())
-        with Workers(engine, workers) as pool:
+        with progress.task("labelling", "songs") as advance:
             for found in pool.map(label_shard, shards, settings):
                 counts.add(found)
                 done += found["read"]
@@ -496,7 +496,7 @@ def label_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         return found
     options = settings["options"]
     labeller = _labeller(settings["run"], settings["made"], options["coverage"])
-    table = label_songs(labeller, pl.read_parquet(raw, glob=False), settings["keep"], options)
+    table = label_songs(labeller, read_shard(raw), settings["keep"], options)
     found = _counts_of(table, labeller)
     with files.explained(done):
         part = done.with_suffix(".part")
@@ -551,10 +551,10 @@ def label_in_steps(
     keep = [kept_name(name) for name in tables.keep]
     with tempfile.TemporaryDirectory(prefix="lyrist-label-") as folder:
         work = Path(folder)
-        ingest(tables, work)
+        ingest(tables, work, Workers(count=1))
         (work / "labels").mkdir()
         for raw in sorted((work / "raw").glob("*.parquet")):
-            songs, parts = pl.read_parquet(raw, glob=False), []
+            songs, parts = read_shard(raw), []
             for start in range(0, len(songs), STEP):
                 parts.append(label_songs(labeller, songs[start : start + STEP], keep, options))
                 yield

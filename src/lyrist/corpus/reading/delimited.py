@@ -24,7 +24,7 @@ from typing import Any
 
 from lyrist.corpus.columns import NAMES, normal
 from lyrist.corpus.reading import records
-from lyrist.corpus.reading.records import MALFORMED, UNCLOSED, Item, Rejected, oversized
+from lyrist.corpus.reading.records import MALFORMED, UNCLOSED, Item, Part, Rejected, oversized
 from lyrist.corpus.reading.streams import DamageError, skip_line
 from lyrist.text import counted
 
@@ -220,12 +220,13 @@ def _fed(lines: Iterator[str], seen: list[str], damage: list[DamageError] | None
 class Table:
     """The records of a delimited text."""
 
-    def __init__(self, lines: Iterator[str], shape: Shape) -> None:
+    def __init__(self, lines: Iterator[str], shape: Shape, part: Part | None = None) -> None:
+        self._part = part or Part(0, 0)
         self._lines = lines
         self._shape = shape
         self._back: deque[str] = deque()
         """Lines that were read but belong to records yet to come."""
-        self._line = 0
+        self._line = self._part.before
         """Physical lines before the current record."""
         self._damage: list[DamageError] = []
         """Why the lines ended too early, when they did."""
@@ -238,11 +239,12 @@ class Table:
         DamageError
             The source ends before it should; all whole records have been yielded.
         """
-        for _ in range(self._shape.skip):
-            self._more([])
-        self._line = self._shape.skip
+        if not self._line:
+            for _ in range(self._shape.skip):
+                self._more([])
+            self._line = self._shape.skip
         reading = True
-        while reading:
+        while reading and not self._part.stop(self._line):
             reading = yield from self._good_records()
         if self._damage:
             raise self._damage[0]
@@ -261,6 +263,8 @@ class Table:
                 if len(fields) == width:
                     yield self._line + 1, sum(map(len, fields)), fields
                 self._line += length
+                if self._line in self._part.stops:
+                    return True
                 if len(seen) > length:  # lines were read to look ahead, past the reader
                     self._back.extendleft(reversed(seen[length:]))
                     return True

@@ -15,7 +15,7 @@ from typing import Any
 
 from lyrist.corpus.columns import NAMES, has_lyrics, normal
 from lyrist.corpus.reading import records
-from lyrist.corpus.reading.records import NOT_JSON, OVERSIZED, Item, Rejected, oversized
+from lyrist.corpus.reading.records import NOT_JSON, OVERSIZED, Item, Part, Rejected, oversized
 from lyrist.corpus.reading.streams import DamageError, skip_line
 from lyrist.corpus.reading.values import text_of
 
@@ -31,9 +31,12 @@ ARTIST_KEYS = ("artist", "primary_artist", "primary_artist_names", "artist_names
 _DECODER = json.JSONDecoder()
 
 
-def json_lines(lines: Iterator[str]) -> Iterator[Item]:
+def json_lines(lines: Iterator[str], part: Part | None = None) -> Iterator[Item]:
     """Yield the songs of a text with one JSON object a line: line, characters, and the object or why it is rejected."""
-    for number, line in enumerate(lines, 1):
+    part = part or Part(0, 0)
+    for number, line in enumerate(lines, part.before + 1):
+        if part.stop(number - 1):
+            return
         if line.isspace():
             continue
         if len(line) > records.RECORD_LIMIT:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist.corpus.reading import records
-from lyrist.corpus.reading.records import CHUNK_CHARACTERS, CHUNK_ROWS, OVERSIZED, TRUNCATED, Batch, Origin
+from lyrist.corpus.reading.records import CHUNK_CHARACTERS, CHUNK_ROWS, OVERSIZED, TRUNCATED, Batch, Origin, Part
 from lyrist.corpus.reading.streams import BLOCK, DamageError, explained, unreadable
 from lyrist.corpus.reading.values import text_of
 
@@ -69,16 +69,19 @@ class Table:
         self.names = [str(name) for name in file.schema_arrow.names]
         self.rows = int(file.metadata.num_rows)
 
-    def batches(self, columns: Sequence[str], origin: Origin) -> Iterator[Batch]:
-        """Yield all rows, with these columns only.
+    def batches(self, columns: Sequence[str], origin: Origin, part: Part | None = None) -> Iterator[Batch]:
+        """Yield all rows, or those of a part, with these columns only.
 
         Raises
         ------
         LyristError
             No row could be read.
         """
-        row, songs = 0, 0
-        for group in range(self._file.num_row_groups):
+        part, songs = part or Part(0, 0), 0
+        row = part.before
+        for group in range(part.start, self._file.num_row_groups):
+            if part.stop(row):
+                break
             before, count = row, self._file.metadata.row_group(group).num_rows
             reason = TRUNCATED
             try:
@@ -94,7 +97,7 @@ class Table:
             for rejected in _lost(row, before + count - row, group, reason, why):
                 yield Batch(origin, rejected=rejected)
             row = before + count
-        if row and not songs:
+        if row > part.before and not songs:
             raise unreadable(self._path, "no row group can be read")
 
     def sample(self, rows: int) -> list[dict[str, str | None]]:

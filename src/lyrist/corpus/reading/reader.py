@@ -9,6 +9,7 @@ name in `lyrist.corpus.reading.sources`.
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,8 @@ from lyrist.corpus.reading.delimited import Table, shape_of
 from lyrist.corpus.reading.json_records import json_lines, json_values
 from lyrist.corpus.reading.lines import Lines
 from lyrist.corpus.reading.parquet import opened_parquet
-from lyrist.corpus.reading.records import STRUCTURE, Batch, Item, Origin, Rejected, batches
+from lyrist.corpus.reading.parts import SHAPE_BYTES
+from lyrist.corpus.reading.records import STRUCTURE, Batch, Item, Origin, Part, Rejected, batches
 from lyrist.corpus.reading.songfiles import SongFiles
 from lyrist.corpus.reading.sources import (
     ARROW,
@@ -42,8 +44,10 @@ from lyrist.corpus.reading.sources import (
 )
 from lyrist.corpus.reading.streams import (
     AUTO,
+    BLOCK,
     DamageError,
     Opened,
+    Section,
     encoding_of,
     explained,
     file,
@@ -64,8 +68,6 @@ _COLUMN_NAMES = frozenset(name for names in NAMES.values() for name in names)
 SAMPLE_ROWS = 100
 SAMPLE_CHARACTERS = 4 << 20
 """What `sniff` returns has at most so many records, and little more than so many characters."""
-SAMPLE_BYTES = 1 << 18
-"""So much of a delimited table is examined for its delimiter and the form of its records."""
 
 Sample = tuple[list[str], list[dict[str, str | None]]]
 """The columns of a source, and some of its songs as text."""
@@ -84,6 +86,8 @@ class Reader(Iterator[Chunk]):
         How text is encoded where no byte order mark says so; ``auto``: as it seems to be.
     beside
         The sources of the same call, which may include the table of artists of the six-genres data.
+    part
+        What to read of it; all by default. The part of a table without joins: no lines, no table of artists.
 
     Raises
     ------
@@ -92,7 +96,12 @@ class Reader(Iterator[Chunk]):
     """
 
     def __init__(
-        self, source: Source, columns: Columns, encoding: str = "utf-8", beside: Sequence[Source] = ()
+        self,
+        source: Source,
+        columns: Columns,
+        encoding: str = "utf-8",
+        beside: Sequence[Source] = (),
+        part: Part | None = None,
     ) -> None:
         self.source = source
         self.columns = columns
@@ -102,6 +111,7 @@ class Reader(Iterator[Chunk]):
         """SHA-256 of the file as it is stored (of a zip: of the member, unpacked); None until all is read."""
         self._encoding = encoding
         self._beside = beside
+        self._part = part
         self._tap: Counted | None = None
         extra = [name for name in (columns.link, columns.line, *columns.joined_by) if name]
         self._chunks_of = Chunks(columns, extra, guess=encoding == AUTO)
@@ -144,7 +154,7 @@ class Reader(Iterator[Chunk]):
                 self.sha256 = raw.tap.finish()
             return
         artists = self._artists() if self.columns.link else {}
-        with opened_source(self.source, self._encoding) as source, explained(self.source.path):
+        with opened_source(self.source, self._encoding, self._part) as source, explained(self.source.path):
             self._tap = source.tap
             chunks = map(self._chunks_of.chunk, source.batches(self.columns))
             lines = Lines(chunks, self.columns, self.source.path) if self.columns.joined_by else None
@@ -157,8 +167,10 @@ class Reader(Iterator[Chunk]):
                 self.rows += chunk.songs.num_rows + chunk.rejected.num_rows
                 yield self._joined(chunk, artists)
             self._notes += [*source.notes(), *([lines.note()] if lines else [])]
-            self.sha256 = source.tap.finish()
+            self.sha256 = None if self._part else source.tap.finish()
             source.check()
+        if self._part:
+            return
         if not self.rows:
             raise no_songs(self.source.path)
         if self.columns.short and self.columns.title and self.rows >= LINES_OF * len(titles):
@@ -253,8 +265,8 @@ class Open:
 
 
 @contextlib.contextmanager
-def opened_source(source: Source, encoding: str) -> Iterator[Open]:
-    """Open a source of any format.
+def opened_source(source: Source, encoding: str, part: Part | None = None) -> Iterator[Open]:
+    """Open a source of any format, or a part of one.
 
     Raises
     ------
@@ -275,24 +287,29 @@ def opened_source(source: Source, encoding: str) -> Iterator[Open]:
         )
         yield replace(found, sniff=lambda: _filled(found.sniff()), notes=files.notes)
         return
-    with opened(source.path, source.member) as raw:
+    with opened(source.path, source.member) as raw, contextlib.ExitStack() as stack:
         if source.format == PARQUET and raw.remote and not raw.packed:
             yield _remote_parquet(source.path, raw)
             return
         if source.format == PARQUET:
             with opened_parquet(source.path, raw.data if raw.packed else None) as table:
-                yield replace(_parquet(source.path, table, raw.tap), check=raw.check)
+                yield replace(_parquet(source.path, table, raw.tap, part), check=raw.check)
             return
         if source.format in CONTAINERS:
             with on_disk(raw, source.path) as place:
                 yield replace(_container(source, place, raw.tap), check=raw.check)
             return
-        start, whole = head(source.path, source.member, SAMPLE_BYTES)
+        start, whole = head(source.path, source.member, SHAPE_BYTES)
         given, encoding = encoding, encoding_of(start, encoding)
+        if part and part.start:
+            whole_file = stack.enter_context(file(source.path))
+            section = Section(whole_file, part.start, source.bytes - part.start)
+            raw = replace(raw, data=io.BufferedReader(section, BLOCK))
         if source.format == CSV:
-            found = _delimited(source.path, raw, encoding, start.decode(encoding, "replace"), whole)
+            found = _delimited(source.path, raw, encoding, start.decode(encoding, "replace"), whole, part)
         elif source.format == JSONL:
-            items = json_lines(lines(raw.data, encoding, records.RECORD_LIMIT + 1))
+            within = encoding.removesuffix("-sig") if part and part.start else encoding
+            items = json_lines(lines(raw.data, within, records.RECORD_LIMIT + 1), part)
             found = _objects(items, Origin(source.path, "line", encoding), raw.tap)
         else:
             found = _objects(json_values(pieces(raw.data, encoding)), Origin(source.path, "object", encoding), raw.tap)
@@ -332,13 +349,13 @@ def no_songs(path: str) -> LyristError:
     return LyristError(f"{path} has no songs: there is no row after the header.")
 
 
-def _parquet(path: str, table: Any, tap: Counted) -> Open:
+def _parquet(path: str, table: Any, tap: Counted, part: Part | None = None) -> Open:
     def sniffed() -> Sample:
         if not table.rows:
             raise no_songs(path)
         return table.names, table.sample(SAMPLE_ROWS)
 
-    return Open(sniffed, lambda columns: table.batches(wanted(columns), Origin(path, "row")), tap)
+    return Open(sniffed, lambda columns: table.batches(wanted(columns), Origin(path, "row"), part), tap)
 
 
 def _remote_parquet(path: str, raw: Opened) -> Open:
@@ -356,13 +373,14 @@ def _remote_parquet(path: str, raw: Opened) -> Open:
     return Open(sniffed, copied, raw.tap)
 
 
-def _delimited(path: str, raw: Opened, encoding: str, start: str, whole: bool) -> Open:
+def _delimited(path: str, raw: Opened, encoding: str, start: str, whole: bool, part: Part | None) -> Open:
     shape = shape_of(start, whole)
     if shape is None:
         raise LyristError(f"{path} is empty; give a table with a header and songs.")
     origin = Origin(path, "line", encoding, line_breaks=True)
-    text = lines(raw.data, encoding, records.RECORD_LIMIT + 1)
-    found = _lists(list(shape.header), Table(text, shape).records(), origin, raw.tap)
+    within = encoding.removesuffix("-sig") if part and part.start else encoding  # a mark is one at the beginning only
+    text = lines(raw.data, within, records.RECORD_LIMIT + 1)
+    found = _lists(list(shape.header), Table(text, shape, part).records(), origin, raw.tap)
     return found if shape.named else replace(found, notes=lambda: [nameless(shape.fields)])
 
 

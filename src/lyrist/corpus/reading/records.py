@@ -74,6 +74,27 @@ class Batch:
     """Record number, reason and detail of each record that is not a song."""
 
 
+@dataclass
+class Part:
+    """A part of a source that is read alone; see `lyrist.corpus.reading.parts`."""
+
+    start: int
+    """Its first byte; of Parquet, its first row group."""
+    before: int
+    """Lines before it; of Parquet, rows."""
+    stops: tuple[int, ...] = ()
+    """The values of ``before`` of some parts that follow."""
+    end: int = -1
+    """That of the part that follows, set when this one was read; -1 where the source ended."""
+
+    def stop(self, place: int) -> bool:
+        """Return whether another part begins between two records with so many lines before, and note it."""
+        if place not in self.stops:
+            return False
+        self.end = place
+        return True
+
+
 def batches(items: Iterable[Item], origin: Origin, names: Sequence[str]) -> Iterator[Batch]:
     """Gather records into batches of bounded size.
 

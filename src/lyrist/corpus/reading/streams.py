@@ -200,7 +200,9 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
     with contextlib.ExitStack() as stack:
         with explained(path):
             raw: Any = stack.enter_context(file(path))
-            check = (lambda: None) if isinstance(path, Address) else partial(_check, path, os.fstat(raw.fileno()))
+            check = (
+                (lambda: None) if isinstance(path, Address) else partial(check_unchanged, path, os.fstat(raw.fileno()))
+            )
             if member:
                 raw = stack.enter_context(archive(path)).open(member)
         tap = Tap(raw)
@@ -213,7 +215,7 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
         yield Opened(data, tap, bool(member or kind), check, isinstance(path, Address))
 
 
-def _check(path: str, before: os.stat_result) -> None:
+def check_unchanged(path: str, before: os.stat_result) -> None:
     """Raise an error if a file was written or replaced since ``before``."""
     try:
         now = Path(path).stat()
@@ -336,7 +338,7 @@ class _Tar:
             weakref.finalize(self, stack.pop_all().close)
 
     def open(self, name: str) -> IO[bytes]:
-        return io.BufferedReader(_Part(self._file, *self._places[name]))
+        return io.BufferedReader(Section(self._file, *self._places[name]))
 
 
 @lru_cache(maxsize=1)
@@ -349,16 +351,18 @@ def _version(found: os.stat_result) -> tuple[int, ...]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-class _Part(io.RawIOBase):
+class Section(io.RawIOBase):
     """A part of a file."""
 
     def __init__(self, whole: IO[bytes], start: int, size: int) -> None:
         self._whole, self._start, self._size, self._at = whole, start, size, 0
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Read the next bytes."""
         self._whole.seek(self._start + self._at)
         block = self._whole.read(min(len(buffer), self._size - self._at))
         buffer[: len(block)] = block
