@@ -93,6 +93,19 @@ def test_other_tables_are_read_by_common_names() -> None:
     assert fields(found("number,lyrics")) == {"lyrics": "lyrics"}
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Titel,Interpret,Liedtext,Jahr,Sprache", "titre,artiste,paroles,année,langue", "canción,cantante,letra,año,idioma",
+     "título,intérprete,letra,ano,idioma", "titolo,artista,testo,anno,lingua",
+     "TrackTitle,ArtistName,SongLyrics,ReleaseYear,LanguageCode",
+     "название,исполнитель,текст,год,язык"],
+)  # fmt: skip
+def test_names_of_columns_in_other_languages(header: str) -> None:
+    assert fields(found(header)) == dict(
+        zip(("title", "artist", "lyrics", "year", "language"), header.split(","), strict=True)
+    )
+
+
 def test_a_year_is_preferred_to_a_date() -> None:
     assert found("lyrics,date,year").year == "year"
 
@@ -213,4 +226,10 @@ def test_any_header_gives_columns_or_one_clear_error(header: list[str], preset: 
 
 
 def test_names_are_compared_without_case_and_punctuation() -> None:
-    assert normal(" Song-Lyrics ") == normal("song_lyrics") == normal("SONG  LYRICS") == "song_lyrics"
+    assert (
+        normal(" Song-Lyrics ")
+        == normal("song_lyrics")
+        == normal("SONG  LYRICS")
+        == normal("SongLyrics")
+        == "song_lyrics"
+    )

@@ -55,6 +55,15 @@ SHAPES: dict[str, tuple[Any, list[tuple[str | None, str | None, str]]]] = {
         {"message": {"body": {"subtitle": {"subtitle_body": json.dumps([{"text": line, "time": {"total": 1}} for line in LINES[0]])}}}},
         [(None, None, TEXT[0])],
     ),
+    "Musixmatch beside names": (
+        [{"message": {"body": {"lyrics": {"lyrics_body": TEXT[i]}}}, "track_name": f"S{i}", "artist_name": ALL[i][0]} for i in TEXT], ALL),
+    "pairs of time and line": (
+        [{"title": f"S{i}", "artist": ALL[i][0], "lyrics": [[4.5 * n, line] for n, line in enumerate(LINES[i])]} for i in TEXT], ALL),
+    "lists of words beside names": (
+        [{"title": f"S{i}", "artist": ALL[i][0], "lines": [{"words": [{"string": w, "time": 1} for w in line.split()]} for line in LINES[i]]}
+         for i in TEXT], ALL),
+    "sections beside the title": (
+        [{"title": "S0", "artist": "Ann", "sections": [{"type": "verse", "lines": LINES[0]}]}], [("Ann", "S0", f"[verse]\n{TEXT[0]}")]),
     "lines beside the title": ([{"title": f"S{i}", "lines": LINES[i]} for i in TEXT], NAMELESS),
     "sections": ([{"title": "S0", "artist": "Ann", "lyrics": [{"section": "Verse 1", "lines": LINES[0]}]}], [("Ann", "S0", f"[Verse 1]\n{TEXT[0]}")]),
 }  # fmt: skip

@@ -69,6 +69,7 @@ HEADERS = [
     {"Artist": "artist", "Song": "title", "Line Number": "number", "Text": "text"},
     {"song_name": "title", "artist_name": "artist", "album_name": "An album", "lyric": "text", "line_number": "number"},
     {"singer": "artist", "title": "title", "lyrics": "text"},
+    {"interpret": "artist", "titel": "title", "zeile_nr": "number", "text": "text"},
 ]
 
 
@@ -155,6 +156,33 @@ def test_rows_that_look_like_lines_are_never_silently_songs(tmp_path: Path) -> N
     path.write_text(table(HEADERS[1], words))
     with pytest.raises(LyristError, match=r"The rows of lines\.csv are single words; join the words"):
         read(path)
+
+    path.write_text(table({"work": "title", "number": "number", "text": "text"}, rows_of(songs())))
+    with pytest.raises(LyristError, match=r"look like single lines.*'work' may say of which song.*--title work"):
+        read(path)
+
+
+@pytest.mark.parametrize("section", ["verse", "number"])
+def test_rows_of_sections_are_joined_to_songs(tmp_path: Path, section: str) -> None:
+    parts = [
+        {
+            "artist": "Ann",
+            "title": f"Song {song}",
+            "number": part,
+            "verse": f"Verse {part}",
+            "text": f"one {song} {part}\ntwo",
+        }
+        for song in range(4)
+        for part in (1, 2, 3)
+    ]
+    path = tmp_path / "sections.csv"
+    random.Random(0).shuffle(parts) if section == "number" else None
+    path.write_text(table({"artist": "artist", "title": "title", "section": section, "lyrics": "text"}, parts))
+    found, rejected, reader = read(path)
+    wanted = {("Ann", f"Song {n}"): [f"one {n} 1", "two", f"one {n} 2", "two", f"one {n} 3", "two"] for n in range(4)}
+    assert (lyrics_of(found), rejected) == (wanted, [])
+    assert "joined to 4 songs" in reader.notes[0]
+    assert len(read(path, "keep")[0]) == len(parts)
 
 
 def test_each_row_is_a_song_where_it_is_said_or_shows(tmp_path: Path) -> None:

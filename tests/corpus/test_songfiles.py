@@ -24,6 +24,7 @@ from lyrist.corpus.reading.songfiles import Layout
 from lyrist.corpus.reading.songtext import (
     BrokenTextError,
     ManySongsError,
+    MarkupError,
     SongText,
     in_format,
     may_be_several,
@@ -340,6 +341,7 @@ PATHS = {
     "Fay - Noon - 03 - Copper.txt": ("Copper", "Fay", None, None),
     "Gil_-_Low_Copper.txt": ("Low Copper", "Gil", None, None),
     "Hal - A - B.txt": ("A - B", "Hal", None, None),
+    "Ida -- Low Copper.txt": ("Low Copper", "Ida", None, None),
 }
 
 
@@ -465,6 +467,20 @@ def test_a_file_that_is_cut_within_its_marks_is_no_song(tmp_path: Path) -> None:
             count,
             ["unreadable-file"] * (not count),
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("<!DOCTYPE html>\n<p>The kettle sings", "HTML"),
+        ('<?xml version="1.0"?><song><lyrics>The kettle sings</lyrics></song>', "XML"),
+        ("<song>\n<title>Kettle</title>\nThe kettle sings\n</song>\n", "XML"),
+        ("{\\rtf1\\ansi The kettle sings}", "RTF"),
+    ],
+)
+def test_documents_with_markup_are_no_songs(text: str, kind: str) -> None:
+    with pytest.raises(MarkupError, match=f"it is {kind}, not the plain text of a song"):
+        songs_in(text)
 
 
 def test_archives_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:

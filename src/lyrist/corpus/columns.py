@@ -26,21 +26,27 @@ RESERVED = {"row", "id", "source", "cluster", "split", "reason", "detail", *ROLE
 NAMES: dict[str, tuple[str, ...]] = {
     "title": (
         "title", "song", "song_title", "song_name", "songtitle", "songname", "track", "track_name", "track_title",
-        "trackname", "tracktitle", "name", "название", "песня", "曲名", "歌名", "제목",
+        "trackname", "tracktitle", "name", "titel", "songtitel", "liedtitel", "titre", "chanson", "título", "titulo", "cancion",
+        "canción", "título_da_música", "titolo", "canzone", "tytuł", "название", "песня", "曲名", "歌名", "제목",
     ),
     "artist": (
         "artist", "artist_name", "artistname", "artists", "artist_names", "primary_artist", "singer", "singer_name",
-        "band", "band_name", "performer", "исполнитель", "артист", "歌手", "アーティスト", "가수",
+        "band", "band_name", "performer", "interpret", "interprète", "interprete", "intérprete", "künstler", "artiste", "artista",
+        "cantante", "cantor", "wykonawca", "исполнитель", "артист", "歌手", "アーティスト", "가수",
     ),
-    "genre": ("genre", "genres", "main_genre", "music_genre", "tag", "style"),
+    "genre": ("genre", "genres", "main_genre", "music_genre", "tag", "style", "género", "gênero", "genere", "gatunek", "жанр"),
     "lyrics": (
         "lyrics", "lyric", "text", "song_lyrics", "song_lyric", "song_text", "songtext", "full_lyrics", "lyrics_text",
         "lyric_text", "lyrics_body", "subtitle_body", "richsync_body",
-        "plain_lyrics", "plainlyrics", "synced_lyrics", "syncedlyrics", "letra", "paroles",
+        "plain_lyrics", "plainlyrics", "synced_lyrics", "syncedlyrics", "songlyrics", "liedtext", "letra", "letras", "paroles",
+        "testo", "tekst",
         "текст", "текст_песни", "歌詞", "歌词", "가사",
     ),
-    "language": ("language", "lang", "language_code", "idiom"),
-    "year": ("year", "release_year", "released", "release_date", "date"),
+    "language": ("language", "lang", "language_code", "idiom", "sprache", "langue", "idioma", "lingua", "язык"),
+    "year": (
+        "year", "release_year", "released", "release_date", "date", "jahr", "année", "annee", "año", "anio", "ano", "anno",
+        "rok", "год",
+    ),
 }  # fmt: skip
 """Common names of columns, as `normal` writes them."""
 
@@ -52,9 +58,18 @@ LINE_TEXTS = ("line", "line_text", "lyric_line", "lyrics_line", "verse", "verse_
 
 LINE_NUMBERS = {
     "line", "line_number", "line_no", "line_nr", "line_num", "line_n", "line_id", "line_index", "line_order", "lineno",
-    "linenumber", "line_position", "n_line", "linea", "zeile",
+    "linenumber", "line_position", "n_line", "linea", "linha", "ligne", "riga", "zeile", "zeile_nr", "zeilennummer", "строка",
 }  # fmt: skip
 """Names of the column that counts the lines of a song, in a table with one row per line."""
+
+SECTIONS = {
+    "section", "section_name", "section_type", "section_number", "section_no", "section_id", "part", "part_name", "song_part",
+    "stanza", "stanza_number", "verse_number", "verse_no", "block",
+}  # fmt: skip
+"""Names of the column that says which section of its song a row is."""
+
+STRUCTURES = ("sections", "lines", "verses", "stanzas", "segments")
+"""Names of columns of JSON that hold lyrics as a list."""
 
 SONG_KEYS = (
     "song_id", "songid", "track_id", "trackid", "track_uri", "track_n", "track_no", "track_num", "track_number",
@@ -213,8 +228,9 @@ PRESETS: dict[str, Preset] = {preset.name: preset for preset in _PRESETS}
 
 @functools.lru_cache(maxsize=4096)
 def normal(name: str) -> str:
-    """Return the name of a column as it is compared: lower case, runs of other characters as one underscore."""
-    return re.sub(r"[\W_]+", "_", name.strip().casefold()).strip("_")
+    """Return the name of a column as it is compared: ``song_text`` for ``Song Text``, ``song-text`` and ``SongText``."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[\W_]+", "_", parted.casefold()).strip("_")
 
 
 def recognise(
@@ -389,6 +405,7 @@ def _by_content(
     values = {name: [row.get(name) for row in sample] for name in header if name not in taken}
     found = [name for name in values if _looks_like_lyrics(values[name])]
     found = found or [name for name in values if normal(name) in LINE_TEXTS and _are_words(values[name])]
+    found = found or [name for name in values if normal(name) in STRUCTURES and _are_lists(values[name])]
     if found:
         return _only(found, "lyrics", source)
     raise LyristError(
@@ -402,6 +419,12 @@ def _looks_like_lyrics(values: Sequence[str | None]) -> bool:
     if not texts or statistics.median(map(len, texts)) < LONG_TEXT:
         return False
     return sum("\n" in text.strip() for text in texts) > len(texts) / 2
+
+
+def _are_lists(values: Sequence[str | None]) -> bool:
+    """Return whether all values are lists or objects, or text of several lines that was made of these."""
+    texts = [value.strip() for value in values if value and value.strip()]
+    return bool(texts) and all(text[0] in "[{" or "\n" in text for text in texts)
 
 
 def _are_words(values: Sequence[str | None]) -> bool:
@@ -428,6 +451,8 @@ def _lines(
     words = statistics.median([len(text.split()) for text in texts]) if texts else 0
     single = sum("\n" not in text for text in texts) >= 0.95 * len(texts) and words <= LINE_WORDS
     number = _line_numbers(header, sample, lyrics)
+    if lines == "auto" and not single and (parts := _sections(header, sample, names, lyrics)):
+        return parts
     varied = len(texts) >= (4 if number else FEWEST_LINES) and len(set(texts)) > 0.3 * len(texts)
     if lines == "auto" and (not varied or not single or max(map(len, texts)) >= LONG_TEXT):
         return None, (), False
@@ -435,10 +460,14 @@ def _lines(
     songs = len({tuple(row.get(name) for name in key) for row in sample})
     per_song = len(sample) / songs if key else 0
     nameless = not key and normal(lyrics) in (*NAMES["lyrics"], *LINE_TEXTS) and len(header) == 1
-    if lines == "auto" and number is None and per_song < DOUBTFUL_LINES_OF and not nameless:
-        return None, (), True
     keep = "or, if each row is a song, give --lines keep"
     rows = f"The rows of {source} look like single lines (half of them have at most {words:g} words)"
+    if lines == "auto" and not key and (name := _repeated(header, sample, lyrics)):
+        raise LyristError(
+            f"{rows}, and '{_short(name)}' may say of which song; name it with --title {_quoted(name)}, {keep}."
+        )
+    if lines == "auto" and number is None and per_song < DOUBTFUL_LINES_OF and not nameless:
+        return None, (), True
     if not key:
         raise LyristError(f"{rows}, and no column says of which song; name it with --title COLUMN, {keep}.")
     if lines == "auto" and number is None and per_song < LINES_OF:
@@ -447,6 +476,32 @@ def _lines(
     if sum(len(text.split()) <= 1 for text in texts) > 0.9 * len(texts) and all(text.isascii() for text in texts):
         raise LyristError(f"The rows of {source} are single words; join the words of each line first, {keep}.")
     return number, key, False
+
+
+def _sections(
+    header: Sequence[str], sample: Sequence[Mapping[str, str | None]], names: Sequence[str | None], lyrics: str
+) -> tuple[str | None, tuple[str, ...], bool] | None:
+    """Return what `_lines` does for a table with one row per section of a song; None for any other table."""
+    column = next((name for name in header if normal(name) in SECTIONS and name != lyrics), None)
+    key = _song_key(header, sample, [name for name in names if name and name != lyrics], {lyrics, column})
+    songs = {tuple(row.get(name) for name in key) for row in sample}
+    if not column or not key or len(sample) < DOUBTFUL_LINES_OF * len(songs):
+        return None
+    pairs = {(*(row.get(name) for name in key), row.get(column)) for row in sample}
+    numbered = all(re.fullmatch(r"\s*\d+\s*", row.get(column) or "") for row in sample)
+    return (column if numbered and len(pairs) == len(sample) else None), key, False
+
+
+def _repeated(header: Sequence[str], sample: Sequence[Mapping[str, str | None]], lyrics: str) -> str | None:
+    """Return the first column of names whose equal values are in neighbouring rows, several of each; None if there is none."""
+    for name in header:
+        values = [row.get(name) or "" for row in sample]
+        runs = sum(one != other for one, other in itertools.pairwise(values)) + 1
+        words = sum(any(c.isalpha() for c in value) for value in values)
+        different = len(set(values))
+        if name != lyrics and words > 0.9 * len(values) and 1 < different == runs <= len(values) / LINES_OF:
+            return name
+    return None
 
 
 def _line_numbers(header: Sequence[str], sample: Sequence[Mapping[str, str | None]], lyrics: str) -> str | None:

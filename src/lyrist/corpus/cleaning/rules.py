@@ -129,7 +129,7 @@ INSTRUMENTAL = (
 
 _FILLING = (
     r"(?:this|is|it's|its|an?|the|song|track|piece|tune|music|version|only|solo|break|intro|outro|interlude|end|guitar|piano"
-    r"|skit|100|purely|fully|entirely|completely|una?|uno|m[úu]sica|musica|tema|canci[óo]n|pista|faixa|can[çc][ãa]o|brano"
+    r"|skit|100|pure|purely|fully|entirely|completely|una?|uno|m[úu]sica|musica|tema|canci[óo]n|pista|faixa|can[çc][ãa]o|brano"
     r"|canzone|morceau|piste|chanson|titel|lied|stück|utw[óo]r|nummer|låt|nur|solo|seulement|apenas|s[óo]|трек|композиция)"
 )
 _NO_WORDS = (
@@ -139,7 +139,8 @@ _SAID = rf"(?:{_FILLING}|{INSTRUMENTAL}|{_NO_WORDS}|[x0-9]+)"
 _INSTRUMENTAL_TEXT = rf"(?i)\A\W*(?:{_FILLING}\W+)*(?:{INSTRUMENTAL}|{_NO_WORDS})(?:\W+{_SAID})*\W*\z"
 
 _EXCUSES = (
-    r"lyrics (?:for this song )?(?:have yet to be|are yet to be|will be|are not yet|have not (?:yet )?been) (?:released|added)",
+    r"lyrics (?:for this song )?(?:have yet to be|are yet to be|will be|are not yet|have not (?:yet )?been)"
+    r" (?:released|added|available)",
     r"please check back once the song has been released",
     r"(?:we|you) (?:do not|don't|don’t) have (?:the |any )?lyrics (?:for|to|of|yet)",
     r"lyrics? (?:are |is )?(?:currently |temporarily )?(?:not available|unavailable|coming soon|not found|needed|missing)",
@@ -148,11 +149,19 @@ _EXCUSES = (
     r"no lyrics (?:available|found|yet|for this song)",
     r"be the first to (?:add|submit) (?:the |these )?lyrics",
     r"(?:removed|taken down) (?:at|by|due to|on) (?:the )?(?:request|copyright|licensing)",
-    r"letra n[ãa]o dispon[íi]vel|letra no disponible|testo non disponibile|paroles (?:non|in) ?disponibles",
-    r"songtext nicht verfügbar",
+    r"we (?:have|found) no lyrics (?:for|to)|add (?:the |these )?lyrics (?:on|to) musixmatch",
+    r"letras? (?:n[ãa]o|no) (?:dispon[íi]vel|disponible|encontrada)s?|testo non (?:disponibile|trovato)",
+    r"paroles (?:non|in|introuvables|pas encore) ?(?:disponibles|trouvées)?|(?:song|lied)text (?:ist |leider |noch )*nicht "
+    r"(?:verfügbar|vorhanden|gefunden)|songtekst niet (?:beschikbaar|gevonden)|(?:brak tekstu|tekst niedostępny|ei sanoja)\W*\z",
+    r"şarkı sözleri bulunamadı|şarkının sözleri bulunamadı|текст (?:этой )?песни (?:пока )?(?:не найден|отсутствует|недоступен)",
+    r"歌詞(?:は|が)(?:見つかりません|ありません|登録されていません)|暂无歌词|暫無歌詞|没有填词的纯音乐|沒有填詞的純音樂",
+    r"가사(?:가)? ?(?:없음|없습니다|준비 ?중)",
 )
 _PLACEHOLDER = rf"(?i)(?:{'|'.join(_EXCUSES)})"
-_NOTHING = r"(?i)\A\W*(?:n/?a|tb[ad]|none|null|nan|unknown|lyrics|no lyrics|coming soon|to be announced)\W*\z"
+_NOTHING = (
+    r"(?i)\A\W*(?:n/?a|tb[ad]|none|null|nan|unknown|(?:error )?404(?:\W+not found)?|(?:page )?not found|lyrics|no lyrics"
+    r"|coming soon|to be announced)\W*\z"
+)
 
 
 def word_count(lyrics: pl.Series) -> pl.Series:

@@ -99,6 +99,8 @@ def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, A
     lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
     if not found and alone and len(lists) == 1:
         found = list(lists[0])
+    if len(found) == 1 and isinstance(found[0], dict):
+        found = [_with_facts(found[0], value)]
     if found or isinstance(value.get("songs"), list):
         yield from found
     else:
@@ -147,6 +149,18 @@ def _completed(song: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     elif "artist" in missing:
         missing |= {key: missing["artist"] for key in ARTIST_KEYS if key in song}  # an empty one
     return song | missing if missing else song
+
+
+def _with_facts(song: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
+    """Return the only song in an object with the title, the artist and other facts that the object has and the song has not."""
+    facts = {
+        key: value
+        for names in NAMES.values()
+        if not any(normal(key) in names and value for key, value in song.items())
+        for key, value in around.items()
+        if normal(key) in names and isinstance(value, str | int | float)
+    }
+    return facts | song
 
 
 _WRAPPERS = {"data", "items", "results", "songs", "tracks", "lyrics", "response", "hits", "records", "rows", "entries",

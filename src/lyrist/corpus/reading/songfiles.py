@@ -17,14 +17,21 @@ from typing import IO, NamedTuple
 from lyrist.corpus.columns import normal
 from lyrist.corpus.reading import records
 from lyrist.corpus.reading.records import MANY_SONGS, UNREADABLE, Item, Rejected, oversized
-from lyrist.corpus.reading.songtext import BrokenTextError, ManySongsError, SongText, may_be_several, songs_in
+from lyrist.corpus.reading.songtext import (
+    BrokenTextError,
+    ManySongsError,
+    MarkupError,
+    SongText,
+    may_be_several,
+    songs_in,
+)
 from lyrist.corpus.reading.streams import AUTO, DamageError, archive, decoded, encoding_of, file
 from lyrist.errors import LyristError
 
 SONG_ENDINGS = (".lrc", ".srt", ".vtt", ".ttml", ".ass", ".ssa", ".cho", ".chopro", ".chordpro", ".crd")
 """Endings of files that hold one song, whatever is beside them."""
 TEXT_ENDINGS = (".txt", ".text", ".lyrics", ".lyric")
-_NAMED = re.compile(r"(?P<artist>.+?) [-–—] (?P<title>.+)")
+_NAMED = re.compile(r"(?P<artist>.+?) (?:--?|[–—]) (?P<title>.+)")
 _NUMBERED = re.compile(r"(?:\d{1,2}-)?\d{1,3}\s*[-–—._)]\s+|0\d\s+|\d{1,2}-\d\d\s+")
 _BARE_NUMBER = re.compile(r"\d{1,3}[\s._-]+(?=\S)")
 _YEAR_FIRST = re.compile(r"[(\[]?(?:19|20)\d\d[)\]]?\b|.*[(\[](?:19|20)\d\d[)\]]$")
@@ -113,14 +120,14 @@ class Layout:
             artist = None
         found = _NAMED.fullmatch(title)
         if not found or (artist and (album or 2 * self._tracks[str(path.parent)] > count)):
-            parts = re.split(" [-–—] ", title)
+            parts = re.split(" (?:--?|[–—]) ", title)
             if artist and len(parts) > 1 and normal(parts[0]) == normal(artist):
                 rest = [part for part in parts[1:] if not part.isdecimal() and normal(part) != normal(album or "")]
                 title = " - ".join(rest)
             if artist and not album:
                 self.artists[artist] = self.artists.get(artist, 0) + 1
             return Named(title.strip() or stem(path.name), artist, album, genre)
-        parts = re.split(" [-–—] ", found["title"])
+        parts = re.split(" (?:--?|[–—]) ", found["title"])
         at = next((i for i, part in enumerate(parts[:-1]) if re.fullmatch(r"\d{1,3}", part.strip())), -1)
         return Named(" - ".join(parts[at + 1 :]).strip(), found["artist"].strip(), album, genre)
 
@@ -213,6 +220,9 @@ class SongFiles:
             return
         except BrokenTextError as error:
             yield number, len(data), Rejected(UNREADABLE, f"{base}: {error}; fetch it again")
+            return
+        except MarkupError as error:
+            yield number, len(data), Rejected(UNREADABLE, f"{base}: {error}; save it as plain text")
             return
         self._forms[songs[0].form] += 1
         if len(songs) > 1:

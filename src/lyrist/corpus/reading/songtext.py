@@ -34,6 +34,10 @@ class BrokenTextError(ValueError):
     """A text is in a format of which the end is missing, so that words and marks cannot be separated."""
 
 
+class MarkupError(ValueError):
+    """A text is a document with markup, not the words of a song."""
+
+
 class ManySongsError(ValueError):
     """A text is longer than a song and nothing marks where its songs begin."""
 
@@ -66,8 +70,22 @@ def songs_in(text: str) -> list[SongText]:
         It has more lines than a song, and no marks.
     BrokenTextError
         It is cut.
+    MarkupError
+        It is a document of another program.
     """
-    return in_format(text) or _several(text.lstrip("\ufeff")) or [SongText(text)]
+    if songs := in_format(text):
+        return songs
+    if found := _MARKUP.match(text):
+        kind = next(name for name, part in found.groupdict().items() if part)
+        raise MarkupError(f"it is {kind}, not the plain text of a song")
+    return _several(text.lstrip("\ufeff")) or [SongText(text)]
+
+
+_MARKUP = re.compile(
+    r"\ufeff?\s*(?:(?P<HTML><!doctype html|<html\b)|(?P<XML><\?xml\b|<(\w+)(?: [^<>]*)?>\s*<[\s\S]*</\3>\s*$)"
+    r"|(?P<RTF>\{\\rtf)|(?P<PDF>%PDF-))",
+    re.IGNORECASE,
+)
 
 
 # LRC -----------------------------------------------------------------------------------------------------------------

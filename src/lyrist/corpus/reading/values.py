@@ -20,9 +20,11 @@ MOST_PRINTED = 1 << 20
 _TEXT_KEYS = (
     "plain", "plainlyrics", "plain_lyrics", "lyrics_body", "words", "text", "line", "lyric", "lyrics", "content", "body",
     "word", "value", "x", "lines", "sections", "verses", "stanzas", "paragraphs", "segments", "l", "tokens", "syllables",
-    "c", "synced", "syncedlyrics", "synced_lyrics", "w", "phrase", "txt",
+    "c", "string", "synced", "syncedlyrics", "synced_lyrics", "w", "phrase", "txt",
 )  # fmt: skip
 """Keys under which an object has the words of a line, a section or a song; the first that is there and not empty is used."""
+_WORD_KEYS = ("words", "tokens", "syllables")
+"""Keys under which an object has the words of one line."""
 _LABEL_KEYS = ("section", "type", "header", "label", "part", "name", "title", "tag")
 _LINE_KEYS = ("line", "line_index", "lineindex", "line_number", "line_no", "segment", "sentence")
 """Keys under which a word has the number of its line."""
@@ -88,10 +90,13 @@ def _of_object(value: Mapping[str, Any]) -> str | None:
     if not value:
         return None
     found = {key.casefold(): part for key, part in value.items() if isinstance(key, str)}
-    filled = (part for key in _TEXT_KEYS if isinstance(part := found.get(key), str | list | dict) and part)
-    content = next(filled, None)
-    if content is not None:
-        return lyrics_of(content)
+    filled = (key for key in _TEXT_KEYS if isinstance(part := found.get(key), str | list | dict) and part)
+    if (key := next(filled, None)) is not None:
+        words = (
+            [lyrics_of(word) or "" for word in found[key]] if key in _WORD_KEYS and isinstance(found[key], list) else []
+        )
+        single = words and all(len(word.split()) <= 1 for word in words)
+        return _spaced(words) if single else lyrics_of(found[key])
     if any(found.get(key, 0) in (None, "", [], {}) for key in _TEXT_KEYS):
         return None
     if all(isinstance(key, str) and key.isdecimal() for key in value):
@@ -109,6 +114,8 @@ def _of_list(parts: Sequence[Any]) -> str | None:
     if all(isinstance(part, str) for part in parts):
         return _lines_or_words(parts)
     if all(isinstance(part, list | tuple) for part in parts):
+        if all(_is_timed(part) for part in parts):
+            return _lines_or_words([next(item for item in part if isinstance(item, str)) for part in parts])
         words = [word for part in parts for word in part]
         if all(isinstance(word, str) for word in words) and _are_words(words):
             return "\n".join(_spaced(part) for part in parts)
@@ -127,6 +134,12 @@ def _of_list(parts: Sequence[Any]) -> str | None:
     return _lines_or_words(
         texts, [next((part[k] for k in _LINE_KEYS if _is_number(part.get(k))), None) for part in objects]
     )
+
+
+def _is_timed(part: Sequence[Any]) -> bool:
+    """Return whether a list holds one text and otherwise, at least once, only numbers: ``[4.5, "a line"]``."""
+    texts = sum(isinstance(item, str) for item in part)
+    return texts == 1 < len(part) and all(isinstance(item, str | int | float) for item in part)
 
 
 def _is_number(value: Any) -> bool:
