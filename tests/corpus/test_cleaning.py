@@ -645,7 +645,8 @@ def test_songs_are_not_instrumental_nor_excuses() -> None:
      "Unfortunately, we are not licensed to display the full lyrics for this song at the moment.",
      "Be the first to add the lyrics", "Lyrics for this song are not yet available.", "Add lyrics on Musixmatch",
      "Der Songtext ist leider nicht verfügbar", "Letra no encontrada", "Testo non trovato", "Brak tekstu",
-     "Текст песни не найден", "歌詞は見つかりませんでした", "暂无歌词", "가사 없음", "Bu şarkının sözleri bulunamadı", "Error 404: not found"],
+     "Текст песни не найден", "歌詞は見つかりませんでした",
+     "暂无歌词", "가사 없음", "Bu şarkının sözleri bulunamadı", "Error 404: not found"],
 )  # fmt: skip
 def test_excuses_are_seen(text: str) -> None:
     assert is_placeholder(pl.Series([text, text + SONG * 20])).to_list() == [True, False]

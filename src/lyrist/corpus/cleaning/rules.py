@@ -652,7 +652,8 @@ _NOTICES = (
     rf"(?i:add to (?:favou?rites|playlist)|more lyrics (?:by|from) {_FEW})",
     r"(?i:views ?: ?[0-9][0-9.,]*|comments ?(?:: ?[0-9]+|\([0-9]+\))|rating ?: ?[0-9][0-9.,/]*|last updated? ?: ?[0-9][^\n]*)",
     r"(?i:copy lyrics|share on (?:facebook|twitter|x|whatsapp)|lyrics (?:are )?taken from [^\n]*)",
-    r"(?i:report (?:a )?problem|rate this song|lyrics submitted|advertisements?|sponsored links)",
+    r"(?i:report (?:a |an )?(?:problem|error)(?: (?:with|in) (?:this song|(?:these |this |the )?lyrics))?|rate this song)",
+    r"(?i:lyrics submitted|advertisements?|sponsored links|ads by google|find more lyrics (?:at|by|from|on) [^\n]*)",
     r"Send [“\"”][^\n]+[“\"”] Ringtone to [Yy]our [Cc]ell(?: [Pp]hone)?",
     r"[(*-]* ?peak Billboard position # ?[0-9][^\n]*",
     r"(?i:become a better singer in only 30 days[^\n]*)",
@@ -690,8 +691,8 @@ RULES.append(
             rf"peak Billboard position|{_ORNAMENT}",
             r"(?m)^(?:See [^\n]* Live$|Loading ?[.…]|Save ?Cancel|Thanks to |Send [“\"”])",
             r"(?im)^(?:submit|correct|all lyrics|(?:add|edit|print|rate|report|save|send|share|view|more) |lyrics submitted"
-            r"|views ?:|comments ?[:(]|rating ?:|last updated? ?:|copy lyrics|lyrics (?:are )?taken"
-            r"|advertisement|sponsored links|become a better singer"
+            r"|ads by google|find more lyrics|views ?:|comments ?[:(]|rating ?:|last updated? ?:|copy lyrics"
+            r"|lyrics (?:are )?taken|advertisement|sponsored links|become a better singer"
             r"|if you (?:can|find|found|see)(?-u:\b)[^\n]* (?:correction|error))",
         ),
     )
@@ -715,7 +716,10 @@ _MADE = (
     r"|[Pp]osted|[Ee]dited|[Mm]ixed|[Mm]astered|Song)(?: and [a-z]+)?"
     r"|(?:Words|Lyrics|Music)(?: (?:and|&) (?:[Ww]ords|[Ll]yrics|[Mm]usic))?) [Bb]y"
 )
-_MADE_OF = r"(?:(?:Letra|Música|Composi[çc][ãa]o|Paroles|Musique) de|(?:Testo|Musica) di)"
+_MADE_OF = (
+    r"(?:(?:Letra(?: [ey] [Mm]úsica)?|Música|Composi[çc][ãa]o|Paroles(?: et [Mm]usique)?|Musique) de"
+    r"|(?:Testo(?: e [Mm]usica)?|Musica) di)"
+)
 _TYPED = r"(?:lyrics |text )?(?:transcribed|submitted|typed(?: up)?|tabbed|transliterated)"
 _CREDITS = (
     rf"(?i:[(\[]?(?:{_ROLES}) ?:[^\n]*)",
