@@ -42,6 +42,42 @@ def test_planted_wrong_labels_are_found_by_the_words(make_corpus: Any) -> None:
     assert (found["songs"], found["read"]) == (120, 120)
 
 
+def test_planted_labels_among_several_are_found(make_corpus: Any) -> None:
+    """Every second song has two labels and the words of both; song 4 has a wrong one, and song 31 misses one."""
+    songs, names = songs_of(160), list(WORDS)
+    rng = np.random.default_rng(1)
+    sets = [{names[i % 3], names[(i + 1) % 3]} if i % 2 else {names[i % 3]} for i in range(len(songs))]
+    lyrics = [
+        "\n".join(" ".join(rng.choice([w for name in sorted(each) for w in WORDS[name]], 6)) for _ in range(12))
+        for each in sets
+    ]
+    given = [sorted(each) for each in sets]
+    given[4], given[31] = ["farm", "sea"], ["city"]  # the words: city; city and farm
+    songs = songs.with_columns(lyrics=pl.Series(lyrics), genre=pl.Series(["|".join(each) for each in given]))
+    found = doubtful.find(make_corpus(songs), "genre", by_words=True)
+    listed = {row["id"]: row for row in found["list"]}
+    assert (listed[4]["given"], listed[4]["suggested"]) == ("farm, sea", "city")
+    assert (listed[31]["given"], listed[31]["suggested"]) == ("city", "city, farm")
+    assert len(listed) <= 8
+    assert found["read"] == len(songs)
+
+
+def test_each_of_several_labels_is_judged_by_hand() -> None:
+    P = np.array(
+        [[0.9, 0.9, 0.1], [0.9, 0.01, 0.2], [0.2, 0.9, 0.2], [0.9, 0.1, 0.999], [0.8, 0.2, 0.1], [0.1, 0.8, 0.3]]
+    )
+    labels = [["a", "b"], ["a", "b"], ["b", "other"], ["a"], ["a", "c"], ["b"]]
+    songs = frame([(i, "Act", i, ", ".join(each)) for i, each in enumerate(labels)]).with_columns(
+        labels=pl.Series(labels)
+    )
+    found = doubtful.by_labels(songs, ["a", "b", "c"], P)
+    assert found.select("id", "suggested", "probability").rows() == [
+        (1, "a", pytest.approx(0.01)),
+        (3, "a, c", pytest.approx(0.001)),
+    ]
+    assert doubtful.by_labels(songs.clear(), ["a"], np.zeros((0, 1))).is_empty()
+
+
 def test_confident_learning_by_hand() -> None:
     """Song 3 is confidently of class 1 and its label improbable; song 4 is improbable, but confidently of no class."""
     P = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.02, 0.98], [0.3, 0.7]])

@@ -9,6 +9,8 @@ Songs are listed for four reasons:
   dataset labels") on probabilities of a model that was not fitted on the song or its near-copies, ranked by the
   probability of the given label.
 
+Of several labels a song, each is judged by itself: one that the song has may be wrong, and one that it has not may be missing.
+
 The rule alone expects a model that is mostly right, and lyrics are hard to classify. So the given label must also be far less
 probable than a random guess (`RATIO`).
 """
@@ -27,6 +29,7 @@ from lyrist.corpus.arrays import hashed
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.labels import labels_of
 from lyrist.errors import LyristError
+from lyrist.metrics.multilabel import indicators
 
 MOST = 5_000
 """Maximum number of songs that the model reads, sampled by a hash of their cluster."""
@@ -36,6 +39,8 @@ FEWEST = 5
 RATIO = 0.1
 """A label is doubtful if its probability is below this share of a random guess between the other labels."""
 REASONS = ("near-copy", "contained", "artist", "words")
+JOINER = ", "
+"""Between several labels of one song in the list."""
 SCHEMA = {
     "id": pl.Int64,
     "artist": pl.String,
@@ -93,12 +98,13 @@ def find(corpus: Corpus, column: str, *, by_words: bool) -> dict[str, Any]:
     columns = list(dict.fromkeys(["id", "artist", "title", "cluster", column]))
     songs = corpus.songs(columns=columns).with_columns(label=pl.col(column).cast(pl.String))
     if (labels := labels_of(corpus, column)).multi:  # the order of several labels does not count
-        songs = songs.with_columns(label=labels.read(songs[column]).list.join(", "))
+        songs = songs.with_columns(labels=labels.read(songs[column]))
+        songs = songs.with_columns(label=pl.col("labels").list.join(JOINER))
     songs = songs.drop_nulls("label")
     parts, read = [by_rules(songs, corpus.contained, artists=column != "artist")], 0
     if by_words:
         some = sample(songs)
-        if some["label"].n_unique() < 2:
+        if some["labels" if labels.multi else "label"].explode().n_unique() < 2:
             raise LyristError(
                 f"No two values of the column '{column}' have {FEWEST} songs or more, so no model can judge the labels; "
                 "choose another column."
@@ -106,7 +112,7 @@ def find(corpus: Corpus, column: str, *, by_words: bool) -> dict[str, Any]:
         lyrics = corpus.scan().select("id", "lyrics").filter(pl.col("id").is_in(some["id"].implode())).collect()
         some = some.join(lyrics, on="id", how="left", maintain_order="left")
         classes, probabilities = out_of_fold(some, artists=column != "artist")
-        parts.append(by_model(some, classes, probabilities))
+        parts.append((by_labels if labels.multi else by_model)(some, classes, probabilities))
         read = len(some)
     rows = merged(parts)
     return {"column": column, "songs": len(songs), "read": read, **listed(rows)}
@@ -182,6 +188,41 @@ def by_model(songs: pl.DataFrame, classes: Sequence[str], probabilities: NDArray
     return _rows(rows, "words")
 
 
+def by_labels(songs: pl.DataFrame, classes: Sequence[str], probabilities: NDArray[np.float64]) -> pl.DataFrame:
+    """Return the songs of which a model finds one of several labels, or the lack of one, very improbable.
+
+    The rule is that of `doubtful` on each label, where a random guess is the label's share of songs.
+
+    Parameters
+    ----------
+    songs
+        ``id``, ``artist``, ``title``, ``labels`` (lists) and ``label`` (the same as text).
+    classes
+        The k labels of the model.
+    probabilities
+        Out-of-sample probability of each label, shape (n, k), in the order of the songs.
+    """
+    has = indicators(songs["labels"].to_list(), classes).astype(bool)
+    own = np.where(has, probabilities, 1 - probabilities)
+    share = has.mean(axis=0) if len(has) else np.zeros(len(classes))
+    guess = np.where(has, share, 1 - share)
+    mean = [np.where(w, own, 0).sum(axis=0) / np.maximum(w.sum(axis=0), 1) for w in (has, ~has)]
+    wrong = (own <= RATIO * guess) & (1 - own >= np.where(has, mean[1], mean[0])) & (share > 0)
+    found: list[int] = np.flatnonzero(wrong.any(axis=1)).tolist()
+    known, rows = set(classes), songs[found]
+    suggested = []
+    for place, given in zip(found, rows["labels"].to_list(), strict=True):
+        likely = {classes[c] for c in np.flatnonzero(has[place] != wrong[place]).tolist()} or {
+            classes[probabilities[place].argmax()]
+        }
+        suggested.append(JOINER.join(sorted(likely | (set(given) - known))))
+    rows = rows.with_columns(
+        suggested=pl.Series(suggested, dtype=pl.String),
+        probability=pl.Series(np.where(wrong, own, 1).min(axis=1, initial=1)[found], dtype=pl.Float64),
+    )
+    return _rows(rows.filter(pl.col("suggested") != pl.col("label")), "words")
+
+
 def merged(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return one row a song: with several reasons first, then in the order of the reasons, then by probability."""
     rows = pl.concat(parts).with_columns(rank=pl.col("reasons").replace_strict({r: n for n, r in enumerate(REASONS)}))
@@ -200,14 +241,16 @@ def out_of_fold(songs: pl.DataFrame, *, artists: bool) -> tuple[list[str], NDArr
     Parameters
     ----------
     songs
-        ``artist``, ``cluster``, ``label`` and ``lyrics``.
+        ``artist``, ``cluster``, ``label`` and ``lyrics``, and ``labels`` (lists) where a song has several.
     artists
         The artist is an input of the model, since the songs of an artist mostly have the same label.
     """
     from lyrist.models.ensemble import LyricEnsemble
     from lyrist.models.inputs import songs as as_input
 
-    classes = sorted(songs["label"].unique())
+    several = "labels" in songs.columns
+    every = songs["labels" if several else "label"].explode().drop_nulls().value_counts()
+    classes = sorted(every.filter(pl.col("count") >= FEWEST).to_series() if several else every.to_series())
     place = np.array(classes)
     found = np.zeros((len(songs), len(classes)))
     fold = (hashed(songs["cluster"].to_numpy(), 1) % np.uint64(FOLDS)).astype(np.int64)
@@ -216,12 +259,22 @@ def out_of_fold(songs: pl.DataFrame, *, artists: bool) -> tuple[list[str], NDArr
             inside, outside = (songs.filter(pl.Series(mask)) for mask in (fold != number, fold == number))
             if len(outside) and inside["label"].n_unique() > 1:
                 model = LyricEnsemble(features="artist" if artists else "none")
-                model.fit(_inputs(inside, as_input), inside["label"].to_list())
+                model.fit(
+                    _inputs(inside, as_input),
+                    _targets(inside["labels"], classes) if several else inside["label"].to_list(),
+                )
                 columns = np.searchsorted(place, model.classes_)
                 rows = np.flatnonzero(fold == number)
                 found[np.ix_(rows, columns)] = model.predict_proba(_inputs(outside, as_input))
             advance(number + 1, FOLDS)
     return classes, found
+
+
+def _targets(labels: pl.Series, classes: Sequence[str]) -> pl.DataFrame:
+    """Return 0 and 1 in a column for each class that some song has, and another has not."""
+    has = indicators(labels.to_list(), classes).astype(np.int64)
+    both = np.flatnonzero((has.min(axis=0) == 0) & (has.max(axis=0) == 1))
+    return pl.DataFrame(has[:, both], schema=[classes[c] for c in both.tolist()])
 
 
 def _inputs(songs: pl.DataFrame, as_input: Any) -> Any:
@@ -232,7 +285,11 @@ def sample(songs: pl.DataFrame) -> pl.DataFrame:
     """Return at most `MOST` songs, cluster by cluster, of labels with `FEWEST` songs or more."""
     order = np.argsort(hashed(songs["cluster"].to_numpy(), 0), kind="stable")[:MOST]
     some = songs[np.sort(order)]
-    return some.filter(pl.len().over("label") >= FEWEST)
+    if "labels" not in some.columns:
+        return some.filter(pl.len().over("label") >= FEWEST)
+    counts = some["labels"].explode().value_counts()
+    known = counts.filter(pl.col("count") >= FEWEST).to_series()
+    return some.filter(pl.col("labels").list.set_intersection(known.to_list()).list.len() > 0)
 
 
 def _rows(songs: pl.DataFrame, reason: str) -> pl.DataFrame:

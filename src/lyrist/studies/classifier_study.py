@@ -190,7 +190,9 @@ class ClassifierStudy(Comparison):
             ],
             **_lines(dataset, fitted),
             "mentions": mentions_of(fitted, dataset) if dataset.labels.kind == "single" else {},
-            "doubtful": doubtful_labels(fitted[picked], dataset, job.folder) if dataset.labels.kind == "single" else {},
+            "doubtful": doubtful_labels(fitted[picked], dataset, job.folder)
+            if dataset.labels.kind != "ordinal"
+            else {},
             "explanations": explanations(fitted[picked], dataset),
             "deciding_words": deciding_words(fitted, picked, dataset),
         }
@@ -535,12 +537,16 @@ def doubtful_labels(selected: Fitted, dataset: View, folder: Path) -> dict[str, 
     The selected model judges the validation and test songs; the rules on copies and artists compare all songs.
     """
     songs = dataset.songs.select("id", "artist", "title", "cluster", "label")
+    judge = doubtful.by_model
+    if dataset.labels.multi:
+        songs = songs.with_columns(labels="label", label=pl.col("label").list.join(doubtful.JOINER))
+        judge = doubtful.by_labels
     parts = [doubtful.by_rules(songs, dataset.corpus.contained, artists=dataset.target != "artist")]
     read = 0
     for split in ("validation", "test"):
         predicted = selected.predicted(split)
         held = pl.DataFrame({"id": predicted.ids}).join(songs, on="id", how="left", maintain_order="left")
-        parts.append(doubtful.by_model(held, predicted.classes, predicted.probabilities))
+        parts.append(judge(held, predicted.classes, predicted.probabilities))
         read += len(held)
     rows = doubtful.merged(parts)
     files.write_text(folder / "doubtful.csv", files.spreadsheet_safe(rows).write_csv())
