@@ -1,11 +1,12 @@
 """Takes over HTTP: streamed as they are found, the same as `lyrist.generation.takes`, in turn between clients."""
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from servekit import LINES, Running, serving, slowed, soon
+from servekit import LINES, Running, serving, soon
 
 from lyrist.generation import takes
 from lyrist.serving.modelregistry import ModelRegistry
@@ -102,10 +103,19 @@ def test_takes_of_several_clients_are_found_in_turn(models: ModelRegistry) -> No
     assert order[-1] == "first"
 
 
-def test_a_client_that_leaves_frees_its_place(models: ModelRegistry) -> None:
-    with serving(slowed(models, "ngram", 0.005)) as running:
+def test_a_client_that_leaves_frees_its_place(models: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(ModelRegistry({"ngram": models.items["ngram"]})) as running:
+        submit, submitted, left = running.engine.submit_takes, [], threading.Event()
+
+        def stopping_after_the_first_take(*args: Any, on_take: Any, **more: Any) -> Any:
+            submitted.append(submit(*args, on_take=lambda take: (on_take(take), left.wait()), **more))
+            return submitted[0]
+
+        monkeypatch.setattr(running.engine, "submit_takes", stopping_after_the_first_take)
         with running.http.stream("POST", "/v1/compose", json={**LINE, "target": {"section": 0}, "n": 16}) as answer:
             next(answer.iter_lines())
             assert running.engine.inside == 1
+        soon(submitted[0].cancelled.is_set)
+        left.set()
         soon(lambda: running.engine.inside == 0)
         soon(lambda: running.engine.metrics.outcomes().get("cancelled") == 1)

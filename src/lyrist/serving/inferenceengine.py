@@ -180,6 +180,8 @@ class InferenceEngine:
                     found.append(step)
                     if on_take is not None:
                         on_take(step)
+                    if (reason := pending.expired()) is not None:
+                        raise reason
 
         pending: PendingRequest[list[dict[str, Any]]] = self._admit(name, "compose", cancelled)
         self._workers[name, "compose"].put(BatchJob(pending, steps, candidates))
