@@ -171,7 +171,7 @@ class Running:
     def stop(self) -> None:
         self.http.close()
         self.server.handle_exit(15, None)
-        self._thread.join(120)
+        self._thread.join(300)
         if self._thread.is_alive():
             faulthandler.dump_traceback(sys.__stderr__)
             raise AssertionError(f"the server has not stopped; requests inside: {self.engine.inside}")
@@ -179,7 +179,7 @@ class Running:
 
 def soon(true: Callable[[], object]) -> None:
     """Wait for what another thread does; the bound only ends a test that has failed."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not true():
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -214,13 +214,13 @@ def test_scores_that_nobody_waits_for_any_more_hold_up_nobody(models: ModelRegis
         return [np.ones(3) for _ in texts]
 
     writer.losses = losses
-    engine = InferenceEngine(slow, Limits(texts=100), threads=1)
-    pending = engine.submit_score("gpt", ["la " * 6_000] * 100)
+    engine = InferenceEngine(slow, Limits(seconds=600), threads=1)
+    pending = engine.submit_score("gpt", ["la " * 6_000] * 20)
     soon(lambda: len(scored) > 1)
     pending.cancel()
     go.set()
     assert len(engine.score("gpt", [SONG])) == 1
-    assert sum(scored) < 50
+    assert sum(scored) < 10
     scored.clear()
     assert len(engine.score("gpt", ["la " * 6_000] * 8)) == 8
     assert scored == [3, 3, 2]

@@ -44,7 +44,7 @@ def test_it_says_where_it_listens_and_finishes_what_runs_when_told_to_stop(saved
         def ask() -> None:
             body = {
                 "model": "gpt",
-                "max_tokens": 500,
+                "max_tokens": 100,
                 "n": 8,
                 "seed": 1,
                 "temperature": 5,
