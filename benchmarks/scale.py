@@ -2,16 +2,19 @@
 
     python benchmarks/scale.py --rows 300000 1000000 --folder FOLDER [--results scale.json]
     python benchmarks/scale.py --results scale.json --page docs/scale.md
+    python benchmarks/scale.py --results scale.json --simulate 5900000
 
 Everything is on: all rules of cleaning, the language of every song, exact copies and near-copies, a balance, splits by
 artist. Tables are generated (kept in the folder and used again; a million songs are 1.5 GB), prepared in a process of
 its own under two workers, and the corpus is checked against the truth that the generator recorded. Each size is written
 into the results as soon as it is measured. ``--page`` puts tables and a figure of all results into the page.
+``--simulate`` prints what the measured seconds of all tasks make of more cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import heapq
 import os
 import platform
 import shutil
@@ -68,6 +71,8 @@ def measured(rows: int, folder: Path, seed: int, *, keep: bool) -> dict[str, Any
         "peak": run.peak,
         "peaks": run.peaks,
         "walls": run.seconds,
+        "tasks": opened.info["counts"]["seconds"]["tasks"],
+        "main process": opened.info["counts"]["seconds"]["main process"],
         "seconds": {**seconds, "start, and the rest": max(run.cpu - sum(seconds.values()), 0.0)},
         "kept": opened.ledger.kept,
         "check": check(opened, table),
@@ -168,6 +173,42 @@ def figure(found: list[dict[str, Any]]) -> str:
     return curves(lines, xlabel="songs", ylabel="CPU-seconds", log="xy", markers=True, title=title).svg
 
 
+CORES = (1, 2, 8, 64, 512)
+
+
+def simulated(one: dict[str, Any], rows: int) -> str:
+    """Return the seconds of every stage on several numbers of cores, as Markdown, for so many songs.
+
+    The measured tasks are repeated until they are as many as that many songs have, and each goes to the first core that is
+    free; what the main process does takes as much longer, and no task runs meanwhile. A worker starts in as long as the main
+    process does, all at the same time. Disks are as fast as they were.
+    """
+    times = rows / one["rows"]
+    start = one["seconds"]["start, and the rest"] / (WORKERS + 1)
+    stages: dict[str, list[float]] = {"start of the main process": [start] * len(CORES), "start of workers": []}
+    stages["start of workers"] = [start if cores > 1 else 0.0 for cores in CORES]
+    for name, seconds in one["tasks"].items():
+        tasks = (seconds * -(-rows // one["rows"]))[: max(1, round(times * len(seconds)))]
+        stages[f"tasks: {name}, {len(tasks):,}"] = [_makespan(tasks, cores) for cores in CORES]
+    for name, took in one["main process"].items():
+        stages[f"main process: {name}"] = [took * times] * len(CORES)
+    whole = [sum(column) for column in zip(*stages.values(), strict=True)]
+    lines = [[name, *(f"{value:,.1f}" for value in column)] for name, column in stages.items()]
+    lines += [["all", *(f"{value:,.1f}" for value in whole)]]
+    lines += [["speed-up", *(f"{whole[0] / value:.1f}" for value in whole)]]
+    serial = 1 - sum(column[0] for name, column in stages.items() if name.startswith("tasks")) / whole[0]
+    head = [f"seconds at {rows:,} songs", *(f"{cores} core{'s' * (cores > 1)}" for cores in CORES)]
+    return f"{_table(head, lines)}\n\nThe main process alone: {serial:.1%} of the CPU-seconds.\n"
+
+
+def _makespan(seconds: list[float], cores: int) -> float:
+    """Return when the last task ends if each goes to the first core that is free."""
+    free = [0.0] * cores
+    for one in seconds:
+        heapq.heapreplace(free, free[0] + one)
+    return max(free)
+
+
 def put(page: Path, text: str) -> None:
     """Replace what stands between the marks of the page."""
     whole = page.read_text(encoding="utf-8")
@@ -187,6 +228,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--keep", action="store_true", help="keep the corpora")
     parser.add_argument("--results", type=Path, help="JSON file that collects the figures of all sizes")
     parser.add_argument("--page", type=Path, help="page of the documentation that gets the figures")
+    parser.add_argument(
+        "--simulate", type=int, metavar="SONGS", help="print the seconds on more cores for so many songs"
+    )
     given = parser.parse_args(arguments)
     known = read_json(given.results, "results") if given.results and given.results.exists() else []
     found = {one["rows"]: one for one in known}
@@ -196,6 +240,9 @@ def main(arguments: list[str] | None = None) -> None:
         if given.results:
             write_json(given.results, [found[size] for size in sorted(found)])
     ordered = [found[size] for size in sorted(found)]
+    if given.simulate:
+        sys.stdout.write(simulated([one for one in ordered if "tasks" in one][-1], given.simulate))
+        return
     sys.stdout.write(plain(ordered) + "\n")
     if given.page:
         drawing = given.page.with_suffix(".svg")

@@ -9,7 +9,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name and rename it.
+
+    Several processes may write the same file: one may have outlived a kill, or a cluster may take one for lost.
+    """
+    part = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    write(part)
+    part.replace(path)
 
 
 @contextlib.contextmanager

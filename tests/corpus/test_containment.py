@@ -2,7 +2,6 @@
 
 import os
 import random
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from test_duplicates import clusters_of, stored
 
 from lyrist import text
 from lyrist.corpus import containment
 from lyrist.corpus.containment import find_contained, scale_of, united
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.duplicates import FOUND_SCHEMA, find_clusters, sketched
+from lyrist.corpus.duplicates import FOUND_SCHEMA
+from lyrist.corpus.parallel import Workers
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
 from lyrist.training.dataset import view
@@ -71,22 +72,19 @@ def planted() -> dict[int, str]:
 
 
 def pairs_of(
-    songs: dict[int, str], folder: Path, *, shard: int = 1000, scale: int = 1, clusters: pl.DataFrame | None = None
+    songs: dict[int, str],
+    work: Path,
+    *,
+    shard: int = 1000,
+    scale: int = 1,
+    clusters: pl.DataFrame | None = None,
+    count: int = 1,
+    memory: int = 1 << 28,
 ) -> pl.DataFrame:
     """Return what is found among the songs, put into shards in their order."""
-    ids, sketches = list(songs), []
-    folder.mkdir(exist_ok=True)
-    for number, start in enumerate(range(0, len(ids), shard)):
-        own = ids[start : start + shard]
-        sketched(pl.Series([songs[number] for number in own], dtype=pl.String), scale)[1].tofile(
-            folder / f"{number}.u64"
-        )
-        sketches.append((np.array(own), folder / f"{number}.u64"))
-
-    def fetch(wanted: Any) -> Iterator[tuple[Any, pl.Series]]:
-        yield wanted, pl.Series([songs[int(number)] for number in wanted])
-
-    return find_contained(sketches, FOUND_SCHEMA.to_frame() if clusters is None else clusters, fetch)
+    stored(work, songs, shard, scale)
+    with Workers(count=count) as workers:
+        return find_contained(work, FOUND_SCHEMA.to_frame() if clusters is None else clusters, workers, memory)
 
 
 def as_set(pairs: pl.DataFrame) -> set[tuple[int, int]]:
@@ -120,25 +118,18 @@ def test_a_sparser_sketch_finds_nothing_else_and_nearly_all_of_what_is_whole(tmp
     assert len(found) >= 0.98 * len(wanted)
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(5, 60))
-def test_nothing_depends_on_the_order_of_rows_or_on_shards(
-    tmp_path_factory: pytest.TempPathFactory, rng: random.Random, shard: int
-) -> None:
+@pytest.mark.parametrize(("shard", "memory"), [(5, 1 << 28), (60, 60_000), (1000, 20_000)])
+def test_nothing_depends_on_shards_or_on_the_memory_of_a_task(tmp_path: Path, shard: int, memory: int) -> None:
     songs = planted()
-    order = list(songs)
-    rng.shuffle(order)
-    folder = tmp_path_factory.mktemp("sketches")
-    shuffled = pairs_of({number: songs[number] for number in order}, folder / "shuffled", shard=shard)
-    assert shuffled.equals(pairs_of(songs, folder / "whole"))
+    divided = pairs_of(songs, tmp_path / "divided", shard=shard, memory=memory)
+    assert divided.equals(pairs_of(songs, tmp_path / "whole"))
 
 
-def test_ranges_of_hashes_and_blocks_of_pairs_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_pairs_and_several_workers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     songs = planted()
     whole = pairs_of(songs, tmp_path)
-    monkeypatch.setattr(containment, "_ENTRIES", 128)
     monkeypatch.setattr(containment, "_PAIRS", 7)
-    assert pairs_of(songs, tmp_path, shard=11).equals(whole)
+    assert pairs_of(songs, tmp_path, shard=40, count=2, memory=100_000).equals(whole)
 
 
 @pytest.mark.parametrize(("shared", "found"), [(21, False), (22, True), (40, True)])
@@ -160,12 +151,7 @@ def test_a_song_with_many_versions_is_counted_as_one(tmp_path: Path) -> None:
     """Sixty near-copies of a song would make each of its sequences a stop word."""
     base = song(1, 200)
     songs = {number: edited(base, 60 + number) for number in range(60)} | {99: " ".join(base.split()[:90])}
-    table = pl.DataFrame({"id": list(songs)}).hstack(sketched(pl.Series(list(songs.values())))[0])
-
-    def fetch(wanted: Any) -> Iterator[tuple[Any, pl.Series]]:
-        yield wanted, pl.Series([songs[int(number)] for number in wanted])
-
-    clusters = find_clusters(table.lazy(), fetch)
+    clusters = clusters_of(songs)
     assert clusters["cluster"].unique().to_list() == [0]
     assert as_set(pairs_of(songs, tmp_path, clusters=clusters)) > {(0, 99)}
 

@@ -3,7 +3,8 @@
 import csv
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+import tempfile
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lyrist import text
@@ -23,9 +24,12 @@ from lyrist.corpus.duplicates import (
     SIGNATURE_SCHEMA,
     covers,
     find_clusters,
+    shingled,
     signatures,
+    sketched,
 )
-from lyrist.corpus.shingles import ShingleSets, normalised, shingle_hashes
+from lyrist.corpus.parallel import Workers
+from lyrist.corpus.shingles import ShingleSets, hashed_texts, normalised, shingle_hashes
 from songtables.fouracts import songbook
 
 DATA = Path(os.environ.get("LYRIST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "songs"
@@ -62,22 +66,31 @@ def jaccard(a: str, b: str) -> float:
     return len(one & other) / len(one | other)
 
 
-def table_of(ids: Sequence[int], lyrics: Sequence[str]) -> pl.DataFrame:
-    return pl.concat([pl.DataFrame({"id": ids}), signatures(pl.Series(lyrics, dtype=pl.String))], how="horizontal")
+def stored(work: Path, songs: dict[int, str], shard: int = 1000, scale: int | None = None) -> None:
+    """Write what the text pass leaves of some songs, in shards of so many."""
+    for name in ("signatures", "clean", "sketches"):
+        shutil.rmtree(work / name, ignore_errors=True)
+        (work / name).mkdir(parents=True)
+    ids = sorted(songs)
+    for number, start in enumerate(range(0, len(ids), shard)):
+        own = pl.Series("id", ids[start : start + shard], dtype=pl.Int64)
+        lyrics = pl.Series("lyrics", [songs[song] for song in own], dtype=pl.String)
+        signed, sketch = sketched(lyrics, scale)
+        pl.DataFrame([own, *signed]).write_parquet(work / "signatures" / f"{number:05d}.parquet")
+        pl.DataFrame([own, lyrics]).write_parquet(work / "clean" / f"{number:05d}.parquet")
+        if scale:
+            sketch.tofile(work / "sketches" / f"{number:05d}.u64")
 
 
-def fetch_from(songs: dict[int, str], chunk: int = 1000) -> Callable[[Any], Iterator[tuple[Any, pl.Series]]]:
-    def fetch(ids: Any) -> Iterator[tuple[Any, pl.Series]]:
-        for start in range(0, len(ids), chunk):
-            part = ids[start : start + chunk]
-            yield part, pl.Series([songs[int(i)] for i in part])
-
-    return fetch
+def found_in(work: Path, count: int = 1, **options: Any) -> pl.DataFrame:
+    with Workers(count=count) as workers:
+        return find_clusters(work, workers, **options)
 
 
-def clusters_of(songs: dict[int, str], threshold: float = duplicates.THRESHOLD) -> pl.DataFrame:
-    table = table_of(list(songs), list(songs.values()))
-    return find_clusters(table.lazy(), fetch_from(songs), threshold=threshold)
+def clusters_of(songs: dict[int, str], shard: int = 1000, count: int = 1, **options: Any) -> pl.DataFrame:
+    with tempfile.TemporaryDirectory() as work:
+        stored(Path(work), songs, shard)
+        return found_in(Path(work), count, **options)
 
 
 def planted() -> tuple[dict[int, str], dict[int, int]]:
@@ -109,7 +122,7 @@ def test_a_normalised_column_is_the_key_of_each_text(lyrics: str) -> None:
 
 @given(st.lists(st.lists(st.sampled_from("abcd"), max_size=12).map(" ".join), min_size=2, max_size=6))
 def test_jaccard_is_that_of_the_sets_of_word_triples(texts: list[str]) -> None:
-    sets = ShingleSets(iter([(np.arange(len(texts)), pl.Series(texts))]))
+    sets = ShingleSets(hashed_texts(iter([(np.arange(len(texts)), pl.Series(texts))])))
     left, right = np.array(list(combinations(range(len(texts)), 2))).T
     wanted = [jaccard(texts[a], texts[b]) for a, b in zip(left, right, strict=True)]
     assert sets.jaccard(left, right).tolist() == pytest.approx(wanted)
@@ -245,22 +258,27 @@ def test_the_threshold_is_kept_to_exactly() -> None:
     base = song(1, words=120)
     songs = {i: changed(base, 2 * i, seed=i) if i else base for i in range(12)}
     for threshold in (0.5, 0.6, 0.8, 1.0):
-        found = clusters_of(songs, threshold)
+        found = clusters_of(songs, threshold=threshold)
         linked = {i for i, j in combinations(songs, 2) if jaccard(songs[i], songs[j]) >= threshold}
         assert set(found.filter(pl.col("kind") == "first")["id"]) <= linked
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(1, 40))
-def test_nothing_depends_on_the_order_of_rows_or_on_shards(rng: random.Random, shard: int, chunk: int) -> None:
+@pytest.mark.parametrize(("shard", "memory"), [(4, 1 << 28), (30, 2_500)])
+def test_nothing_depends_on_shards_or_on_the_memory_of_a_task(shard: int, memory: int) -> None:
     songs = {7 * i: changed(song(i % 20), i // 20, seed=i) for i in range(60)}
-    wanted = clusters_of(songs)
-    ids = list(songs)
-    rng.shuffle(ids)
-    shards = [ids[i : i + shard] for i in range(0, len(ids), shard)]
-    table = pl.concat([table_of(part, [songs[i] for i in part]) for part in shards])
-    found = find_clusters(table.lazy(), fetch_from(dict(rng.sample(sorted(songs.items()), len(songs))), chunk))
-    assert found.equals(wanted)
+    assert clusters_of(songs, shard, memory=memory).equals(clusters_of(songs))
+
+
+def test_several_workers_and_partitions_give_the_same() -> None:
+    songs, _ = planted()
+    with tempfile.TemporaryDirectory() as work:
+        stored(Path(work), songs, 200)
+        with Workers(count=2) as workers:
+            found = find_clusters(Path(work), workers, memory=len(songs) * 33)
+            assert len(workers.seconds["pairs_by"]) == 2 * (len(BAND_NAMES) + 1)
+            assert len(workers.seconds["plausible"]) > 2
+        assert {path.name for path in Path(work).iterdir()} == {"signatures", "clean", "sketches"}
+    assert found.equals(clusters_of(songs))
 
 
 def test_ids_may_be_any_numbers() -> None:
@@ -269,57 +287,51 @@ def test_ids_may_be_any_numbers() -> None:
     assert clusters_of(songs)["cluster"].to_list() == [-(2**62), -5, -(2**62), -5]
 
 
-def test_texts_are_compared_a_block_at_a_time_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_compared_a_block_at_a_time_with_the_same_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     songs, _ = planted()
-    wanted, asked = clusters_of(songs), []
-    fetch = fetch_from(songs)
-
-    def counted(ids: Any) -> Iterator[tuple[Any, pl.Series]]:
-        asked.append(len(ids))
-        return fetch(ids)
-
+    wanted = clusters_of(songs)
+    stored(tmp_path, songs)
     monkeypatch.setattr(duplicates, "_SONGS_AT_ONCE", 30)
-    found = find_clusters(table_of(list(songs), list(songs.values())).lazy(), counted)
-    assert found.equals(wanted)
-    assert len(asked) > 3
-    assert max(asked) <= 40
+    with Workers(count=1) as workers:
+        assert find_clusters(tmp_path, workers).equals(wanted)
+        assert len(workers.seconds["confirm"]) > 3
 
 
-def test_only_the_texts_of_candidates_are_read() -> None:
+def test_only_the_texts_of_candidates_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     songs = {i: song(i) for i in range(500)} | {500: changed(song(3), 2, seed=1)}
     asked: list[int] = []
 
-    def fetch(ids: Any) -> Iterator[tuple[Any, pl.Series]]:
+    def noted(work: Path, folder: Path, workers: Workers, ids: Any) -> None:
         asked.extend(map(int, ids))
-        return fetch_from(songs)(ids)
+        shingled(work, folder, workers, ids)
 
-    found = find_clusters(table_of(list(songs), list(songs.values())).lazy(), fetch)
+    monkeypatch.setattr(duplicates, "shingled", noted)
+    assert clusters_of(songs)["id"].to_list() == [3, 500]
     assert asked == [3, 500]
-    assert found["id"].to_list() == [3, 500]
 
 
 def test_nothing_to_compare_gives_an_empty_table() -> None:
-    assert find_clusters(None, fetch_from({})).schema == FOUND_SCHEMA
     assert clusters_of({}).schema == FOUND_SCHEMA
     assert clusters_of({1: song(1)}).is_empty()
 
 
-def test_faults_of_the_caller_are_told() -> None:
+def test_faults_of_the_caller_are_errors(tmp_path: Path) -> None:
     near = {1: song(1), 2: changed(song(1), 2, seed=0)}
-    table = table_of([1, 2], list(near.values())).lazy()
+    stored(tmp_path, near)
+    pl.read_parquet(tmp_path / "clean" / "00000.parquet")[:1].write_parquet(tmp_path / "clean" / "00000.parquet")
     with pytest.raises(KeyError, match="no lyrics came for 1 songs"):
-        find_clusters(table, lambda ids: iter([(ids[:1], pl.Series([near[1]]))]))
-    with pytest.raises(KeyError, match="no lyrics came"):
-        find_clusters(table, lambda ids: iter(()))
+        found_in(tmp_path)
+    stored(tmp_path, near, shard=1)
+    shutil.copy(tmp_path / "signatures" / "00000.parquet", tmp_path / "signatures" / "00001.parquet")
     with pytest.raises(ValueError, match="id occurs twice"):
-        find_clusters(table_of([1, 1], list(PAIR)).lazy(), fetch_from({}))
+        found_in(tmp_path)
 
 
 def test_progress_runs_to_its_end() -> None:
     told: list[tuple[float, float]] = []
-    songs = {1: song(1), 2: song(1)}
-    table = table_of([1, 2], list(songs.values())).lazy()
-    find_clusters(table, fetch_from(songs), advance=lambda done, total: told.append((done, total)))
+    clusters_of({1: song(1), 2: song(1)}, advance=lambda done, total: told.append((done, total)))
     assert told == sorted(told)
     assert told[-1][0] == told[-1][1]
 

@@ -309,6 +309,7 @@ def test_two_processes_on_one_output(
         ({"rules_off": "nonsense"}, "nonsense"),
         ({"lyrics": "words"}, "words"),
         ({"test": 1.5}, "share"),
+        ({"memory": 0}, "megabytes"),
         ({"validation": 0.6, "test": 0.6}, "training"),
         ({"balance": "mood"}, "--keep 'mood'"),
         ({"stratify": "lyrics"}, "It has: artist"),

@@ -16,17 +16,21 @@ mutation rates across a wide range of evolutionary distances using FracMinHash" 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.arrays import Bools, Ints, Numbers, components, distinct, packed, run_starts, unpacked
-from lyrist.corpus.duplicates import PLACE, Fetch, texts_of
+from lyrist.corpus.duplicates import MEMORY, PLACE, shingled
 from lyrist.corpus.names import title_key
-from lyrist.corpus.shingles import ShingleSets
+from lyrist.corpus.parallel import Workers
+from lyrist.corpus.shingles import ShingleSets, save, taken
+from lyrist.files import whole
 
 THRESHOLD = 0.5
 """A song is contained when at least this share of its three-word sequences is in the other song."""
@@ -47,8 +51,9 @@ PAIR_SCHEMA = pl.Schema(
 _LEAST = 2  # sketch entries that two candidates share ...
 _SHARE = 0.125  # ... and their share of the smaller sketch: edits break more sequences of five words than of three
 _MEMBERS = 8  # songs of a cluster of near-copies that are compared, evenly spread over its lengths
-_ENTRIES = 4 << 20  # of sketches, and of pairs, in memory at one time: about 200 MB
-_PAIRS = 131_072  # pairs whose texts are in memory at one time
+_ENTRY_BYTES, _PAIR_BYTES = 48, 32  # that a task holds of each entry of a sketch, or pair
+_FEW = 1 << 18  # entries for which one task is enough
+_PAIRS = 16_384  # pairs whose texts are compared in one task
 _EVERY, _SPARSEST = 25_000, 8
 
 
@@ -57,17 +62,19 @@ def scale_of(rows: int) -> int:
     return min(1 << max(0, -(-rows // _EVERY) - 1).bit_length(), _SPARSEST)
 
 
-def find_contained(sketches: Sequence[tuple[Ints, Path]], clusters: pl.DataFrame, fetch: Fetch) -> pl.DataFrame:
+def find_contained(work: Path, clusters: pl.DataFrame, workers: Workers, memory: int = MEMORY) -> pl.DataFrame:
     """Return the pairs of songs of which one is contained in the other.
 
     Parameters
     ----------
-    sketches
-        For each shard, the ids of its songs in the order of their places, and the file of its sketch (`sketched`).
+    work
+        In shards of the same names: ``clean/*.parquet`` (``id``, in order, and ``lyrics``) and ``sketches/*.u64`` (`sketched`).
     clusters
         ``id``, ``cluster`` and ``kind`` of the songs that have near-copies, as `find_clusters` returns them.
-    fetch
-        Gives the lyrics of the songs that have to be compared.
+    workers
+        What does the tasks.
+    memory
+        Bytes that a task may hold, about; more songs make more tasks.
 
     Returns
     -------
@@ -75,75 +82,99 @@ def find_contained(sketches: Sequence[tuple[Ints, Path]], clusters: pl.DataFrame
         ``id`` is contained in ``within``; ``shared`` is the number of three-word sequences in both, ``containment`` their
         share of those of ``id``. Exact copies are not compared, songs of one cluster are no pairs.
     """
-    ids = np.sort(np.concatenate([np.empty(0, np.int64), *(own for own, _ in sketches)]))
-    places = [np.searchsorted(ids, own) for own, _ in sketches]
+    files = sorted((work / "sketches").glob("*.u64"))
+    own = [
+        pl.read_parquet(work / "clean" / f"{file.stem}.parquet", columns=["id"], glob=False)["id"].to_numpy()
+        for file in files
+    ]
+    ids = np.concatenate([np.empty(0, np.int64), *own])
     node = np.arange(len(ids))
     node[np.searchsorted(ids, clusters["id"].to_numpy())] = np.searchsorted(ids, clusters["cluster"].to_numpy())
-    with tempfile.TemporaryDirectory(dir=sketches[0][1].parent if sketches else None) as folder:
-        spilled = _Pairs(Path(folder), len(ids))
-        sizes = _shared_entries(sketches, places, node, spilled)
+    with tempfile.TemporaryDirectory(dir=work) as name:
+        folder = Path(name)
+        np.save(folder / "node.npy", node)
+        starts = np.cumsum([0, *map(len, own)]).tolist()
+        entries = sum(file.stat().st_size // 8 for file in files)
+        bits = max(3 if entries > _FEW else 0, (entries * _ENTRY_BYTES // memory).bit_length())
+        given = {"work": str(work), "folder": name, "bits": bits, "starts": starts}
+        sizes, pairs = np.zeros(len(ids), np.int64), 0
+        with progress.task("contained versions", "ranges of hashes") as advance:
+            for done, counts in enumerate(workers.map(share_entries, list(range(1 << bits)), given), 1):
+                sizes += np.load(folder / counts["sizes"], mmap_mode="r")
+                pairs += counts["pairs"]
+                advance(done, 1 << bits)
         least = np.full(len(ids), np.iinfo(np.int64).max)
         np.minimum.at(least, node, sizes)
-        candidates = [spilled.often(part, least) for part in range(spilled.parts)]
-    pairs = np.concatenate([np.empty((2, 0), np.int64), *candidates], axis=1)
-    exact = clusters.filter(pl.col("kind") == "exact")["id"].to_numpy()
-    different = np.ones(len(ids), bool)
-    different[np.searchsorted(ids, exact)] = False
-    return _confirmed(ids, *_between_members(pairs, node, sizes, different), fetch)
+        np.save(folder / "least.npy", least)
+        ranges = max(-(-pairs * _PAIR_BYTES // memory), min(8, pairs >> 18), 1)
+        cuts = [len(ids) * number // ranges for number in range(ranges + 1)]
+        candidates = [np.load(folder / counts["file"]) for counts in workers.map(often, list(pairwise(cuts)), given)]
+        candidates.sort(key=lambda part: tuple(part[:, 0]) if part.size else ())
+        joined = np.concatenate([np.empty((2, 0), np.int64), *candidates], axis=1)
+        exact = clusters.filter(pl.col("kind") == "exact")["id"].to_numpy()
+        different = np.ones(len(ids), bool)
+        different[np.searchsorted(ids, exact)] = False
+        return _confirmed(ids, *_between_members(joined, node, sizes, different), work, folder, workers)
 
 
-class _Pairs:
-    """Pairs of numbers below ``count``, with repeats, in files by ranges of the smaller one."""
+def share_entries(part: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write every pair of clusters that share an entry in a range of hashes, once for each entry; a task of `Workers`.
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self.parts = max(1, count // (_ENTRIES // 8))
-        self.width = -(-count // self.parts) or 1
-        self.files = [folder / str(part) for part in range(self.parts)]
-
-    def add(self, pairs: Numbers) -> None:
-        """Append packed pairs: the smaller number in the upper half."""
-        pairs = np.sort(pairs)
-        limits = (np.arange(self.parts + 1) * self.width).astype(np.uint64) << np.uint64(32)
-        cuts = np.searchsorted(pairs, limits)
-        for file, start, end in zip(self.files, cuts[:-1], cuts[1:], strict=True):
-            if end > start:
-                with file.open("ab") as handle:
-                    pairs[start:end].tofile(handle)
-
-    def often(self, part: int, sizes: Ints) -> Ints:
-        """Return the pairs, (2, n), of one range that occur often enough for the sizes of their sketches."""
-        if not self.files[part].exists():
-            return np.empty((2, 0), np.int64)
-        pairs = np.sort(np.fromfile(self.files[part], np.uint64))
-        starts = run_starts(pairs)
-        shared = np.diff(np.append(starts, len(pairs)))
-        left, right = unpacked(pairs[starts])
-        enough = (shared >= _LEAST) & (shared >= _SHARE * np.minimum(sizes[left], sizes[right]))
-        return np.stack([left[enough], right[enough]])
-
-
-def _shared_entries(sketches: Sequence[tuple[Ints, Path]], places: Sequence[Ints], node: Ints, spilled: _Pairs) -> Ints:
-    """Spill every pair of clusters that share an entry, once for each entry; return the size of each song's sketch."""
-    opened = [file for _, file in sketches]
-    total = sum(file.stat().st_size // 8 for file in opened)
-    bits = max(0, (total // _ENTRIES).bit_length())
+    Parameters
+    ----------
+    part
+        The number of the range: the first bits of the hashes.
+    settings
+        ``work``, ``folder`` (for what is written), ``bits`` (how many) and ``starts`` (of each shard: the songs before it).
+    """
+    folder, bits = Path(settings["folder"]), settings["bits"]
+    node = np.load(folder / "node.npy", mmap_mode="r")
     low = max(len(node).bit_length(), 1)
-    sizes = np.zeros(len(node), np.int64)
-    with progress.task("contained versions", "ranges of hashes") as advance:
-        for part in range(1 << bits):
-            limits = np.array([part << (64 - bits), ((part + 1) << (64 - bits)) - 1], np.uint64)
-            found = []
-            for place, file in zip(places, opened, strict=True):
-                sketch = np.memmap(file, np.uint64, "r") if file.stat().st_size else np.empty(0, np.uint64)
-                start, end = np.searchsorted(sketch, limits)  # no entry is the last number: its hash would be all ones
-                entries = np.asarray(sketch[start : len(sketch) if part == (1 << bits) - 1 else end])
-                text = (entries & PLACE).astype(np.int64)
-                sizes[place] += np.bincount(text, minlength=len(place))
-                hashed = (entries & ~PLACE) << np.uint64(bits)
-                found.append((hashed >> np.uint64(low) << np.uint64(low)) | node[place[text]].astype(np.uint64))
-            spilled.add(_pairs(distinct(np.concatenate([np.empty(0, np.uint64), *found])), low))
-            advance(part + 1, 1 << bits)
-    return sizes
+    limits = np.array([part << (64 - bits), ((part + 1) << (64 - bits)) - 1], np.uint64)
+    sizes = np.zeros(len(node), np.uint16)
+    found = [np.empty(0, np.uint64)]
+    for start, stop, file in zip(
+        settings["starts"],
+        settings["starts"][1:],
+        sorted(Path(settings["work"], "sketches").glob("*.u64")),
+        strict=False,
+    ):
+        sketch = np.memmap(file, np.uint64, "r") if file.stat().st_size else np.empty(0, np.uint64)
+        first, end = np.searchsorted(sketch, limits)  # no entry is the last number: its hash would be all ones
+        entries = np.asarray(sketch[first : len(sketch) if part == (1 << bits) - 1 else end])
+        text = (entries & PLACE).astype(np.int64)
+        sizes[start:stop] = np.bincount(text, minlength=stop - start)
+        hashed = (entries & ~PLACE) << np.uint64(bits)
+        found.append((hashed >> np.uint64(low) << np.uint64(low)) | node[start + text].astype(np.uint64))
+    pairs = np.sort(_pairs(distinct(np.concatenate(found)), low))
+    whole(folder / f"shared-{part}.npy", partial(save, pairs))
+    whole(folder / f"sizes-{part}.npy", partial(save, sizes))
+    return {"pairs": len(pairs), "sizes": f"sizes-{part}.npy"}
+
+
+def often(task: list[int], settings: dict[str, Any]) -> dict[str, Any]:
+    """Write the pairs of clusters that share enough entries for the sizes of their sketches; a task of `Workers`.
+
+    Parameters
+    ----------
+    task
+        The first of the smaller clusters, and the one after the last.
+    settings
+        ``folder`` (of what `share_entries` wrote).
+    """
+    folder = Path(settings["folder"])
+    least = np.load(folder / "least.npy", mmap_mode="r")
+    limits = np.array(task, np.uint64) << np.uint64(32)
+    shared = (np.load(file, mmap_mode="r") for file in sorted(folder.glob("shared-*.npy")))
+    parts = [pairs[slice(*np.searchsorted(pairs, limits))] for pairs in shared]
+    pairs = np.sort(np.concatenate([np.empty(0, np.uint64), *parts]))
+    starts = run_starts(pairs)
+    count = np.diff(np.append(starts, len(pairs)))
+    left, right = unpacked(pairs[starts])
+    enough = (count >= _LEAST) & (count >= _SHARE * np.minimum(least[left], least[right]))
+    place = folder / f"often-{task[0]}.npy"
+    whole(place, partial(save, np.stack([left[enough], right[enough]])))
+    return {"file": place.name}
 
 
 def _pairs(entries: Numbers, low: int) -> Numbers:
@@ -183,26 +214,48 @@ def _between_members(pairs: Ints, node: Ints, sizes: Ints, different: Bools) -> 
     return left, right
 
 
-def _confirmed(ids: Ints, left: Ints, right: Ints, fetch: Fetch) -> pl.DataFrame:
+def _confirmed(ids: Ints, left: Ints, right: Ints, work: Path, folder: Path, workers: Workers) -> pl.DataFrame:
     """Compare pairs of songs by their texts, some pairs at a time; return those of which one contains the other."""
+    shingled(work, folder, workers, ids[distinct(np.concatenate([left, right]))])
+    blocks = range(0, len(left), _PAIRS)
+    for start in blocks:
+        mine = slice(start, start + _PAIRS)
+        np.save(folder / f"block-{start}.npy", np.stack([ids[left[mine]], ids[right[mine]]]))
     found = [PAIR_SCHEMA.to_frame()]
     with progress.task("contained versions", "pairs") as advance:
-        for start in range(0, len(left), _PAIRS):
-            one, other = ids[left[start : start + _PAIRS]], ids[right[start : start + _PAIRS]]
-            sets = ShingleSets(fetch(distinct(np.concatenate([one, other]))))
-            size, other_size, shared = sets.sizes(one), sets.sizes(other), sets.shared(one, other)
-            swap = (size > other_size) | ((size == other_size) & (one < other))  # of two equal ones the first is whole
-            columns = {
-                "id": np.where(swap, other, one),
-                "within": np.where(swap, one, other),
-                "shared": shared,
-                "containment": shared / np.minimum(size, other_size),
-                "jaccard": shared / (size + other_size - shared),
-            }
-            pairs = pl.DataFrame(columns, schema=PAIR_SCHEMA)
-            found.append(pairs.filter(pl.col("shared") >= SHARED, pl.col("containment") >= THRESHOLD))
-            advance(min(start + _PAIRS, len(left)), len(left))
+        for done in workers.map(compare, list(blocks), {"folder": str(folder)}):
+            found.append(pl.read_parquet(folder / done["file"], glob=False))
+            advance(min(len(found) * _PAIRS, len(left)), len(left))
     return pl.concat(found).sort("id", "within")
+
+
+def compare(block: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write which of some pairs of songs contain each other; a task of `Workers`.
+
+    Parameters
+    ----------
+    block
+        The number of the file of pairs.
+    settings
+        ``folder`` (of pairs and shingles).
+    """
+    folder = Path(settings["folder"])
+    one, other = np.load(folder / f"block-{block}.npy")
+    sets = ShingleSets(taken(folder, distinct(np.concatenate([one, other]))))
+    size, other_size, shared = sets.sizes(one), sets.sizes(other), sets.shared(one, other)
+    swap = (size > other_size) | ((size == other_size) & (one < other))  # of two equal ones the first is whole
+    columns = {
+        "id": np.where(swap, other, one),
+        "within": np.where(swap, one, other),
+        "shared": shared,
+        "containment": shared / np.minimum(size, other_size),
+        "jaccard": shared / (size + other_size - shared),
+    }
+    pairs = pl.DataFrame(columns, schema=PAIR_SCHEMA)
+    pairs = pairs.filter(pl.col("shared") >= SHARED, pl.col("containment") >= THRESHOLD)
+    place = folder / f"contained-{block}.parquet"
+    whole(place, pairs.write_parquet)
+    return {"file": place.name}
 
 
 def united(ids: Ints, cluster: Ints, pairs: pl.DataFrame) -> tuple[Ints, Bools]:
@@ -241,14 +294,10 @@ def united(ids: Ints, cluster: Ints, pairs: pl.DataFrame) -> tuple[Ints, Bools]:
     return ids[first[component]], medley
 
 
-def contained_pairs(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:
+def contained_pairs(work: Path, clusters: pl.DataFrame, workers: Workers, memory: int = MEMORY) -> pl.DataFrame:
     """Return the pairs among the clean songs of which one contains the other, with titles and artists; see `find_contained`."""
     keys = pl.scan_parquet(sorted((work / "keys").glob("*.parquet")), glob=False).select("id", "title", "artist")
-    sketches = [
-        (pl.read_parquet(work / "keys" / f"{file.stem}.parquet", columns=["id"], glob=False)["id"].to_numpy(), file)
-        for file in sorted((work / "sketches").glob("*.u64"))
-    ]
-    pairs = find_contained(sketches, clusters, texts_of(work))
+    pairs = find_contained(work, clusters, workers, memory)
     known = keys.filter(pl.col("id").is_in(pl.concat([pairs["id"], pairs["within"]]).unique().implode())).collect()
     pairs = pairs.join(known, on="id", how="left", maintain_order="left")
     known = known.rename({"id": "within", "title": "within_title", "artist": "within_artist"})

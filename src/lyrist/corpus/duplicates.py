@@ -1,6 +1,7 @@
 """Copies and near-copies of songs: exact copies by a hash, near-copies by MinHash, each pair confirmed by its text.
 
 The text is read at most twice: once for the signatures, shard by shard, and again for the songs that some signature pairs.
+All steps are tasks of `Workers` that hold a bounded number of songs or pairs, whatever their order.
 A band holds four MinHash values of 16 bits, not a hash of them, so that the bands also estimate the Jaccard similarity to
 +-0.05. That rules out most false candidates before any text is read, and allows many short bands: of pairs at similarity
 0.6, 16 bands of 8 find 24%, 32 bands of 4 find 99%.
@@ -15,19 +16,36 @@ MinHash and banding: Broder, "On the resemblance and containment of documents" (
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow.parquet as pq
 
 from lyrist import progress
 from lyrist.corpus.arrays import Ints, Numbers, components, distinct, packed, run_starts, unpacked
 from lyrist.corpus.names import artist_key, title_key
-from lyrist.corpus.shingles import WIDTH, ShingleSets, hashed_runs, mixed, normalised, spaced
+from lyrist.corpus.parallel import Workers
+from lyrist.corpus.shingles import (
+    WIDTH,
+    ShingleSets,
+    hashed_runs,
+    mixed,
+    normalised,
+    save,
+    spaced,
+    take_shingles,
+    taken,
+)
+from lyrist.files import whole
 from lyrist.progress import Advance
 from lyrist.text.names import singers
 
@@ -55,7 +73,11 @@ PLACE = np.uint64((1 << 16) - 1)
 _MARGIN = 0.15  # the sketch's standard error at 0.5 is 0.044: a pair at the threshold is ruled out once in 3,000
 _SMALL = 16  # in buckets up to this size all pairs are candidates
 _ANCHORS = 2  # in larger ones each song with the first few, and with the one before it
-_SONGS_AT_ONCE = 262_144  # texts whose shingles are held at one time: about 250 MB
+_SONGS_AT_ONCE = 32_768  # songs whose shingles are held at one time: about 50 MB
+_SONG_BYTES, _PAIR_BYTES = 64, 64  # that a task holds of each song, or of each band that a pair shares
+
+MEMORY = 256 << 20
+"""Bytes that a task of looking for copies may hold, about."""
 
 Fetch = Callable[[Ints], Iterator[tuple[Ints, pl.Series]]]
 """``fetch(ids)`` streams the lyrics of these songs (sorted ids) as chunks of ids and texts, in any order."""
@@ -121,22 +143,24 @@ def _minhash(count: int, song: Ints, run: Numbers) -> npt.NDArray[np.uint16]:
 
 
 def find_clusters(
-    table: pl.LazyFrame | None, fetch: Fetch, *, threshold: float = THRESHOLD, advance: Advance | None = None
+    work: Path, workers: Workers, *, threshold: float = THRESHOLD, memory: int = MEMORY, advance: Advance | None = None
 ) -> pl.DataFrame:
     """Return the clusters of two or more songs that are copies or near-copies of each other.
 
     Parameters
     ----------
-    table
-        ``id`` (int64, each once) and the columns of `signatures`, in any order; scanned twice a column. None is an
-        empty table.
-    fetch
-        Gives the lyrics of the songs that have to be compared.
+    work
+        ``signatures/*.parquet`` (``id`` and the columns of `signatures`) and ``clean/*.parquet`` (``id`` and ``lyrics``), each in
+        shards of the same names, in the order of the ids.
+    workers
+        What does the tasks.
     threshold
         The least Jaccard similarity of near-copies, in (0.35, 1]; below 0.6 the bands miss a growing share of pairs
         (2% of those at 0.6, 13% at 0.5).
+    memory
+        Bytes that a task may hold, about; more songs make more tasks.
     advance
-        Called with the number of finished stages.
+        Called with the number of finished tasks.
 
     Returns
     -------
@@ -145,56 +169,93 @@ def find_clusters(
         song with a smaller id has the same text but for case, punctuation and layout; ``near`` otherwise.
         ``jaccard`` is the similarity to the first, which may lie below the threshold where a third song links them.
     """
-    if table is None:
-        return FOUND_SCHEMA.to_frame()
     report = advance or (lambda done, total: None)
-    scan = _Scan(table)
-    copies, originals = _exact_copies(scan.ids, scan.column("key"))
-    report(1, 2 * BANDS + 2)
-    pairs = _candidates(scan, np.isin(scan.ids, copies, invert=True), lambda done: report(1 + done, 2 * BANDS + 2))
-    pairs = _plausible(scan, pairs, threshold - _MARGIN, lambda done: report(1 + BANDS + done, 2 * BANDS + 2))
-    near = _confirmed(scan.ids, pairs, fetch, threshold)
-    report(2 * BANDS + 2, 2 * BANDS + 2)
-    return _found(near, copies, originals)
+    files = sorted((work / "signatures").glob("*.parquet"))
+    ids = np.concatenate([np.empty(0, np.int64), *(column(file, "id") for file in files)])
+    if np.any(ids[1:] <= ids[:-1]):
+        raise ValueError("an id occurs twice in the signatures, or they are not in order")
+    parts = -(-len(ids) * _SONG_BYTES // memory) or 1
+    with tempfile.TemporaryDirectory(dir=work) as name:
+        folder = Path(name)
+        given = {"work": str(work), "folder": name, "parts": parts, "threshold": threshold}
+        total = (BANDS + 1) * parts
+        found = [
+            _loaded(folder, done) for done in workers.map(pairs_by, [["key", part] for part in range(parts)], given)
+        ]
+        copies, originals = np.concatenate([np.empty((2, 0), np.int64), *found], axis=1)
+        order = np.argsort(copies)
+        copies, originals = copies[order], originals[order]
+        np.save(folder / "copies.npy", copies)
+        report(parts, total)
+        pairs = 0
+        tasks = [[band, part] for band in BAND_NAMES for part in range(parts)]
+        for done, counts in enumerate(workers.map(pairs_by, tasks, given), parts + 1):
+            pairs += counts["pairs"]
+            report(done, total)
+        ranges = max(-(-pairs * _PAIR_BYTES // memory), min(8, pairs >> 15), 1)
+        cuts = [len(ids) * number // ranges for number in range(ranges + 1)]
+        kept = [_loaded(folder, done) for done in workers.map(plausible, list(pairwise(cuts)), given)]
+        near = _confirmed(
+            work, folder, workers, ids, np.sort(np.concatenate([np.empty(0, np.uint64), *kept])), threshold
+        )
+        report(total, total)
+    return _found(near, ids[copies], ids[originals])
 
 
-class _Scan:
-    """The columns of a table one at a time, always in the order of the ids."""
-
-    def __init__(self, table: pl.LazyFrame) -> None:
-        self._table = table.with_columns(pl.col("id").cast(pl.Int64))
-        ids = self._table.select("id").collect()["id"].to_numpy()
-        self.ids: Ints = np.sort(ids)
-        if np.any(self.ids[1:] == self.ids[:-1]):
-            raise ValueError("an id occurs twice in the table of signatures")
-
-    def column(self, name: str) -> Numbers:
-        frame = self._table.select("id", name).collect()
-        ids, values = frame["id"].to_numpy(), frame[name].to_numpy()
-        return values if np.array_equal(ids, self.ids) else values[np.argsort(ids)]
+def _loaded(folder: Path, counts: dict[str, Any]) -> npt.NDArray[Any]:
+    """Return the array that a task wrote."""
+    array: npt.NDArray[Any] = np.load(folder / counts["file"])
+    return array
 
 
-def _exact_copies(ids: Ints, keys: Numbers) -> tuple[Ints, Ints]:
-    """Return the ids of all but the first song of each text (sorted), and the ids of those first songs."""
+def column(file: Path, name: str) -> npt.NDArray[Any]:
+    """Return a column of numbers of a Parquet file."""
+    return pl.read_parquet(file, columns=[name], glob=False)[name].to_numpy()
+
+
+def pairs_by(task: list[Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Write the pairs of positions of songs that share a band, or exact copies and what they copy; a task of `Workers`.
+
+    Parameters
+    ----------
+    task
+        The column, and the part of its values: a hash of a value says in which part it is, so that equal ones are together.
+    settings
+        ``work``, ``folder`` (for what is written) and ``parts`` (how many).
+    """
+    name, part = task
+    parts, folder = settings["parts"], Path(settings["folder"])
+    found_positions, found_values, start = [np.empty(0, np.int64)], [np.empty(0, np.uint64)], 0
+    for file in sorted(Path(settings["work"], "signatures").glob("*.parquet")):
+        values = column(file, name)
+        mine = (
+            np.flatnonzero(mixed(values.copy()) % np.uint64(parts) == np.uint64(part))
+            if parts > 1
+            else np.arange(len(values))
+        )
+        found_positions.append(mine + start)
+        found_values.append(values[mine])
+        start += len(values)
+    positions, values = np.concatenate(found_positions), np.concatenate(found_values)
+    if name == "key":
+        found: npt.NDArray[Any] = np.stack(_exact_copies(positions, values))
+    else:
+        alone = np.isin(positions, np.load(folder / "copies.npy"), invert=True)
+        left, right = _bucket_pairs(values[alone])
+        found = distinct(packed(positions[alone][left], positions[alone][right]))
+    file = folder / f"{name}-{part}.npy"
+    whole(file, partial(save, found))
+    return {"file": file.name, "pairs": found.shape[-1]}
+
+
+def _exact_copies(positions: Ints, keys: Numbers) -> tuple[Ints, Ints]:
+    """Return the positions of all but the first song of each text, and of those first songs."""
     order = np.argsort(keys, kind="stable")
     repeated = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
-    starts = np.ones(len(ids), bool)
+    starts = np.ones(len(keys), bool)
     starts[repeated] = False
-    first = np.maximum.accumulate(np.where(starts, np.arange(len(ids)), 0))
-    copies, originals = ids[order[repeated]], ids[order[first[repeated]]]
-    by_id = np.argsort(copies)
-    return copies[by_id], originals[by_id]
-
-
-def _candidates(scan: _Scan, alone: npt.NDArray[np.bool_], report: Callable[[int], None]) -> Numbers:
-    """Return the pairs of positions (left < right, in the halves of 64 bits) that share a band, each once, sorted."""
-    positions = np.flatnonzero(alone)
-    pairs = np.empty(0, np.uint64)
-    for done, name in enumerate(BAND_NAMES, start=1):
-        left, right = _bucket_pairs(scan.column(name)[positions])
-        pairs = distinct(np.append(pairs, packed(positions[left], positions[right])))
-        report(done)
-    return pairs
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(keys)), 0))
+    return positions[order[repeated]], positions[order[first[repeated]]]
 
 
 def _bucket_pairs(values: Numbers) -> tuple[Ints, Ints]:
@@ -219,17 +280,37 @@ def _bucket_pairs(values: Numbers) -> tuple[Ints, Ints]:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _plausible(scan: _Scan, pairs: Numbers, least: float, report: Callable[[int], None]) -> Numbers:
-    """Return the pairs whose MinHash values agree in at least the share ``least``."""
+def plausible(task: list[int], settings: dict[str, Any]) -> dict[str, Any]:
+    """Write the pairs whose MinHash values agree often enough to be near-copies; a task of `Workers`.
+
+    Parameters
+    ----------
+    task
+        The first position of the left songs, and the one after the last.
+    settings
+        ``work``, ``folder`` (of the pairs that `pairs_by` wrote) and ``threshold``.
+    """
+    folder = Path(settings["folder"])
+    limits = np.array(task, np.uint64) << np.uint64(32)
+    shared = (np.load(file, mmap_mode="r") for file in sorted(folder.glob("band_*.npy")))
+    parts = [pairs[slice(*np.searchsorted(pairs, limits))] for pairs in shared]
+    pairs = distinct(np.concatenate([np.empty(0, np.uint64), *parts]))
+    ends = distinct(np.concatenate(unpacked(pairs)))
+    bands, start = np.empty((len(ends), BANDS), np.uint64), 0
+    for file in sorted(Path(settings["work"], "signatures").glob("*.parquet")):
+        size = pq.read_metadata(file).num_rows
+        rows = slice(*np.searchsorted(ends, [start, start + size]))
+        if rows.stop > rows.start:
+            table = pl.read_parquet(file, columns=list(BAND_NAMES), glob=False)
+            bands[rows] = table[ends[rows] - start].to_numpy()
+        start += size
     agreeing = np.zeros(len(pairs), np.uint8)
-    for done, name in enumerate(BAND_NAMES, start=1):
-        values = scan.column(name) if len(pairs) else np.empty(0, np.uint64)
-        for block in range(0, len(pairs), 1 << 20):
-            left, right = unpacked(pairs[block : block + (1 << 20)])
-            lanes = (values[left] ^ values[right]).view(np.uint16).reshape(-1, _LANES)
-            agreeing[block : block + (1 << 20)] += np.count_nonzero(lanes == 0, axis=1).astype(np.uint8)
-        report(done)
-    return pairs[agreeing >= least * HASHES]
+    for block in range(0, len(pairs), 1 << 16):
+        one, other = (bands[np.searchsorted(ends, end)] for end in unpacked(pairs[block : block + (1 << 16)]))
+        agreeing[block : block + (1 << 16)] = np.count_nonzero((one ^ other).view(np.uint16) == 0, axis=1)
+    place = folder / f"plausible-{task[0]}.npy"
+    whole(place, partial(save, pairs[agreeing >= (settings["threshold"] - _MARGIN) * HASHES]))
+    return {"file": place.name}
 
 
 @dataclass(frozen=True)
@@ -241,24 +322,55 @@ class _Near:
     jaccard: npt.NDArray[np.float64]
 
 
-def _confirmed(ids: Ints, pairs: Numbers, fetch: Fetch, threshold: float) -> _Near:
+def _confirmed(work: Path, folder: Path, workers: Workers, ids: Ints, pairs: Numbers, threshold: float) -> _Near:
     """Compare the candidate pairs by their texts, a number of whole components at a time."""
     nodes, ends = np.unique(np.concatenate(unpacked(pairs)), return_inverse=True)
     left, right = np.split(ends, 2)
     component = components(len(nodes), left, right)
-    sizes = np.bincount(component, minlength=1)
-    block = (np.cumsum(sizes) // _SONGS_AT_ONCE)[component]
-    parts = []
-    for number in distinct(block):
+    block = (np.cumsum(np.bincount(component, minlength=1)) // _SONGS_AT_ONCE)[component]
+    shingled(work, folder, workers, ids[nodes])
+    blocks = distinct(block)
+    for number in blocks:
         mine = np.flatnonzero(block[left] == number)
-        songs = ids[nodes[block == number]]
-        sets = ShingleSets(fetch(songs))
-        parts.append(_clusters(ids[nodes[left[mine]]], ids[nodes[right[mine]]], sets, threshold))
-    if not parts:
-        return _Near(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    joined = [np.concatenate(column) for column in zip(*((p.ids, p.firsts, p.jaccard) for p in parts), strict=True)]
-    order = np.argsort(joined[0])
-    return _Near(joined[0][order], joined[1][order], joined[2][order])
+        np.save(folder / f"block-{number}.npy", np.stack([ids[nodes[left[mine]]], ids[nodes[right[mine]]]]))
+    given = {"folder": str(folder), "threshold": threshold}
+    done = [_loaded(folder, counts) for counts in workers.map(confirm, blocks.tolist(), given)]
+    found = np.concatenate([np.empty(0, _NEAR), *done])
+    found = found[np.argsort(found["id"])]
+    return _Near(found["id"], found["first"], found["jaccard"])
+
+
+_NEAR = np.dtype([("id", np.int64), ("first", np.int64), ("jaccard", np.float64)])
+
+
+def confirm(block: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write the clusters of near-copies among some pairs of songs; a task of `Workers`.
+
+    Parameters
+    ----------
+    block
+        The number of the file of pairs.
+    settings
+        ``folder`` (of pairs and shingles) and ``threshold``.
+    """
+    folder = Path(settings["folder"])
+    left, right = np.load(folder / f"block-{block}.npy")
+    sets = ShingleSets(taken(folder, distinct(np.concatenate([left, right]))))
+    near = _clusters(left, right, sets, settings["threshold"])
+    found = np.empty(len(near.ids), _NEAR)
+    found["id"], found["first"], found["jaccard"] = near.ids, near.firsts, near.jaccard
+    place = folder / f"near-{block}.npy"
+    whole(place, partial(save, found))
+    return {"file": place.name}
+
+
+def shingled(work: Path, folder: Path, workers: Workers, ids: Ints) -> None:
+    """Let the workers take the shingle sets of these clean songs (sorted ids) into a folder; see `taken`."""
+    np.save(folder / "wanted.npy", ids)
+    given = {"wanted": str(folder / "wanted.npy"), "folder": str(folder)}
+    shards = [str(path) for path in sorted((work / "clean").glob("*.parquet"))] if len(ids) else []
+    for _ in workers.map(take_shingles, shards, given):
+        pass
 
 
 def _clusters(left: Ints, right: Ints, sets: ShingleSets, threshold: float) -> _Near:
@@ -369,16 +481,12 @@ def notice_details(work: Path, clusters: pl.DataFrame) -> pl.DataFrame:
     return clusters.select("id", "cluster").join(details, on="cluster").select("id", "detail").sort("id")
 
 
-def near_copies(work: Path, *, ignore: bool = False) -> pl.DataFrame:
+def near_copies(work: Path, workers: Workers, memory: int = MEMORY, *, ignore: bool = False) -> pl.DataFrame:
     """Return the clusters of copies and near-copies among the clean songs (see `find_clusters`); none with ``ignore``."""
     if ignore:
-        return find_clusters(None, texts_of(work))
-    with progress.task("near-copies", "stages") as advance:
-        return find_clusters(
-            pl.scan_parquet(sorted((work / "signatures").glob("*.parquet")), glob=False),
-            texts_of(work),
-            advance=advance,
-        )
+        return FOUND_SCHEMA.to_frame()
+    with progress.task("near-copies", "tasks") as advance:
+        return find_clusters(work, workers, memory=memory, advance=advance)
 
 
 def texts_of(work: Path) -> Fetch:

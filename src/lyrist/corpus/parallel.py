@@ -61,7 +61,7 @@ class Workers:
         self._engine, self._count = engine, count
         self._idle: queue.SimpleQueue[subprocess.Popen[str]] = queue.SimpleQueue()
         self._started: list[subprocess.Popen[str]] = []
-        self._elsewhere = 0.0
+        self._elsewhere = self._here = 0.0
         self.seconds: dict[str, list[float]] = {}
         """CPU-seconds of each finished task, by the name of the function."""
 
@@ -74,6 +74,10 @@ class Workers:
     def clock(self) -> float:
         """Return the CPU-seconds of this process and of all tasks that others have finished."""
         return time.process_time() + self._elsewhere
+
+    def own(self) -> float:
+        """Return the CPU-seconds of this process without those of tasks."""
+        return time.process_time() - self._here
 
     def map(self, work: Work, tasks: Sequence[Any], settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the counts of each task as it is finished, in any order.
@@ -100,6 +104,7 @@ class Workers:
             for task in tasks:
                 started = time.process_time()
                 found = work(task, settings)
+                self._here += time.process_time() - started
                 self.seconds.setdefault(work.__qualname__, []).append(time.process_time() - started)
                 yield found
         else:

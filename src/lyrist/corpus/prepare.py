@@ -144,6 +144,7 @@ def prepare(
     seed: int = 0,
     engine: str = "local",
     workers: int | None = None,
+    memory: int = 256,
     resume: bool = False,
     show_dropped: str | None = None,
 ) -> Prepared:
@@ -225,7 +226,10 @@ def prepare(
     engine
         local, ray, or ray://HOST:PORT.
     workers
-        Processes for the text pass; by default one a core.
+        Processes that read, clean, compare and write; by default one a core.
+    memory
+        Megabytes, about, that a process may hold while copies and contained versions are looked for; less makes more,
+        smaller tasks with the same result.
     resume
         Go on with an interrupted run of the same settings.
     show_dropped
@@ -241,6 +245,8 @@ def prepare(
     if not tables:
         raise UsageError("prepare needs a table: lyrist prepare TABLE... --out CORPUS.")
     check_engine(engine)
+    if memory < 1:
+        raise UsageError(f"--memory is a number of megabytes, 1 or more; {memory} is not.")
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
     settings = Settings(
         Tables.of(tables, preset, keep, encoding, lines, **named, split=split_column),
@@ -278,25 +284,28 @@ def prepare(
         staged(final, resume=resume, marker=CORPUS, scaffold=(WORK,)) as building,
         Workers(engine, workers) as started,
     ):
-        build(settings, building, started)
+        build(settings, building, started, memory << 20)
     return Prepared(Corpus.open(final, verify=False), show_dropped)
 
 
-def build(settings: Settings, out: Path, workers: Workers) -> None:
+def build(settings: Settings, out: Path, workers: Workers, memory: int) -> None:
     """Run the stages and write the corpus into the directory ``out``; what an earlier run finished there is used."""
     work = out / WORK
     started = time.monotonic()
     work.mkdir(exist_ok=True)
     _same_settings(settings, work / "settings.json")
+    own = {"": workers.own()}
     read = ingest(settings.tables, work, workers)
+    own["reading"] = workers.own()
     _check_fields(settings, read)
     passed = _text_pass(settings, read, work, workers)
+    own["text"] = workers.own()
     narrow_started = workers.clock()
-    clusters = with_names(work, near_copies(work, ignore=settings.duplicates == "keep"))
+    clusters = with_names(work, near_copies(work, workers, memory, ignore=settings.duplicates == "keep"))
     notices = notice_details(work, clusters)
     if len(notices) == passed["kept"]:
         raise _nothing_left(read, passed["reasons"] | {"site-notice": len(notices)})
-    pairs = contained_pairs(work, clusters) if settings.looks_inside else PAIRS.to_frame()
+    pairs = contained_pairs(work, clusters, workers, memory) if settings.looks_inside else PAIRS.to_frame()
     pairs = pairs.join(notices, on="id", how="anti").join(notices.rename({"id": "within"}), on="within", how="anti")
     clusters = clusters.join(notices, on="id", how="anti")
     decisions, leaked = decide(
@@ -311,6 +320,7 @@ def build(settings: Settings, out: Path, workers: Workers) -> None:
         notices=notices["id"],
     )
     seconds = {"ingest": read["seconds"], **passed["seconds"], "narrow": workers.clock() - narrow_started}
+    own["copies, balance, splits"] = workers.own()
     writing_started = workers.clock()
     details = pl.concat([notices, copy_details(clusters), contained_details(pairs)]).unique("id", keep="first")
     decided(work, decisions, details, passed["shards"])
@@ -332,9 +342,12 @@ def build(settings: Settings, out: Path, workers: Workers) -> None:
         | {"grouped": {"contained": counts["contained"]["songs"]}}
         | ({"unread": read["unread"]} if read["unread"] else {}),
     )
+    own["writing"] = workers.own()
     counts["seconds"] = {
         "wall": round(time.monotonic() - started, 2),
         "cpu": {k: round(v, 3) for k, v in seconds.items()},
+        "main process": {k: round(own[k] - before, 3) for before, k in zip(own.values(), list(own)[1:], strict=False)},
+        "tasks": {name: [round(one, 3) for one in each] for name, each in workers.seconds.items()},
     }
     info = {
         "format": FORMAT,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -38,7 +37,7 @@ from lyrist.corpus.duplicates import sketched
 from lyrist.corpus.ingest import read_shard
 from lyrist.corpus.languages import detect
 from lyrist.corpus.names import masked
-from lyrist.files import explained, read_json, sha256, write_json
+from lyrist.files import explained, read_json, sha256, whole, write_json
 from lyrist.text import repetition
 
 DROPPED = ("id", "source", "row", "reason", "detail", "title", "artist")
@@ -122,7 +121,7 @@ def clean_shard(path: str, settings: dict[str, Any]) -> dict[str, Any]:
         if settings["signatures"]:
             _write(signed.insert_column(0, kept["id"]), work / "signatures" / raw.name)
         if settings["scale"]:
-            _whole(work / "sketches" / f"{raw.stem}.u64", lambda part: sketch.tofile(part))
+            whole(work / "sketches" / f"{raw.stem}.u64", lambda part: sketch.tofile(part))
         _write(songs.filter(pl.col("reason").is_not_null()).select(DROPPED), work / "dropped" / raw.name)
         _write(kept.drop("reason", "detail"), work / "clean" / raw.name)
     clock.step("write")
@@ -243,14 +242,7 @@ def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
-    _whole(path, lambda part: frame.write_parquet(part, compression="zstd", compression_level=1))
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
-    # Another process may be at the same shard still: one that outlived a kill, or that a cluster took for lost.
-    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-    write(temporary)
-    temporary.replace(path)
+    whole(path, lambda part: frame.write_parquet(part, compression="zstd", compression_level=1))
 
 
 FILE_BYTES = 64 << 20
@@ -322,8 +314,8 @@ def place_songs(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
     table = _table(kept[order], schema)
     with explained(out):
         place = out / "dropped" / f"{shard.partition('-')[0]}.parquet"
-        _whole(place, lambda part: _write_dropped(dropped.sort("id").drop("id"), part))
-        _whole(work / "placed" / f"{shard}.arrow", lambda part: _write_parts(table, cuts, part))
+        whole(place, lambda part: _write_dropped(dropped.sort("id").drop("id"), part))
+        whole(work / "placed" / f"{shard}.arrow", lambda part: _write_parts(table, cuts, part))
     return _changes(pl.read_parquet(work / "changed" / f"{shard}.parquet", glob=False), kept["id"])
 
 
@@ -383,7 +375,7 @@ def write_files(names: list[str], settings: dict[str, Any]) -> dict[str, Any]:
             songs = songs.take(np.argsort(hashed(songs["id"].to_numpy(), settings["seed"])))
             target = out / "songs" / f"{name}.parquet"
             with explained(out):
-                _whole(target, partial(_write_file, songs))
+                whole(target, partial(_write_file, songs))
                 written[f"songs/{name}.parquet"] = sha256(target)
     return written
 

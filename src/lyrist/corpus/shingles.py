@@ -10,12 +10,16 @@ Polynomial hashing: Karp and Rabin, "Efficient randomized pattern-matching algor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from lyrist.corpus.arrays import Ints, Numbers, distinct
+from lyrist.files import whole
 
 WIDTH = 3
 """Words in a shingle by which two songs are compared."""
@@ -159,23 +163,78 @@ def shingle_hashes(lyrics: pl.Series) -> tuple[Ints, npt.NDArray[np.int32]]:
     return np.concatenate(counts), np.concatenate(hashes)
 
 
+Hashed = tuple[Ints, Ints, npt.NDArray[np.int32]]
+"""Song ids, the sizes of their sets, and the hashes of these sets one after another."""
+
+
+def hashed_texts(lyrics: Iterator[tuple[Ints, pl.Series]]) -> Iterator[Hashed]:
+    """Yield the shingle sets of chunks of ids and texts."""
+    for ids, texts in lyrics:
+        for start in range(0, len(ids), 2_048):  # some 50 MB while they are normalised
+            yield ids[start : start + 2_048], *shingle_hashes(texts[start : start + 2_048])
+
+
+def take_shingles(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write the shingle sets of some songs of a shard; a task of `Workers`.
+
+    Parameters
+    ----------
+    shard
+        A Parquet file with ``id`` (sorted) and ``lyrics``.
+    settings
+        ``wanted`` (a file of sorted ids) and ``folder`` (for what is written).
+    """
+    ids = pl.read_parquet(shard, columns=["id"], glob=False)["id"].to_numpy()
+    wanted = np.load(settings["wanted"], mmap_mode="r")
+    wanted = wanted[slice(*np.searchsorted(wanted, [ids[0], ids[-1] + 1]))] if len(ids) else wanted[:0]
+    rows = np.searchsorted(ids, wanted)
+    rows = rows[ids[np.minimum(rows, len(ids) - 1)] == wanted] if len(ids) else rows
+    if len(rows):
+        texts = pl.read_parquet(shard, columns=["lyrics"], glob=False)["lyrics"][rows]
+        parts = zip(*hashed_texts(iter([(ids[rows], texts)])), strict=True)
+        for name, part in zip(_FILES, parts, strict=True):
+            place = Path(settings["folder"], f"{Path(shard).stem}.{name}.npy")
+            whole(place, partial(save, np.concatenate(part)))
+    return {"songs": len(rows)}
+
+
+_FILES = ("ids", "sizes", "hashes")
+
+
+def save(array: npt.NDArray[Any], part: Path) -> None:
+    """Write an array to a file of any name."""
+    with part.open("wb") as file:
+        np.save(file, array)
+
+
+def taken(folder: Path, ids: Ints) -> Iterator[Hashed]:
+    """Yield the sets of these songs (sorted ids) that `take_shingles` wrote."""
+    for file in sorted(folder.glob("*.ids.npy")):
+        own, sizes, hashes = (
+            np.load(file.with_name(file.name.replace(".ids.", f".{name}.")), mmap_mode="r") for name in _FILES
+        )
+        rows = np.flatnonzero(np.isin(own, ids[slice(*np.searchsorted(ids, [own[0], own[-1] + 1]))]))
+        if len(rows):
+            ends = np.cumsum(sizes)
+            spans = [hashes[end - size : end] for end, size in zip(ends[rows], sizes[rows], strict=True)]
+            yield own[rows], sizes[rows], np.concatenate(spans)
+
+
 class ShingleSets:
     """The shingle sets of many songs, to be compared pair by pair.
 
     Parameters
     ----------
-    lyrics
-        Chunks of song ids, (n,) int64, and their texts, in any order, each id once.
+    sets
+        From `hashed_texts` or `taken`, in any order, each id once.
     """
 
-    def __init__(self, lyrics: Iterator[tuple[Ints, pl.Series]]) -> None:
+    def __init__(self, sets: Iterator[Hashed]) -> None:
         ids, counts, hashes = bytearray(), bytearray(), bytearray()  # they grow in place, a list of arrays is copied
-        for chunk_ids, chunk in lyrics:
+        for chunk_ids, chunk_counts, chunk_hashes in sets:
             ids += np.asarray(chunk_ids, dtype=np.int64).tobytes()
-            for part in chunk.to_frame().iter_slices(2_048):  # some 50 MB while they are normalised
-                part_counts, part_hashes = shingle_hashes(part.to_series())
-                counts += part_counts.tobytes()
-                hashes += part_hashes.tobytes()
+            counts += np.asarray(chunk_counts, dtype=np.int64).tobytes()
+            hashes += chunk_hashes.tobytes()
         self._ids = np.frombuffer(ids, np.int64)
         self._order = np.argsort(self._ids)
         self._counts = np.frombuffer(counts, np.int64)
