@@ -175,6 +175,9 @@ def test_standard_input_and_the_command_line(
     assert len(pl.read_csv(out)) == 42
     assert command(["label", runs["char-svm"], str(table), "--json", "--quiet"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 42
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    assert command(["label", runs["char-svm"], "-", "--out", str(tmp_path / "e.csv"), "--quiet"]) == 1
+    assert "Standard input is empty; give songs as JSON lines" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -220,6 +223,10 @@ def test_a_run_of_another_task_or_no_table_is_refused(runs: dict[str, str], tabl
         label(runs["ngram"], str(table))
     with pytest.raises(UsageError, match="needs a table"):
         label(runs["char-svm"])
+    with pytest.raises(UsageError, match=r"A table is a path, got list; .*'a.csv', 'b.csv'"):
+        label(runs["char-svm"], [str(table)])  # type: ignore[arg-type]
+    with pytest.raises(LyristError, match=r"'more\.parquet' is the name of a file.* no such file"):
+        lyrist.classify(runs["char-svm"], "more.parquet")
     with pytest.raises(UsageError, match="is a file, not a text"):
         lyrist.classify(runs["char-svm"], str(table))
 

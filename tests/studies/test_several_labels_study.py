@@ -88,6 +88,11 @@ def test_a_study_of_several_labels(corpus: Path) -> None:
         "paired bootstrap",
     ):
         assert text in page
+    assert results["doubtful"]["read"] > 0
+    assert "Songs with a doubtful genre" in page or not results["doubtful"]["listed"]
+    listed = pl.read_csv(folder / "doubtful.csv")
+    assert len(listed) == results["doubtful"]["listed"]
+    assert (listed["given"] != listed["suggested"]).all()
     before = page
     lyrist.report(str(folder))
     assert (folder / "report.html").read_text() == before

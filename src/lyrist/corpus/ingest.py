@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -55,14 +56,26 @@ class Tables:
     @classmethod
     def of(
         cls,
-        tables: Iterable[str],
+        tables: Iterable[Any],
         preset: str,
         keep: Iterable[str],
         encoding: str,
         lines: str = "auto",
         **columns: str | None,
     ) -> Tables:
-        """Return the tables that a command names; ``columns`` are the columns named for fields, None where none is."""
+        """Return the tables that a command names; ``columns`` are the columns named for fields, None where none is.
+
+        Raises
+        ------
+        UsageError
+            A table is no path or address.
+        """
+        tables = list(tables)
+        for table in tables:
+            if not isinstance(table, str | os.PathLike):
+                raise UsageError(
+                    f"A table is a path, got {type(table).__name__}; give several as further arguments, 'a.csv', 'b.csv'."
+                )
         places = tuple(Address(table) if is_remote(table) else table for table in map(str, tables))
         return cls(places, preset, tuple((k, v) for k, v in columns.items() if v), tuple(keep), encoding, lines)
 

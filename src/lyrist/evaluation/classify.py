@@ -134,6 +134,10 @@ def classify(
                 f"'{text}' is a file, not a text; give one song with --file {text}, or label a table with 'lyrist label {run} "
                 f"{text} --out labels.parquet'."
             )
+        if _TABLE_NAME.fullmatch(text):
+            raise LyristError(
+                f"'{text}' is the name of a file, not a text, and there is no such file; give a text, or another path."
+            )
     inputs = [*texts, *([_read(file)] if file else [])]
     if not inputs:
         raise UsageError("classify needs a text: lyrist classify RUN TEXT..., or --file FILE (- for standard input).")
@@ -197,6 +201,9 @@ def predicted_of(info: Mapping[str, Any], classes: list[str], probabilities: np.
     return [
         [classes[c] for c in places if row[c] >= limits[c]] for row, places in zip(probabilities, order, strict=True)
     ]
+
+
+_TABLE_NAME = re.compile(r"\S+\.(?:csv|tsv|txt|jsonl?|parquet|xlsx?|ods|lrc|srt|zip|gz|zst|sqlite|db)", re.IGNORECASE)
 
 
 def _names_a_file(text: str) -> bool:

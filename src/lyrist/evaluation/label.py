@@ -356,6 +356,10 @@ def _standard_input(work: Path) -> Path:
     if not copy.exists():
         with (work / "stdin.part").open("wb") as handle:
             shutil.copyfileobj(sys.stdin.buffer, handle)
+            if not handle.tell():
+                raise LyristError(
+                    "Standard input is empty; give songs as JSON lines, such as lyrist label RUN - < songs.jsonl."
+                )
         (work / "stdin.part").replace(copy)
     return copy
 
