@@ -22,6 +22,7 @@ from lyrist.training import writer
 from lyrist.training.train import Selection
 from lyrist.training.writing_task import WritingTask
 from songtables.fouracts import songbook
+from tinytokenizer import gpt2_model
 
 SIZES = "hidden = 8, embedding_size = 8, vocabulary = 300, context = 64, threads = 1"
 PLAN = f"""
@@ -102,6 +103,28 @@ def test_a_reported_writer_is_rerun_beside_the_lines(studied: Studied) -> None:
     assert rows["right"]["line"] == studied.results["picked"]
     assert f"; {rows['honest']['bits_per_byte']:.3f} bits per byte" in studied.summary()
     assert "The reports, rerun and done right" in studied.report.read_text()
+
+
+def test_reported_writers_are_rerun_alone_and_missing_weights_are_named(corpus: Path, tmp_path: Path) -> None:
+    plan = (
+        "[[recipes]]\nrecipe = 'ngram'\n[common]\nreport = 'An invented report'\n"
+        "protocol = { epochs = 0, library = 'pretrained' }"
+        f"\n[[reported]]\nname = 'there'\nrecipe = 'causal'\nmeasure = 'perplexity'\nvalue = 9.0"
+        f"\noptions = {{ model = '{gpt2_model(tmp_path / 'gpt2', ['la la land'] * 9)}' }}"
+        f"\n[[reported]]\nname = 'gone'\nrecipe = 't5'\noptions = {{ model = '{tmp_path / 'gone'}' }}\n"
+    )
+    (tmp_path / "plan.toml").write_text(plan)
+    found = study(
+        str(tmp_path / "plan.toml"), str(corpus), out=str(tmp_path / "out"), condition="genre", protocol="honest"
+    )
+    assert isinstance(found, Studied)
+    there, gone = found.results["replication"]["models"]
+    assert [row["protocol"] for row in there["rows"]] == ["report", "reported", "honest"]
+    assert {row["measure"] for row in there["rows"]} == {"perplexity"}
+    assert [row["protocol"] for row in gone["rows"]] == ["report"]
+    assert "The line 'gone' was left out: " in found.summary()
+    assert " perplexity (" in found.summary()
+    assert_redrawn(found.path, tmp_path)
 
 
 def test_real_songs_are_read_like_written_ones(studied: Studied) -> None:

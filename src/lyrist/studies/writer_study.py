@@ -229,7 +229,7 @@ class WriterStudy(Comparison):
         names = ("n", "bits_per_byte", "bits_per_byte_low", "bits_per_byte_high", "perplexity", "tokens", "bytes")
         head = [f"{split}_{name}" for split in HELD for name in names]
         rows = []
-        for line in [*results["recipes"], *results["baselines"]]:
+        for line in [*results["recipes"], *results.get("baselines", [])]:  # none in a study of the reruns alone
             row = [line["name"], line.get("recipe", ""), "+".join(results["condition"]), results["split_by"]]
             row += [line.get("parameters", ""), line["seconds"]]
             for split in HELD:
