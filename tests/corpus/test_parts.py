@@ -70,13 +70,16 @@ def read(path: Path, size: int, folder: Path, count: int = 1) -> tuple[Any, ...]
 def same(path: Path, size: int, folder: Path, count: int = 1) -> tuple[int, list[Any]]:
     """Check that parts change nothing; return how many tasks there were, and the rejected rows."""
     whole, divided = read(path, 1 << 40, folder / "whole"), read(path, size, folder / "divided", count)
+    if isinstance(whole[0], type):  # both are the same error
+        assert divided == whole
+        return 0, []
     assert divided[1:] == whole[1:]
     return divided[0], whole[3]
 
 
 FAULTS = {
     "none": lambda text, at: text,
-    "quote lost": lambda text, at: text[: text.index('"', at)] + text[text.index('"', at) + 1 :],
+    "quote lost": lambda text, at: text[:at] + text[at:].replace('"', "", 1),
     "quote added": lambda text, at: f'{text[:at]}"{text[at:]}',
     "fields added": lambda text, at: f"{text[:at]}\nx,y,z,w\n{text[at:]}",
     "cut": lambda text, at: text[:at],
@@ -84,7 +87,7 @@ FAULTS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     faults=st.lists(st.tuples(st.sampled_from(sorted(FAULTS)), st.floats(0.1, 0.8)), max_size=3),

@@ -73,7 +73,7 @@ PLACE = np.uint64((1 << 16) - 1)
 _MARGIN = 0.15  # the sketch's standard error at 0.5 is 0.044: a pair at the threshold is ruled out once in 3,000
 _SMALL = 16  # in buckets up to this size all pairs are candidates
 _ANCHORS = 2  # in larger ones each song with the first few, and with the one before it
-_SONGS_AT_ONCE = 32_768  # songs whose shingles are held at one time: about 50 MB
+_SONGS_AT_ONCE = 8_192  # songs whose shingles are held at one time: about 20 MB
 _SONG_BYTES, _PAIR_BYTES = 64, 64  # that a task holds of each song, or of each band that a pair shares
 
 MEMORY = 256 << 20
@@ -494,7 +494,7 @@ def texts_of(work: Path) -> Fetch:
     shards = sorted((work / "clean").glob("*.parquet"))
 
     def fetch(ids: Ints) -> Iterator[tuple[Ints, pl.Series]]:
-        for shard in shards:
+        for shard in shards if len(ids) else []:
             texts = pl.scan_parquet(shard, glob=False).select("id", "lyrics")
             texts = texts.filter(pl.col("id").is_in(pl.Series(ids).implode()))
             found = texts.collect()

@@ -194,9 +194,9 @@ class Workers:
 
 def answer(module: str, function: str, task: Any, settings: str) -> dict[str, Any]:
     """Do a task in a worker; return its counts, or why it failed."""
-    started = time.process_time()
     try:
         work: Work = getattr(import_module(module), function)
+        started = time.process_time()  # what is imported is part of the start of a worker
         counts = work(task, json.loads(settings))
         return {"counts": counts, "seconds": time.process_time() - started}
     except LyristError as error:

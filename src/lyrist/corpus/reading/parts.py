@@ -100,21 +100,22 @@ def survey(stretch: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     with Path(path).open("rb") as file:
         file.seek(max(start - 1, 0))
         data = file.read(size + (2 if start else 1))
-    previous, data = (data[:1], data[1:]) if start else (b"\n", data)
-    body = data[:size]
-    found = {"path": path, "start": start, "lines": _line_ends(data, len(body)), "at": -1, "before": 0}
-    first = 0 if previous == b"\n" else body.find(b"\n") + 1
-    if first or previous == b"\n":
-        at = first if shape is None else first + _record(body[first : first + _WINDOW], shape, stretch["encoding"])
-        if at >= first and at < len(body):
-            found |= {"at": start + at, "before": _line_ends(data, at)}
+    skip = 1 if start else 0  # the byte before says whether a line begins here
+    end = min(skip + size, len(data))
+    found = {"path": path, "start": start, "lines": _line_ends(data, skip, end), "at": -1, "before": 0}
+    first = skip if not start or data.startswith(b"\n") else data.find(b"\n", skip, end) + 1
+    if first >= skip:
+        found_at = 0 if shape is None else _record(data[first : min(first + _WINDOW, end)], shape, stretch["encoding"])
+        if found_at >= 0 and first + found_at < end:
+            at = first + found_at
+            found |= {"at": start - skip + at, "before": _line_ends(data, skip, at)}
     return found
 
 
-def _line_ends(data: bytes, size: int) -> int:
-    """Return the line ends in the first bytes: a line feed, a carriage return, or both as one, which ends with the second."""
-    returns = data.count(b"\r", 0, size)
-    return data.count(b"\n", 0, size) + (returns - data.count(b"\r\n", 0, size + 1) if returns else 0)
+def _line_ends(data: bytes, first: int, end: int) -> int:
+    """Return the line ends in some bytes: a line feed, a carriage return, or both as one, which ends with the second."""
+    returns = data.count(b"\r", first, end)
+    return data.count(b"\n", first, end) + (returns - data.count(b"\r\n", first, end + 1) if returns else 0)
 
 
 def _record(data: bytes, shape: Shape, encoding: str) -> int:
@@ -126,7 +127,7 @@ def _record(data: bytes, shape: Shape, encoding: str) -> int:
         if _looks_like_records(texts, number, shape):
             return at
         at += len(line)
-    return -len(data) - 1
+    return -1
 
 
 def _looks_like_records(lines: list[str], first: int, shape: Shape) -> bool:
