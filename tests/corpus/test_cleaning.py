@@ -638,6 +638,12 @@ def test_songs_are_not_instrumental_nor_excuses() -> None:
     assert not is_placeholder(songs).any()
 
 
+def test_facts_at_the_head_of_a_chord_sheet_go() -> None:
+    sheet = "Key: C\nTempo: 90 bpm\nThe [C]harbour [Am]sleeps\nTime: we have none\nKey: the one I lost"
+    assert clean(sheet) == "The harbour sleeps\nTime: we have none\nKey: the one I lost"
+    assert clean("Key: C\nThe harbour sleeps") == "Key: C\nThe harbour sleeps"
+
+
 @pytest.mark.parametrize(
     "text",
     ["Lyrics for this song have yet to be released. Please check back once the song has been released.",

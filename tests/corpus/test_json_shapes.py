@@ -27,6 +27,7 @@ SHAPES: dict[str, tuple[Any, list[tuple[str | None, str | None, str]]]] = {
     "titles with lists": ({f"S{i}": lines for i, lines in LINES.items()}, NAMELESS),
     "artists and titles": ({"Ann": {"S0": TEXT[0], "S1": TEXT[1]}, "Bea": {"S2": TEXT[2]}}, ALL),
     "artists, albums and titles": ({"Ann": {"Low": {"S0": TEXT[0], "S1": TEXT[1]}}, "Bea": {"High": {"S2": TEXT[2]}}}, ALL),
+    "years, artists and titles": ({"1994": {"Ann": {"S0": TEXT[0], "S1": TEXT[1]}}, "1995": {"Bea": {"S2": TEXT[2]}}}, ALL),
     "artists and lists": ({"Ann": [SONG[0], SONG[1]], "Bea": [SONG[2]]}, ALL),
     "titles and objects": ({f"S{i}": {"artist": a, "lyrics": TEXT[i]} for i, a in enumerate(["Ann", "Ann", "Bea"])}, ALL),
     "artists, albums and songs": (

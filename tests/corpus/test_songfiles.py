@@ -342,6 +342,7 @@ PATHS = {
     "Gil_-_Low_Copper.txt": ("Low Copper", "Gil", None, None),
     "Hal - A - B.txt": ("A - B", "Hal", None, None),
     "Ida -- Low Copper.txt": ("Low Copper", "Ida", None, None),
+    "Jon/Lyrics - Copper.txt": ("Copper", "Jon", None, None),
 }
 
 
@@ -467,6 +468,15 @@ def test_a_file_that_is_cut_within_its_marks_is_no_song(tmp_path: Path) -> None:
             count,
             ["unreadable-file"] * (not count),
         )
+
+
+def test_front_matter_says_what_the_song_is() -> None:
+    head = "---\ntitle: 'Low: Tide'\nArtist: Ada Finch\nyear: 1994\ntags: slow\n---\n"
+    assert songs_in(head + "The harbour sleeps\nThe gulls are gone\n") == [
+        SongText("The harbour sleeps\nThe gulls are gone", title="Low: Tide", artist="Ada Finch", year="1994")
+    ]
+    dashes = "---\nThe harbour sleeps\n---\nThe gulls are gone"
+    assert songs_in(dashes)[0].lyrics == dashes
 
 
 @pytest.mark.parametrize(

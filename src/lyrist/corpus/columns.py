@@ -11,6 +11,7 @@ import functools
 import itertools
 import re
 import statistics
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -38,8 +39,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "lyrics": (
         "lyrics", "lyric", "text", "song_lyrics", "song_lyric", "song_text", "songtext", "full_lyrics", "lyrics_text",
         "lyric_text", "lyrics_body", "subtitle_body", "richsync_body",
-        "plain_lyrics", "plainlyrics", "synced_lyrics", "syncedlyrics", "songlyrics", "liedtext", "letra", "letras", "paroles",
-        "testo", "tekst",
+        "plain_lyrics", "plainlyrics", "synced_lyrics", "syncedlyrics", "lrc", "songlyrics", "liedtext", "letra", "letras",
+        "paroles", "testo", "tekst",
         "текст", "текст_песни", "歌詞", "歌词", "가사",
     ),
     "language": ("language", "lang", "language_code", "idiom", "sprache", "langue", "idioma", "lingua", "язык"),
@@ -53,7 +54,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 PLAIN = ("plain_lyrics", "plainlyrics")
 """Columns of lyrics without times: used where another column holds the same lyrics with times."""
 
-LINE_TEXTS = ("line", "line_text", "lyric_line", "lyrics_line", "verse", "verse_text")
+LINE_TEXTS = ("line", "line_text", "lyric_line", "lyrics_line", "verse", "verse_text", "words")
 """Names of the column of lyrics in a table with one row per line, if its values are no numbers."""
 
 LINE_NUMBERS = {
@@ -229,7 +230,7 @@ PRESETS: dict[str, Preset] = {preset.name: preset for preset in _PRESETS}
 @functools.lru_cache(maxsize=4096)
 def normal(name: str) -> str:
     """Return the name of a column as it is compared: ``song_text`` for ``Song Text``, ``song-text`` and ``SongText``."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", unicodedata.normalize("NFC", name.strip()))
     return re.sub(r"[\W_]+", "_", parted.casefold()).strip("_")
 
 

@@ -875,13 +875,16 @@ _CHORD_LINE = (
 )
 _TABLATURE = r"^[eEBGDAb] ?[|:]-[-0-9|hpbrsx/\\~^().* ]+$"
 _CHORD_IN_BRACKETS = rf"\[{_CHORD}\]"
+_SHEET_FACT = (
+    r"(?m)^(?:(?:Key|Capo|Tuning) ?: ?[A-G0-9][^ \n]*|(?:Tempo|BPM|Time) ?: ?[0-9][0-9/]*(?: ?[Bb][Pp][Mm])?)$\n?"
+)
 
 
 def _chords(texts: pl.Series) -> pl.Series:
     """Drop the lines of chords; where one line is certain, a line with one chord, or plain letters, is chords too."""
     lines = rf"(?m)^{_EDGE}{_CHORD}(?:{_GAP}{_CHORD})*{_EDGE}(?:\(?x ?[0-9]\)?)?$\n?|(?m){_TABLATURE}\n?"
     sheets = where(texts, rf"(?m)(?:{_CHORD_LINE}|{_TABLATURE})", replacing((lines, "")))
-    return sheets.str.replace_all(_CHORD_IN_BRACKETS, "")
+    return sheets.str.replace_all(_CHORD_IN_BRACKETS, "").str.replace_all(_SHEET_FACT, "")
 
 
 RULES.append(

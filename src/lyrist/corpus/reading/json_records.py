@@ -24,6 +24,7 @@ DOCUMENT_RECORDS = 8
 DENSITY = 8
 """Such a text has fewer than one comma or bracket in so many characters: text is cheap to decode, empty lists are not."""
 
+_YEAR = re.compile(r"(?:18|19|20)\d\d")
 _BLANK = re.compile(r"[\s,]*")
 _FIRST_KEY = re.compile(r'\{\s*("(?:[^"\\]|\\.)*+")\s*:')
 ARTIST_KEYS = ("artist", "primary_artist", "primary_artist_names", "artist_names")
@@ -210,9 +211,12 @@ def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[dict[str,
 
 
 def _titled(song: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    """Return a song with the title, the album and the artist that its keys say."""
+    """Return a song with the title, the album and the artist that its keys say, and the year if one of them is a year."""
     *outer, title = path
     given = {"title": title} if title else {}
+    years = [key for key in outer if _YEAR.fullmatch(key)]
+    given |= {"year": years[0]} if years else {}
+    outer = [key for key in outer if key not in years]
     given |= {"artist": outer[0]} if outer else {}
     return _completed(song, given | ({"album": outer[1]} if len(outer) > 1 else {}))
 

@@ -115,6 +115,10 @@ class Layout:
         title = title.replace("_", " ") if "_" in title and " " not in title.strip() else title
         number = (_BARE_NUMBER if count > 2 and numbered == count else _NUMBERED).match(title)
         title = title.removeprefix(number[0] if number else "").strip() or title
+        before, dash, after = (
+            re.split(r"( (?:--?|[–—]) )", title, maxsplit=1) if _NAMED.fullmatch(title) else ("", "", "")
+        )
+        title = after if dash and before.casefold() in _PLAIN_FOLDERS else title  # "Lyrics - Title"
         artist, album, genre = self._of_folders(path)
         if several and (path.parent == self._root or (artist and _LETTER.fullmatch(artist))):
             artist = None

@@ -11,6 +11,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lyrist.corpus.columns import normal
 
@@ -75,12 +76,21 @@ def songs_in(text: str) -> list[SongText]:
     """
     if songs := in_format(text):
         return songs
+    if front := _FRONT.match(text):
+        facts = {key.casefold(): value.strip(" '\"") for key, value in _FACT.findall(front[1])}
+        known: dict[str, Any] = {
+            name: facts.get(name) or None for name in ("title", "artist", "album", "genre", "year", "language")
+        }
+        if known["title"]:
+            return [SongText(text[front.end() :].strip("\n"), **known)]
     if found := _MARKUP.match(text):
         kind = next(name for name, part in found.groupdict().items() if part)
         raise MarkupError(f"it is {kind}, not the plain text of a song")
     return _several(text.lstrip("\ufeff")) or [SongText(text)]
 
 
+_FRONT = re.compile(r"\ufeff?---[ \t]*\r?\n((?:[\w -]{1,40}:[^\n]*\n)+)---[ \t]*\r?\n")  # as pages of Markdown have it
+_FACT = re.compile(r"^([\w -]+?) *:[ \t]*([^\r\n]*)", re.MULTILINE)
 _MARKUP = re.compile(
     r"\ufeff?\s*(?:(?P<HTML><!doctype html|<html\b)|(?P<XML><\?xml\b|<(\w+)(?: [^<>]*)?>\s*<[\s\S]*</\3>\s*$)"
     r"|(?P<RTF>\{\\rtf)|(?P<PDF>%PDF-))",
