@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 # Processes of the tests; each takes up to 2 GB of memory.
 
-.PHONY: setup demo docs replication test test-fast coverage mutants lint bench bench-large clean
+.PHONY: setup demo docs replication reliability test test-fast coverage mutants lint bench bench-large clean
 
 setup: $(READY)
 
@@ -55,6 +55,10 @@ bench-large: $(READY)
 # The models of the reports by their own protocols, and docs/replication.md. Takes hours; goes on where it was interrupted.
 replication: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/replication.py
+
+# What was tried to break Lyrist: docs/reliability.md. Takes hours; goes on where it was interrupted.
+reliability: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py
 
 clean:
 	rm -rf $(VENV) .coverage demo build mutants src/*.egg-info

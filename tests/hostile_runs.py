@@ -135,18 +135,18 @@ def mutated(path: Path, chance: random.Random) -> str:
     if file.suffix == ".skops" and chance.random() < 0.7:
         with zipfile.ZipFile(file) as archive:
             parts = {entry.filename: archive.read(entry) for entry in archive.infolist()}
-        parts["schema.json"] = json.dumps(_changed(json.loads(parts["schema.json"]), chance)).encode()
+        parts["schema.json"] = json.dumps(changed(json.loads(parts["schema.json"]), chance)).encode()
         with zipfile.ZipFile(file, "w") as archive:
             for name, part in parts.items():
                 archive.writestr(name, part)
     elif file.suffix == ".safetensors" and chance.random() < 0.5:
         length = int.from_bytes(content[:8], "little")
-        header = json.dumps(_changed(json.loads(content[8 : 8 + length]), chance)).encode()
+        header = json.dumps(changed(json.loads(content[8 : 8 + length]), chance)).encode()
         file.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
     elif file.suffix == ".json" and chance.random() < 0.8:
-        file.write_text(json.dumps(_changed(json.loads(content), chance)))
+        file.write_text(json.dumps(changed(json.loads(content), chance)))
     else:
-        file.write_bytes(_flipped(content, chance))
+        file.write_bytes(flipped(content, chance))
     return str(file.relative_to(path))
 
 
@@ -157,7 +157,8 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _places(item)
 
 
-def _changed(value: Any, chance: random.Random) -> Any:
+def changed(value: Any, chance: random.Random) -> Any:
+    """Return a JSON value with some of its keys and values changed."""
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
         places = list(_places(value))
         if not places:
@@ -180,7 +181,8 @@ def _changed(value: Any, chance: random.Random) -> Any:
     return value
 
 
-def _flipped(content: bytes, chance: random.Random) -> bytes:
+def flipped(content: bytes, chance: random.Random) -> bytes:
+    """Return the content cut, or with bytes inserted or changed."""
     kind, place = chance.random(), chance.randrange(max(len(content), 1))
     if kind < 0.2:
         return content[:place]

@@ -19,9 +19,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lyrist.corpus.corpus import Corpus
 from lyrist.files import staging_path
 from nursing import Event, Nursery
 from songtables.fouracts import songbook
+from tinytokenizer import chat_model
 
 MANY = int(os.environ.get("LYRIST_KILLS", "0"))
 TINY = ["--hidden", "8", "--embedding-size", "8", "--steps", "6", "--evaluate-every", "2", "--threads", "1"]
@@ -151,6 +153,27 @@ def verbs(corpus: Path, tables: list[str]) -> dict[str, Verb]:
             [r"checkpoint-4$"],
             0,
         ),
+        "lora": Verb(
+            [
+                "train",
+                "causal",
+                str(corpus),
+                "--model",
+                str(corpus.parent / "chat"),
+                "--lora",
+                "true",
+                "--lora-rank",
+                "2",
+                "--condition",
+                "genre",
+                "--context",
+                "400",
+                *TINY[4:],
+            ],
+            trained,
+            [r"checkpoint-4$"],
+            0,
+        ),
         "explore": Verb(["explore", str(corpus)], nothing, [r"explore\.html", *ends[:1]], 0, resume=False),
         "label": Verb(["label", str(corpus.parent / "nb-svm"), *tables[:1]], nothing, [r"\.part"], 0, suffix=".csv"),
         "write": Verb(
@@ -178,6 +201,10 @@ def content(folder: Path) -> dict[str, Any]:
             found[name] = quiet(json.loads(path.read_text()))
         elif path.suffix == ".jsonl":
             found[name] = [quiet(json.loads(line)) for line in path.read_text().splitlines()]
+        elif path.suffix == ".safetensors":  # the order of the keys of its header differs from run to run
+            data = path.read_bytes()
+            size = 8 + int.from_bytes(data[:8], "little")
+            found[name] = (json.loads(data[8:size]), data[size:])
         elif path.suffix in (".html", ".svg", ".csv") or (path.name == "README.md" and path.parent.name == "model"):
             found[name] = ""
         elif path.is_file():
@@ -204,14 +231,18 @@ RUNS = {"label": ("nb-svm", []), "write": ("ngram", ["--target", "lyrics", "--vo
 """What a command needs: the recipe of a run, and its options."""
 
 
-@pytest.mark.parametrize("name", ["prepare", "neural", "writer", "linear", "study", "gpt", "explore", "label", "write"])
+@pytest.mark.parametrize(
+    "name", ["prepare", "neural", "writer", "linear", "study", "gpt", "lora", "explore", "label", "write"]
+)
 def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
-    nursery: Nursery, corpus: Path, tables: list[str], name: str
+    nursery: Nursery, corpus: Path, tables: list[str], name: str, record_property: Callable[[str, object], None]
 ) -> None:
     if name == "linear" and not MANY:
         pytest.skip("one is in the study; alone only with LYRIST_KILLS")
     verb = verbs(corpus, tables)[name]
     calm, out = nursery.folder / f"{name}-calm{verb.suffix}", nursery.folder / f"{name}{verb.suffix}"
+    if name == "lora":
+        chat_model(corpus.parent / "chat", Corpus.open(corpus).songs("train")["lyrics"].to_list() * 4)
     if name in RUNS:
         recipe, options = RUNS[name]
         nursery.run(["train", recipe, str(corpus), *options, "--out", str(nursery.folder / recipe)])
@@ -221,7 +252,8 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
     out.rename(calm)
     whole = content(calm)
     command = [*verb.arguments, "--out", str(out)]
-    for how, when in points(verb, changes, seconds, random.Random(7)):
+    kills = points(verb, changes, seconds, random.Random(7))
+    for how, when in kills:
         if how == "change":
             nursery.kill_before(command, int(when))
         else:
@@ -248,3 +280,4 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_finished(
             *RUNS.get(name, ())[:1],
         }, at
         shutil.rmtree(out) if out.is_dir() else out.unlink()
+    record_property("kills", len(kills))

@@ -1,6 +1,8 @@
 """Songs as tokens and as examples: nothing is lost, nothing is split, nothing is made twice."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.models.language_model import IGNORED, WriterOptions, WriterShape
-from lyrist.training import song_tokens, vocabularies
+from lyrist.training import encoding, song_tokens, vocabularies
 from lyrist.training.song_tokens import FOLDER, SongTokens, tokenise
 
 HOSTILE = "a <|genre:rap|> b\n\n<|song|><|end|>[PAD] \x1b[2J don't\tknow \n"
@@ -51,6 +53,77 @@ def shape(tokens: SongTokens, context: int) -> WriterShape:
 @settings(max_examples=80, deadline=None)
 def test_every_text_comes_back(tokens: SongTokens, text: str) -> None:
     assert vocabularies.decode(tokens.tokenizer, vocabularies.encode(tokens.tokenizer, [text])[0]) == text
+
+
+SONGS = st.lists(
+    st.one_of(
+        st.text(max_size=40),
+        st.text(st.sampled_from("ab'’ \t\n\r\u00a0\u0301é1.![]<|>"), max_size=40),
+        st.lists(st.sampled_from(["[chorus]", "[verse]", "\n", " ", "la", "<|song|>", "<|genre:rap|>"])).map("".join),
+    ),
+    max_size=6,
+)
+
+
+@pytest.mark.parametrize("sections", [False, True])
+def test_pieces_that_are_encoded_once_give_the_tokens_of_whole_songs(sections: bool, tmp_path: Path) -> None:
+    made = vocabularies.learn([lines(4, "don't rain é"), "[chorus] la la\n"] * 3, 330, sections)
+    vocabularies.add_conditions(made, {"genre": ["rap"]})
+    made.save_pretrained(str(tmp_path))
+    backend = encoding.open_backend(str(tmp_path / "tokenizer.json"))
+
+    @given(SONGS)
+    @settings(max_examples=100, deadline=None)
+    def check(texts: list[str]) -> None:
+        ids, lengths = encoding.encode_flat(backend, pl.Series(texts, dtype=pl.String), True)
+        expected = vocabularies.encode(made, texts)
+        assert lengths.tolist() == [len(row) for row in expected]
+        assert ids.tolist() == [number for row in expected for number in row]
+
+    check()
+
+
+def test_a_killed_run_is_continued(make_corpus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = make_corpus(pl.DataFrame({"lyrics": [lines(2 + n % 7, "rain") for n in range(60)]}))
+    whole = tokenise(corpus, OPTIONS)
+    assert whole.path is not None
+    expected = {file.name: file.read_bytes() for file in whole.path.iterdir()}
+    shutil.rmtree(whole.path)
+    encode, dead = encoding.encode_shard, 2**22  # above the largest number of a process
+    shards: list[str] = []
+
+    def killed(shard: str, work: dict[str, Any]) -> dict[str, Any]:
+        if shards:
+            Path(work["folder"]).rename(whole.path.with_name(f".{whole.path.name}-{dead}.partial"))
+            raise KeyboardInterrupt
+        shards.append(shard)
+        return encode(shard, work)
+
+    monkeypatch.setattr(encoding, "encode_shard", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tokenise(corpus, OPTIONS)
+    read: list[str] = []
+    blocks = encoding.read_blocks
+    monkeypatch.setattr(encoding, "encode_shard", encode)
+    monkeypatch.setattr(encoding, "read_blocks", lambda file, *given: read.append(str(file)) or blocks(file, *given))
+    monkeypatch.setattr(vocabularies, "learn", None)
+    assert tokenise(corpus, OPTIONS).path == whole.path
+    assert read
+    assert shards[0] not in read
+    assert {file.name: file.read_bytes() for file in whole.path.iterdir()} == expected
+    assert not list(whole.path.parent.glob(".*"))
+
+
+def test_workers_give_the_tokens_of_one_process(make_corpus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = make_corpus(pl.DataFrame({"lyrics": [lines(2 + n % 7, "rain") for n in range(60)]}))
+    alone = tokenise(corpus, OPTIONS)
+    assert alone.path is not None
+    expected = {file.name: file.read_bytes() for file in alone.path.iterdir()}
+    shutil.rmtree(alone.path)
+    monkeypatch.setattr(song_tokens, "ALONE", 0)
+    monkeypatch.setattr("lyrist.corpus.parallel.cores", lambda: 2)
+    assert tokenise(corpus, OPTIONS).path == alone.path
+    assert {file.name: file.read_bytes() for file in alone.path.iterdir()} == expected
 
 
 def test_a_line_end_is_a_token_of_its_own_and_what_looks_special_is_text(tokens: SongTokens) -> None:

@@ -52,6 +52,25 @@ def checksums(path: Path) -> dict[str, str]:
     return {f"songs/{file.name}": sha256(file) for file in sorted(path.glob("songs/*.parquet"))}
 
 
+@contextlib.contextmanager
+def _readable(corpus: Path) -> Iterator[None]:
+    """Turn what a damaged or missing file of a corpus does to its reader into one sentence."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise LyristError(
+            f"A file of the corpus {corpus} is damaged or missing ({reason}); prepare it again."
+        ) from error
+
+
+def read_blocks(file: Path, columns: Sequence[str], size: int = 8192) -> Iterator[pl.DataFrame]:
+    """Yield the songs of a file of ``songs/`` in blocks of at most ``size``."""
+    with _readable(file.parents[1]), pq.ParquetFile(file) as opened:
+        for batch in opened.iter_batches(batch_size=size, columns=list(columns)):
+            yield pl.DataFrame(pa.Table.from_batches([batch]))
+
+
 @dataclass(frozen=True, repr=False)
 class Corpus:
     """A corpus directory, opened for reading."""
@@ -166,10 +185,7 @@ class Corpus:
     def batches(self, split: str, columns: Sequence[str], size: int = 8192) -> Iterator[pl.DataFrame]:
         """Yield the songs of a split in blocks of at most ``size``, whatever the size of the corpus."""
         for file in self.files(split):
-            with self._whole(), pq.ParquetFile(file) as opened:
-                for batch in opened.iter_batches(batch_size=size, columns=list(columns)):
-                    frame = pl.DataFrame(pa.Table.from_batches([batch]))
-                    yield frame
+            yield from read_blocks(file, columns, size)
 
     @cached_property
     def duplicates(self) -> pl.DataFrame:
@@ -195,16 +211,8 @@ class Corpus:
         with self._whole():
             return (frame.head(limit) if limit else frame).collect()
 
-    @contextlib.contextmanager
-    def _whole(self) -> Iterator[None]:
-        """Turn what a damaged or missing file of the corpus does to its reader into one sentence."""
-        try:
-            yield
-        except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise LyristError(
-                f"A file of the corpus {self.path} is damaged or missing ({reason}); prepare it again."
-            ) from error
+    def _whole(self) -> contextlib.AbstractContextManager[None]:
+        return _readable(self.path)
 
     def check_target(self, target: str) -> None:
         """Raise unless ``target`` is a column by which songs can be classified."""

@@ -15,7 +15,6 @@ import math
 import os
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,16 +31,21 @@ from torch.nn import functional
 
 from lyrist import files, progress
 from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.parallel import Workers
 from lyrist.errors import LyristError, unknown
 from lyrist.models import instructions
 from lyrist.models.hub import open_tokenizer
 from lyrist.models.language_model import IGNORED, SLICE
 from lyrist.models.network import hushed
-from lyrist.training import vocabularies
+from lyrist.training import encoding, vocabularies
 from lyrist.training.batches import Batch
 
 FORMAT = 1
 FOLDER, MARKER = "tokens", "tokens.json"
+VOCABULARY = "vocabulary.json"
+"""Is in an unfinished folder when its tokenizer is complete."""
+ALONE = 50_000
+"""So many songs are encoded in one process, because starting others takes longer."""
 SPLITS = ("train", "validation")
 """The splits that training reads."""
 
@@ -246,15 +250,18 @@ def _titled(tokens: SongTokens, corpus: Corpus) -> SongTokens:
 
 @contextlib.contextmanager
 def _built(place: Path) -> Iterator[Path]:
-    """Build a folder next to ``place`` and rename it; if another process was faster, its folder is kept."""
+    """Build a folder next to ``place`` and rename it; if another process was faster, its folder is kept.
+
+    What a killed process left is continued. (On another machine of a shared disk its number may be in use; then it is not.)
+    """
     building = place.with_name(f".{place.name}-{os.getpid()}.partial")
+    _adopt(place, building)
     try:
         building.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise PermissionError from error
         raise
-    _clear(place)
     try:
         with files.explained(building):
             yield building
@@ -266,12 +273,13 @@ def _built(place: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _clear(place: Path) -> None:
-    """Delete unfinished folders of killed processes that are older than an hour."""
-    long_ago = time.time() - 3600
-    for left in place.parent.glob(f".{place.name}-*.partial"):
+def _adopt(place: Path, building: Path) -> None:
+    """Continue in the folder of a killed process, if there is one: rename it to that of this process."""
+    for left in sorted(place.parent.glob(f".{place.name}-*.partial")):
         process = left.name.removesuffix(".partial").rpartition("-")[2]
-        if process.isdigit() and not psutil.pid_exists(int(process)) and left.stat().st_mtime < long_ago:
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            with contextlib.suppress(OSError):  # another process was faster, or it is the second one that was left
+                left.replace(building)
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -314,27 +322,54 @@ def _identity(options: Any) -> str:
 
 def _make(corpus: Corpus, options: Any, condition: Sequence[str], settings: Any, folder: Path) -> None:
     known = {column: _values(corpus, column) for column in condition}
-    with hushed():
-        if pretrained := pretrained_of(options):
-            tokenizer = pretrained.tokenizer()
-        else:
-            texts = (text for texts in _texts(corpus, "train", "learning tokens") for text in texts)
-            tokenizer = vocabularies.learn(texts, options.vocabulary, options.sections)
-        lyrics = len(tokenizer)
-        if not settings.get("prompt") and not getattr(
-            options, "seq2seq", False
-        ):  # others read their conditions as words
-            lyrics = vocabularies.add_conditions(tokenizer, known)
-    ledger = {}
-    for split in SPLITS:
-        ledger[split] = _write_split(corpus, split, tokenizer, known, options, folder)
+    tokenizer, lyrics = _tokenizer(corpus, options, settings, known, folder)
+    shards = {split: [str(file) for file in corpus.files(split)] for split in SPLITS}
+    work = {
+        "folder": str(folder),
+        "learnt": pretrained_of(options) is None,
+        "kind": "uint16" if len(tokenizer) <= 2**16 else "int32",
+        "known": known,
+        "least": options.min_tokens,
+        "most": options.max_tokens,
+    }
+    total = sum(corpus.info["counts"]["splits"].get(split, 0) for split in SPLITS)
+    every = [shard for split in SPLITS for shard in shards[split]]
+    with progress.task("tokens", "songs") as advance, Workers(count=None if total > ALONE else 1) as workers:
+        done = 0
+        for counts in workers.map(encoding.encode_shard, every, work):
+            done += counts["songs"]
+            advance(done, total)
+    ledger = {split: _joined(split, shards[split], work, options, folder) for split in SPLITS}
     if not ledger["train"]["kept"]:
         raise LyristError(
             f"No training song of {corpus.path} has the requested length (--min-tokens {options.min_tokens}, "
             f"--max-tokens {options.max_tokens}); change these, or prepare the corpus with training songs."
         )
-    tokenizer.save_pretrained(str(folder))
+    shutil.rmtree(folder / "parts")
+    (folder / VOCABULARY).unlink()
     files.write_json(folder / MARKER, {**settings, "conditions": known, "lyrics": lyrics, "ledger": ledger})
+
+
+def _tokenizer(
+    corpus: Corpus, options: Any, settings: Any, known: Mapping[str, Sequence[str]], folder: Path
+) -> tuple[Any, int]:
+    """Return the tokenizer, and the first id of a condition; both from ``folder`` if an interrupted run saved them there."""
+    if (folder / VOCABULARY).exists():
+        return open_tokenizer(folder), int(files.read_json(folder / VOCABULARY, "unfinished tokens")["lyrics"])
+    with hushed():
+        if pretrained := pretrained_of(options):
+            tokenizer = pretrained.tokenizer()
+        else:
+            tokenizer = vocabularies.learn(_texts(corpus), options.vocabulary, options.sections)
+        lyrics = len(tokenizer)
+        if not settings.get("prompt") and not getattr(
+            options, "seq2seq", False
+        ):  # others read their conditions as words
+            lyrics = vocabularies.add_conditions(tokenizer, known)
+    (folder / "parts").mkdir(exist_ok=True)
+    tokenizer.save_pretrained(str(folder))
+    files.write_json(folder / VOCABULARY, {"lyrics": lyrics})
+    return tokenizer, lyrics
 
 
 def _values(corpus: Corpus, column: str) -> list[str]:
@@ -349,88 +384,65 @@ def _values(corpus: Corpus, column: str) -> list[str]:
     return values
 
 
-def _texts(corpus: Corpus, split: str, title: str) -> Iterator[list[str]]:
-    with progress.task(title, "songs") as advance:
+def _texts(corpus: Corpus) -> Iterator[str]:
+    with progress.task("learning tokens", "songs") as advance:
         done = 0
-        for batch in corpus.batches(split, ["lyrics"]):
-            yield batch["lyrics"].to_list()
-            done += len(batch)
-            advance(done, corpus.info["counts"]["splits"].get(split))
-
-
-def _write_split(
-    corpus: Corpus, split: str, tokenizer: Any, known: Mapping[str, Sequence[str]], options: Any, folder: Path
-) -> dict[str, Any]:
-    """Write the arrays of one split, block by block, and return its ledger."""
-    kind: Any = np.uint16 if len(tokenizer) <= 2**16 else np.int32
-    ledger: dict[str, Any] = {"read": 0, "kept": 0, "dropped": {}}
-    starts, songs, codes = [np.zeros(1, dtype=np.int64)], [], []
-    raw, total = folder / f".{split}.raw", 0
-    with files.explained(raw), raw.open("wb") as handle, progress.task(f"tokens of {split}", "songs") as advance:
-        for batch in corpus.batches(split, ["id", "lyrics", *known]):
-            ids = vocabularies.encode(tokenizer, batch["lyrics"].to_list())
-            lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-            kept = _kept(lengths, options, ledger)
-            for row in kept:
-                handle.write(np.asarray(ids[row], dtype=kind).tobytes())
-            starts.append(total + np.cumsum(lengths[kept]))
-            total = int(starts[-1][-1]) if len(kept) else total
-            songs.append(batch["id"].to_numpy()[kept])
-            codes.append(_codes(batch, known)[kept])
-            advance(ledger["read"], corpus.info["counts"]["splits"].get(split))
-    _copy(raw, folder / f"{split}.ids.npy", kind, total)
-    np.save(folder / f"{split}.starts.npy", np.concatenate(starts))
-    np.save(folder / f"{split}.songs.npy", np.concatenate([*songs, np.zeros(0, dtype=np.int64)]))
-    np.save(folder / f"{split}.conditions.npy", np.concatenate([*codes, np.zeros((0, len(known)), dtype=np.int32)]))
-    return ledger
+        most = vocabularies.LEARNT_FROM
+        for texts in vocabularies.sampled(corpus, most):
+            yield from texts.to_list()
+            done += len(texts)
+            advance(done, min(most, corpus.info["counts"]["splits"].get("train", 0)))
 
 
 def tokenised(songs: pl.DataFrame, tokenizer: Any, known: Mapping[str, Sequence[str]], options: Any) -> Split:
     """Return songs (``id``, ``lyrics`` and conditions) as tokens; those of another length than requested are left out."""
     ids = vocabularies.encode(tokenizer, songs["lyrics"].to_list())
     lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-    kept = _kept(lengths, options, {"read": 0, "kept": 0, "dropped": {}})
-    flat = np.concatenate([np.asarray(ids[row], dtype=np.int32) for row in kept] or [np.zeros(0, dtype=np.int32)])
-    starts = np.concatenate([[0], np.cumsum(lengths[kept])])
-    return Split(flat, starts, songs["id"].to_numpy()[kept], _codes(songs, known)[kept])
+    kept, _ = encoding.wanted(lengths, options.min_tokens, options.max_tokens)
+    flat = np.fromiter((i for row, one in zip(ids, kept, strict=True) if one for i in row), dtype=np.int32)
+    starts = np.append(0, np.cumsum(lengths[kept]))
+    return Split(flat, starts, songs["id"].to_numpy()[kept], encoding.codes(songs, known)[kept])
 
 
-def _kept(lengths: NDArray[np.int64], options: Any, ledger: dict[str, Any]) -> NDArray[np.int64]:
-    """Return the rows of the requested length, and count the others by reason."""
-    reasons = {
-        "no tokens": lengths == 0,
-        f"fewer than {options.min_tokens} tokens": (lengths > 0) & (lengths < options.min_tokens),
-        f"more than {options.max_tokens} tokens": (lengths > options.max_tokens) & (options.max_tokens > 0),
-    }
-    wrong = np.zeros(len(lengths), dtype=bool)
-    for reason, rows in reasons.items():
-        if rows.any():
-            ledger["dropped"][reason] = ledger["dropped"].get(reason, 0) + int(rows.sum())
-        wrong |= rows
-    ledger["read"] += len(lengths)
-    ledger["kept"] += int((~wrong).sum())
-    return np.flatnonzero(~wrong)
+def _joined(split: str, shards: Sequence[str], work: Mapping[str, Any], options: Any, folder: Path) -> dict[str, Any]:
+    """Write the arrays of a split from those of its shards, and return its ledger.
 
-
-def _codes(batch: pl.DataFrame, known: Mapping[str, Sequence[str]]) -> NDArray[np.int32]:
-    """Return the number of each song's value in each column, -1 for a missing value or one that is not in training."""
-    found = np.full((len(batch), len(known)), -1, dtype=np.int32)
-    for place, (column, values) in enumerate(known.items()):
-        number = {value: code for code, value in enumerate(values)}
-        found[:, place] = [number.get(value, -1) for value in batch[column].cast(pl.String).to_list()]
-    return found
-
-
-def _copy(raw: Path, place: Path, kind: Any, total: int) -> None:
-    """Convert raw numbers to an ``.npy`` file in chunks.
-
-    The file is written and not memory-mapped: on a full disk a write to mapped memory would kill the process.
+    The ids are written and not memory-mapped: on a full disk a write to mapped memory would kill the process.
     """
-    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": (total,)}
-    with files.explained(place), place.open("wb") as target, raw.open("rb") as source:
-        np.lib.format.write_array_header_1_0(target, about)
-        shutil.copyfileobj(source, target, 2**24)
-    raw.unlink()
+    arrays: dict[str, list[Any]] = {
+        "lengths": [np.zeros(0, np.int64)],
+        "songs": [np.zeros(0, np.int64)],
+        "conditions": [np.zeros((0, len(work["known"])), np.int32)],
+    }
+    parts = [encoding.part_of(folder, shard) for shard in shards]
+    dropped, read = np.zeros(len(encoding.REASONS), dtype=np.int64), 0
+    for part in parts:
+        with np.load(part, allow_pickle=False) as found:
+            dropped, read = dropped + found["dropped"], read + int(found["read"])
+            for name, values in arrays.items():
+                values.append(found[name])
+    whole = {name: np.concatenate(values) for name, values in arrays.items()}
+    starts = np.concatenate([[0], np.cumsum(whole.pop("lengths"))]).astype(np.int64)
+    place = folder / f"{split}.ids.npy"
+    about = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(work["kind"])),
+        "fortran_order": False,
+        "shape": (int(starts[-1]),),
+    }
+    with files.explained(place):
+        with place.open("wb") as target:
+            np.lib.format.write_array_header_1_0(target, about)
+            for part in parts:
+                with np.load(part, allow_pickle=False) as found:
+                    target.write(found["ids"].tobytes())
+        for name, array in {"starts": starts, **whole}.items():
+            np.save(folder / f"{split}.{name}.npy", array)
+    reasons = [reason.format(least=options.min_tokens, most=options.max_tokens) for reason in encoding.REASONS]
+    return {
+        "read": read,
+        "kept": len(starts) - 1,
+        "dropped": {reason: int(count) for reason, count in zip(reasons, dropped, strict=True) if count},
+    }
 
 
 def _open(folder: Path, temporary: Any = None) -> SongTokens:

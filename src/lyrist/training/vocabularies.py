@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -19,25 +19,14 @@ from lyrist.corpus.cleaning.rules import KINDS
 from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.shingles import UNSPACED
 from lyrist.errors import LyristError
-
-WORD = r"[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*"
-"""A word with its apostrophes, in the syntax of Rust's `regex`."""
+from lyrist.training.encoding import PIECES, WORD
 
 WORDS, SONGS = 100_000, 50_000
 """Words that a writer knows, the most frequent ones, and training songs in which they are counted."""
+LEARNT_FROM = 20_000
+"""Training songs from which a tokenizer is learnt."""
 
 PAD, BOS, EOS = "<|pad|>", "<|song|>", "<|end|>"
-
-PIECES = (
-    r"\n"
-    rf"| ?{WORD}"  # don't, rock'n'roll
-    r"| ?\p{N}+"
-    r"| ?[^\s\p{L}\p{M}\p{N}]+"
-    r"|[^\S\n]+(?!\S)"
-    r"|[^\S\n]"
-)
-"""Pre-tokenization: no token crosses these pieces. A space belongs to the word after it."""
-
 
 _CONDITION = re.compile(r"<\|[^|]+:[^|]+\|>")
 
@@ -75,13 +64,19 @@ def learn(texts: Iterable[str], size: int, sections: bool = False) -> PreTrained
     return wrap(tokenizer)
 
 
+def sampled(corpus: Corpus, most: int) -> Iterator[pl.Series]:
+    """Yield the lyrics of the training songs in blocks: of all songs, or of a sample of about ``most``."""
+    total = int(corpus.info["counts"]["splits"].get("train", 0))
+    for batch in corpus.batches("train", ["id", "lyrics"]):
+        some = batch.filter(pl.col("id").hash(0) % total < most) if total > most else batch
+        yield some["lyrics"]
+
+
 def known_words(corpus: Corpus) -> frozenset[str]:
     """Return the words of the training songs as they are written; none for scripts without spaces between words."""
-    total = int(corpus.info["counts"]["splits"].get("train", 0))
     counts: Counter[str] = Counter()
-    for batch in corpus.batches("train", ["id", "lyrics"]):
-        some = batch.filter(pl.col("id").hash(0) % total < SONGS) if total > SONGS else batch
-        counts.update(some["lyrics"].str.extract_all(WORD).list.unique().explode().drop_nulls().to_list())
+    for texts in sampled(corpus, SONGS):
+        counts.update(texts.str.extract_all(WORD).list.unique().explode().drop_nulls().to_list())
     if pl.Series(list(counts), dtype=pl.String).str.contains(UNSPACED).sum() > len(counts) / 100:
         return frozenset()
     return frozenset(sorted(counts, key=lambda word: (-counts[word], word))[:WORDS])
@@ -147,7 +142,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[lis
     backend.no_truncation()
     backend.no_padding()
     try:
-        return [encoded.ids for encoded in backend.encode_batch(list(texts), add_special_tokens=False)]
+        return [encoded.ids for encoded in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
     finally:
         backend.encode_special_tokens = before
 
