@@ -428,3 +428,23 @@ def test_a_table_of_one_text_under_many_titles_says_what_is_left(tmp_path: Path)
     rows.write_csv(tmp_path / "t.csv")
     with pytest.raises(LyristError, match=r"No song is left of 6 rows: 6 site-notice\. Loosen"):
         prepare(str(tmp_path / "t.csv"), out=str(tmp_path / "c"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("counts", 3),
+        ("counts", {"splits": {"train": "many"}}),
+        ("counts", {"splits": [1]}),
+        ("settings", []),
+        ("settings", {"keep": 1}),
+        ("checksums", [1]),
+        ("fingerprint", None),
+    ],
+)
+def test_a_description_with_other_types_is_one_sentence(corpus: Corpus, tmp_path: Path, name: str, value: Any) -> None:
+    shutil.copytree(corpus.path, tmp_path / "copy")
+    info = json.loads((corpus.path / "corpus.json").read_text())
+    (tmp_path / "copy" / "corpus.json").write_text(json.dumps({**info, name: value}))
+    with pytest.raises(LyristError, match=r"corpus\.json is damaged"):
+        Corpus.open(tmp_path / "copy")

@@ -52,6 +52,21 @@ def checksums(path: Path) -> dict[str, str]:
     return {f"songs/{file.name}": sha256(file) for file in sorted(path.glob("songs/*.parquet"))}
 
 
+def _described(info: dict[str, Any]) -> bool:
+    """Return whether a description of a corpus has the types that its readers expect."""
+    counts, settings, written = info.get("counts"), info.get("settings"), info.get("checksums", {})
+    splits = counts.get("splits") if isinstance(counts, dict) else None
+    keep = settings.get("keep", []) if isinstance(settings, dict) else None
+    return (
+        isinstance(splits, dict)
+        and all(type(count) is int and count >= 0 for count in splits.values())
+        and isinstance(keep, list)
+        and all(isinstance(name, str) for name in keep)
+        and isinstance(written, dict)
+        and isinstance(info.get("fingerprint"), str)
+    )
+
+
 @contextlib.contextmanager
 def _readable(corpus: Path) -> Iterator[None]:
     """Turn what a damaged or missing file of a corpus does to its reader into one sentence."""
@@ -107,6 +122,10 @@ class Corpus:
         if not isinstance(info, dict) or info.get("format") != FORMAT:
             found = info.get("format") if isinstance(info, dict) else None
             raise LyristError(f"{path} has corpus format {found}, this Lyrist reads {FORMAT}; prepare it again.")
+        if not _described(info):
+            raise LyristError(
+                f"{path}/corpus.json is damaged: it has not the form that prepare writes; prepare it again."
+            )
         corpus = cls(path, info, Ledger.from_json(read_json(path / "ledger.json", "a corpus")))
         for split in SPLITS:
             if info["counts"]["splits"].get(split, 0) and not corpus.files(split):
