@@ -1,6 +1,7 @@
 """What tests of several rooms share."""
 
 import dataclasses
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from lyrist.corpus.corpus import FORMAT, SPLITS, Corpus
 from lyrist.corpus.duplicates import covers
 from lyrist.corpus.ledger import Ledger
 from lyrist.corpus.splits import Split
+from lyrist.errors import LyristError
 from lyrist.files import write_json
 from nursing import Nursery, nursery_in
 
@@ -184,3 +186,17 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> str:
+    """The real pretrained model, fetched once into the cache of the user."""
+    from lyrist.models import fetch
+
+    if os.environ.get("LYRIST_OFFLINE"):
+        pytest.skip("SmolLM2 IS NOT TESTED: LYRIST_OFFLINE is set")
+    try:
+        fetch.fetch("smollm2")
+    except LyristError as error:
+        pytest.skip(f"SmolLM2 IS NOT TESTED: {error}")
+    return "smollm2"

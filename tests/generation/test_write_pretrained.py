@@ -1,7 +1,6 @@
 """Writing with a pretrained model that was not tuned: by directory, with details of the song in its prompt."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +86,6 @@ def test_a_model_that_is_not_here_is_one_sentence(
 
 
 # The real model: fetched once into the cache of the user.
-
-
-@pytest.fixture(scope="module")
-def smollm2() -> str:
-    from lyrist.models import fetch
-
-    if os.environ.get("LYRIST_OFFLINE"):
-        pytest.skip("SmolLM2 IS NOT TESTED: LYRIST_OFFLINE is set")
-    try:
-        fetch.fetch("smollm2")
-    except LyristError as error:
-        pytest.skip(f"SmolLM2 IS NOT TESTED: {error}")
-    return "smollm2"
 
 
 @pytest.mark.slow

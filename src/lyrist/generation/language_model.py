@@ -27,7 +27,7 @@ from lyrist.generation.sampling import TokenSampler, add_style_bias
 
 LONGEST = 40
 """Maximum tokens of a line."""
-STRAGGLING = 0.25
+STRAGGLING = 0.4
 """Share of the rows of a request with a check of its beginnings; if fewer are in progress, they are returned as beginnings."""
 REMEMBERED = 3
 """Prefixes whose states are kept, besides the empty one."""
@@ -232,7 +232,7 @@ class _LineSampling:
         texts = [model.text(song, self.rows[row]) for row in self.going]
         model.after |= {self.request.prefix + text: scores[place] for place, text in enumerate(texts)}
         begun = self.ids.shape[1] > song.ids.shape[1]
-        excluded = None if self.request.empty else torch.tensor([model.tokens.eos]) if begun else model.tokens.spared
+        excluded = None if self.request.empty else torch.tensor([model.tokens.eos]) if begun else model.tokens.not_first
         tokens = self.sampler.draw(model.without(biased, self.ids, self.overused), self.ids, places, excluded)
         staying = []
         for place, token in enumerate(tokens.tolist()):

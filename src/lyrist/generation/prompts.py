@@ -27,6 +27,7 @@ ENDLESS = sys.maxsize
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _PUNCTUATION = frozenset([",", ".", "!", "?", ";", ":", "...", "…"])
+_LIST = re.compile(r"[ĠĊ▁\s]*[\d*#•>–-]")
 _CONTROL = re.compile("[\u0100-\u0109\u010b-\u011f]")
 """Control characters but the line end, as byte-level tokenizers write them."""
 _MARKS = ("Ġ", "▁")  # how byte-level and SentencePiece tokenizers write the space before a word
@@ -151,6 +152,12 @@ class Vocabulary:
     def stops(self) -> frozenset[int]:
         """Tokens that end a line."""
         return frozenset(self.spared.tolist())
+
+    @cached_property
+    def not_first(self) -> Tensor:
+        """Tokens that do not begin a line: line ends, the end token, and for a pretrained model those of lists and markup."""
+        lists = [i for i, name in enumerate(self._names) if self.writer.prompt and _LIST.match(name)]
+        return torch.tensor([*self.spared.tolist(), *lists], dtype=torch.long)
 
     @cached_property
     def closing(self) -> Tensor:

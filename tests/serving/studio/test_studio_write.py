@@ -354,6 +354,20 @@ def test_every_format_is_written_and_read_back(visit: Visit, tmp_path: Path) -> 
 
 
 def test_the_whole_session_by_keyboard(visit: Visit) -> None:
+    session_by_keyboard(visit)
+
+
+@pytest.mark.slow
+def test_the_whole_session_by_keyboard_on_a_pretrained_writer(chromium: Any, smollm2: str) -> None:
+    with serving(ModelRegistry.open([smollm2]), ServerSettings(studio=True), seconds=600) as running:
+        visit = Visit(chromium, running.url)
+        visit.context.set_default_timeout(600_000)
+        session_by_keyboard(visit)
+        visit.check()
+        visit.context.close()
+
+
+def session_by_keyboard(visit: Visit) -> None:
     """Open, choose a template, type two lines, get takes, accept, find a rhyme, move a section, undo, reload, export."""
     page = visit.page
     press = page.keyboard.press
