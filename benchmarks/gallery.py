@@ -56,7 +56,7 @@ def figures(songs: list[WrittenSong], seconds: list[float], index: Index | None)
     """Return what the songs reach."""
     lines = [line for song in songs for line in song.lines]
     met = counts(lines)
-    grams = [sum(a & b != set() for n, a in enumerate(each) for b in each[:n]) for each in map(_grams, songs)]
+    grams = [sum(a & b != set() for n, a in enumerate(each) for b in each[:n]) for each in map(_grams, songs, TITLES)]
     unknown = [word for line in lines for word in words(line.text) if word.replace("'", "") not in _known()]
     found = {
         "lines": len(lines),
@@ -65,7 +65,7 @@ def figures(songs: list[WrittenSong], seconds: list[float], index: Index | None)
         "lines within a syllable of 8": f"{met['syllables']['met']} of {met['syllables']['wanted']}",
         "lines of exactly 8": met["syllables"]["exact"],
         "function words at line ends": sum(weak(last_word(line.text)) for line in lines),
-        "pairs of lines that share three words in a row": sum(grams),
+        "pairs of lines that share three words in a row, the title aside": sum(grams),
         "words that are not in the list of common words": ", ".join(sorted(set(unknown))) or "none",
         "CPU seconds a line": f"{sum(seconds) / len(lines):.2f}",
         "source of rhymes": source(),
@@ -75,8 +75,8 @@ def figures(songs: list[WrittenSong], seconds: list[float], index: Index | None)
     return found
 
 
-def _grams(song: WrittenSong) -> list[set[tuple[str, ...]]]:
-    return [three_grams(line.text) for line in song.lines]
+def _grams(song: WrittenSong, titled: tuple[str, str]) -> list[set[tuple[str, ...]]]:
+    return [three_grams(line.text) - three_grams(titled[0]) for line in song.lines]
 
 
 def _known() -> set[str]:

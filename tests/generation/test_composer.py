@@ -168,3 +168,13 @@ def test_a_given_line_without_a_rhyme_is_refused(writer: TinyWriter) -> None:
 def test_words_to_avoid_are_avoided(writer: TinyWriter) -> None:
     song = composed(writer, SongPlan(parse("verse:4"), avoid=frozenset(["the", "river"])))
     assert not any({"the", "river"} & set(text.words(line.text)) for line in song.lines)
+
+
+def test_a_hook_is_not_cut_where_the_verse_has_the_words_of_the_title(writer: TinyWriter) -> None:
+    """Lines do not repeat a run of three words of the song, but for the title in the hook."""
+    title = "the river runs away"
+    plan = SongPlan(parse("verse:1,chorus:1"), syllables=10, title=title, sheet=(f"{title} from us tonight", None))
+    for seed in range(4):  # half of the hooks begin with the title
+        hook = composed(writer, plan, seed=seed).lines[-1]
+        assert hook.syllables_met, hook.text
+        assert hook.text not in title

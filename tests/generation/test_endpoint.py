@@ -45,6 +45,8 @@ class Server:
             return 200, {"choices": choices, "usage": {"prompt_tokens": 20, "completion_tokens": 8}}, ""
         if path == "/apply-template" and self.kind == "template":
             return 200, {"prompt": "<user>" + body["messages"][-1]["content"] + "<assistant>"}, ""
+        if self.kind == "single" and body.get("max_tokens") == 0:
+            return 500, {}, ""
         if path != "/v1/completions" or self.kind in ("chat", "none"):
             return 404, {"error": {"message": "not found"}}, ""
         return 200, {"choices": self.choices(body), "usage": {"prompt_tokens": 10, "completion_tokens": 5}}, ""
@@ -56,7 +58,11 @@ class Server:
         if body["max_tokens"] < 2:
             return [{"text": "la", "finish_reason": "length"}]
         song = prompts[0].rpartition("<assistant>")[2]
-        lines = self.model.lines(song, body["n"], temperature=body["temperature"], seed=body["seed"])
+        if self.kind == "single" and "stop" in body and len(self.seen) % 2:
+            return [{"text": "", "finish_reason": "stop"}]
+        lines = self.model.lines(
+            song, 1 if self.kind == "single" else body["n"], temperature=body["temperature"], seed=body["seed"]
+        )
         return [
             {
                 "text": line.text,
@@ -133,6 +139,20 @@ def test_each_kind_of_server_writes_and_the_summary_says_how(
     assert all(body["model"] == "tiny" for _, body, _ in server.seen)
     if kind == "chat":
         assert any("rhymes with" in json.dumps(body) for _, body, _ in server.seen)
+
+
+def test_a_server_that_ignores_n_and_fails_at_what_it_does_not_know_writes(serve: Callable[..., Server]) -> None:
+    """As `transformers serve` does: one choice, status 500 for no tokens, and lines that begin with a line end."""
+    server = serve(kind="single")
+    waits: list[float] = []
+    model = Endpoint(server.url, "tiny", wait=waits.append)
+    assert model.mode == "completions"
+    assert len(waits) == 1, "one failure could be an accident"
+    for _ in range(2):
+        lines = model.lines(LINES[0] + "\n", 4, temperature=1.0, seed=1)
+        assert len(lines) == 4
+        assert any(line.text.strip() and "\n" not in line.text for line in lines)
+    assert len({body["seed"] for path, body, _ in server.seen if "seed" in body}) == 4
 
 
 def test_scores_are_those_of_the_model(serve: Callable[..., Server], writer: TinyWriter) -> None:

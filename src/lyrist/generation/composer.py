@@ -241,7 +241,7 @@ class LineWriter:
         elif spec.like and not head:
             headed = self.candidates // 3
             heads = [("", self.candidates - headed), (" ".join(" ".join(spec.like).split()[:2]), headed)]
-        songs = frozenset(run for line in spec.lines for run in three_grams(line))
+        songs = frozenset(run for line in spec.lines for run in three_grams(line)) - three_grams(spec.title)
         keep = None if spec.any_end else partial(self._promising, spec, songs)
         hint = "" if self.model.scores or spec.any_end else self._hint(spec)
         drawn: list[tuple[str, Continuation]] = []

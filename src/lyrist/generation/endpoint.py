@@ -30,7 +30,7 @@ LONGEST_WAIT = 60.0
 BATCH = 16
 """Prompts in one request."""
 SINGLES = 6
-"""Requests for lines from a chat server that answers with one line at a time."""
+"""Requests for lines from a server that answers with one line at a time."""
 
 MODES = {
     "scored": "completions with log-probabilities of prompts: beginnings and rhyming words",
@@ -115,10 +115,15 @@ class Endpoint:
         if self.mode == "chat":
             return self._chat_lines(prefix, n, temperature, seed, hint)
         body = {
-            "prompt": self._before + prefix, "n": n, "stop": [stop], "max_tokens": LONGEST, "temperature": temperature,
-            "seed": seed, **({"logprobs": 1} if self.scores else {}),
+            "prompt": self._before + prefix, "stop": [stop], "max_tokens": LONGEST, "temperature": temperature,
+            **({"logprobs": 1} if self.scores else {}),
         }  # fmt: skip
-        return [_continuation(each) for each in self._post("completions", body)["choices"]]
+        found = [_continuation(each) for each in self._choices("completions", body, n, seed)]
+        if not empty and not any(each.text.strip() for each in found):  # the song went on after an empty line
+            del body["stop"]
+            choices = self._choices("completions", body, n, seed)
+            found = [Continuation(_first_line(each.get("text") or ""), 0.0) for each in choices]
+        return found
 
     def score(self, prefix: str, continuations: Sequence[str]) -> list[float]:
         """Return the log-probability of each continuation."""
@@ -149,16 +154,22 @@ class Endpoint:
         so_far = f"The song so far:\n{prefix}\n" if prefix.strip() else ""
         prompt = f"{instructions.request(self.given)}\n\n{so_far}Write only the next line of the song. {hint}".strip()
         chat = [{"role": "system", "content": instructions.SYSTEM}, {"role": "user", "content": prompt}]
-        body = {"messages": chat, "temperature": temperature, "max_tokens": 2 * LONGEST, "n": n}
-        found: list[Continuation] = []
-        for number in range(min(n, SINGLES)):
-            choices = self._post("chat/completions", {**body, "seed": seed + number})["choices"]
-            found += [Continuation(_first_line(each["message"].get("content") or ""), 0.0) for each in choices]
-            if len(choices) > 1 or n == 1:
-                break
+        body = {"messages": chat, "temperature": temperature, "max_tokens": 2 * LONGEST}
+        choices = self._choices("chat/completions", body, n, seed)
+        found = [Continuation(_first_line(each["message"].get("content") or ""), 0.0) for each in choices]
         return [each for each in found if each.text] or found
 
     # The server.
+
+    def _choices(self, path: str, body: dict[str, Any], n: int, seed: int) -> list[dict[str, Any]]:
+        """Return ``n`` choices, or `SINGLES` of a server that answers with one at a time."""
+        found: list[dict[str, Any]] = []
+        for number in range(min(n, SINGLES)):
+            choices = self._post(path, {**body, "n": n, "seed": seed + number})["choices"]
+            found += choices
+            if len(choices) > 1 or n == 1:
+                break
+        return found
 
     def _probe(self) -> str:
         """Return how the server can be used."""
@@ -215,12 +226,17 @@ class Endpoint:
     def _try(self, path: str, body: dict[str, Any], root: str | None = None) -> dict[str, Any] | None:
         """Return the answer of the server; None if it does not offer this."""
         try:
-            return self._post(path, body, root)
+            return self._post(path, body, root, probing=True)
         except _RefusedError:
             return None
 
-    def _post(self, path: str, body: dict[str, Any], root: str | None = None) -> dict[str, Any]:
+    def _post(
+        self, path: str, body: dict[str, Any], root: str | None = None, *, probing: bool = False
+    ) -> dict[str, Any]:
         """Return the answer of the server to a request; rate limits and failures are waited for.
+
+        When ``probing``, status 500 twice means that the request is not supported: `transformers serve` answers so to values
+        that it does not check.
 
         Raises
         ------
@@ -241,13 +257,14 @@ class Endpoint:
                 reason = f"it cannot be reached ({type(error).__name__})"
                 continue
             if answer.status_code == 429 or answer.status_code >= 500:
+                again = reason.startswith("status 500")
                 reason = f"status {answer.status_code}{_message(answer)}"
                 wait = _seconds(answer.headers.get("retry-after"))
-                if answer.status_code == 501:
+                if answer.status_code == 501 or (probing and again and answer.status_code == 500):
                     break
                 continue
             return self._read(answer)
-        if answered := reason.startswith("status 501"):
+        if answered := reason.startswith("status 501") or (probing and reason.startswith("status 500")):
             raise _RefusedError(f"The endpoint {self.url} does not offer {path} ({reason}).")
         raise ModelFailedError(
             f"The endpoint {self.url} failed {'' if answered else f'{ATTEMPTS} times '}({reason}); check that it runs, or try "
