@@ -28,7 +28,8 @@ from lyrist.generation.sampling import TokenSampler, add_style_bias
 LONGEST = 40
 """Maximum tokens of a line."""
 STRAGGLING = 0.4
-"""Share of the rows of a request with a check of its beginnings; if fewer are in progress, they are returned as beginnings."""
+"""Share of the rows of a request with a check of its beginnings: if fewer are in progress in a pretrained model, they are
+returned as beginnings. A pass of a small model costs little."""
 REMEMBERED = 3
 """Prefixes whose states are kept, besides the empty one."""
 LARGE = 8192
@@ -245,7 +246,7 @@ class _LineSampling:
             else:
                 row.append((token, logprob))
                 staying.append(place)
-        if keep is not None and len(staying) < STRAGGLING * len(self.rows):
+        if keep is not None and not model.pieces and len(staying) < STRAGGLING * len(self.rows):
             self.found += [model.continuation(song, self.rows[self.going[place]], 0.0, "cut") for place in staying]
             staying = []
         self.going = [self.going[place] for place in staying]
