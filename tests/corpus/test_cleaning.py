@@ -57,6 +57,8 @@ CHANGED = {
         (r"Don\'t say \"go\"", 'Don\'t say "go"'),
         ("a road / a river / the sea / again", "a road\na river\nthe sea\nagain"),
         ("a road | a river | the sea | again", "a road\na river\nthe sea\nagain"),
+        ("a road ; a river ; the sea ; again", "a road\na river\nthe sea\nagain"),
+        ("a road • a river • the sea • again", "a road\na river\nthe sea\nagain"),
     ],
     "entities": [
         ("Tom &amp; Ann &quot;said&quot; &#39;no&#39; &#x2019;", "Tom & Ann \"said\" 'no' '"),

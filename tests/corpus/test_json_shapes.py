@@ -99,6 +99,14 @@ def test_one_object_a_line(tmp_path: Path, shape: str) -> None:
     assert songs(path) == expected
 
 
+def test_the_key_of_songs_of_several_artists_is_their_genre(tmp_path: Path) -> None:
+    songs = [SONG[i] | {"artist": ALL[i][0]} for i in TEXT]
+    (tmp_path / "songs.json").write_text(json.dumps({"rock": [songs[0], songs[2]], "pop": [songs[1]]}))
+    (source,) = find_sources([tmp_path / "songs.json"])
+    rows = next(iter(Reader(source, recognise(sniff(source)[0])))).songs.to_pylist()
+    assert [(row["artist"], row["genre"]) for row in rows] == [("Ann", "rock"), ("Bea", "rock"), ("Ann", "pop")]
+
+
 def test_albums_genres_and_years_come_from_the_objects_around(tmp_path: Path) -> None:
     value = {
         "artists": [{"name": "Ann", "genre": "pop", "albums": [{"title": "Low", "year": 1999, "songs": [SONG[0]]}]}]

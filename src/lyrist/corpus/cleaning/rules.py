@@ -504,9 +504,9 @@ _JOINERS = r"[\u200c\u200d]"  # they shape Persian, Indic and emoji; beside a La
 
 
 def _unescape(texts: pl.Series) -> pl.Series:
-    r"""Turn ``\n`` written as two characters, or `` / `` and `` | ``, into line ends, where a text has no others."""
+    r"""Turn ``\n`` written as two characters, or signs such as `` / ``, into line ends, where a text has no others."""
     single = ~texts.str.contains("\n", literal=True)
-    for mark in (r" +/+ +", r" +\|+ +"):
+    for mark in (r" +/+ +", r" +\|+ +", " +;+ +", " +[•·¶]+ +"):
         texts = texts.str.replace_all(mark, "\n").zip_with(single & (texts.str.count_matches(mark) >= 3), texts)
     flat = ~texts.str.contains("\n", literal=True) & (texts.str.count_matches(r"\\n") >= 2)
     lines = texts.str.replace_all(r" *(?:\\+r)?\\+n", "\n").str.replace_all(r"\\+t", " ")
@@ -555,11 +555,11 @@ _quotes = replacing(
 RULES += (
     Rule(
         "escapes",
-        r"Line ends written as \n, / or | become line ends, where a text has no others; \' and \" become quotes.",
+        r"Line ends written as \n, /, |, ; or • become line ends, where a text has no others; \' and \" become quotes.",
         r"It\'s late\nand I\'m up\nagain",
         "It's late\nand I'm up\nagain",
         _unescape,
-        r"""\\[nrt'"]| [/|]+ """,
+        r"""\\[nrt'"]| [/|;•·¶]+ """,
     ),
     Rule(
         "entities",

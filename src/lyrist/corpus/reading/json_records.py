@@ -191,17 +191,24 @@ def _is_field(key: str) -> bool:
     return normal(key) in _WRAPPERS or any(normal(key) in known for known in NAMES.values())
 
 
-def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
+def _several_artists(songs: Any) -> bool:
+    if not isinstance(songs, list) or not all(isinstance(song, dict) for song in songs):
+        return False
+    return len({text_of(song[key]) for song in songs for key in ARTIST_KEYS if song.get(key)}) > 1
+
+
+def _leaves(value: Any, path: tuple[str, ...], depth: int, mixed: bool = False) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict) and not (path and _is_song(tuple(value))):
         if not value or not depth or any(_is_field(key) for key in value):
             raise _NoNamesError
+        mixed = any(map(_several_artists, value.values()))
         for key, part in value.items():
-            yield from _leaves(part, (*path, key), depth - 1)
+            yield from _leaves(part, (*path, key), depth - 1, mixed)
     elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
         if not all(_is_song(tuple(part)) for part in value):
             raise _NoNamesError
         for part in value:
-            yield _titled(part, (*path, ""))
+            yield _titled(part, (*path, ""), mixed)
     elif isinstance(value, dict):
         yield _titled(value, path)
     elif isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value)):
@@ -210,13 +217,17 @@ def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[dict[str,
         raise _NoNamesError
 
 
-def _titled(song: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    """Return a song with the title, the album and the artist that its keys say, and the year if one of them is a year."""
+def _titled(song: dict[str, Any], path: tuple[str, ...], mixed: bool = False) -> dict[str, Any]:
+    """Return a song with the title, the album and the artist that its keys say, and the year if one of them is a year.
+
+    If lists hold songs of several artists (``mixed``), the key of a list is the genre.
+    """
     *outer, title = path
     given = {"title": title} if title else {}
     years = [key for key in outer if _YEAR.fullmatch(key)]
     given |= {"year": years[0]} if years else {}
     outer = [key for key in outer if key not in years]
+    given |= {"genre": outer.pop()} if mixed and outer else {}
     given |= {"artist": outer[0]} if outer else {}
     return _completed(song, given | ({"album": outer[1]} if len(outer) > 1 else {}))
 
