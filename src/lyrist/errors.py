@@ -23,6 +23,13 @@ class InputError(LyristError, ValueError):
     """Songs or labels that an estimator cannot use; scikit-learn expects a `ValueError` for them."""
 
 
+def unreadable(*more: type[BaseException]) -> tuple[type[BaseException], ...]:
+    """Return what polars raises for a damaged or missing file (its panics are no `Exception`), and more exceptions."""
+    import polars as pl
+
+    return pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, *more
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name closest to ``name``, or an empty string."""
     match = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)

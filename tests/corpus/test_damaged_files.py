@@ -6,13 +6,20 @@ import io
 import json
 import random
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 from test_bad_tables import broken, error_of
+
+from lyrist.corpus.corpus import Corpus
+from lyrist.corpus.search import common
+from lyrist.errors import LyristError
 
 
 def json_table() -> bytes:
@@ -100,3 +107,19 @@ def test_cut_and_damaged_parquet(tmp_path: Path) -> None:
     songs, rejected = broken(path, bytes(data))
     assert [song["row"] for song in songs] == [*range(1, 3001), *range(6001, 9001)]
     assert (len(rejected), rejected[0]["row"], rejected[0]["reason"]) == (3000, 3001, "truncated-file")
+
+
+def test_a_panic_while_a_corpus_is_read_is_one_sentence(
+    make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """polars panics on some pages of Parquet; a panic is not an `Exception`."""
+    corpus = make_corpus(pl.DataFrame({"lyrics": ["la la"] * 10, "genre": ["pop"] * 10}))
+
+    def panics(*_: Any, **__: Any) -> None:
+        raise pl.exceptions.PanicException("left == right")
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", panics)
+    monkeypatch.setattr(pl, "read_parquet", panics)
+    for read in (corpus.songs, corpus.dropped, lambda: common(corpus, "genre"), lambda: corpus.duplicates):
+        with pytest.raises(LyristError, match="damaged or missing"):
+            read()

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lyrist.corpus.ledger import Ledger
-from lyrist.errors import LyristError, UsageError, needed_by, unknown
+from lyrist.errors import LyristError, UsageError, needed_by, unknown, unreadable
 from lyrist.files import read_json, sha256, staging_path
 
 FORMAT = 1
@@ -72,7 +72,7 @@ def _readable(corpus: Path) -> Iterator[None]:
     """Turn what a damaged or missing file of a corpus does to its reader into one sentence."""
     try:
         yield
-    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+    except unreadable(pa.ArrowException) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise LyristError(
             f"A file of the corpus {corpus} is damaged or missing ({reason}); prepare it again."

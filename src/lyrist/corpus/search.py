@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from lyrist.corpus.corpus import Corpus
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, unreadable
 from lyrist.text import WORD_PATTERN, key, words
 
 PAGE = 25
@@ -128,7 +128,7 @@ def common(corpus: Corpus, column: str) -> list[tuple[str, int]]:
 def _read(corpus: Corpus, frame: pl.LazyFrame) -> pl.DataFrame:
     try:
         return frame.collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except unreadable() as error:
         raise LyristError(f"A file of the corpus {corpus.path} is damaged or missing; prepare it again.") from error
 
 

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lyrist import files, progress
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, unreadable
 from lyrist.metrics.intervals import bootstrap_ratio, paired_bootstrap_ratio
 
 BATCHES_AT_ONCE = 16
@@ -204,7 +204,7 @@ def read_losses(path: Path) -> tuple[list[int], SongLosses]:
     try:
         table = pl.read_parquet(path, glob=False)
         columns = [table[name].to_numpy() for name in ("nats", "tokens", "bytes")]
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except unreadable() as error:
         raise LyristError(f"{path} is damaged ({error}); train the model again.") from error
     return table["id"].to_list(), SongLosses(*columns)
 

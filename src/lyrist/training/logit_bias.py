@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lyrist import files
-from lyrist.errors import LyristError
+from lyrist.errors import LyristError, unreadable
 from lyrist.training.song_tokens import SongTokens, Split
 
 NAME = "style.parquet"
@@ -89,7 +89,7 @@ class Style:
             table = pl.read_parquet(place, columns=list(_SCHEMA), glob=False).cast(_SCHEMA)
             if table.null_count().sum_horizontal().item() or not table["lean"].is_finite().all():
                 raise ValueError("values are missing")
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        except unreadable(ValueError) as error:
             raise LyristError(f"{place} is damaged ({error}); train the writer again.") from None
         return cls(table)
 

@@ -31,7 +31,7 @@ from lyrist import files
 from lyrist._version import __version__
 from lyrist.corpus.cleaning import Cleaning
 from lyrist.corpus.corpus import Corpus
-from lyrist.errors import LyristError, UsageError, needed_by
+from lyrist.errors import LyristError, UsageError, needed_by, unreadable
 from lyrist.models.inputs import names_of
 from lyrist.training import journal
 from lyrist.training.journal import CHECKPOINTS, last_checkpoint, other_settings
@@ -472,7 +472,7 @@ def read_predictions(run: Path, split: str) -> pl.DataFrame:
         raise LyristError(f"The run {run} has no predictions on the {split} split; 'lyrist evaluate' makes them.")
     try:
         return pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except unreadable() as error:
         raise LyristError(f"{path} is damaged ({error}); train the model again.") from error
 
 
