@@ -18,6 +18,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -162,13 +163,13 @@ def changed(value: Any, chance: random.Random) -> Any:
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
         places = list(_places(value))
         if not places:
-            return chance.choice(VALUES)
+            return deepcopy(chance.choice(VALUES))
         holder, key = chance.choice(places)
         kind = chance.random()
         if kind < 0.15 and isinstance(holder, dict):
             del holder[key]
         elif kind < 0.3 and isinstance(holder, dict):
-            holder[chance.choice(KEYS)] = chance.choice(VALUES)
+            holder[chance.choice(KEYS)] = deepcopy(chance.choice(VALUES))
         elif kind < 0.4 and isinstance(holder, dict):
             holder[f"{key}x"] = holder.pop(key)
         elif kind < 0.55:
@@ -177,7 +178,7 @@ def changed(value: Any, chance: random.Random) -> Any:
         elif kind < 0.65 and isinstance(holder[key], int | float):
             holder[key] = holder[key] * chance.choice((-1, 2, 10, 1000))
         else:
-            holder[key] = chance.choice(VALUES)
+            holder[key] = deepcopy(chance.choice(VALUES))
     return value
 
 
