@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -144,7 +145,7 @@ def run(name: str, given: argparse.Namespace) -> Figures:
             figures = check.figures(printed, report)
         except (ValueError, IndexError, OSError, ElementTree.ParseError):
             sys.exit(f"{name} gave no figures:\n{(done.stderr or done.stdout)[-3000:]}")
-    command = " ".join([*(f"{key}={value}" for key, value in variables.items()), "python", *arguments])
+    command = " ".join([*(f"{key}={value}" for key, value in variables.items()), "python", shlex.join(arguments)])
     return {"version": __version__, "command": command, **figures}
 
 
