@@ -123,3 +123,11 @@ def test_a_panic_while_a_corpus_is_read_is_one_sentence(
     for read in (corpus.songs, corpus.dropped, lambda: common(corpus, "genre"), lambda: corpus.duplicates):
         with pytest.raises(LyristError, match="damaged or missing"):
             read()
+
+
+@pytest.mark.parametrize("kind", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_an_arrow_file_with_names_that_are_no_text_is_one_sentence(tmp_path: Path, kind: Any) -> None:
+    table, out = pa.table({"title": ["a"], "lyrics": ["la la la"]}), io.BytesIO()
+    with kind(out, table.schema) as writer:
+        writer.write_table(table)
+    assert "is damaged" in error_of(tmp_path / "songs.arrow", out.getvalue().replace(b"title", b"\xdfitle"))

@@ -250,7 +250,7 @@ class ArrowTable:
                 else:
                     stream = pa.ipc.open_stream(data)
                     yield stream.schema, iter(stream)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise unreadable(self._path, " ".join(str(error).split())[:120]) from error
 
     def sample(self, rows: int) -> list[dict[str, str | None]]:
@@ -276,7 +276,7 @@ class ArrowTable:
                         rows = list(range(row + 1, row + record.num_rows + 1))
                         row += record.num_rows
                         yield Batch(origin, rows, rows, dict(zip(columns, record.columns, strict=True)))
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 if not row:
                     raise
                 why = " ".join(str(error).split())[:120]

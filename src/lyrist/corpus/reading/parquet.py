@@ -56,7 +56,7 @@ def opened_parquet(path: str, packed: IO[bytes] | None = None, whole: IO[bytes] 
             opened = stack.enter_context(
                 pq.ParquetFile(source, buffer_size=BLOCK, pre_buffer=False, page_checksum_verification=True)
             )
-        except (pa.ArrowException, OSError, DamageError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError, DamageError) as error:
             raise unreadable(path, _short(error)) from error
         yield Table(path, source, opened)
 
@@ -92,7 +92,7 @@ class Table:
                 continue
             except _OversizedError as error:
                 reason, why = OVERSIZED, str(error)
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 why = _short(error)
             for rejected in _lost(row, before + count - row, group, reason, why):
                 yield Batch(origin, rejected=rejected)
