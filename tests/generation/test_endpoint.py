@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -184,7 +185,7 @@ def test_rate_limits_and_failures_are_waited_for(serve: Callable[..., Server]) -
 def test_an_endpoint_that_fails_in_mid_song_keeps_what_is_written(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lyrist.generation.endpoint.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("lyrist.generation.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
     server = serve(kind="completions", after=12)
     written = write(endpoint=server.url, endpoint_model="tiny", **{**OPTIONS, "form": "verse:16"})  # type: ignore[arg-type]
     (song,) = written.songs

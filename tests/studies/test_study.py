@@ -7,6 +7,7 @@ import shlex
 import shutil
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -315,7 +316,7 @@ def test_the_cost_of_a_prediction_is_reported(studied: Studied) -> None:
 
 def test_a_time_limit_holds_for_the_whole_study(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("lyrist.studies.comparison.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lyrist.studies.comparison.time", SimpleNamespace(monotonic=lambda: now[0]))
     real = ClassificationTask.learn
 
     def slow(task: Any, recipe: str, *a: Any, **k: Any) -> Any:
