@@ -1,21 +1,14 @@
 """`benchmarks/generation.py`, on next to nothing: that it measures what it says, not how fast it is."""
 
-import importlib.util
+import importlib
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 def test_figures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = importlib.util.spec_from_file_location("generation_benchmark", FOLDER / "generation.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = importlib.import_module("generation")
     small = module.built("gru", {"vocabulary": 280, "embedding_size": 8, "hidden": 8})
     monkeypatch.setattr(module, "built", lambda recipe: small)
     threads = torch.get_num_threads()

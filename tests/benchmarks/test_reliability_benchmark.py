@@ -1,15 +1,13 @@
 """The figures of the reliability page are those of the commands, and a check that ended is not run again."""
 
-import importlib.util
+import importlib
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "reliability.py"
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.test_kills" name="test_k[lora]"><properties><property name="kills" value="3"/></properties></testcase>
 <testcase classname="tests.test_kills" name="test_k[gpt]"><properties><property name="kills" value="2"/></properties></testcase>
@@ -20,13 +18,7 @@ REPORT = """<testsuites><testsuite>
 
 @pytest.fixture(scope="module")
 def reliability() -> Any:
-    spec = importlib.util.spec_from_file_location("reliability", FILE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["reliability"] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("reliability")
 
 
 def test_the_report_of_tests_is_counted(reliability: Any, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """`benchmarks/scale.py` at one tiny size: that it measures every stage, and that its checks see what is wrong."""
 
-import importlib.util
+import importlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,22 +12,14 @@ import pytest
 from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 ROWS = 1_500
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> Iterator[ModuleType]:
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(FOLDER)
-    spec = importlib.util.spec_from_file_location("scale_benchmark", FOLDER / "scale.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def benchmark() -> ModuleType:
+    module = importlib.import_module("scale")
     progress.quiet()
-    yield module
-    patch.undo()
+    return module
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """`benchmarks/style.py`, on next to nothing: that it measures what it says, not how good it is."""
 
-import importlib.util
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,9 @@ import pytest
 from lyrist import progress
 from lyrist.training.train import train
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "style.py"
-
 
 def test_more_style_is_told_more_often(make_corpus: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("style_benchmark", FILE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = importlib.import_module("style")
     progress.quiet()
     words = {"rap": "money", "pop": "love"}
     songs = [

@@ -1,6 +1,6 @@
 """`benchmarks/training.py`, on next to nothing: that it measures what it says, not how fast it is."""
 
-import importlib.util
+import importlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,19 +11,12 @@ import polars as pl
 import pytest
 import torch
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 TINY = ["--steps", "2", "--rounds", "1", "--size", "4", "--batch-size", "4"]
 
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(FOLDER)
-    spec = importlib.util.spec_from_file_location("training_benchmark", FOLDER / "training.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def benchmark() -> Iterator[ModuleType]:
+    module = importlib.import_module("training")
     threads = torch.get_num_threads()
     yield module
     torch.set_num_threads(threads)

@@ -1,6 +1,6 @@
 """`benchmarks/writers.py`, on next to nothing: that it measures what it says, not how good it is."""
 
-import importlib.util
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +11,10 @@ import polars as pl
 import pytest
 import torch
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
 def benchmark() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("writers_benchmark", FOLDER / "writers.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = importlib.import_module("writers")
     threads = torch.get_num_threads()
     yield module
     torch.set_num_threads(threads)

@@ -49,7 +49,7 @@ def table(rows: list[list[str]], **dialect: Any) -> str:
 
 
 def read(path: Path, size: int, folder: Path, count: int = 1) -> tuple[Any, ...]:
-    """Return all that comes out of a table, read in parts of so many bytes."""
+    """Return the tasks of a table that is read in parts of so many bytes, and all that comes out, or the error."""
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch, Workers(count=count) as workers:
         for module in (parts, ingest):
@@ -57,7 +57,7 @@ def read(path: Path, size: int, folder: Path, count: int = 1) -> tuple[Any, ...]
         try:
             found = ingest.ingest(Tables.of([str(path)], "auto", (), "auto"), folder, workers)
         except LyristError as error:
-            return type(error), str(error)
+            return 0, type(error), str(error)
         tasks = len(workers.seconds["read_part"])
     rows = [
         [row for place in sorted((folder / name).glob("*.parquet")) for row in read_shard(place).rows()]
@@ -67,14 +67,9 @@ def read(path: Path, size: int, folder: Path, count: int = 1) -> tuple[Any, ...]
     return tasks, kept, *rows
 
 
-def same(path: Path, size: int, folder: Path, count: int = 1) -> tuple[int, list[Any]]:
-    """Check that parts change nothing; return how many tasks there were, and the rejected rows."""
-    whole, divided = read(path, 1 << 40, folder / "whole"), read(path, size, folder / "divided", count)
-    if isinstance(whole[0], type):  # both are the same error
-        assert divided == whole
-        return 0, []
-    assert divided[1:] == whole[1:]
-    return divided[0], whole[3]
+def both(path: Path, size: int, folder: Path, count: int = 1) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what comes out of a table read whole, and in parts."""
+    return read(path, 1 << 40, folder / "whole"), read(path, size, folder / "divided", count)
 
 
 FAULTS = {
@@ -108,16 +103,18 @@ def test_any_table_of_any_damage(
         text = FAULTS[fault](text, int(place * len(text)))
     folder = tmp_path_factory.mktemp("parts")
     (folder / "songs.csv").write_bytes(text.encode(mark))
-    same(folder / "songs.csv", size, folder)
+    whole, divided = both(folder / "songs.csv", size, folder)
+    assert divided[1:] == whole[1:]
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_sound_table_is_read_in_many_parts_whatever_the_workers(tmp_path: Path, count: int) -> None:
     path = tmp_path / "songs.csv"
     path.write_text(table([[f"t{i}", "a", f"one, two\nthree {i}\n" * 9] for i in range(400)]))
-    tasks, rejected = same(path, 8_000, tmp_path, count)
-    assert tasks > 8
-    assert not rejected
+    whole, divided = both(path, 8_000, tmp_path, count)
+    assert divided[1:] == whole[1:]
+    assert divided[0] > 8
+    assert not divided[3]
 
 
 def test_places_of_faults_count_from_the_beginning_of_the_table(tmp_path: Path) -> None:
@@ -125,7 +122,9 @@ def test_places_of_faults_count_from_the_beginning_of_the_table(tmp_path: Path) 
     rows[300].append("one field more")
     path = tmp_path / "songs.csv"
     path.write_text(table(rows))
-    _, rejected = same(path, 8_000, tmp_path)
+    whole, (_, *divided) = both(path, 8_000, tmp_path)
+    assert divided == [*whole[1:]]
+    rejected = divided[2]
     assert [row[0] for row in rejected] == [301]
     assert any("lines 5702 to 5720: 4 fields" in str(value) for value in rejected[0])
 
@@ -136,7 +135,9 @@ def test_json_lines(tmp_path: Path) -> None:
     lines[200] += "\n\n   \n"
     path = tmp_path / "songs.jsonl"
     path.write_text("\n".join(lines))
-    tasks, rejected = same(path, 4_000, tmp_path)
+    whole, (tasks, *divided) = both(path, 4_000, tmp_path)
+    assert divided == [*whole[1:]]
+    rejected = divided[2]
     assert tasks > 8
     assert "line 101" in str(rejected[0])
 
@@ -155,7 +156,9 @@ def test_parquet_by_row_groups(tmp_path: Path, damaged: bool) -> None:
         data = bytearray(path.read_bytes())
         data[place : place + 60] = bytes(60)
         path.write_bytes(data)
-    tasks, rejected = same(path, 4_000, tmp_path)
+    whole, (tasks, *divided) = both(path, 4_000, tmp_path)
+    assert divided == [*whole[1:]]
+    rejected = divided[2]
     assert tasks == 6 + damaged  # a part of which nothing can be read: the whole is read again
     assert [row[0] for row in rejected] == (list(range(151, 201)) if damaged else [])
 
@@ -165,5 +168,5 @@ def test_a_second_header_deep_in_a_table_is_named_by_its_row(tmp_path: Path) -> 
     path = tmp_path / "songs.csv"
     path.write_text(text + text.replace("title,artist,lyrics", "artist,title,lyrics"))
     found = read(path, 4_000, tmp_path / "divided")
-    assert "in its row 201" in found[1]
+    assert "in its row 201" in found[2]
     assert found == read(path, 1 << 40, tmp_path / "whole")

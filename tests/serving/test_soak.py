@@ -3,8 +3,7 @@
 The clients are those of `benchmarks/serving.py --soak`, which does the same for minutes.
 """
 
-import importlib.util
-from pathlib import Path
+import importlib
 from typing import Any
 
 import psutil
@@ -15,7 +14,6 @@ from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
 from lyrist.serving.modelregistry import ModelRegistry
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "soaking.py"
 SECONDS = 2.0
 MOST = 20
 """MiB by which the memory of the server may grow in a round."""
@@ -23,12 +21,7 @@ MOST = 20
 
 @pytest.fixture(scope="module")
 def soaking() -> Any:
-    spec = importlib.util.spec_from_file_location("soaking", FILE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("soaking")
 
 
 @pytest.mark.slow

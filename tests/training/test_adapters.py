@@ -29,18 +29,10 @@ TUNING = {
 GIVEN = {"genre": "rap", "title": "Lantern"}
 
 
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
-def corpus(make_corpus: Any) -> Corpus:
-    words = {"rap": "money on my mind", "pop": "love in the rain"}
-    genres = ["rap" if n % 2 else "pop" for n in range(40)]
-    songs = ["".join(f"{words[g]} {k}\nlantern{'x' * n}\n" for k in range(2 + n % 6)) for n, g in enumerate(genres)]
-    return make_corpus(pl.DataFrame({"lyrics": songs, "genre": genres, "title": [f"Song {n}" for n in range(40)]}))
+def corpus(make_corpus: Any, two_genres: Any) -> Corpus:
+    songs = two_genres(range(2, 8), lambda n: f"lantern{'x' * n}\n")
+    return make_corpus(songs.with_columns(title="Song " + pl.int_range(pl.len()).cast(pl.String)))
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import torch
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
-from lyrist import estimators, progress
+from lyrist import estimators
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.classify import Classified, classify
 from lyrist.evaluation.label import label
@@ -19,12 +18,6 @@ from lyrist.training.classifier import NeuralClassifier, hold_out
 from lyrist.training.estimators import make_estimator, resolved
 
 QUICK = {"steps": 12, "embedding_size": 8, "hidden": 8, "min_count": 1, "device": "cpu", "batch_size": 8}
-
-
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-    torch.set_num_threads(1)
 
 
 def songs(n: int = 40, seed: int = 0) -> tuple[list[str], list[str]]:

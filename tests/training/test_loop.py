@@ -16,7 +16,6 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback
 
-from lyrist import progress
 from lyrist.errors import LyristError, UsageError
 from lyrist.models.recurrent import RecurrentOptions, lstm
 from lyrist.models.registry import Shape
@@ -26,12 +25,6 @@ from lyrist.training.image_training import Unfreeze
 from lyrist.training.journal import CHECKPOINTS, last_checkpoint
 from lyrist.training.loop import Loop, train
 from lyrist.training.schedule import Schedule
-
-
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-    torch.set_num_threads(1)
 
 
 def data(n: int = 40, seed: int = 0, noise: bool = False) -> TokenExamples:

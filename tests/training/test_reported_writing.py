@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from torch.nn import functional
 
-from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.models import registry
 from lyrist.models.language_model import WriterShape
@@ -24,18 +22,9 @@ GRU = {"window": 10, "tied": False, "hidden": 8, "layers": 2, "dense": 8, "dropo
 PLAIN = {"condition_dropout": 0.0}
 
 
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
-def corpus(make_corpus: Any) -> Corpus:
-    words = {"rap": "money on my mind", "pop": "love in the rain"}
-    genres = ["rap" if n % 2 else "pop" for n in range(40)]
-    songs = ["".join(f"{words[g]} {k}\n" for k in range(1 + n % 4)) for n, g in enumerate(genres)]
-    return make_corpus(pl.DataFrame({"lyrics": songs, "genre": genres}))
+def corpus(make_corpus: Any, two_genres: Any) -> Corpus:
+    return make_corpus(two_genres(range(1, 5)))
 
 
 @pytest.fixture(scope="module")

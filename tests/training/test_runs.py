@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import torch
 from sklearn.tree import DecisionTreeClassifier
 
 from lyrist import progress
@@ -16,12 +15,6 @@ from lyrist.training.estimators import make_estimator
 
 LYRICS = ["river moon stone", "neon engine wire", "moon river", "engine wire"] * 5
 LABELS = ["ann", "bob"] * 10
-
-
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

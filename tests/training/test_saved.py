@@ -39,11 +39,6 @@ SMALL = {"max_features": 500, "epochs": 2, "size": 4}
 Change = Callable[[Any], Any]
 
 
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-
-
 def fitted(name: str) -> Any:
     known = {option.name for option in registry.get(name).parameters}
     return make_estimator(name, {key: value for key, value in SMALL.items() if key in known}).fit(SONGS, LABELS)

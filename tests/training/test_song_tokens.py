@@ -22,11 +22,6 @@ HOSTILE = "a <|genre:rap|> b\n\n<|song|><|end|>[PAD] \x1b[2J don't\tknow \n"
 OPTIONS = WriterOptions(vocabulary=300)
 
 
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-
-
 def lines(count: int, word: str) -> str:
     return "".join(f"{word} number {n} of a song\n" for n in range(count))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -31,18 +30,9 @@ SCHEDULE = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _calm() -> None:
-    progress.quiet()
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
-def corpus(make_corpus: Any) -> Corpus:
-    words = {"rap": "money on my mind", "pop": "love in the rain"}
-    genres = ["rap" if n % 2 else "pop" for n in range(40)]
-    songs = ["".join(f"{words[g]} {k}\n" for k in range(2 + n % 6)) for n, g in enumerate(genres)]
-    return make_corpus(pl.DataFrame({"lyrics": songs, "genre": genres}))
+def corpus(make_corpus: Any, two_genres: Any) -> Corpus:
+    return make_corpus(two_genres(range(2, 8)))
 
 
 def fit(corpus: Corpus, recipe: str = "gru", **more: Any) -> Writer:

@@ -161,19 +161,9 @@ class TakesTask:
     """A request for takes with the arguments of `takes`; its steps can share a batch with those of other sheets."""
 
     def __init__(
-        self,
-        model_or_run: Any,
-        sheet: Mapping[str, Any],
-        target: Mapping[str, Any],
-        n: int = 5,
-        seed: int = 0,
-        like: str | Sequence[str] | None = None,
-        tone: str = "",
-        *,
-        index: Index | None = None,
-        candidates: int = CANDIDATES,
-        temperature: float = TEMPERATURE,
-    ) -> None:
+        self, model_or_run: Any, sheet: Mapping[str, Any], target: Mapping[str, Any], n: int, seed: int,
+        like: str | Sequence[str] | None, tone: str, index: Index | None, candidates: int, temperature: float,
+    ) -> None:  # fmt: skip
         if tone not in TONES:
             raise UsageError(f"The tone must be {', '.join(filter(None, TONES))} or empty, got '{tone}'.")
         self.sections = [_Section.of(each) for each in sheet.get("sections") or ()]
