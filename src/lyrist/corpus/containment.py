@@ -26,10 +26,10 @@ import polars as pl
 
 from lyrist import progress
 from lyrist.corpus.arrays import Bools, Ints, Numbers, components, distinct, packed, run_starts, unpacked
-from lyrist.corpus.duplicates import MEMORY, PLACE, shingled
+from lyrist.corpus.duplicates import MEMORY, PLACE, block_of, pairs_from, shingled
 from lyrist.corpus.names import title_key
 from lyrist.corpus.parallel import Workers
-from lyrist.corpus.shingles import ShingleSets, save, taken
+from lyrist.corpus.shingles import save
 from lyrist.files import whole
 
 THRESHOLD = 0.5
@@ -164,10 +164,7 @@ def often(task: list[int], settings: dict[str, Any]) -> dict[str, Any]:
     """
     folder = Path(settings["folder"])
     least = np.load(folder / "least.npy", mmap_mode="r")
-    limits = np.array(task, np.uint64) << np.uint64(32)
-    shared = (np.load(file, mmap_mode="r") for file in sorted(folder.glob("shared-*.npy")))
-    parts = [pairs[slice(*np.searchsorted(pairs, limits))] for pairs in shared]
-    pairs = np.sort(np.concatenate([np.empty(0, np.uint64), *parts]))
+    pairs = np.sort(pairs_from(folder.glob("shared-*.npy"), task))
     starts = run_starts(pairs)
     count = np.diff(np.append(starts, len(pairs)))
     left, right = unpacked(pairs[starts])
@@ -240,8 +237,7 @@ def compare(block: int, settings: dict[str, Any]) -> dict[str, Any]:
         ``folder`` (of pairs and shingles).
     """
     folder = Path(settings["folder"])
-    one, other = np.load(folder / f"block-{block}.npy")
-    sets = ShingleSets(taken(folder, distinct(np.concatenate([one, other]))))
+    one, other, sets = block_of(folder, block)
     size, other_size, shared = sets.sizes(one), sets.sizes(other), sets.shared(one, other)
     swap = (size > other_size) | ((size == other_size) & (one < other))  # of two equal ones the first is whole
     columns = {

@@ -17,7 +17,7 @@ MinHash and banding: Broder, "On the resemblance and containment of documents" (
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -280,6 +280,14 @@ def _bucket_pairs(values: Numbers) -> tuple[Ints, Ints]:
     return np.concatenate(left), np.concatenate(right)
 
 
+def pairs_from(files: Iterable[Path], limits: Sequence[int]) -> Numbers:
+    """Return the packed pairs, of files that are sorted, whose left number is in a range."""
+    packed_limits = np.array(limits, np.uint64) << np.uint64(32)
+    found = (np.load(file, mmap_mode="r") for file in files)
+    parts = [pairs[slice(*np.searchsorted(pairs, packed_limits))] for pairs in found]
+    return np.concatenate([np.empty(0, np.uint64), *parts])
+
+
 def plausible(task: list[int], settings: dict[str, Any]) -> dict[str, Any]:
     """Write the pairs whose MinHash values agree often enough to be near-copies; a task of `Workers`.
 
@@ -291,10 +299,7 @@ def plausible(task: list[int], settings: dict[str, Any]) -> dict[str, Any]:
         ``work``, ``folder`` (of the pairs that `pairs_by` wrote) and ``threshold``.
     """
     folder = Path(settings["folder"])
-    limits = np.array(task, np.uint64) << np.uint64(32)
-    shared = (np.load(file, mmap_mode="r") for file in sorted(folder.glob("band_*.npy")))
-    parts = [pairs[slice(*np.searchsorted(pairs, limits))] for pairs in shared]
-    pairs = distinct(np.concatenate([np.empty(0, np.uint64), *parts]))
+    pairs = distinct(pairs_from(folder.glob("band_*.npy"), task))
     ends = distinct(np.concatenate(unpacked(pairs)))
     bands, start = np.empty((len(ends), BANDS), np.uint64), 0
     for file in sorted(Path(settings["work"], "signatures").glob("*.parquet")):
@@ -354,14 +359,19 @@ def confirm(block: int, settings: dict[str, Any]) -> dict[str, Any]:
         ``folder`` (of pairs and shingles) and ``threshold``.
     """
     folder = Path(settings["folder"])
-    left, right = np.load(folder / f"block-{block}.npy")
-    sets = ShingleSets(taken(folder, distinct(np.concatenate([left, right]))))
+    left, right, sets = block_of(folder, block)
     near = _clusters(left, right, sets, settings["threshold"])
     found = np.empty(len(near.ids), _NEAR)
     found["id"], found["first"], found["jaccard"] = near.ids, near.firsts, near.jaccard
     place = folder / f"near-{block}.npy"
     whole(place, partial(save, found))
     return {"file": place.name}
+
+
+def block_of(folder: Path, block: int) -> tuple[Ints, Ints, ShingleSets]:
+    """Return the pairs of a block, and the shingle sets of their songs; see `shingled`."""
+    left, right = np.load(folder / f"block-{block}.npy")
+    return left, right, ShingleSets(taken(folder, distinct(np.concatenate([left, right]))))
 
 
 def shingled(work: Path, folder: Path, workers: Workers, ids: Ints) -> None:
