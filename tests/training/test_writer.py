@@ -255,6 +255,16 @@ def test_a_tokenizer_with_an_id_beyond_the_model_is_refused(corpus: Corpus, tmp_
         Writer.load(tmp_path)
 
 
+@pytest.mark.parametrize("size", [-1e300, 0, 1e9, "many", None])
+def test_a_number_of_lyrics_tokens_that_cannot_be_is_refused(corpus: Corpus, tmp_path: Path, size: Any) -> None:
+    writer = fit_writer(corpus, "ngram", {"order": 2, "vocabulary": 300})
+    writer.save(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "lyrics_size": size}))
+    with pytest.raises(LyristError, match=r"damaged|cannot be"):
+        Writer.load(tmp_path)
+
+
 def test_pretrained_models_that_cannot_be_used(
     corpus: Corpus, gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

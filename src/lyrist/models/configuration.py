@@ -41,8 +41,9 @@ class TextConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     pad_to: int = 0
     """With ``as_reported``: all songs are padded to this number of tokens; 0 pads to the longest of a batch."""
     pad_left: bool = False
-    pad_batch: bool = False
     """With ``as_reported``: padding precedes the song."""
+    pad_batch: bool = False
+    """With ``as_reported``: ``pad_to`` stays 0, so the scores of a song depend on its batch."""
     recipe: str = ""
 
 

@@ -283,6 +283,12 @@ class Writer:
     def check_tokenizer(self, where: str) -> None:
         """Raise an error if the model has no embedding for a token, or a condition has no token."""
         rows = int(self.model.config.vocab_size)
+        lyrics = getattr(self.model.config, "lyrics_size", rows)
+        if not isinstance(lyrics, int) or not 0 < lyrics <= rows:
+            raise LyristError(
+                f"The configuration in {where} is damaged: its lyrics_size is {lyrics}, but must be from 1 to {rows:,}; "
+                "train the model again."
+            )
         known = self.tokenizer.get_vocab()
         tokens = max([len(self.tokenizer), *(number + 1 for number in known.values())])
         if tokens > rows:
