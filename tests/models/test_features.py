@@ -78,6 +78,14 @@ def test_rare_n_grams_are_left_out_of_many_songs_and_kept_of_few() -> None:
     assert sorted(few.names_.tolist()) == ["common", "word"]
 
 
+def test_no_n_gram_is_longer_than_the_longest_song() -> None:
+    texts = ["la la land", "a road"] * 20
+    bounded, endless = (NGrams("char", 3, high).fit(texts) for high in (len(texts[0]) + 2, 10**9))
+    assert endless.names_.tolist() == bounded.names_.tolist()
+    assert (endless.transform(["a land"]) != bounded.transform(["a land"])).nnz == 0
+    assert NGrams("word", 3, 4).fit(texts).transform(["a road"]).nnz == 0
+
+
 def test_unknown_n_grams_and_no_songs() -> None:
     grams = NGrams("word", 1, 1, min_df=1).fit(["a b"])
     assert grams.transform(["c d", "a a"]).toarray().tolist() in ([[0, 0], [2, 0]], [[0, 0], [0, 2]])

@@ -163,10 +163,15 @@ class NGrams(SongInput, TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return _words(characters, self.marks) if self.unit == "word" else characters
 
     def _find(self, s: Symbols) -> Iterator[Grams]:
-        """Yield the n-grams of a block, shortest first; each song is padded with a blank on both sides."""
+        """Yield the n-grams of a block, shortest first; each song is padded with a blank on both sides.
+
+        None is longer than the longest song, whatever `high` is: a file of another person may say anything.
+        """
         song = s.song.astype(np.uint32) << np.uint32(BITS)
-        hashes = s.values
-        for n in range(1, self.high + 1):
+        hashes, longest = s.values, int(np.bincount(s.song).max(initial=0))
+        if self.low > longest:
+            yield self.low, np.empty(0, np.uint32), np.empty(0, np.int64)
+        for n in range(1, min(self.high, longest) + 1):
             if n > 1:  # the hash of a span: the hash of its first symbol plus that of the others times the multiplier
                 hashes = s.values[: max(len(s.values) - n + 1, 0)] + _MULTIPLIER * hashes[1:]
             if n < self.low:
