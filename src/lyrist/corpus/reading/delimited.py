@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 from lyrist.corpus.columns import NAMES, normal
@@ -40,6 +39,10 @@ _VISIBLE = 60
 """A record inside another one that is well formed is detected only when a field has so many characters."""
 _LONG_NAME = 100
 """No column has a name of so many characters."""
+_OPEN = 1 << 20
+"""A record of so many characters is read line by line, as is one that may have more than the limit."""
+_MORE = "unexpected end of data"
+"""What `csv.reader` says where a quoted field goes on after the last line."""
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\s*\Z", re.IGNORECASE)
 
 
@@ -198,29 +201,24 @@ def _completed(header: list[str], records: list[list[str]]) -> list[str]:
     return [*header, ""] if all(not fields[-1] for fields in records) else ["", *header]
 
 
-def _fed(lines: Iterator[str], seen: list[str], damage: list[DamageError] | None = None) -> Iterator[str]:
-    """Pass ``lines`` on and note them in ``seen``, which the caller empties after each record; damage ends them."""
+def _fed(lines: Iterator[str], seen: list[str]) -> Iterator[str]:
+    """Pass ``lines`` on and note them in ``seen``, which the caller empties after each record."""
     note, limit, size = seen.append, records.RECORD_LIMIT, 0
-    try:
-        for line in lines:
-            note(line)
-            size = size + len(line) if len(seen) > 1 else len(line)
-            if size > limit:
-                if len(line) > limit:
-                    skip_line(line, lines)
-                    seen[-1] = line[:-1] + "\n"  # one line, however long it was
-                raise csv.Error("a record longer than the limit")
-            yield line
-    except DamageError as error:
-        if damage is None:
-            raise
-        damage.append(error)
+    for line in lines:
+        note(line)
+        size = size + len(line) if len(seen) > 1 else len(line)
+        if size > limit:
+            if len(line) > limit:
+                skip_line(line, lines)
+                seen[-1] = line[:-1] + "\n"  # one line, however long it was
+            raise csv.Error("a record longer than the limit")
+        yield line
 
 
 class Table:
-    """The records of a delimited text."""
+    """The records of a delimited text, whose lines come some at a time."""
 
-    def __init__(self, lines: Iterator[str], shape: Shape, part: Part | None = None) -> None:
+    def __init__(self, lines: Iterator[list[str]], shape: Shape, part: Part | None = None) -> None:
         self._part = part or Part(0, 0)
         self._lines = lines
         self._shape = shape
@@ -228,7 +226,7 @@ class Table:
         """Lines that were read but belong to records yet to come."""
         self._line = self._part.before
         """Physical lines before the current record."""
-        self._damage: list[DamageError] = []
+        self._damage: DamageError | None = None
         """Why the lines ended too early, when they did."""
 
     def records(self) -> Iterator[Item]:
@@ -245,46 +243,86 @@ class Table:
             self._line = self._shape.skip
         reading = True
         while reading and not self._part.stop(self._line):
-            reading = yield from self._good_records()
+            reading = yield from self._plain_records()
         if self._damage:
-            raise self._damage[0]
+            raise self._damage
 
-    def _good_records(self) -> Generator[Item, None, bool]:
-        """Yield records up to a faulty one, and how that is read; return whether there may be more."""
-        width = self._shape.fields
+    def _plain_records(self) -> Generator[Item, None, bool]:
+        """Yield records up to one that has to be examined, and how that is read; return whether there may be more.
+
+        The lines go to `csv.reader` a list at a time: to note each of them takes three times as long as to parse it.
+        """
+        shape, stops, size = self._shape, frozenset(self._part.stops), 0
+        most = min(_OPEN, records.RECORD_LIMIT // 4)
+        while size < most and (size or self._back or self._fill()):
+            lines = list(self._back)
+            reader = shape.reader(iter(lines))
+            start = size = 0
+            plain = True
+            try:
+                for fields in reader:
+                    end, characters = reader.line_num, sum(map(len, fields))
+                    plain = (
+                        len(fields) == shape.fields
+                        and characters < most
+                        and (end == start + 1 or self._alone(lines[end - 1]))
+                    )
+                    if not plain:
+                        break
+                    yield self._line + 1, characters, fields
+                    self._line += end - start
+                    start = end
+                    if self._line in stops:
+                        break
+            except csv.Error as error:
+                plain = str(error) == _MORE and self._fill()
+                size = sum(map(len, lines[start:]))  # of the record that goes on in the lines that follow
+            for _ in range(start):
+                self._back.popleft()
+            if self._line in stops:
+                return True
+            if not plain:
+                break
+        return (yield from self._careful_record())
+
+    def _careful_record(self) -> Generator[Item, None, bool]:
+        """Yield one record, whatever is wrong with it; return whether there was one."""
         seen: list[str] = []
         fault: list[str] | None = None
-        try:
-            for fields in self._shape.reader(self._feed(seen)):
-                length = len(seen)
-                if not self._fits(fields, seen):
-                    fault = fields
-                    break
-                if len(fields) == width:
-                    yield self._line + 1, sum(map(len, fields)), fields
-                self._line += length
-                if self._line in self._part.stops:
-                    return True
-                if len(seen) > length:  # lines were read to look ahead, past the reader
-                    self._back.extendleft(reversed(seen[length:]))
-                    return True
-                seen.clear()
-            else:
+        with contextlib.suppress(csv.Error):
+            fault = next(self._shape.reader(_fed(self._pending(), seen)), None)
+            if fault is None:
                 return False
-        except csv.Error:
-            pass
+            length = len(seen)
+            if self._fits(fault, seen):
+                if len(fault) == self._shape.fields:
+                    yield self._line + 1, sum(map(len, fault)), fault
+                self._line += length
+                self._back.extendleft(reversed(seen[length:]))  # lines that were read to look ahead
+                return True
         mended = self._mend(seen, fault)
         if fault or self._back or not self._damage:  # otherwise it is the record that the damage cut
             yield mended
         return True
 
-    def _feed(self, seen: list[str]) -> Iterator[str]:
-        return _fed(chain(_drained(self._back), self._lines), seen, self._damage)
+    def _pending(self) -> Iterator[str]:
+        """Yield the lines yet to be read."""
+        while self._back or self._fill():
+            yield self._back.popleft()
+
+    def _fill(self) -> bool:
+        """Read more lines; return whether there were any. Damage ends them."""
+        try:
+            more = next(self._lines, [])
+        except DamageError as error:
+            self._damage, more = error, []
+        self._back.extend(more)
+        return bool(more)
 
     def _more(self, seen: list[str]) -> bool:
         """Read one more line into ``seen``; return whether there was one."""
         with contextlib.suppress(csv.Error):  # it is too long, which shows when it is parsed
-            return next(self._feed(seen), None) is not None
+            return next(_fed(self._pending(), seen), None) is not None
         return True
 
     def _fits(self, fields: list[str], seen: list[str]) -> bool:
@@ -295,9 +333,11 @@ class Table:
         shape = self._shape
         if len(fields) != shape.fields:
             return len(seen) == 1 and not seen[0].strip()
-        if len(seen) == 1 or (shape.several_lines and not seen[-1].rstrip("\r\n").endswith(shape.opening)):
-            return True
-        return not self._within(seen, len(seen))
+        return len(seen) == 1 or self._alone(seen[-1]) or not self._within(seen, len(seen))
+
+    def _alone(self, line: str) -> bool:
+        """Return whether a record of several lines that ends with this one cannot contain another."""
+        return self._shape.several_lines and not line.rstrip("\r\n").endswith(self._shape.opening)
 
     def _mend(self, seen: list[str], fields: list[str] | None) -> Item:
         """Return how the faulty record is read, and leave the lines after it to be read."""
@@ -390,11 +430,6 @@ class Table:
     def _malformed(self, fields: list[str], used: int) -> Rejected:
         count = counted(len(fields), "field")
         return Rejected(MALFORMED, f"{_lines(self._line + 1, used)}: {count} where {self._shape.fields} were expected")
-
-
-def _drained(back: deque[str]) -> Iterator[str]:
-    while back:
-        yield back.popleft()
 
 
 def _lines(first: int, count: int) -> str:

@@ -13,7 +13,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -309,7 +309,7 @@ def opened_source(source: Source, encoding: str, part: Part | None = None) -> It
             found = _delimited(source.path, raw, encoding, start.decode(encoding, "replace"), whole, part)
         elif source.format == JSONL:
             within = encoding.removesuffix("-sig") if part and part.start else encoding
-            items = json_lines(lines(raw.data, within, records.RECORD_LIMIT + 1), part)
+            items = json_lines(chain.from_iterable(lines(raw.data, within, records.RECORD_LIMIT + 1)), part)
             found = _objects(items, Origin(source.path, "line", encoding), raw.tap)
         else:
             found = _objects(json_values(pieces(raw.data, encoding)), Origin(source.path, "object", encoding), raw.tap)

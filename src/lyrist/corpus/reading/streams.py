@@ -36,6 +36,7 @@ from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError
 
 BLOCK = 1 << 20
+_LINES = 1 << 16  # bytes that are divided into lines at once
 _FEED = 1 << 14
 """Packed bytes given to an unpacker at once: few, so that one step unpacks a bounded number of bytes."""
 RATIO = 100
@@ -470,14 +471,23 @@ def escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("lyrist-escape", escape)
 
 
-def lines(data: IO[bytes], encoding: str, limit: int) -> Iterator[str]:
-    """Return the lines of ``data``, each cut after ``limit`` characters and continued in the next one.
+def lines(data: IO[bytes], encoding: str, limit: int) -> Iterator[list[str]]:
+    """Yield the lines of ``data``, some at a time, each cut after ``limit`` characters and continued in the next one.
 
     Bytes that are not text become lone surrogates. Clean files pay nothing for this check: Arrow refuses a lone surrogate,
-    and only then is its place searched.
+    and only then is its place searched. The line that damage cuts is left out.
     """
-    text = io.TextIOWrapper(data, encoding, errors=_errors(encoding), newline="")
-    return iter(partial(text.readline, limit), "")
+    rest = ""
+    for piece in pieces(data, encoding, _LINES):
+        text = rest + piece
+        found = io.StringIO(text, newline="").readlines()
+        if len(text) > limit:
+            found = [line[start : start + limit] for line in found for start in range(0, len(line), limit)]
+        rest = "" if found[-1].endswith("\n") else found.pop()
+        if found:
+            yield found
+    if rest:
+        yield [rest]
 
 
 def skip_line(line: str, rest: Iterator[str]) -> None:
@@ -491,11 +501,11 @@ def decoded(data: bytes, encoding: str) -> str:
     return data.decode(encoding, _errors(encoding))
 
 
-def pieces(data: IO[bytes], encoding: str) -> Iterator[str]:
-    """Yield the text of ``data`` in pieces; unlike `lines`, all that comes before damage is delivered."""
+def pieces(data: IO[bytes], encoding: str, size: int = BLOCK) -> Iterator[str]:
+    """Yield the text of ``data`` in pieces of so many bytes; all that comes before damage is delivered."""
     decoder = codecs.getincrementaldecoder(encoding)(_errors(encoding))
     read: Callable[[int], bytes] = getattr(data, "read1", data.read)
-    while block := read(BLOCK):
+    while block := read(size):
         if piece := decoder.decode(block):
             yield piece
     if piece := decoder.decode(b"", final=True):
