@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from servers import free_port, running
 
@@ -50,6 +51,14 @@ def test_every_shard_is_worked_on_once(workers: int, tmp_path: Path) -> None:
 def test_a_workers_error_reaches_the_user(workers: int) -> None:
     with pytest.raises(LyristError, match="shard-xx is bad; leave it out"):
         run(measure, {"factor": 1, "bad": "shard-xx"}, workers)
+
+
+def converted(shard: str, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"length": len(pa.array([shard])), "pandas": "pandas.core" in sys.modules}
+
+
+def test_workers_do_not_import_pandas() -> None:
+    assert run(converted, {}, 2) == [{"length": 1, "pandas": False}] * len(SHARDS)
 
 
 def test_an_unknown_engine_is_refused() -> None:

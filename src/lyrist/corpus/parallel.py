@@ -205,8 +205,17 @@ def answer(module: str, function: str, task: Any, settings: str) -> dict[str, An
         return {"fault": traceback.format_exc()}
 
 
+class _Hidden:
+    """Makes pandas look absent: pyarrow imports it wherever it is installed, in as much time as all that a worker needs."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def serve() -> None:
     """Do the tasks that come on standard input, a line of JSON each, and answer each with a line."""
+    sys.meta_path.insert(0, _Hidden())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run ends its workers
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no answer

@@ -32,8 +32,8 @@ NUL = "nul-byte"
 TRANSLATION = "translation"
 ENCODED = "encoding-"
 """With the name of an encoding: what was repaired by reading single values in it."""
-_NOTHING = pa.array(["", "NA", "nan", "NaN", "<NA>", "N/A", "n/a", r"\N"], TEXT)
-_NO_LABEL = pa.array(["None", "none", "NULL", "null", "NONE", "Null", *_NOTHING.to_pylist()], TEXT)
+_NOTHING = ("", "NA", "nan", "NaN", "<NA>", "N/A", "n/a", r"\N")
+_NO_LABEL = ("None", "none", "NULL", "null", "NONE", "Null", *_NOTHING)
 """Not applied to titles and lyrics: there are songs called "None"."""
 _YEAR = re.compile(r"(?<!\d)(?:1\d{3}|20\d{2})(?!\d)")
 _SPLIT_LETTER = "^[ \t\r\n\u00a0]*[ÂÃÐÑ].*[ÂÃÐÑØÙ]\u00a0$|^[ÂÃÐÑØÙ]\u00a0$"
@@ -153,7 +153,7 @@ def _tidy(values: pa.Array, name: str, with_nul: set[int]) -> pa.Array:
         damaged = pc.match_substring_regex(values, _SPLIT_LETTER)
         trimmed = pc.utf8_trim_whitespace(values)
         values = pc.if_else(damaged, pc.utf8_trim(values, " \t\r\n"), trimmed) if pc.any(damaged).as_py() else trimmed
-    nothing = pc.is_in(values, _NOTHING if name in ("title", "lyrics") else _NO_LABEL)
+    nothing = pc.is_in(values, pa.array(_NOTHING if name in ("title", "lyrics") else _NO_LABEL, TEXT))
     return pc.if_else(nothing, pa.scalar(None, TEXT), values) if pc.any(nothing).as_py() else values
 
 
