@@ -26,7 +26,7 @@ from checking import SIMILAR, check
 from lyrist import __version__
 from lyrist.corpus.corpus import Corpus
 from lyrist.files import read_json, staging_path, write_json, write_text
-from lyrist.reports.lines import curves
+from lyrist.reports.figures import curves
 from measuring import measure
 from songtables import generate
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrist.errors import UsageError
-from lyrist.reports import figures, palette
+from lyrist.reports import figures, style
 from lyrist.reports.blocks import Figure
-from lyrist.reports.clouds import layout
-from lyrist.reports.labels import columns, one_line, shorten, visible
+from lyrist.reports.figures import layout
+from lyrist.reports.style import columns, one_line, shorten, visible
 
 NAN = float("nan")
 HOSTILE = "</svg><script>alert(1)</script> $x_1^{2$ \\frac \u202eevil\x1b[31m\x00 日本語 עברית 😀 ⟦0⟧ & \"'"
@@ -159,7 +159,7 @@ def test_saved_pictures_stand_alone(tmp_path: Path) -> None:
     written = (tmp_path / "new" / "one.svg").read_text(encoding="utf-8")
     parsed(written)
     assert "prefers-color-scheme: dark" in written
-    assert palette.DARK[palette.SERIES[0]] in written
+    assert style.DARK[style.SERIES[0]] in written
     with pytest.raises(UsageError, match=r"one\.svg"):
         figures.save(figure, tmp_path / "one.png")
 
@@ -167,7 +167,7 @@ def test_saved_pictures_stand_alone(tmp_path: Path) -> None:
 def test_only_colours_with_a_dark_value_are_drawn() -> None:
     for figure in everything("name"):
         drawn = set(re.findall(r"(?:fill|stroke): (#\w{6})", figure.svg))
-        assert drawn <= set(palette.DARK), figure.name
+        assert drawn <= set(style.DARK), figure.name
 
 
 def luminance(colour: str) -> float:
@@ -182,13 +182,13 @@ def contrast(a: str, b: str) -> float:
 
 
 def test_colours_stand_out_from_both_papers() -> None:
-    for light in palette.SERIES:
-        assert contrast(light, palette.PAPER[0]) >= 3
-        assert contrast(palette.DARK[light], palette.PAPER[1]) >= 3
-    for text in (palette.INK, palette.SOFT):
-        assert contrast(text, palette.PAPER[0]) >= 4.5
-        assert contrast(palette.DARK[text], palette.PAPER[1]) >= 4.5
-    assert len(palette.DARK) == 4 + len(palette.SERIES)
+    for light in style.SERIES:
+        assert contrast(light, style.PAPER[0]) >= 3
+        assert contrast(style.DARK[light], style.PAPER[1]) >= 3
+    for text in (style.INK, style.SOFT):
+        assert contrast(text, style.PAPER[0]) >= 4.5
+        assert contrast(style.DARK[text], style.PAPER[1]) >= 4.5
+    assert len(style.DARK) == 4 + len(style.SERIES)
 
 
 @settings(max_examples=30, deadline=None)

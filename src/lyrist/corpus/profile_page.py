@@ -16,7 +16,7 @@ from lyrist.corpus.languages import LANGUAGES
 from lyrist.corpus.profile import quantiles
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Code, Column, Details, Facts, Figure, Items, Page, Prose, Section, Table
-from lyrist.reports.lines import curves
+from lyrist.reports.figures import curves
 
 CLOUDS = 6
 """Clouds are drawn for so many genres, and for so many artists."""

@@ -228,7 +228,7 @@ def decoded(path: Path, side: int) -> NDArray[np.uint8] | str:
 def _page(found: ClassifiedPictures, pixels: Sequence[NDArray[np.uint8]], info: Mapping[str, Any]) -> Page:
     from lyrist.reports import figures
     from lyrist.reports.blocks import Page, Section
-    from lyrist.reports.pixels import Shot, sheet
+    from lyrist.reports.figures import Shot, sheet
 
     sections = []
     for (name, shares), picture in zip(found.answers, pixels, strict=True):

@@ -24,9 +24,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from lyrist.files import explained, write_text
-from lyrist.reports import palette
 from lyrist.reports.blocks import Block, Cell, Column, Details, Figure, Lyrics, Page, Section, Table
-from lyrist.reports.labels import visible
+from lyrist.reports.style import dark_rules, variables, visible
 
 SHORT = 28
 """Characters of a cell that is not wrapped."""
@@ -115,8 +114,8 @@ def _read(name: str) -> str:
 @cache
 def _css() -> Markup:
     own = _read("page.css")
-    dark = f"@media screen and (prefers-color-scheme: dark) {{\n{palette.dark_rules('.picture svg')}}}\n"
-    return Markup(palette.variables() + own + dark)  # noqa: S704 - our own style sheet
+    dark = f"@media screen and (prefers-color-scheme: dark) {{\n{dark_rules('.picture svg')}}}\n"
+    return Markup(variables() + own + dark)  # noqa: S704 - our own style sheet
 
 
 def without_script(html: str) -> str:

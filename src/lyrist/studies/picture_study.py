@@ -19,7 +19,7 @@ from lyrist.metrics.images import describe, score_pictures
 from lyrist.metrics.intervals import mcnemar
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
-from lyrist.reports.pixels import Shot, sheet
+from lyrist.reports.figures import Shot, sheet
 from lyrist.studies import ranking, replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Entry, Plan, Reported, directory

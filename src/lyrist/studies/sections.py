@@ -15,7 +15,7 @@ from lyrist.metrics.classification import calibration_of, confusion
 from lyrist.metrics.kinds import FIGURES, Figure, interval_of
 from lyrist.metrics.ordinal import WITHIN
 from lyrist.models import registry
-from lyrist.reports import figures, heatmaps
+from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Code, Column, Details, Items, Page, Prose, Section, Table
 from lyrist.studies import ranking
 from lyrist.studies.plans import Plan
@@ -203,7 +203,7 @@ def mistakes(predicted: Predictions, unit: str, title: str) -> list[Block]:
     head = ("class", Column(unit, ",.0f"), Column("recall", ".1%"), "most often predicted instead")
     shown = f" ({CLASSES_SHOWN} of {len(rows):,})" if len(rows) > CLASSES_SHOWN else ""
     table = Table(head, rows[:CLASSES_SHOWN], caption=f"Classes, most frequent first{shown}")
-    return [heatmaps.confusion(matrix, classes, title=title), table]
+    return [figures.confusion(matrix, classes, title=title), table]
 
 
 def _by_class(matrix: Any, classes: list[str]) -> list[tuple[str, int, float | None, str]]:

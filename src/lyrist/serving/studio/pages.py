@@ -19,9 +19,9 @@ from lyrist.corpus import profile
 from lyrist.corpus.profile_page import page_of
 from lyrist.errors import LyristError
 from lyrist.metrics.classification import confusion
-from lyrist.reports import heatmaps, page
+from lyrist.reports import figures, page
 from lyrist.reports.blocks import Block, Facts, Page, Prose, Section
-from lyrist.reports.labels import shorten
+from lyrist.reports.style import shorten
 from lyrist.serving.inferenceengine import InferenceEngine
 from lyrist.serving.modelregistry import ServedModel
 from lyrist.training.curves import curves, writer_curves
@@ -129,7 +129,7 @@ def _confusion(served: ServedModel) -> list[Block]:
     kept = found.filter(found["truth"].is_in(classes) & found["prediction"].is_in(classes))
     matrix = np.asarray(confusion(kept["truth"].to_list(), kept["prediction"].to_list(), classes))
     caption = f"The {len(classes)} classes with the most test songs; {rest} others are left out." if rest else ""
-    return [heatmaps.confusion(matrix, classes, title="Confusion on test", caption=caption)]
+    return [figures.confusion(matrix, classes, title="Confusion on test", caption=caption)]
 
 
 def _report(served: ServedModel) -> Path | None:

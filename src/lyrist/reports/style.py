@@ -1,4 +1,4 @@
-"""The colours of pages and charts, each with a light and a dark value.
+"""Sanitised labels from untrusted text, and the colours of pages and charts.
 
 A chart is drawn in literal light colours, so that any viewer shows it. In dark mode CSS rules replace each value (`dark_rules`),
 so the same file works in both modes. The series colours can be distinguished with common kinds of colour blindness (they also
@@ -6,6 +6,46 @@ differ in lightness) and have a contrast of at least 3 : 1 to both backgrounds.
 """
 
 from __future__ import annotations
+
+import re
+import unicodedata
+
+from lyrist.text import printable
+
+_JOINERS = "\u200c\u200d\u00ad"  # harmless: they join letters and emoji, or mark where words can break
+_OTHERS = re.compile(f"[^{_JOINERS}]+")
+_NO_CHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")  # XML does not allow the last two
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with control, direction and invisible characters as ``�``, except line ends and tabs."""
+    return _NO_CHARACTERS.sub("�", _OTHERS.sub(lambda run: printable(run[0]), text))
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` as one line, with invisible characters replaced."""
+    return visible(" ".join(text.split()))
+
+
+def columns(text: str) -> int:
+    """Return the width of ``text`` in terminal columns: 0 for combining marks, 2 for wide characters."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" or c > "\U0001f000" else 1
+        for c in text
+    )
+
+
+def shorten(text: str, width: int = 28) -> str:
+    """Return ``text`` as one line, truncated to ``width`` columns with an ellipsis."""
+    text = one_line(text)
+    if columns(text) <= width:
+        return text
+    taken, end = 0, 0
+    while taken + columns(text[end]) < width:
+        taken += columns(text[end])
+        end += 1
+    return text[:end].rstrip() + "…"
+
 
 PAPER = ("#fcfbf8", "#15171b")
 """Background."""
