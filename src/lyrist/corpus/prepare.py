@@ -248,6 +248,9 @@ def prepare(
     if memory < 1:
         raise UsageError(f"--memory is a number of megabytes, 1 or more; {memory} is not.")
     named = {"title": title, "artist": artist, "genre": genre, "lyrics": lyrics, "language": language, "year": year}
+    kept = {name: kept_name(name) for name in keep}  # a column "source" is table_source; options may say either
+    split_by = kept.get(split_by, split_by)
+    balance, stratify = balance and kept.get(balance, balance), stratify and kept.get(stratify, stratify)
     settings = Settings(
         Tables.of(tables, preset, keep, encoding, lines, **named, split=split_column),
         Cleaning(sections=sections, parentheses=parentheses, off=_listed(rules_off)),
@@ -272,9 +275,9 @@ def prepare(
         duplicates,
         balance,
         seed,
-        tuple(kept_name(name) for name in keep),
+        tuple(kept.values()),
         contained,
-        _listed(mask_labels),
+        tuple(kept.get(name, name) for name in _listed(mask_labels)),
         multi_label,
     )
     final = Path(out)

@@ -218,7 +218,8 @@ class _Work:
 def _triggered(texts: pl.Series, rules: Sequence[Rule]) -> Rows:
     """Return the indices of the texts that one of the rules may change."""
     found = np.zeros(len(texts), bool)
-    found[_matching(texts, either(*(rule.trigger for rule in rules)))] = True
+    for wordy in (False, True):
+        found[_matching(texts, either(*(rule.trigger for rule in rules if rule.wordy == wordy)))] = True
     if wide := either(*(rule.wide for rule in rules)):
         beyond = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy() & ~found)
         found[beyond[_matching(texts.gather(beyond), wide)]] = True

@@ -59,6 +59,9 @@ class Rule:
         Whether it changes most songs of many tables, so that it is searched for by itself.
     layout
         Whether the rule tidies the layout; such rules run before all others and again after each of them.
+    wordy
+        Whether the trigger has many words. Such triggers are searched for apart from the others: one expression of all
+        has more states than the engine of expressions keeps, which makes the search three times slower.
     early
         Matches texts that the rule must change before their layout is tidied.
     """
@@ -73,6 +76,7 @@ class Rule:
     keeping: Change | None = None
     frequent: bool = False
     layout: bool = False
+    wordy: bool = False
     early: str = ""
 
 
@@ -645,15 +649,19 @@ _NOTICES = (
     r"Loading ?(?:\.{3}|…)",
     "(?:Save ?Cancel)+",
     r"(?i:submit corrections?)(?: ?Thanks to [^\n]*)?",
-    rf"Thanks to {_FEW} for (?:adding|correcting|posting|providing|sending|submitting|transcribing|these|the) [^\n]*lyrics?\.?",
+    rf"Thanks to {_FEW} for (?:adding|correcting|posting|providing|sending|submitting|transcribing|these"
+    r"|the) (?:[^\n]*)?lyrics?[.!]?",
     r"\([0-9]{12,}\)",
     r"(?i:all lyrics (?:(?:are|is) )?(?:the )?(?:property|provided|copyright)[^\n]*)",
-    r"(?i:(?:add|correct|edit|print|rate|report|save|send|share|submit|view) (?:these |this |the )?lyrics?)",
+    r"(?i:(?:please )?(?:add|correct|edit|print|rate|report|save|send|share|submit|view) (?:these |this |the )?lyrics?)",
+    r"(?i:source ?: ?(?:lyricfind|musixmatch|genius|azlyrics|metrolyrics|letras)[^\n]*)",
+    rf"More \p{{Lu}}{_FEW} [Ll]yrics",
     rf"(?i:add to (?:favou?rites|playlist)|more lyrics (?:by|from) {_FEW})",
     r"(?i:views ?: ?[0-9][0-9.,]*|comments ?(?:: ?[0-9]+|\([0-9]+\))|rating ?: ?[0-9][0-9.,/]*|last updated? ?: ?[0-9][^\n]*)",
     r"(?i:copy lyrics|share on (?:facebook|twitter|x|whatsapp)|lyrics (?:are )?taken from [^\n]*)",
     r"(?i:report (?:a |an )?(?:problem|error)(?: (?:with|in) (?:this song|(?:these |this |the )?lyrics))?|rate this song)",
-    r"(?i:lyrics submitted|advertisements?|sponsored links|ads by google|find more lyrics (?:at|by|from|on) [^\n]*)",
+    r"(?i:submit lyrics corrections?|lyrics from snippets?|last edited by [^\n]*)",
+    r"(?i:lyrics submitted|advertisements?|sponsored links|ads by google|(?:find more|full) lyrics (?:at|by|from|on) [^\n]*)",
     r"Send [“\"”][^\n]+[“\"”] Ringtone to [Yy]our [Cc]ell(?: [Pp]hone)?",
     r"[(*-]* ?peak Billboard position # ?[0-9][^\n]*",
     r"(?i:become a better singer in only 30 days[^\n]*)",
@@ -690,52 +698,89 @@ RULES.append(
             rf"{_LIKE}|Get tickets as low as \$|Read More|This Lyrics is NOT for|\([0-9]{{12}}",
             rf"peak Billboard position|{_ORNAMENT}",
             r"(?m)^(?:See [^\n]* Live$|Loading ?[.…]|Save ?Cancel|Thanks to |Send [“\"”])",
-            r"(?im)^(?:submit|correct|all lyrics|(?:add|edit|print|rate|report|save|send|share|view|more) |lyrics submitted"
-            r"|ads by google|find more lyrics|views ?:|comments ?[:(]|rating ?:|last updated? ?:|copy lyrics"
-            r"|lyrics (?:are )?taken|advertisement|sponsored links|become a better singer"
+            r"(?im)^(?:submit|correct|please (?:add|correct|rate|submit)|source ?:|all lyrics"
+            r"|(?:add|edit|print|rate|report|save|send|share|view) |more [^\n]*lyrics|lyrics submitted|ads by google"
+            r"|(?:find more|full) lyrics|views ?:|comments ?[:(]|rating ?:|last (?:updated? ?:|edited by)|copy lyrics"
+            r"|lyrics (?:(?:are )?taken|from)|advertisement|sponsored links|become a better singer"
             r"|if you (?:can|find|found|see)(?-u:\b)[^\n]* (?:correction|error))",
         ),
+        wordy=True,
     )
 )
 
 _MAKES = "words|lyrics|music"
+_DONE = (
+    "written|composed|produced|arranged|recorded|performed|mixed|mastered|engineered|remixed|directed|conducted"
+    "|adapted|programmed"
+)
 _ROLES = (
-    r"(?:song)?writers|songwriter|(?:song)?writer\(s\)|lyricists?|lyricist\(s\)|composers?|composer\(s\)|publishers?"
+    r"(?:song)?writers|songwriter|(?:executive|vocal|associate|assistant|additional|co-?) ?producers?"
+    r"|(?:song)?writer\(s\)|lyricists?|lyricist\(s\)|composers?|composer\(s\)|publishers?"
     r"|publisher\(s\)|publishing|arrangers?|producers?|producer\(s\)"
     r"|(?:written|composed|published|produced|arranged|recorded|performed|sung)(?: and [a-z]+)?(?: by)"
-    rf"|(?:{_MAKES})(?: (?:and|&) (?:{_MAKES}))? by|composi[çc][ãa]o|compositor(?:es)?|autor(?:es)?|auteurs?|paroliers?"
+    rf"|(?:{_MAKES})(?: (?:and|&) (?:{_MAKES}))? by|composi[çc][ãa]o|compositor(?:es)?|autor(?:es|i)?|auteurs?|paroliers?"
     r"|compositeurs?|letra (?:y|e) m[úu]sica|paroles et musique|testo e musica|text (?:und|&) musik|musik (?:und|&) text"
-    r"|автор[а-я]*(?: [а-я]+)?|слова и музыка|музыка и слова"
+    r"|автор[а-я]*(?: [а-я]+)*|исполнитель|m[úu]sica (?:y|e) letra|auteurs?-compositeurs?|слова и музыка|музыка и слова"
+    r"|słowa i muzyka|muzyka i słowa|tekst i muzyka|text a hudba"
+    r"|worte und musik|söz ?[-/&] ?müzik|söz ve müzik|tekst og musikk?|text och musik|sanat ja sävel"
+)
+_PLAYERS = (
+    "(?:Bass|Drums|Percussion|Piano|Keyboards?|Organ|Violins?|Cello|Strings|Saxophone|Sax|Trumpet|Flute|Banjo|Fiddle|Harmonica"
+    "|Accordion|Synths?)"
 )
 _MAKERS = (
     r"(?:Writer|(?:Words|Music|Lyrics)(?: ?(?:&|and|/) ?(?:[Ww]ords|[Mm]usic|[Ll]yrics))?|Paroles|Musique|Letra|Música"
-    r"|Testo|Musica|Musik|Text|Слова|Музыка|Vocals|Guitars?|Bass|Drums|Piano|Keyboards)"
+    r"|Testo|Musica|Musik|Text|[Сс]лова|[Мм]узыка|[Ss]łowa|[Mm]uzyka|Tekst|[Hh]udba|Söz|Müzik|Versão|Versión"
+    r"|(?:(?:Lead|Backing|Background|Additional|Harmony) )?[Vv]ocals|(?:(?:Lead|Acoustic|Electric|Bass|Rhythm) )?[Gg]uitars?"
+    rf"|{_PLAYERS}|Arrangements?|Engineers?|Mixing|Mix|Mastering|Programming|Interpr[eè]te|Int[eé]rpretes?|Interpreta"
+    r"|Parole|Artwork)"
 )
 _MADE = (
-    r"(?:(?:[Ww]ritten|[Cc]omposed|[Pp]roduced|[Aa]rranged|[Rr]ecorded|[Pp]erformed|[Pp]ublished|[Cc]orrected"
-    r"|[Pp]osted|[Ee]dited|[Mm]ixed|[Mm]astered|Song)(?: and [a-z]+)?"
+    rf"(?:(?:(?i:(?:(?:all )?(?:songs?|lyrics|words|music|track) |originally )?(?:co-?)?(?:{_DONE})(?:(?:,|,? and"
+    rf"| &) (?:co-?)?(?:{_DONE}))*|additional (?:vocals|production|lyrics)"
+    rf"|original|{_PLAYERS}|guitars?|vocals)|[Pp]ublished|[Cc]orrected|[Pp]osted|[Ee]dited|Song)(?: and [a-z]+)?"
     r"|(?:Words|Lyrics|Music)(?: (?:and|&) (?:[Ww]ords|[Ll]yrics|[Mm]usic))?) [Bb]y"
 )
 _MADE_OF = (
     r"(?:(?:Letra(?: [ey] [Mm]úsica)?|Música|Composi[çc][ãa]o|Paroles(?: et [Mm]usique)?|Musique) de"
     r"|(?:Testo(?: e [Mm]usica)?|Musica) di)"
 )
+_STARTS = (
+    f"{_DONE}|{_PLAYERS}|published?|publish|(?:song)?writer|lyric|composer|arrange|produc|engineer|mix|mastering|programming"
+    "|executive|vocal|associate|assistant|additional|co-?|sung|song|all |words|music|track|lead|backing|background|harmony"
+    "|acoustic|electric|rhythm|guitar|artwork|origin|corrected|posted|edited|used by|composi|autor|auteur|parol|letra|interpr"
+    "|int[eé]rpr|m[uú]sica|musi[qk]|testo|text|vers[aãió]|hudba|worte|tekst|söz|müzik|sanat|автор|исполнитель|слова|музыка"
+    "|słowa|muzyka"
+)
+"""How the lines begin of which `_CREDITS` and `_MADE_BY` may take one: the trigger is short, and so its search is fast."""
 _TYPED = r"(?:lyrics |text )?(?:transcribed|submitted|typed(?: up)?|tabbed|transliterated)"
+_HAN_ROLE = (  # the lines at the head of songs of Chinese and Japanese sites: 作词 : ...
+    r"(?:作[词詞曲]|[编編]曲|[词詞曲]|制作人|製作人?|[监監][制製]|混音[师師]?|[录錄]音(?:[师師棚]|室)?|母[带帶](?:[师師])?|和[声聲]|吉他|[贝貝]斯"
+    r"|演唱|原唱|歌手|出品(?:人|公司)?|[发發]行|OP|SP)"
+)
 _CREDITS = (
     rf"(?i:[(\[]?(?:{_ROLES}) ?:[^\n]*)",
     rf"(?i:\((?:{_MAKES}|text|m|l|t|written)(?: ?(?:&|and|/|\+|,) ?(?:{_MAKES}|m|l))? ?(?::| by )[^()\n]*\))",
     rf"(?i:[(\[]?{_TYPED} by(?-u:\b){_FEW})",
+    rf"{_HAN_ROLE}(?:[・/／、&·和 ]*{_HAN_ROLE})* ?[:：] ?[^ \n][^\n]*|(?:작사|작곡|편곡)(?:[,/· ]*(?:작사|작곡"
+    r"|편곡))* ?[: ] ?[^ \n]+(?: [^ \n]+)?",
+    r"(?i:[(\[]?(?:words:? |music:? )?trad(?:\.|itional)(?:[,/;:]? ?arr(?:\.|anged)[^\n]*|[.)\]]*))",
+    r"From the album [“\"”'][^\n]*",
+    r"(?i:(?:сл\.|слова) (?:и|и\.) (?:муз\.|музыка):? \p{Lu}[^\n]*)",
     rf"(?i:(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:{_FEW})",
     r"(?i:(?:used by|lyrics reprinted (?:by|with)) permission(?: of [^\n]*)?\.?)",
     r"\p{Lu}[^\n]*[ ,(](?:ASCAP|BMI|SESAC|GEMA|SACEM|PRS)\)?",
     r"Lyrics (?:(?:powered|provided|submitted|corrected|added) by|courtesy of|licensed|copyright|©|™)[^\n]*",
     r"(?i:powered by (?:lyricfind|musixmatch|genius|gracenote)[^\n]*)",
-    r"(?i:copyrights? ?(?::|©|\(c\)|by [0-9]|(?:19|20)[0-9][0-9])[^\n]*)|Copyrights? by \p{Lu}[^\n]*",
+    r"(?i:copyrights? ?(?::|©|\(c\)|by [0-9]|(?:19|20)[0-9][0-9])[^\n]*)"
+    r"|Copyrights? (?:by \p{Lu}[^\n]*|\p{Lu}[^\n]* (?:Music|Records|Songs|Publishing|Inc\.?|Ltd\.?),? (?:19|20)[0-9][0-9]\.?)",
 )
 _PRODUCED = r"(?:[Cc]o-?)?[Pp]rod(?:uced|\.)?(?: [Bb]y)?"
 _PRODUCER = (
     rf"[(\[*-]*(?:(?:[Ss]ong|[Mm]usic|[Tt]rack|[Bb]eats?) )?(?:{_PRODUCED} ?: ?|(?:[Cc]o-?)?[Pp]rod(?:uced by|\.(?: by)?| by) )"
-    rf"\p{{Lu}}{_FEW}[)\]*-]*"
+    rf"\p{{Lu}}[^ \n]*(?: (?:[\p{{Lu}}\p{{Lo}}0-9&+,/|(\[@$“\"'-]|(?:and|for|of|the|at|in|with|by|x|de|van|von|aka|feat"
+    r"|ft|y|et)(?-u:\b))"
+    r"[^ \n]*)*"
 )
 _GUEST = r"(?:[Ff]eat(?:\.|uring)?|ft\.?|FEAT\.?)"  # "Ft. Worth" is a place
 _GUESTS = (  # a title with its guests at the head; guests on a line of their own, in brackets, or at the end of a line
@@ -745,9 +790,9 @@ _GUESTS = (  # a title with its guests at the head; guests on a line of their ow
     (r"(?m) (?:[Ff]eat|ft)\. \p{Lu}[^\n]*$", ""),
 )
 _CREDIT = rf"(?m)^(?:{'|'.join((*_CREDITS, _PRODUCER))})$\n?"
-_RIGHTS = r"©|℗|\([cCpP]\)|(?i)rights reserved"
+_RIGHTS = r"©|℗|Ⓒ|\([cCpP]\)|(?i)rights reserved"
 _RESERVED = (
-    rf"(?m)^{_FEW}(?:(?:©|℗|\([cCpP]\)) ?(?:[Cc]opyright )?(?:by )?(?:[0-9]{{4}}|\p{{Lu}})[^\n]*"
+    rf"(?m)^{_FEW} ?(?:(?:©|℗|Ⓒ|\([cCpP]\)) ?(?:[Cc]opyright )?(?:by )?(?:[0-9]{{4}}|\p{{Lu}})[^\n]*"
     rf"|(?i: ?all rights reserved(?:[.,;!)]{_FEW}| (?:by|used|international|worldwide)(?-u:\b){_FEW})?))$\n?"
 )
 _LABEL = (
@@ -761,12 +806,14 @@ _OPENING = (
     rf"Paroles de (?:la chanson )?{_FEW} par {_FEW}\n+",
     rf"{_FEW} Lyrics by {_FEW}\n+",
 )
-_CLOSING = rf"(?:\n+(?:Artist|Album|Title|Song|Year|Track|Label) ?: {_FEW})+\z"
+_CLOSING_LABEL = "(?:Artist|Album|Title|Song|Year|Track|Label|Released)"
+_CLOSING = rf"(?:\n+{_CLOSING_LABEL} ?: {_FEW})+\z"
 
 _LOWER = (
     r"(?!(?:The|A|An|My|Your|His|Her|Our|Their|This|That|These|Those|It|I|I'm|You|We|He|She|They|No|All|One|In|On)\b)"
 )
-_PERSON_NAME = rf"[\"“(]?{_LOWER}[^\W\d_a-z][\w.'’-]*[\"”)]?"
+_SMALL = "".join(c for c in map(chr, range(0x530)) if c.islower())  # Latin, Greek, Cyrillic
+_PERSON_NAME = rf"[\"“(]?{_LOWER}[^\W\d_{_SMALL}][\w.'’-]*[\"”)]?"
 _NAMES_OF = rf"{_PERSON_NAME}(?:(?: (?:de|da|van|von|del|la))? {_PERSON_NAME})"
 _COMPANY = r"(?:,? (?:[Ii]nc|[Ll]td|[Ll]lc|LLC)\.?)?"
 _BETWEEN = r"(?: ?[,/;&+] ?(?:and )?| [-–] | (?:and|und|et|y|e|и) )"
@@ -774,7 +821,7 @@ _AND_MORE = r"[.,;]? ?(?:[Ww]ords|[Mm]usic|[Ll]yrics|[Aa]ir|[Tt]une|[Tt]heme|[Aa
 _MADE_BY = re.compile(
     rf"^(?=[^\n]{{1,200}}$)(?:[(\[]?{_MADE} {_NAMES_OF}{{0,5}}{_AND_MORE}"
     rf"|[(\[]?(?:{_MADE}|{_MADE_OF}|{_MAKERS} ?:) ?{_NAMES_OF}{{1,5}}{_COMPANY}"
-    rf"(?:{_BETWEEN}{_MAKERS} ?: ?{_NAMES_OF}{{1,5}}|{_BETWEEN}{_NAMES_OF}{{0,5}}{_COMPANY})*[)\]]?\.?)$\n?",
+    rf"(?:(?:{_BETWEEN}|\.? ){_MAKERS} ?: ?{_NAMES_OF}{{1,5}}|{_BETWEEN}{_NAMES_OF}{{0,5}}{_COMPANY})*[)\]]?\.?)$\n?",
     re.MULTILINE,
 )
 """A line that names people: "Music by Ben Lamp", but neither "Music by Moonlight" nor "Written by The Wind"."""
@@ -807,27 +854,34 @@ RULES.append(
         "The harbour sleeps",
         _credits,
         either(
-            rf"(?im)^[(\[]?(?:{_ROLES}|{_MAKERS}|m|l|t) ?(?:[:&/+,]|and |by )|^[(\[]?(?:{_MADE}|{_MADE_OF}|used by permission)",
+            rf"(?im)^[(\[]?(?:{_STARTS})[^\n]*(?::| by | d[ei] |permission)|^\([mlt] ?[:&/+,]",
             r"(?m)^Lyrics reprinted|(?:ASCAP|BMI|SESAC|GEMA|SACEM|PRS)\)?$",
+            r"(?im)^[(\[]?(?:words:? |music:? )?trad(?:\.|itional)|^From the album ",
             rf"(?im)^[(\[]?{_TYPED} by|^(?:corrected|contributed|posted|uploaded|added|revised|edited) by ?:",
             r"(?im)\((?:c|p)\) ?(?:copyright |by )*[0-9a-z]|^copyright|all rights reserved|powered by (?:[lmg])",
             r"(?m)^\(\p{Lu}[\p{L}.]+ ?[\p{L}'’-]*(?: ?[-–/,&] ?\p{Lu}[^()\n]*)\)\n*\z",
             rf"(?m)^[(\[*-]*(?:[A-Z]?[a-z]+ )?(?:[Cc]o-?)?[Pp]rod(?:uced)?(?:\.| by| ?:)|{_FEATURED}",
-            rf"(?m)^Lyrics |\A(?:Lyrics ?:?\n|Paroles de|[^\n]* Lyrics by|{_LABEL} ?:)|{_CLOSING}",
+            rf"(?m)^Lyrics |\A(?:Lyrics ?:?\n|Paroles de|[^\n]* Lyrics by|{_LABEL} ?:)|\n{_CLOSING_LABEL} ?: ",
         ),
-        "[©℗]",
+        rf"[©℗Ⓒ]|(?m)^(?:{_HAN_ROLE}[^:：\n]*[:：]|작사|작곡|편곡|[Сс]л\. и)",
+        wordy=True,
     )
 )
 
 _DOMAIN = (
     r"(?:www\.[A-Za-z0-9_-]+\.[a-z]{2,}|(?-u:\b)[A-Za-z0-9_-]*lyrics?[A-Za-z0-9_-]*\.(?:com|net|org|de|ru|fr)(?-u:\b)"
-    r"|letras\.mus\.br|genius\.com)"
+    r"|letras\.mus\.br|genius\.com|(?:facebook|instagram|twitter|youtube|soundcloud|spotify|tiktok)\.com/)"
 )
 _SITE = rf"(?i:https?://[^ \n<>]+|{_DOMAIN}[^ \n<>]*)"
 _ABOUT = (
-    r"(?i:(?-u:\b)(?:lyrics?|letras?|paroles|visit|source|courtesy|downloaded?|official (?:site|website)|website|homepage"
-    r"|e-?mail|(?:taken|found|provided|brought) (?:from|at|on|by|to))(?-u:\b))"
+    r"(?i:(?-u:\b)(?:lyrics?|letras?|paroles|songtexte?|visit|source|courtesy|downloaded?|official (?:site|website)"
+    r"|website|homepage"
+    r"|e-?mail|(?:taken|found|provided|brought) (?:from|at|on|by|to))(?-u:\b)|текст|сайт|歌词|歌詞|가사)"
 )
+_POINTING = (
+    "(?:from|at|on|by|see|via|link|url|web|site|more|find|follow|join|us|me|listen|watch|video|here|check|out|free)"
+)
+_BARE_SITE = r"(?m-i)^[a-z0-9-]+\.(?:com|net|org|co\.uk|com\.br|de|fr|es|it|pl|ru)$"
 _MAIL = r"(?m)^(?:[^ \n]+ ){0,6}[(<]?[A-Za-z0-9_.+-]+@[A-Za-z0-9_-]+\.[a-z]{2,}[^ \n]*(?: [^ \n]+){0,6}$\n?"
 
 RULES.append(
@@ -838,11 +892,12 @@ RULES.append(
         "The harbour sleeps",
         replacing(
             (rf"(?m)^[^\n]*(?:{_ABOUT}[^\n]*{_SITE}|{_SITE}[^\n]*{_ABOUT})[^\n]*$\n?", ""),
-            (rf"(?im)^(?:from|at|by|see|via|link|url|web|site)?[^\p{{L}}\n]*{_SITE}[^\p{{L}}\n]*$\n?", ""),
+            (rf"(?im)^[^\p{{L}}\n]*(?:{_POINTING}[^\p{{L}}\n]*)*{_SITE}[^\p{{L}}\n]*$\n?", ""),
             (_MAIL, ""),
+            (rf"{_BARE_SITE}\n?", ""),
             (r" ?(?-u:\b)https?://[^ \n<>]+", ""),
         ),
-        rf"(?i)https?://|{_DOMAIN}|@[A-Za-z0-9_-]+\.",
+        rf"(?i)https?://|{_DOMAIN}|{_BARE_SITE}|@[A-Za-z0-9_-]+\.",
     )
 )
 
@@ -864,19 +919,21 @@ RULES.append(
 _ROOT = "[A-G][#b♯♭]?"
 _CERTAIN = (  # a chord that is no word and no letter: Am, F#, C7, Gsus4, D/F#
     r"(?:[A-G](?:[#♯♭]|b?(?:maj|min|dim|aug|sus|add|m)|[#b♯♭]?(?:M?[24-79]|1[13]))"
-    rf"(?:maj|min|dim|aug|sus|add|no|m|b|#)?[0-9]{{0,2}}(?:(?:sus|add|maj|no|b|#)[0-9]{{1,2}})*(?:/{_ROOT})?|{_ROOT}/{_ROOT})"
+    rf"(?:maj|min|dim|aug|sus|add|no|m|b|#)?[0-9]{{0,2}}(?:(?:sus|add|maj|no|b|#)[0-9]{{1,2}})*(?:/{_ROOT})?|{_ROOT}/{_ROOT}"
+    r"|Hm?7)"
 )
-_CHORD = rf"(?:{_CERTAIN}|{_ROOT}|N\.?C\.?)"
-_GAP = "[ |,.:-]+"
-_EDGE = "[|: ]*"
+_CHORD = rf"(?:{_CERTAIN}|{_ROOT}|Hm?|N\.?C\.?)"
+_GAP = "[ |,./:()>-]+"
+_EDGE = "[|: ()]*"
 _CHORD_LINE = (
     rf"^{_EDGE}(?:{_CHORD}{_GAP})*(?:{_CERTAIN}{_GAP}{_CHORD}|{_CHORD}{_GAP}{_CERTAIN})(?:{_GAP}{_CHORD})*{_EDGE}"
     r"(?:\(?x ?[0-9]\)?)?$"
 )
-_TABLATURE = r"^[eEBGDAb] ?[|:]-[-0-9|hpbrsx/\\~^().* ]+$"
+_TABLATURE = r"^[eEBGDAb] ?(?:[|:]-|--+[0-9|])[-0-9|hpbrsx/\\~^().* ]+$"
 _CHORD_IN_BRACKETS = rf"\[{_CHORD}\]"
 _SHEET_FACT = (
-    r"(?m)^(?:(?:Key|Capo|Tuning) ?: ?[A-G0-9][^ \n]*|(?:Tempo|BPM|Time) ?: ?[0-9][0-9/]*(?: ?[Bb][Pp][Mm])?)$\n?"
+    r"(?m)^(?:(?:Key|Capo|Tuning) ?: ?[A-G0-9][^ \n]*(?: fret)?|Capo (?:on |at )?[0-9](?:st|nd|rd|th)?(?: fret)?"
+    r"|(?:Tempo|BPM|Time) ?: ?[0-9][0-9/]*(?: ?[Bb][Pp][Mm])?)$\n?"
 )
 
 
@@ -894,7 +951,7 @@ RULES.append(
         "Am F C G\nThe harbour sleeps\nG\nThe gulls are gone",
         "The harbour sleeps\nThe gulls are gone",
         _chords,
-        rf"(?m)(?:{_CHORD_LINE}|{_TABLATURE}|{_CHORD_IN_BRACKETS})",
+        rf"(?m)(?:{_CHORD_LINE}|{_TABLATURE}|{_CHORD_IN_BRACKETS}|^Capo ?[:oa0-9])",
     )
 )
 
@@ -916,13 +973,13 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "verse": (
         "verses?|couplets?|strophe|strofa|estrofa|zwrotka|säkeistö|куплет",
         "vers|verso",
-        "stanza",
+        "stanza|sloka",
     ),
     "chorus": (
         "chorus(?:es)?|chorous|chrous|refrain|refr[ãa]o|estribillo|ritornello|refr[eé]n|refräng|refreng|omkvæd"
         "|kertosäe|nakarat|kehrvers|припев|приспів",
         "coro",
-        "rit|ref",
+        "rit|ref|refr",
     ),
     "hook": ("", "hook|gancho", ""),
     "bridge": ("middle (?:8|eight)", "bridge|pont|ponte|puente|brücke|mostek|köprü|бридж", "brigde"),
@@ -950,32 +1007,36 @@ _DASHED = "|".join(
 
 _FIGURE = r"[0-9]{1,2}"
 _SPELT = "[ivx]{1,4}|[a-d]|one|two|three|four|five|six|seven|eight|nine|ten|un|deux|trois|uno|dos|tres|due|tre|um|dois"
-_NUMBERED = rf"(?:[ .#º°-]*(?:{_FIGURE}|{_SPELT})(?:st|nd|rd|th|º|ª)?)"
+_NUMBERED = rf"(?:[ .#º°-]*(?:n[or]\. ?)?(?:{_FIGURE}|{_SPELT})(?:st|nd|rd|th|º|ª)?)"
 _NUMBER = f"{_NUMBERED}?"
 _NTH = rf"{_FIGURE}(?:st|nd|rd|th|º|ª|°|er|ère|e|ème|\.)?"
 _ORDINAL = (
     r"(?:(?:final|last|first|second|third|fourth|half|alternate|alt\.|main|opening|closing|rap"
+    r"|primer[ao]?|segund[ao]|tercer[ao]?|terceir[ao]|[úu]ltim[ao]|prim[ao]|second[ao]|terz[ao]|premier|erste[rs]?|zweite[rs]?"
     rf"|{_NTH}|{_FIGURE} ?x|x ?{_FIGURE})[ .:-]+)?"
 )
 _FADE = r"(?:,? ?(?:and|till?|until|'til|to|then)? ?fad(?:es?|ing)(?: out)?)"
-_MARK = rf"(?:[x×*] ?{_FIGURE}|{_FIGURE} ?[x×])"
+_MARK = rf"(?:[x×х*] ?{_FIGURE}|{_FIGURE} ?[x×х](?:'s)?)"
 _TIMES = rf"(?:{_MARK}|{_FIGURE} ?times|twice|bis)"
 _MARKED = (
-    rf"(?:[ ,:;-]*[(\[]? ?(?:{_TIMES}|repeat(?:ed|s)?(?: {_TIMES})?{_FADE}?|cont(?:inue[sd]?|\.|'d)|again|[x×]{{2,3}})"
+    rf"(?:[ ,:;-]*[(\[]? ?(?:{_TIMES}|repeat(?:ed|s)?(?: {_TIMES})?{_FADE}?|cont(?:inue[sd]?|\.|'d)|again|[x×]{{2,3}}"
+    r"|final|finale"
+    r"|same(?: as (?:before|above|first))?|spoken|(?:(?:to|and) )?fade(?: out)?|from (?:the )?top|with ad[ -]?libs)"
     r" ?[)\]]?)"
 )
 _MORE = f"{_MARKED}*"
 
 _IN_BRACKETS = (
-    rf"[\[【] ?{_ORDINAL}({_SECTION_WORD})"
-    rf"(?: ?{_FIGURE}[^\[\]\n]*|{_NUMBER}{_MORE}(?: ?[:,(/&+*|\"“.=?!~–—-][^\[\]\n]*)?) ?[\]】](?: ?:)?"
+    rf"[\[【]+ ?{_ORDINAL}({_SECTION_WORD})"
+    rf"(?: ?{_FIGURE}[^\[\]\n]*|{_NUMBER}{_MORE}(?: ?[:,(/&+*|\"“.=?!~–—-][^\[\]\n]*)?) ?[\]】]+(?: ?:)?"
 )
 _REST = rf"{_NUMBER}{_MORE}"
 _LINE = "|".join(
     (
-        rf"[(\[*_~=#:|.>{{<–—-]+ ?{_ORDINAL}({_SECTION_WORD}){_REST}(?: ?[:,/&+*|.–—-][^()<>\n]*[)>])? ?[)*_~=#:|.>}}–—-]*$",
-        rf"{_ORDINAL}(?:({_FREE}){_REST}[.*~–— -]*$|({_SECTION_WORD}){_REST}\.? ?:(?: +|[:.*~ -]*$))",
+        rf"[(\[*_~=#:|.>{{<«–—-]+ ?{_ORDINAL}({_SECTION_WORD}){_REST}(?: ?[:,/&+*|.–—-][^()<>\n]*[)>])? ?[)*_~=#:|.>}}»–—-]*$",
+        rf"{_ORDINAL}(?:({_FREE}){_REST}(?:[.*~–— -]*$|\.?(?:--+|—) ?)|({_SECTION_WORD}){_REST}\.? ?:(?: +|[:.*~ -]*$))",
         rf"(?:((?-i:{_CASED}))(?:{_NUMBERED}{_MORE}|{_MARKED}+)[.*~–— -]*|({_BOLD}) ?{_FIGURE})$",
+        r"\(((?-i:Chorus|CHORUS|Refrain|REFRAIN))\) ?:? +",
     )
 )
 _NAME = r"(?-i:[A-Z][^ \n,?!]*)"
@@ -1015,7 +1076,7 @@ def _sections(kept: bool) -> Change:
     in_brackets = replacing((rf"(?im) *\n*{_IN_BRACKETS} *\n*", "\n\n[$1]\n" if kept else "\n\n"))
     on_lines = replacing(
         (rf"(?im)\n*^(?:{_SUNG_BY})$\n*", "\n\n[$1$2$3$4]\n" if kept else "\n\n"),
-        (rf"(?im)\n*^(?:{_LINE})\n*", "\n\n[$1$2$3$4$5]\n" if kept else "\n\n"),
+        (rf"(?im)\n*^(?:{_LINE})\n*", "\n\n[$1$2$3$4$5$6]\n" if kept else "\n\n"),
         (r"(?m)\n*^[0-9]{1,2} ?[.):]$\n*", verse),
     )
     bare, loud = (replacing((pattern, "\n\n[$1]\n" if kept else "\n\n")) for pattern in (_BARE, _LOUD))
@@ -1034,7 +1095,7 @@ RULES.append(
         "[Verse 1: Ann]\nOne road\nCHORUS (x2)\nTwo roads",
         "One road\n\nTwo roads",
         _sections(kept=False),
-        rf"(?im)(?:^[(\[*_~=#:|.>{{<–— -]*|[\[【] ?){_ORDINAL}(?:{_SECTION_WORD})|^[0-9]{{1,2}} ?[.):]$",
+        rf"(?im)(?:^[(\[*_~=#:|.>{{<«–— -]*|[\[【] ?){_ORDINAL}(?:{_SECTION_WORD})|^[0-9]{{1,2}} ?[.):]$",
         keeping=_sections(kept=True),
         frequent=True,
     )
@@ -1046,9 +1107,16 @@ _THING = (
     rf"|end|the|a|from|of|to|and|then|till?|until|times|again|out|fade[sd]?|fading|[0-9]+[a-z]{{0,2}}|x[0-9]+|one|two|three)"
 )
 _REPEAT = rf"(?:repeat(?:s|ed|ing)?|rpt\.?|(?:back|go) to (?:the )?{_PART})(?:[ :,.&-]+{_THING})*[.:… ]*"
+_TOLD = (
+    r"rep\.|se repite|repit[ae]n?|repetir|repete|ripetere|si ripete|r[ée]p[ée]ter|wdh\.?|wiederholen|wiederholung"
+    r"|powt[óo]rz(?:y[ćc])?"
+    r"|повтор(?:ить|яется)?|反复|反復|重复|重複|반복"
+)
+_TIMES_OF = r"[x×]? ?[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?|р\.?|回|次|번)"
 _AGAIN = (
-    rf"(?:{_TIMES}(?: each)?|ter|da capo|se repite|ripetere|repete(?: {_TIMES})?|wdh\.?"
-    rf"|[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?)|[x×] ?[0-9]+ times|{_REPEAT})"
+    rf"(?:{_TIMES}(?: (?:each|cada))?|ter|da capo|(?:{_TOLD})(?: {_PART})?(?: {_TIMES_OF}| {_TIMES})?|{_TIMES_OF}"
+    r"|[x×] ?[0-9]+ times"
+    rf"|{_REPEAT})"
 )
 _ORDER = (
     rf"(?:repeat|rpt\.?)(?: {_MARK}|{_FADE}| [0-9]{{1,2}}{_FADE}?| ?\({_PART}\)"
@@ -1065,11 +1133,11 @@ RULES.append(
             (rf"(?im)^[(\[{{*]+ ?{_AGAIN} ?[)\]}}*]+[.:]*$\n?", ""),
             (rf"(?im) ?[(\[{{] ?{_AGAIN}(?: ?[)\]}}]|$)", ""),
             (rf"(?im)^[(*-]*(?:{_ORDER}|{_MARK}|bis)[.:)*-]*$\n?", ""),
-            (r"(?m)([^ \n])(?:[ ,]+(?:[x×] ?[1-9][0-9]?|[2-9]x)\.?)+([).]*)$", "$1$2"),
+            (r"(?m)([^ \n])(?:[ ,]+(?:[–-] )?\*?(?:[x×] ?[1-9][0-9]?|[2-9]x)\*?\.?)+([).]*)$", "$1$2"),
             (r"(?m)([,.!?)\]\"]) ?X ?[1-9]$", "$1"),
         ),
-        r"(?im)[(\[{*] ?(?:x|×|[0-9]|repeat|rpt|bis(?-u:\b)|ter\)|da capo|se repite"
-        r"|ripetere|repete|wdh|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]]*$| [2-9]x[).]*$"
+        rf"(?im)[(\[{{*] ?(?:x|×|х|[0-9]|repeat|rpt|bis(?-u:\b)|ter\)|da capo|{_TOLD}"
+        r"|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]*]*$| [2-9]x[).*]*$"
         r"|^[(*\[{-]*(?:repeat|rpt|[0-9][0-9]? ?x|bis[.:)*-]*$)",
     )
 )
@@ -1077,24 +1145,41 @@ RULES.append(
 
 _PLAYED = (
     r"(?:(?:guitar|piano|sax|saxophone|drums?|bass|keyboards?|harmonica|organ|violin|fiddle|flute|trumpet|horn|banjo|synth"
-    r"|instrumental|musical|orchestral) (?:solos?|break|interlude|intro|outro|bridge|section|part)|instrumental"
+    r"|instrumental|musical|orchestral) (?:solos?|break|interlude|intro|outro|bridge|section|part|fade)|(?:short )?instrumental"
+    r"|solo (?:guitar|piano|sax|saxophone|violin|drums?|bass)"
     r"|solos? (?:de|di) (?:guitarra|guitare|chitarra|piano|pianoforte|bater[ií]a|batterie|sax[a-zó]*|viol[ií]no?|arm[oó]nica)"
     r"|(?:gitarren|klavier|saxophon|schlagzeug)solo|assolo (?:di [a-z]+)?)"
 )
 _SPOKEN = "hablado|falado|parl[ée]|parlato|gesprochen"
 _DIRECTION = (
     rf"(?:{_PLAYED}(?: ?[–-] ?[0-9]+ bars)?|{_SPOKEN}|whispering|speaks"
-    r"|spoken(?: word)?|whispered|laughs|laughter|fade(?:s|d)? out|fades|applause|cheering|inaudible"
+    r"|spoken(?: word)?|whispered|laughs|laughter|fad(?:es?|ed|ing) out|fades|applause|cheering|inaud[ií](?:ble|vel)"
+    r"|music break|key change|humming|hums|whistles|claps|hand ?claps|clapping|sighs|crowd (?:cheers|noise)|voice ?over"
+    r"|spoken in [a-z]+|проигрыш|соло|间奏|間奏|간주|unverständlich"
     r"|unintelligible|incomprehensible|indistinct|ad[ -]?libs?|scatting|whistling|(?:background|backing) vocals?)"
 )
 _SPEAKING = rf"(?:spoken(?: word)?|speaking|talking|whispered|rapped|{_SPOKEN})"
 _HELD = r"(?:\[[^\[\]\n]*\]|【[^【】\n]*】)"
 _REMARK = re.compile(r"\[([^\[\]\n:\"“”]+)\]")
 _BRACKETS = re.compile(r"\[[^\[\]\n]*\]")
-_PERSON = re.compile(r"\b(?:I|I'm|I'll|I've|you|you're|your|me|my|we|we're|us|our|don't|can't)\b", re.IGNORECASE)
+_PERSON = re.compile(
+    r"\b(?:I|I'm|I'll|I've|you|you're|your|me|my|we|we're|us|our|don't|can't|baby|love|tonight|gonna|wanna|never|forever"
+    r"|yo|tú|te|mi|je|toi|moi|t'aime|ich|dich|mich|dir|mir|eu|você|meu|minha|ti|io|я|ты|тебя|меня|мой|моя)\b",
+    re.IGNORECASE,
+)
+_CALL = re.compile(
+    r"a+h+|e+h+|o+h*|u+h+|he+y+|ho+|hu+h|h?m+|wh?o+a+h?|wo+|ye+a+h*|yo+|yes|no+|na+h?|(?:la+)+|(?:na+)+|da+|do+|ba+"
+    r"|(?:sha)+|go|baby"
+    r"|come|on|c'mon|hallelujah|amen",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _STAGE = re.compile(
     r"(?i)\b(?:solos?|instrumental|sounds?|nois\w+|music|play\w*|speak\w*|spoken|talk\w*|lyrics?|version|repeat\w*|chorus"
     r"|verse|hook|record\w*|produced|sample\w*|exit|enter)\b"
+)
+_EFFECT = re.compile(
+    r"(?i)^(?:sings?|singing|spoken|speaking|talking|whisper\w*|shout\w*|scream\w*|sampl\w*|from|in|to) "
 )
 _SHELTERED = ("\uf8f0", "\uf8f1")  # private characters in which kept headers wait while brackets go
 
@@ -1105,15 +1190,17 @@ def _sing(text: str) -> str:
 
 
 def _is_sung(remark: re.Match[str]) -> bool:
-    """Return whether words in brackets are sung: an echo, words to somebody, or a sentence that is no direction."""
+    """Return whether words in brackets are sung: calls, an echo, words to somebody, or a sentence that is no direction."""
     words = remark.group(1).strip()
-    count = len(words.split())
+    count, tokens = len(words.split()), _TOKEN.findall(words.lower())
+    if tokens and (all(map(_CALL.fullmatch, tokens)) or tokens[: len(tokens) // 2] * 2 == tokens):
+        return True
     if count < 2:
         return False
     before = _BRACKETS.sub(" ", remark.string[max(0, remark.start() - 300) : remark.start()])
     if words.lower() in before.lower():
         return True
-    return (count >= 3 and bool(_PERSON.search(words))) or (
+    return (count >= 3 and bool(_PERSON.search(words)) and not _EFFECT.search(words)) or (
         count >= 6 and words[0].isupper() and not _STAGE.search(words)
     )
 
@@ -1129,7 +1216,7 @@ _drop = replacing(
     (rf"{_HELD} ?:?|\( ?\)", " "),
     (rf"(?im)^\( ?{_DIRECTION} ?:?\)[.: ]*$\n?", ""),
     (rf"(?i) ?\( ?{_DIRECTION} ?:?\) ?:?", " "),
-    (rf"(?im)^[*~-]* ?{_PLAYED} ?[*~:.-]*$\n?", ""),
+    (rf"(?im)^[*~<-]* ?{_PLAYED} ?[*~:.>-]*$\n?", ""),
     (rf"(?im)^\(?(?:{_SPEAKING}|solos?)\)? ?:$\n?", ""),
     (rf"(?im)^(\(?){_SPEAKING} ?: ", "$1"),
 )
@@ -1141,7 +1228,9 @@ def _remarks(kept: bool) -> Change:
     restore = replacing((opened, "["), (closed, "]"))
 
     def change(texts: pl.Series) -> pl.Series:
-        new = where(shelter(texts) if kept else texts, r"\[[^\[\]\n:]* [^\[\]\n:]*\]", one_by_one(_sing))
+        new = where(
+            shelter(texts) if kept else texts, r"\[(?:[^\[\]\n:]* [^\[\]\n:]*|[a-zA-Z]+!*)\]", one_by_one(_sing)
+        )
         new = restore(_drop(new)) if kept else _drop(new)
         only_played = texts.str.contains(rf"(?i){INSTRUMENTAL}") & ~new.str.contains(r"\p{L}")
         return texts.zip_with(only_played, new)  # prepare is to see that the song is instrumental
@@ -1156,7 +1245,7 @@ RULES.append(
         "[Guitar solo]\nRain on the [?] river (spoken)\n[Ann:] Hush",
         "Rain on the river\nHush",
         _remarks(kept=False),
-        rf"(?im)[\[【{{]|\( ?(?:{_DIRECTION}|\))|^[*~-]* ?{_PLAYED} ?[*~:.-]*$|^\(?(?:{_SPEAKING}|solos?)\)? ?:",
+        rf"(?im)[\[【{{]|\( ?(?:{_DIRECTION}|\))|^[*~<-]* ?{_PLAYED} ?[*~:.>-]*$|^\(?(?:{_SPEAKING}|solos?)\)? ?:",
         keeping=_remarks(kept=True),
     )
 )
