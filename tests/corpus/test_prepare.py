@@ -383,7 +383,9 @@ def test_a_kept_column_with_the_name_of_one_of_the_corpus_gets_another(tmp_path:
     ]
     table = pl.DataFrame({"id": [f"S{i}" for i in range(32)], "row": range(32), "lyrics": lyrics})
     table.write_csv(tmp_path / "t.csv")
-    corpus = prepare(str(tmp_path / "t.csv"), out=str(tmp_path / "c"), keep=("id", "row"), duplicates="keep").corpus
+    kept = {"keep": ("id", "row"), "duplicates": "keep", "split_by": "row"}  # options may name it as the table does
+    corpus = prepare(str(tmp_path / "t.csv"), out=str(tmp_path / "c"), **kept).corpus
+    assert json.loads((corpus.path / "corpus.json").read_text())["settings"]["split"]["by"] == "table_row"
     songs = corpus.songs()
     assert {"id", "table_id", "table_row"} <= set(songs.columns)
     assert songs.sort("id")["table_id"].to_list() == [f"S{number}" for number in songs.sort("id")["id"]]
