@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -99,7 +100,9 @@ def test_the_points_of_a_grid_are_selected_like_epochs(songs: View, tmp_path: Pa
     assert rerun["biased"]["number"] == rerun["honest"]["number"] == 2
 
 
-def pictures(output: str, test: np.ndarray[Any, Any], protocol: Protocol) -> tuple[Any, dict[str, Any]]:
+def pictures(
+    output: str, test: np.ndarray[Any, Any], protocol: Protocol, afford: Callable[[float], float] = lambda _: 1.0
+) -> tuple[Any, dict[str, Any]]:
     """Return the outcome of 32 dark and light pictures; ``test`` has the labels of the 16 test pictures."""
     rng = np.random.default_rng(0)
     targets = np.arange(48) % 2
@@ -112,7 +115,7 @@ def pictures(output: str, test: np.ndarray[Any, Any], protocol: Protocol) -> tup
     parts = {part: PictureExamples(pixels[:16], held.astype(np.int64)) for part, held in labels.items()}
     return follow(
         network, PictureExamples(pixels[16:], targets[16:].astype(np.int64)), parts, protocol, seed=1, folder=None, title="",
-        refuse=lambda _: None, measure=classification(network.config.output),
+        afford=afford, measure=classification(network.config.output),
     )  # fmt: skip
 
 
@@ -125,6 +128,19 @@ def test_a_picture_network_is_trained_by_a_protocol(output: str) -> None:
     assert rerun["biased"] == rerun["honest"]  # the same pictures
     assert rerun["honest"]["accuracy"]["value"] > 0.9
     assert outcome.steps == 2 * len(rerun["candidates"])
+
+
+def test_a_network_that_does_not_fit_is_trained_for_the_epochs_that_do() -> None:
+    protocol = Protocol(epochs=8, batch_size=16, rule="best")
+    outcome, rerun = pictures("relu", np.arange(16) % 2, protocol, lambda _: 0.4)
+    assert len(rerun["candidates"]) == 3 == outcome.epochs
+    assert rerun["share"] == 3 / 8
+    assert rerun["estimate"] > 0
+    task = ReportedTask(cast("View", None), protocol, limit=100.0, part=50.0)
+    assert task.afford(99.0) == 1.0
+    assert task.afford(200.0) == 0.25
+    with pytest.raises(LyristError, match=r"takes about 10\.0 CPU-minutes, and 1\.7 are left"):
+        task.afford(600.0)
 
 
 @pytest.mark.parametrize("plateau", [0, 1])

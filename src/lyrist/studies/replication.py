@@ -68,13 +68,21 @@ def gather(comparison: Comparison, request: Request, found: Mapping[str, Any], j
 
     def task(line: Line, fitted: Mapping[str, Fitted]) -> Any:
         spent = sum(one.run.info["cpu_seconds"] for one in fitted.values())
-        return comparison.rerun(entries[line.name], request.cpu_minutes * 60 - spent, fitted)
+        left, later = request.cpu_minutes * 60 - spent, len(entries) - list(entries).index(line.name)
+        rerun: Any = comparison.rerun(entries[line.name], left, fitted)
+        return dataclasses.replace(rerun, part=left / later)
 
     lines = [Line(each.name, each.recipe, each.options, optional=True) for each in entries.values()]
     fitted, left_out = job.fit(lines, task, FOLDER)
     notes = []
     if request.budget_scale != 1:
         notes.append(f"The epochs of the reported models were multiplied by {request.budget_scale:g} (--budget-scale).")
+    for name, one in fitted.items():
+        if "share" in (rerun := one.run.results["rerun"]):
+            notes.append(
+                f"{name} was trained for {rerun['share']:.0%} of its epochs: all of them take about "
+                f"{rerun['estimate'] / 60:,.0f} CPU-minutes (--cpu-minutes)."
+            )
     if request.loop.get("steps"):
         notes.append(f"The reported models were trained for at most {request.loop['steps']:,} updates (--steps).")
     return {

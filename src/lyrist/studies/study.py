@@ -139,7 +139,8 @@ def study(
     budget_scale
         Factor on the epochs of the reported models, such as 0.1 for a quick look; every table says it.
     cpu_minutes
-        CPU minutes that the reruns of reported models may take together. Those that do not fit are named with their cost.
+        CPU minutes that the reruns of reported models may take together. A network that does not fit is trained for as many of
+        its epochs as its share allows, at least a tenth, or is left out; the table says it, with the cost of all epochs.
     seed
         Seed of everything that is random.
     resume

@@ -33,13 +33,17 @@ from lyrist.training.classification_task import ClassificationTask, inputs
 from lyrist.training.journal import Journal
 from lyrist.training.picture_task import PictureTask
 from lyrist.training.picture_task import network as open_network
-from lyrist.training.schedule import Protocol, Rule, threads
+from lyrist.training.schedule import Protocol, Rule, kept_memory, threads
 from lyrist.training.train import HELD, Task, json_ready
 
 if TYPE_CHECKING:
     from lyrist.training.batches import Examples
     from lyrist.training.classifier import NeuralClassifier
     from lyrist.training.loop import Measure, Outcome
+
+
+SMALLEST = 0.1
+"""Smallest share of the epochs of a report that a rerun is trained for."""
 
 
 class Choice:
@@ -81,7 +85,9 @@ class Reported(Task):
 
     protocol: Protocol = field(default_factory=Protocol)
     limit: float = math.inf
-    """CPU seconds that a fit may take; one that is estimated to take more is refused with the estimate."""
+    """CPU seconds that a fit may take."""
+    part: float = 0.0
+    """CPU seconds for a network that does not fit into ``limit``: it is trained for fewer epochs."""
 
     def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Return the keys of ``run.json`` that decide the outcome."""
@@ -110,13 +116,15 @@ class Reported(Task):
     ) -> tuple[Any, dict[str, Any]]:
         """Return the model that the rule selects on validation, and every candidate with both selections."""
 
-    def refuse(self, estimate: float) -> None:
-        """Raise where a rerun is estimated to take more CPU seconds than are left."""
-        if estimate > self.limit:
+    def afford(self, estimate: float) -> float:
+        """Return the share of a training of so many CPU seconds that fits; less than `SMALLEST` of it is refused."""
+        share = 1.0 if estimate <= self.limit else self.part / estimate
+        if share < SMALLEST:
             raise LyristError(
                 f"the rerun takes about {estimate / 60:,.1f} CPU-minutes, and {max(self.limit, 0) / 60:,.1f} are left of "
                 "--cpu-minutes."
             )
+        return share
 
     def score(self, model: Any, folder: Path | None = None, title: str = "") -> dict[str, Any]:
         """Return the scores of the honestly selected model, and under ``rerun`` those of both selections."""
@@ -160,7 +168,7 @@ class ReportedTask(Reported, ClassificationTask):
                     row[split] = {"accuracy": found["accuracy"]["value"], "loss": found["loss"], "n": found["n"]}
                     choices[split].offer(number, row[split], model)
                 rows.append(row)
-                self.refuse((time.process_time() - began) * len(points) / number)
+                dataclasses.replace(self, part=0.0).afford((time.process_time() - began) * len(points) / number)
                 advance(number, len(points), "")
         return choices["validation"].kept, _record(rows, choices, "fit")
 
@@ -181,7 +189,7 @@ class ReportedTask(Reported, ClassificationTask):
             found.tokenizer_.model_max_length = config.pad_to
         learnt = "embedding" if found.coverage_ else ""  # word vectors from a file are no initial weights
         outcome, rerun = follow(
-            found.model_, examples, held, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
+            found.model_, examples, held, self.protocol, seed=seed, folder=folder, title=title, afford=self.afford,
             keep=learnt,
         )  # fmt: skip
         padding = max(0.0, 1 - float(examples.lengths.mean()) / config.pad_to) if config.pad_to else 0.0
@@ -222,7 +230,7 @@ class ReportedPictureTask(Reported, PictureTask):
             return {"loss": scores["mse"]["value"], "n": scores["n"], "counted": shown, "real": shown}
 
         found.outcome, rerun = follow(
-            built, parts.pop("train"), parts, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
+            built, parts.pop("train"), parts, self.protocol, seed=seed, folder=folder, title=title, afford=self.afford,
             measure=measure, keep="body" if source else "", score=errors if found.is_autoencoder else None,
         )  # fmt: skip
         return found, rerun
@@ -254,7 +262,7 @@ def follow(
     seed: int,
     folder: Path | None,
     title: str,
-    refuse: Callable[[float], None],
+    afford: Callable[[float], float],
     measure: Measure | None = None,
     keep: str = "",
     score: Callable[[str], dict[str, Any]] | None = None,
@@ -273,8 +281,8 @@ def follow(
         The folder for ``metrics.jsonl``; None: none is written.
     title
         The title of the progress bar.
-    refuse
-        Is called with the estimated CPU seconds, and may raise an error.
+    afford
+        Returns the share of the training that is affordable, from the estimated CPU seconds of all of it; or raises an error.
     measure
         The sums of loss and correct predictions on a batch; by default `lyrist.training.loop.classification`.
     keep
@@ -298,7 +306,7 @@ def follow(
     stream = Stream(examples, protocol.batch_size, 1, seed=seed, bucketed=False)
     every = protocol.every or stream.updates_per_epoch
     total = protocol.epochs * stream.updates_per_epoch
-    total = min(total, protocol.steps or total)
+    total = planned = min(total, protocol.steps or total)
     measure = measure or classification
     score = score or (lambda split: _scores(model, held[split], protocol.batch_size, measure))
     choices = {split: Choice(protocol.rule, protocol.patience) for split in HELD}
@@ -307,7 +315,7 @@ def follow(
     journal.start([])
     began, started = time.process_time(), time.monotonic()
     kept = {name: value.clone() for name, value in model.state_dict().items() if keep and name.startswith(keep)}
-    with seeded(seed), threads(model), progress.task(title, "steps") as advance:
+    with seeded(seed), threads(model), kept_memory(), progress.task(title, "steps") as advance:
         if protocol.library != "pretrained":
             initialise(model, protocol.library)
         model.load_state_dict(kept, strict=False)
@@ -318,7 +326,7 @@ def follow(
         else:
             optimizer = torch.optim.SGD(weights, lr=protocol.learning_rate)
         cut = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=protocol.plateau or 10**9)
-        for step in range(min(total, 1), total + 1):
+        for step in itertools.count(min(total, 1)):
             if step:
                 batch = examples.collate(stream.rows(step - 1))
                 model.train()
@@ -334,9 +342,9 @@ def follow(
                 shares = {name: float(value) / max(int(count), 1) for name, (value, count) in sums.items()}
                 journal.add({"step": step, "split": "train", **shares, "loss": loss})
                 tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else len(batch["labels"])
-                if step in (3, stream.updates_per_epoch):
-                    refuse((time.process_time() - began) * total / step)
-            if step % every and step != total and not (protocol.every and step == 1):
+                if step == 3:
+                    afford((time.process_time() - began) * total / step)
+            if step % every and step < total and not (protocol.every and step == 1):
                 continue
             row: dict[str, Any] = {"number": len(rows) + 1, "step": step}
             for split in HELD:
@@ -344,12 +352,16 @@ def follow(
                 logged = {name: row[split][name] for name in ("loss", "accuracy") if name in row[split]}
                 journal.add({"step": step, "split": split, **logged})
             rows.append(row)
+            if every <= step < 2 * every:  # after the first epoch with its validation
+                estimate = (time.process_time() - began) * planned / step
+                if (share := afford(estimate)) < 1:
+                    total = max(round(share * planned / every), 1) * every
             state = {name: value.detach().clone() for name, value in model.state_dict().items()}
             for split in HELD:
                 choices[split].offer(row["number"], row[split], state)
             cut.step(row["validation"]["loss"])  # not by the test songs: the run serves the honest selection too
             advance(step, total, f"test loss {row['test']['loss']:.3f}")
-            if all(choice.done for choice in choices.values()):
+            if step >= total or all(choice.done for choice in choices.values()):
                 break
     model.load_state_dict(choices["validation"].kept)
     model.eval()
@@ -359,7 +371,8 @@ def follow(
         tokens=tokens, tokens_per_second=tokens / spent, padding=0.0, seconds=spent, device="cpu", precision="float32",
         processes=1, metrics=journal.rows,
     )  # fmt: skip
-    return outcome, _record(rows, choices, "validation" if protocol.every else "epoch")
+    rerun = _record(rows, choices, "validation" if protocol.every else "epoch")
+    return outcome, {**rerun, "share": total / planned, "estimate": estimate} if total < planned else rerun
 
 
 def _scores(model: Any, examples: Examples, batch_size: int, measure: Measure) -> dict[str, Any]:

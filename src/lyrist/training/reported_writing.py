@@ -157,7 +157,7 @@ class ReportedWritingTask(Reported, WritingTask):
             return {"loss": (outputs.loss * scored.sum(), scored.sum()), "accuracy": (hits, scored.sum())}
 
         found.outcome, rerun = follow(
-            found.model, train, held, self.protocol, seed=seed, folder=folder, title=title, refuse=self.refuse,
+            found.model, train, held, self.protocol, seed=seed, folder=folder, title=title, afford=self.afford,
             measure=measure, score=lambda split: _scores(found, tokens.lyrics, held[split], self.protocol.batch_size),
         )  # fmt: skip
         if means is not None and not found.outcome.steps:  # the untuned model is saved without its random rows
