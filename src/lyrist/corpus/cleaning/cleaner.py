@@ -3,6 +3,8 @@
 - A rule may uncover what an earlier rule removes. So the rules run in rounds over the texts that the last round changed,
   until none changes; no single rule has to care for it. Songs need one or two rounds; a text that still changes after
   `MOST_ROUNDS` is deliberately nested debris, and becomes empty.
+- Polars keeps the last 32 compiled expressions of each thread, and all rules have four times as many, which take as long
+  to compile as a thousand songs to clean. So each rule has a thread of its own, where its expressions stay compiled.
 - One expression, built of the triggers of all rules, finds the texts that need any change. Most of these have section
   headers and nothing else, so the rules before and after that rule are searched for in the same way, by one expression.
   Each rule rewrites only the texts that match its own trigger.
@@ -12,7 +14,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,9 +170,9 @@ class _Work:
         """Tidy all texts, then clean in rounds those that the last round changed."""
         rows = np.arange(len(self.texts))
         for rule in self.plan.rules:
-            hits = _matching(self.texts, rule.early)
+            hits = _matching(self.texts, rule.early, rule.name)
             if len(hits):
-                new = rule.change(self.texts.gather(hits))
+                new = _changed(self.texts.gather(hits), rule)
                 self.changed[rule.name][hits[_differing(new, self.texts.gather(hits))]] = True
                 self.texts = put(self.texts, hits, new)
         part = self.texts = self._tidy(self.texts, rows)
@@ -197,7 +201,7 @@ class _Work:
             return texts
         part = texts.gather(untidy)
         for rule in self.plan.layout:
-            new = rule.change(part)
+            new = _changed(part, rule)
             if rows is not None:
                 self.changed[rule.name][rows[untidy[_differing(new, part)]]] = True
             part = new
@@ -209,7 +213,7 @@ class _Work:
         if not len(hits):
             return texts
         old = texts.gather(hits)
-        new = self._tidy(rule.change(old))
+        new = self._tidy(_changed(old, rule))
         moved = _differing(new, old)
         self.changed[rule.name][rows[hits[moved]]] = True
         return put(texts, hits[moved], new.gather(moved))
@@ -218,17 +222,36 @@ class _Work:
 def _triggered(texts: pl.Series, rules: Sequence[Rule]) -> Rows:
     """Return the indices of the texts that one of the rules may change."""
     found = np.zeros(len(texts), bool)
+    thread = rules[0].name if len(rules) == 1 else ""
     for wordy in (False, True):
-        found[_matching(texts, either(*(rule.trigger for rule in rules if rule.wordy == wordy)))] = True
+        pattern = either(*(rule.trigger for rule in rules if rule.wordy == wordy))
+        rest = np.flatnonzero(~found)
+        found[rest[_matching(texts.gather(rest) if wordy and pattern else texts, pattern, thread)]] = True
     if wide := either(*(rule.wide for rule in rules)):
         beyond = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy() & ~found)
-        found[beyond[_matching(texts.gather(beyond), wide)]] = True
+        found[beyond[_matching(texts.gather(beyond), wide, thread)]] = True
     return np.flatnonzero(found)
 
 
-def _matching(texts: pl.Series, pattern: str) -> Rows:
+def _matching(texts: pl.Series, pattern: str, thread: str) -> Rows:
     """Return the indices of the texts that match; none for an empty pattern."""
-    return texts.str.contains(pattern).arg_true().to_numpy() if pattern and len(texts) else np.zeros(0, np.int64)
+    if not pattern or not len(texts):
+        return np.zeros(0, np.int64)
+    return _thread(thread).submit(texts.str.contains, pattern).result().arg_true().to_numpy()
+
+
+def _changed(texts: pl.Series, rule: Rule) -> pl.Series:
+    return _thread(rule.name).submit(rule.change, texts).result()
+
+
+@functools.cache
+def _thread(name: str) -> ThreadPoolExecutor:
+    """Return the thread of a rule, or of the expressions for several rules."""
+    return ThreadPoolExecutor(1, f"cleaning {name}")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_thread.cache_clear)  # a fork has none of the threads
 
 
 def _differing(texts: pl.Series, others: pl.Series) -> Rows:

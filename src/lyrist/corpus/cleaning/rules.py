@@ -120,6 +120,8 @@ def put(texts: pl.Series, rows: Rows, new: pl.Series) -> pl.Series:
     """Return ``texts`` with ``new`` in the places ``rows`` (ascending); no text is copied, only references to it."""
     if len(rows) == 0:
         return texts
+    if len(rows) == len(texts):
+        return new.alias(texts.name)
     order = np.arange(len(texts))
     order[rows] = len(texts) + np.arange(len(rows))
     return pl.concat([texts, new.alias(texts.name)]).gather(order)
@@ -1027,7 +1029,7 @@ _MARKED = (
 _MORE = f"{_MARKED}*"
 
 _IN_BRACKETS = (
-    rf"[\[【]+ ?{_ORDINAL}({_SECTION_WORD})"
+    rf"+ ?{_ORDINAL}({_SECTION_WORD})"
     rf"(?: ?{_FIGURE}[^\[\]\n]*|{_NUMBER}{_MORE}(?: ?[:,(/&+*|\"“.=?!~–—-][^\[\]\n]*)?) ?[\]】]+(?: ?:)?"
 )
 _REST = rf"{_NUMBER}{_MORE}"
@@ -1063,7 +1065,7 @@ def _name_kinds(text: str) -> str:
     return _KEPT_WORD.sub(lambda match: f"[{KINDS[(match.lastindex or 1) - 1]}]", text)
 
 
-_CERTAIN_HEADER = rf"(?im){_IN_BRACKETS}|^(?:{_LINE})|^\[(?:{'|'.join(WORDS)})\]$"
+_CERTAIN_HEADER = rf"(?im)[\[【]{_IN_BRACKETS}|^(?:{_LINE})|^\[(?:{'|'.join(WORDS)})\]$"
 _HEADER_LINE = rf"(?im)^(?:(?:{_SUNG_BY})$|{_LINE}|[0-9]{{1,2}} ?[.):]$)"
 _BARE = rf"(?m)(?:\A|\n\n+)((?-i:{_CASED}))[.*~–— -]*$\n*"
 """A word that is also sung ("Hook", "Breakdown"): a header at the head of a stanza, if the song has another header."""
@@ -1073,7 +1075,10 @@ _LOUD = rf"(?m)(?:\A|\n\n+)((?-i:{_UPPER}))[.*~–— -]*$\n*"
 
 def _sections(kept: bool) -> Change:
     verse = "\n\n[verse]\n" if kept else "\n\n"
-    in_brackets = replacing((rf"(?im) *\n*{_IN_BRACKETS} *\n*", "\n\n[$1]\n" if kept else "\n\n"))
+    in_square, in_wide = (  # with one kind of bracket, the search looks for this character first: a third of the time
+        replacing((rf"(?im) *\n*{bracket}{_IN_BRACKETS} *\n*", "\n\n[$1]\n" if kept else "\n\n"))
+        for bracket in (r"\[", r"[\[【]")
+    )
     on_lines = replacing(
         (rf"(?im)\n*^(?:{_SUNG_BY})$\n*", "\n\n[$1$2$3$4]\n" if kept else "\n\n"),
         (rf"(?im)\n*^(?:{_LINE})\n*", "\n\n[$1$2$3$4$5$6]\n" if kept else "\n\n"),
@@ -1082,8 +1087,9 @@ def _sections(kept: bool) -> Change:
     bare, loud = (replacing((pattern, "\n\n[$1]\n" if kept else "\n\n")) for pattern in (_BARE, _LOUD))
 
     def change(texts: pl.Series) -> pl.Series:
-        dropped = where(in_brackets(loud(where(texts, _CERTAIN_HEADER, bare))), _HEADER_LINE, on_lines)
-        return one_by_one(_name_kinds)(dropped) if kept else dropped
+        bracketed = in_square(where(loud(where(texts, _CERTAIN_HEADER, bare)), "【", in_wide))
+        dropped = where(bracketed, _HEADER_LINE, on_lines)
+        return one_by_one(_name_kinds)(dropped) if kept else dropped.str.strip_chars("\n")
 
     return change
 
