@@ -44,6 +44,10 @@ SHAPES: dict[str, tuple[Any, list[tuple[str | None, str | None, str]]]] = {
     "names that change": ([{"artist": "Ann", "title": "S0", "lyrics": TEXT[0]}, {"singer": "Ann", "song": "S1", "text": TEXT[1]},
                            {"artist": "Bea", "title": "S2", "text": TEXT[2]}], ALL),
     "Spotify": ([{"artist": ALL[i][0], "title": f"S{i}", "lyrics": {"syncType": "LINE_SYNCED", "lines": timed(i)}} for i in TEXT], ALL),
+    "one song of Spotify with its provider": ({"lyrics": {"lines": timed(0), "provider": "P", "language": "en"}}, [(None, None, TEXT[0])]),
+    "facts inside the song": (
+        {"results": [{"track": {"name": f"S{i}", "artists": [{"name": ALL[i][0]}]}, "lyrics": TEXT[i]} for i in TEXT]}, ALL),
+    "artists and titles in one key": ({f"{ALL[i][0]} - S{i}": TEXT[i] for i in TEXT}, ALL),
     "one song of Spotify": ({"lyrics": {"syncType": "LINE_SYNCED", "lines": timed(0)}, "colors": {"text": -1}}, [(None, None, TEXT[0])]),
     "LRCLIB": (
         [{"id": 1, "trackName": "S0", "artistName": "Ann", "plainLyrics": TEXT[0], "syncedLyrics": "[00:01.00]x"},

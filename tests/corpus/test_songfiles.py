@@ -148,6 +148,68 @@ def test_a_translation_is_a_song_of_its_own(order: str) -> None:
     assert [song.title for song in songs] == ["Low", "Low"]
 
 
+SPANISH = [
+    "la noche cae sobre el puerto",
+    "y nadie sabe dónde estás",
+    "el viento trae tu nombre",
+    "y no lo puedo olvidar",
+]
+ENGLISH = [
+    "the night falls over the harbour",
+    "and no one knows where you are",
+    "the wind brings your name",
+    "and I cannot forget it",
+]
+SPELT = ["wǒ bǎ dēng fàng zài chuāngbiān", "nǐ shuō jīnwǎn xià yǔ", "wǒmen shǔzhe huǒchē", "zhǐchuán děng zài yǔ lǐ"]
+TRANSLATED = {
+    "SubRip": (cues([f"{a}\n<i>{b}</i>" for a, b in zip(SPANISH, ENGLISH, strict=True)], SRT), [SPANISH, ENGLISH]),
+    "WebVTT": ("WEBVTT\n\n" + cues([f"{a}\n{b}" for a, b in zip(CHINESE, ENGLISH, strict=True)], VTT), [CHINESE, ENGLISH]),
+    "LRC, on one line": ("".join(f"[00:{i}1.00]{a} / {b}\n" for i, (a, b) in enumerate(zip(SPANISH, ENGLISH, strict=True))), [SPANISH, ENGLISH]),
+    "LRC, in threes": (
+        "".join(f"[00:{i}1.00]{x}\n" for i, group in enumerate(zip(CHINESE, SPELT, ENGLISH, strict=True)) for x in group),
+        [CHINESE, SPELT, ENGLISH],
+    ),
+    "one language": (cues(["\n".join(ENGLISH[:2]), "\n".join(ENGLISH[2:])] , SRT), [ENGLISH]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TRANSLATED)
+def test_cues_of_two_languages_are_two_songs(case: str) -> None:
+    text, expected = TRANSLATED[case]
+    assert [song.lyrics.split("\n") for song in songs_in(text)] == expected
+
+
+BODY = "Verse 1:\n[G]The harbour sleeps to[C]night\nThe [D]gulls are gone\n\nChorus:\n[G]Light me home"
+OVER = "G        C      G\nThe harbour sleeps tonight\nD        G\nThe gulls are gone"
+HEADED = {
+    "OnSong": (f"Low Tide\nAnn Gravel\nKey: G\nTempo: 90\n\n{BODY}", "Low Tide", "Ann Gravel", BODY),
+    "facts in any order": (f"Low Tide\nCapo: 2\nArtist: Ann Gravel\n\n{BODY}", "Low Tide", "Ann Gravel", BODY),
+    "facts only": (f"Title: Low Tide\nKey: [G]\n\n{BODY}", "Low Tide", None, BODY),
+    "a title over chords": (f"Low Tide Chords by Ann Gravel\n\n{OVER}", "Low Tide", "Ann Gravel", OVER),
+    "a title over a section with chords": (f"Low Tide\n\n{BODY}", "Low Tide", None, BODY),
+    "a heading": ("# Low Tide\n\nThe harbour sleeps", "Low Tide", None, "The harbour sleeps"),
+    "a first line without chords": (f"The tide is low\nSo low\n\n{LINES[0]}", None, None, f"The tide is low\nSo low\n\n{LINES[0]}"),
+    "a stanza with a colon": ("Time: it flies\nMother: wait\nYou said\nAnd I\n\nGone", None, None, "Time: it flies\nMother: wait\nYou said\nAnd I\n\nGone"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HEADED)
+def test_the_head_of_a_chord_sheet_is_not_sung(case: str) -> None:
+    text, *expected = HEADED[case]
+    (song,) = songs_in(text)
+    assert [song.title, song.artist, song.lyrics] == expected
+
+
+@pytest.mark.parametrize("name", ["Low Tide.md", "Low Tide.onsong", "Low Tide.lyrics"])
+def test_a_text_with_another_ending_is_a_song_if_given_by_its_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("\n".join(LINES))
+    (source,) = find_sources([tmp_path / name])
+    rows = next(iter(Reader(source, recognise(sniff(source)[0])))).songs.to_pylist()
+    assert [(row["title"], row["lyrics"]) for row in rows] == [
+        (name if name.endswith("md") else "Low Tide", "\n".join(LINES))
+    ]
+
+
 PLAIN = [
     "\n".join(LINES),
     "[Verse 1]\nThe harbour sleeps\n[Chorus]\nLight me home",

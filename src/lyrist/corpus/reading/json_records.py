@@ -92,6 +92,14 @@ def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, A
         Whether it is the whole text. Then its list may have any name, otherwise only ``songs``; or it may be a table, or
         have the titles of songs, and of albums and artists, for its keys.
     """
+    for song in _songs(value, alone):
+        about = (
+            () if isinstance(song, Rejected) else [part for key in _ABOUT if isinstance(part := song.get(key), dict)]
+        )
+        yield _with_facts(song, about[0]) if about and isinstance(song, dict) else song
+
+
+def _songs(value: dict[str, Any], alone: bool) -> Iterator[dict[str, Any] | Rejected]:
     if not isinstance(value.get("songs"), list) and _is_song(tuple(value)):
         yield from (alone and _rows(value)) or [value]
         return
@@ -113,6 +121,8 @@ def _is_song(keys: tuple[str, ...]) -> bool:
     return has_lyrics(keys)
 
 
+_ABOUT = ("track", "song", "metadata", "meta", "info")
+"""Keys of a song under which an object may have its facts."""
 _DEEPEST = 6
 """Songs are looked for in objects of so many levels."""
 _LEVELS = {"artists": "artist", "artist": "artist", "albums": "album", "album": "album", "discography": "album"}
@@ -153,13 +163,13 @@ def _completed(song: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_facts(song: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
-    """Return the only song in an object with the title, the artist and other facts that the object has and the song has not."""
+    """Return a song with the title, the artist and other facts that an object around or in it has and the song has not."""
     facts = {
-        key: value
+        key: text_of(value)
         for names in NAMES.values()
         if not any(normal(key) in names and value for key, value in song.items())
         for key, value in around.items()
-        if normal(key) in names and isinstance(value, str | int | float)
+        if normal(key) in names and (isinstance(value, str | int | float) or names is NAMES["artist"])
     }
     return facts | song
 
@@ -180,7 +190,12 @@ def _by_keys(value: dict[str, Any]) -> list[dict[str, Any]]:
     except _NoNamesError:
         return []
     texts = [len(text) for song in found for key in ("lyrics",) if isinstance(text := song.get(key), str)]
-    return found if not texts or sorted(texts)[len(texts) // 2] >= _TEXT else []
+    if texts and sorted(texts)[len(texts) // 2] < _TEXT:
+        return []
+    named = [str(song.get("title")).partition(" - ") for song in found if not any(map(song.get, ARTIST_KEYS))]
+    if len(named) == len(found) and all(artist and title for artist, _, title in named):  # as files are called
+        return [song | {"artist": name[0], "title": name[2]} for song, name in zip(found, named, strict=True)]
+    return found
 
 
 _TEXT = 30
@@ -251,7 +266,7 @@ def _rows(value: dict[str, Any]) -> list[dict[str, Any]]:
         return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
     if not isinstance(first, dict) or not all(isinstance(other, dict) for other in others):
         return []
-    if named and all(other.keys() == first.keys() for other in others):
+    if named and all(other.keys() == first.keys() for other in others) and (others or all(map(str.isdecimal, first))):
         return [{name: column[row] for name, column in value.items()} for row in first]
     if not has_lyrics(list(first)):
         return []

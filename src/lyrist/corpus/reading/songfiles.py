@@ -28,7 +28,20 @@ from lyrist.corpus.reading.songtext import (
 from lyrist.corpus.reading.streams import AUTO, DamageError, archive, decoded, encoding_of, file
 from lyrist.errors import LyristError
 
-SONG_ENDINGS = (".lrc", ".srt", ".vtt", ".ttml", ".ass", ".ssa", ".cho", ".chopro", ".chordpro", ".crd")
+SONG_ENDINGS = (
+    ".lrc",
+    ".srt",
+    ".vtt",
+    ".ttml",
+    ".ass",
+    ".ssa",
+    ".sbv",
+    ".cho",
+    ".chopro",
+    ".chordpro",
+    ".crd",
+    ".onsong",
+)
 """Endings of files that hold one song, whatever is beside them."""
 TEXT_ENDINGS = (".txt", ".text", ".lyrics", ".lyric")
 _NAMED = re.compile(r"(?P<artist>.+?) (?:--?|[–—]) (?P<title>.+)")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import html
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, groupby
 from typing import Any
 
 from lyrist.corpus.columns import normal
@@ -45,6 +47,7 @@ class ManySongsError(ValueError):
 
 MARKED = (
     r"^\s*(?:\[\d{1,3}:\d\d|\[Script Info\]|\[(?i:ti|ar|al|by|au|re|ve|la|id|offset|length|tool):|WEBVTT|\d+\s*\r?\n\d\d:\d\d"
+    r"|\d+:\d\d:\d\d\.\d{3},\d"
     r"|#[A-Z]{3,12}:|\{(?i:title|t|artist|st|subtitle|key|capo|tempo|c|comment|soc|sov|start_of_\w+)[:}]|<\?xml|<tt\b)"
 )
 """Matches nearly every text that `in_format` can read, at its start (a byte order mark aside)."""
@@ -86,14 +89,14 @@ def songs_in(text: str) -> list[SongText]:
     if found := _MARKUP.match(text):
         kind = next(name for name, part in found.groupdict().items() if part)
         raise MarkupError(f"it is {kind}, not the plain text of a song")
-    return _several(text.lstrip("\ufeff")) or [SongText(text)]
+    return _several(text.lstrip("\ufeff")) or [_headed(text) or SongText(text)]
 
 
 _FRONT = re.compile(r"\ufeff?---[ \t]*\r?\n((?:[\w -]{1,40}:[^\n]*\n)+)---[ \t]*\r?\n")  # as pages of Markdown have it
 _FACT = re.compile(r"^([\w -]+?) *:[ \t]*([^\r\n]*)", re.MULTILINE)
 _MARKUP = re.compile(
-    r"\ufeff?\s*(?:(?P<HTML><!doctype html|<html\b)|(?P<XML><\?xml\b|<(\w+)(?: [^<>]*)?>\s*<[\s\S]*</\3>\s*$)"
-    r"|(?P<RTF>\{\\rtf)|(?P<PDF>%PDF-))",
+    r"\ufeff?\s*(?:(?P<HTML><!doctype html|<html\b|<sami\b)|(?P<XML><\?xml\b|<(\w+)(?: [^<>]*)?>\s*<[\s\S]*</\3>\s*$)"
+    r"|(?P<ABC>X:\s*\d+\s*\n(?:[a-z]:.*\n)*K:)|(?P<RTF>\{\\rtf)|(?P<PDF>%PDF-))",
     re.IGNORECASE,
 )
 
@@ -130,7 +133,8 @@ def _lrc(text: str) -> list[SongText]:
         return []
     timed.sort(key=lambda item: item[0])
     song = SongText("", tags.get("ti"), tags.get("ar"), tags.get("al"), form="LRC")
-    return [replace(song, lyrics=lyrics) for lyrics in _languages(timed)]
+    groups = [[line for _, line in group] for _, group in groupby(timed, key=lambda item: item[0])]
+    return [replace(song, lyrics=lyrics) for lyrics in _languages(groups)]
 
 
 def _sung(text: str) -> str:
@@ -144,30 +148,58 @@ def _seconds(stamp: str) -> float:
     return 60 * int(minutes) + int(seconds) + (float(f"0.{parts[0]}") if parts else 0.0)
 
 
-def _languages(timed: Sequence[tuple[float, str]]) -> list[str]:
-    """Return the text, or both where most lines come in pairs of one time: a song and its translation."""
-    groups: list[list[str]] = []
-    before: float | None = None
-    for at, line in timed:
-        if at == before and line:
-            groups[-1].append(line)
-        else:
-            groups.append([line])
-        before = at
+def _languages(groups: Sequence[list[str]], sure: bool = True) -> list[str]:
+    """Return the text, or each where most lines come in pairs or threes of one time: a song and its translations.
+
+    Parameters
+    ----------
+    groups
+        The lines of each time.
+    sure
+        Whether lines of one time are always different languages. A cue of subtitles may also be two lines of a song; then
+        they are languages only if they differ as such.
+    """
+    groups = [[line for line in group if line] or [""] for group in groups]
     filled = [group for group in groups if any(group)]
-    pairs = [group for group in filled if len(group) == 2 and group[0] != group[1]]
-    if len(pairs) < 2 or len(pairs) < 0.6 * len(filled):
-        return ["\n".join(line for _, line in timed)]
-    first = "".join(group[0] for group in pairs)
-    texts: tuple[list[str], list[str]] = ([], [])
+    if (
+        sum(len(group) == 1 and group[0].count(" / ") == 1 for group in filled) > 0.8 * len(filled) > 2
+    ):  # "text / translation"
+        parted = [group[0].split(" / ") if len(group) == 1 else group for group in groups]
+        return found if len(found := _languages(parted, sure=False)) > 1 else ["\n".join(chain(*groups))]
+    width = Counter(len(group) for group in filled if len({*group}) == len(group) > 1).most_common(1)
+    if not width or width[0][1] < max(2, 0.6 * len(filled)):
+        return ["\n".join(chain(*groups))]
+    texts: list[list[str]] = [[] for _ in range(width[0][0])]
+    for group in (group for group in groups if len(group) == len(texts)):
+        for text, line in zip(texts, group, strict=True):
+            text.append(line)
+    whole = ["\n".join(text) for text in texts]
+    if not sure and not _differ(whole):
+        return ["\n".join(chain(*groups))]
+    script = _script(whole[0])
+    other = next((place for place, text in enumerate(whole) if _script(text) != script), 0)
+    texts = [[] for _ in texts]
     for group in groups:
-        if len(group) >= 2:
-            texts[0].append(group[0])
-            texts[1].extend(group[1:])
-        else:
-            other = bool(group[0]) and _script(group[0]) != _script(first)
-            texts[other].append(group[0])
+        alone = len(group) == 1 and group[0] and _script(group[0]) != script
+        for place, line in enumerate(group):
+            texts[other if alone else min(place, len(texts) - 1)].append(line)
     return ["\n".join(lines) for lines in texts]
+
+
+def _differ(texts: Sequence[str]) -> bool:
+    """Return whether texts are in different scripts or languages."""
+    if len({*map(_script, texts)}) == len(texts):
+        return True
+    import polars as pl
+
+    from lyrist.corpus.languages import detect
+
+    codes, scores = detect(pl.Series(list(texts)))
+    return len({*codes}) == len(texts) and min(scores) > _SURE
+
+
+_SURE = 0.5
+"""The score of a language that makes the lines of a cue a song and its translation."""
 
 
 def _script(text: str) -> str:
@@ -184,7 +216,10 @@ def _script(text: str) -> str:
 
 # Subtitles -----------------------------------------------------------------------------------------------------------
 
-_CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}\s*-->\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}.*")
+_CUE = re.compile(
+    r"\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}\s*-->\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}.*"
+    r"|\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}"  # .sbv
+)
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]*>|<\d[\d:.]*>|\{\\[^}\n]*\}")
 _NOTES = "♪♫♩♬🎵🎶"
 
@@ -209,8 +244,10 @@ def _subtitles(text: str) -> list[SongText]:
     sung: list[str] = []
     for cue in cues:
         sung += [line for line in cue if not (rolling and line in sung[-2:])]
+    texts = ["\n".join(sung)] if rolling else _languages(cues, sure=False)
     language = re.search(r"^Language:\s*(\S+)", text, re.MULTILINE) if vtt else None
-    return [SongText("\n".join(sung), language=language[1] if language else None, form="WebVTT" if vtt else "SubRip")]
+    named = language[1] if language and len(texts) == 1 else None
+    return [SongText(lyrics, language=named, form="WebVTT" if vtt else "SubRip") for lyrics in texts]
 
 
 _DIALOGUE = re.compile(r"Dialogue:\s*[^,]*,([\d:.]+),(?:[^,]*,){7}(.*)")
@@ -380,6 +417,51 @@ def _chordpro_song(text: str) -> SongText:
 def _chordless(found: re.Match[str]) -> str:
     """Return nothing in place of a chord; the header of a section stays."""
     return found[0] if _SECTION_NAME.fullmatch(found[0][1:-1].strip()) else ""
+
+
+# Headed sheets -------------------------------------------------------------------------------------------------------
+
+_SHEET_FACT = re.compile(
+    r"(?i)(title|artist|by|album|author|(?:original )?key|tempo|bpm|time|capo|tuning|flow|ccli[^:]*|copyright|book|number"
+    r"|duration|keywords?|topics?|tags?|pitch|midi[^:]*|pad)[ \t]*:[ \t]*(.*)"
+)
+_PLAYED = re.compile(r"(?i)(?:original )?key|tempo|bpm|time|capo|tuning|flow|ccli.*")
+_BY = re.compile(r"(.+?)(?: (?:chords|tabs?|lyrics))?(?: by (.+))?", re.IGNORECASE)
+_HEAD_LINES = 10
+
+
+def _headed(text: str) -> SongText | None:
+    """Read OnSong and other chord sheets that begin with title, artist and facts: these lines are not sung.
+
+    The head ends at the first empty line. It is a heading of Markdown, or has a fact such as ``Key: G``, or it is followed by
+    a section or by chords in a text with several lines of chords. In any other text its lines may be sung.
+    """
+    head, _, rest = _with_line_ends(text).lstrip("\ufeff\n").partition("\n\n")
+    if (heading := re.fullmatch(r"# +(\S.*)", head)) and rest.strip():
+        return SongText(rest.strip("\n"), heading[1])
+    lines = [line.strip() for line in head.split("\n") if line.strip()]
+    facts = [found for line in lines if (found := _SHEET_FACT.fullmatch(line))]
+    known = {found[1].casefold(): found[2].strip() for found in facts}
+    free = lines[: len(lines) - len(facts)]
+    if not rest.strip() or len(lines) > _HEAD_LINES or len(free) > 2 or not all(map(_is_title, free)):
+        return None
+    if any(_SHEET_FACT.fullmatch(line) or _is_chords(line) for line in free):
+        return None
+    body = rest.strip("\n").split("\n")
+    sheet = sum(map(_is_chords, body)) > 1 or len(_A_CHORD.findall(rest)) > 3
+    begins = _is_chords(body[0]) or _SECTION_NAME.fullmatch(body[0].strip(" []():")) is not None
+    if not (any(map(_PLAYED.fullmatch, known)) if facts else free and sheet and begins):
+        return None
+    named = _BY.fullmatch(free[0]) if free else None
+    title = known.get("title") or (named[1] if named else None)
+    artist = known.get("artist") or known.get("by") or (free[1] if len(free) > 1 else named and named[2])
+    return SongText(rest.strip("\n"), title or None, artist or None, known.get("album") or None)
+
+
+def _is_chords(line: str) -> bool:
+    """Return whether a line holds chords only: ``G  D/F#  Em``."""
+    chords = line.replace("|", " ").split()
+    return bool(chords) and all(_A_CHORD.fullmatch(f"[{chord.strip('[]')}]") for chord in chords)
 
 
 _FORMATS: tuple[Callable[[str], list[SongText]], ...] = (_subtitles, _substation, _ttml, _ultrastar, _lrc, _chordpro)

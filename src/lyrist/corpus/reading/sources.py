@@ -469,14 +469,20 @@ def _is_object(line: str) -> bool:
 
 
 def _is_song(text: str, whole: bool, path: str) -> bool:
-    """Return whether a text file is a song: it is a table only when its first line names the lyrics."""
+    """Return whether a file is a song: text is a table only when its first line names the lyrics.
+
+    So is a file with the ending of neither that was given by its own name, if it has one column, of which nothing says that
+    it is the lyrics.
+    """
     name = path.casefold()
     for packed in PACKED[1:]:
         name = name.removesuffix(packed)
-    if not name.endswith((*SONG_ENDINGS, *TEXT_ENDINGS)):
+    if is_table(name):
         return False
     shape = shape_of(text, whole)
-    return shape is None or shape.fields < 2 or not has_lyrics(shape.header)
+    if shape is None or (shape.fields < 2 and not has_lyrics(shape.header)):
+        return True
+    return name.endswith((*SONG_ENDINGS, *TEXT_ENDINGS)) and not has_lyrics(shape.header)
 
 
 def _is_of_artists(data: bytes, whole: bool, kind: str) -> bool:
