@@ -25,8 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lyrist import progress
-from lyrist.images.blocks import block
-from lyrist.images.pictureset import read
+from lyrist.images.pictureset import block, read
 from lyrist.models import registry
 from lyrist.models.image_networks import PictureShape, augment
 from lyrist.training.batches import Stream

@@ -32,8 +32,8 @@ COMMANDS = {
 
 LISTINGS = {
     "models": "lyrist.models.fetch",
-    "recipes": "lyrist.studies.listing",
-    "studies": "lyrist.studies.listing",
+    "recipes": "lyrist.studies.plans",
+    "studies": "lyrist.studies.plans",
     "rules": "lyrist.corpus.cleaning.rules",
 }
 """The modules of the commands that list what is available; they are not functions of the package."""

@@ -1,4 +1,4 @@
-"""Every study that comes with Lyrist can be read, and a wrong one is told what is wrong with it."""
+"""Every study that comes with Lyrist can be read, wrong files are reported, and the lists have the defaults that `train` uses."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 
 from lyrist.errors import LyristError
 from lyrist.models import registry
-from lyrist.studies.plans import Plan, load, plans
+from lyrist.studies.plans import Plan, load, plans, recipes
+from lyrist.training import estimators, writer
 from lyrist.training.estimators import make_estimator
 
 CLASSIFYING = [plan for plan in plans() if plan.task == "classify"]
@@ -47,3 +48,15 @@ def test_a_wrong_file_is_told_what_is_wrong(text: str, says: str, tmp_path: Path
     path.write_text(text)
     with pytest.raises(LyristError, match=says):
         load(str(path))
+
+
+def test_defaults_that_a_recipe_has_of_its_own_for_the_training_loop_are_told() -> None:
+    listed = {row["name"]: row["default"] for row in recipes("gpt").rows}
+    resolved = writer.resolved("gpt", {})
+    assert listed["--optimizer"] == resolved["optimizer"] == "muon"
+    assert listed["--learning-rate"] == resolved["learning_rate"]
+    assert {row["name"] for row in recipes("mixture").rows} >= {"--network", "--learning-rate"}  # those of its network
+    for recipe in registry.recipes("classify"):
+        resolved = estimators.resolved(recipe.name)
+        for row in recipes(recipe.name).rows:
+            assert resolved[row["name"][2:].replace("-", "_")] == row["default"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.metrics.images import describe, score_pictures, score_reconstructions
+from lyrist.metrics.classification import describe_pictures, score_pictures, score_reconstructions
 from lyrist.results import Result
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class EvaluatedPictures(Result):
 
     def summary(self) -> str:
         """Return the figures with their intervals, and the note."""
-        lines = [f"{self.run} on the {self.split} split of {self.data}", f"  {describe(self.scores)}"]
+        lines = [f"{self.run} on the {self.split} split of {self.data}", f"  {describe_pictures(self.scores)}"]
         if self.scores.get("unseen_labels"):
             lines.append(f"  not in training, so counted as wrong: {', '.join(self.scores['unseen_labels'][:8])}")
         return "\n".join([*lines, *([self.note] if self.note else [])])
@@ -99,7 +99,7 @@ def evaluate_pictures(run: Run, data: str | None, split_name: str, batch_size: i
 
 
 def _own(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
-    from lyrist.images.blocks import block
+    from lyrist.images.pictureset import block
 
     own_block = block(pictures, info["block"], info["split_seed"])
     if info.get("per_class") and part == "train":
@@ -109,8 +109,7 @@ def _own(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArra
 
 def _others(pictures: Pictures, info: Mapping[str, Any], part: str) -> tuple[NDArray[np.uint8], list[str]]:
     """Return the pictures of other data whose class the run knows."""
-    from lyrist.images.blocks import split
-    from lyrist.images.pictureset import SPLITS
+    from lyrist.images.pictureset import SPLITS, split
 
     known = [place for place, label in enumerate(pictures.classes) if label in info["block_classes"]]
     rows = np.flatnonzero((split(pictures, info["split_seed"]) == SPLITS.index(part)) & np.isin(pictures.labels, known))

@@ -13,9 +13,8 @@ import numpy as np
 
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
-from lyrist.images.blocks import block
-from lyrist.images.pictureset import read
-from lyrist.metrics.images import describe, score_pictures
+from lyrist.images.pictureset import block, read
+from lyrist.metrics.classification import describe_pictures, score_pictures
 from lyrist.metrics.intervals import mcnemar
 from lyrist.reports import figures
 from lyrist.reports.blocks import Block, Column, Details, Facts, Items, Page, Prose, Section, Table
@@ -209,7 +208,7 @@ class PictureStudy(Comparison):
                 if line["block"] == part:
                     mark = "*" if line["name"] == found["picked"] else " "
                     lines.append(
-                        f"{mark} {line['name']:<{width}}  {line['seconds']:>6.1f} s  test {describe(line['test'])}"
+                        f"{mark} {line['name']:<{width}}  {line['seconds']:>6.1f} s  test {describe_pictures(line['test'])}"
                     )
         return [
             *lines,

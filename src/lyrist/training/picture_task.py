@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lyrist.errors import LyristError, UsageError
-from lyrist.images.blocks import Block, block
 from lyrist.images.copies import Copies, find
-from lyrist.images.pictureset import read
-from lyrist.metrics import images as image_metrics
-from lyrist.metrics.classification import constant_accuracy
-from lyrist.metrics.images import score_pictures, score_reconstructions
+from lyrist.images.pictureset import Block, block, read
+from lyrist.metrics import classification as image_metrics
+from lyrist.metrics.classification import constant_accuracy, score_pictures, score_reconstructions
 from lyrist.training import runs
 from lyrist.training.cards import picture_card
 from lyrist.training.memoryguard import Room, available
@@ -239,7 +237,7 @@ class PictureTask(Task):
     @staticmethod
     def scored(scores: Mapping[str, Any]) -> str:
         """Return accuracy, or the error of an autoencoder, with interval and n as text."""
-        return image_metrics.describe(scores)
+        return image_metrics.describe_pictures(scores)
 
 
 def reconstructs(run: runs.Run) -> bool:

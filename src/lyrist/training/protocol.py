@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from lyrist import progress
 from lyrist.errors import LyristError
-from lyrist.metrics.classification import score
-from lyrist.metrics.images import score_reconstructions
+from lyrist.metrics.classification import score, score_reconstructions
 from lyrist.metrics.intervals import proportion
 from lyrist.models import registry
 from lyrist.training import estimators
