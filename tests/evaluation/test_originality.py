@@ -57,7 +57,7 @@ def test_it_finds_what_a_search_by_hand_finds(
         index = Index.build([songs(train)], tmp_path / "index")
     for text, found in zip(written, index.copied_all(written), strict=True):
         longest, counts = by_hand(train, text)
-        assert found.longest_run == longest == index.extends(text)
+        assert found.longest_run == longest == index.extends_all([text])[0]
         assert found.found == counts
         assert found.count == len(text.split())
         if longest:
@@ -118,9 +118,7 @@ def test_a_copy_is_all_found_and_a_long_one_to_its_end(tmp_path: Path) -> None:
 
 def test_lines_are_judged_with_the_words_before_them(tmp_path: Path) -> None:
     index = Index.build([songs(["the road is long and the night is cold and dark"])], tmp_path / "index")
-    assert index.extends(["night", "is", "cold", "and"]) == 4
-    assert index.extends("so the road is long") == 4
-    assert index.extends([]) == 0
+    assert index.extends_all(["night is cold and", "so the road is long", ""]) == [4, 4, 0]
     assert index.extends_all(["the road is long", "", "nothing of it here at all"]) == [4, 0, 0]
 
 

@@ -77,7 +77,7 @@ def test_neither_batch_nor_order_moves_a_figure(lyrics: list[str], batch: int, r
 
 def test_a_writer_is_given_what_it_knows_and_nothing_else() -> None:
     writer = Letters()
-    language.score_writer(writer, frame("a", "b", "c", genre=["rap", None, "polka"]), batch_size=3)
+    language.song_losses(writer, frame("a", "b", "c", genre=["rap", None, "polka"]), batch_size=3)
     assert writer.told == [{"genre": "rap"}, {}, {}]
     assert writer.sizes == [3]
     assert language.known_values(frame("a"), {"artist": ("ABBA",)}) == [{}]

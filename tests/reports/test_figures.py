@@ -24,16 +24,16 @@ HOSTILE = "</svg><script>alert(1)</script> $x_1^{2$ \\frac \u202eevil\x1b[31m\x0
 def everything(name: str) -> list[Figure]:
     """One of each picture, with ``name`` wherever a text goes."""
     return [
-        figures.bars({name: 3, "b": 1}, reference=(name, 2), highlight=["b"], title=name, caption=name),
+        figures.bars({name: 3, "b": 1}, title=name, caption=name),
         figures.stacked([name, "pop"], {name: [1, 2], "test": [3, 4]}),
         figures.stacked([name, "pop"], {name: [0.1, 0.2], "test": [0.3, 0.4]}, side_by_side=True, spec=".1%"),
         figures.histogram([0, 1, 2], {name: [1, 2]}, xlabel=name, marks=[(name, 1)]),
         figures.histogram([0, 0.5, 1], {name: [1, 2], "b": [2, 1]}, percent="x"),
-        figures.curves({name: ([1, 2], [3, 4]), "b": ([1, 2], [3, 4.1])}, at=(name, 1), reference=(name, 3.5)),
+        figures.curves({name: ([1, 2], [3, 4]), "b": ([1, 2], [3, 4.1])}, at=(name, 1)),
         figures.intervals([(name, 0.5, 0.4, 0.6), ("b", 0.3, None, None)], reference=(name, 0.4), xlabel=name),
-        figures.spreads([(name, [0, 1, 2, 3, 4])], reference=(name, 2)),
+        figures.spreads([(name, [0, 1, 2, 3, 4])]),
         figures.confusion([[3, 1], [0, 2]], [name, "b"]),
-        figures.scatter({name: ([1, 2], [3, 4]), "b": ([1], [2])}, labels={name: [name, "x"]}, log="xy"),
+        figures.curves({name: ([1, 2], [3, 4]), "b": ([1], [2])}, log="xy"),
         figures.calibration([(0.6, 0.5, 10), (0.9, 0.95, 40)]),
         figures.cloud({name: 3, "love": 2}),
     ]
@@ -100,7 +100,7 @@ def test_nothing_to_show_is_said() -> None:
         figures.curves({"a": ([0], [1])}, log="x"),
         figures.intervals([]),
         figures.spreads([("a", [])]),
-        figures.scatter({"a": ([], [])}),
+        figures.curves({"a": ([], [])}),
         figures.confusion([], []),
         figures.calibration([(NAN, NAN, 0)]),
         figures.cloud({"a": 0, "b": NAN}),
@@ -121,7 +121,6 @@ def test_one_point_one_bin_one_class() -> None:
     assert "x ends at 2" in figures.curves({"x": ([1], [2])}).alt
     figures.histogram([0, 1], {"a": [5]})
     figures.confusion([[5]], ["only"])
-    figures.scatter({"a": ([1], [1])})
     assert [word.text for word in layout({"only": 1}, 400, 200)] == ["only"]
 
 

@@ -59,7 +59,6 @@ In 7,000 songs of two real tables every pair above 0.5 was one song (covers, ver
 HASHES = 128
 _BIN_BITS = 7  # HASHES is two to this
 BANDS = 32
-_LANES = HASHES // BANDS
 BAND_NAMES = tuple(f"band_{band:02}" for band in range(BANDS))
 SIGNATURE_SCHEMA = pl.Schema({"key": pl.UInt64, **dict.fromkeys(BAND_NAMES, pl.UInt64)})
 FOUND_SCHEMA = pl.Schema({"id": pl.Int64, "cluster": pl.Int64, "kind": pl.String, "jaccard": pl.Float64})
@@ -81,11 +80,6 @@ MEMORY = 256 << 20
 
 Fetch = Callable[[Ints], Iterator[tuple[Ints, pl.Series]]]
 """``fetch(ids)`` streams the lyrics of these songs (sorted ids) as chunks of ids and texts, in any order."""
-
-
-def signatures(lyrics: pl.Series) -> pl.DataFrame:
-    """Return what identifies copies and near-copies of these texts, in the same order; see `sketched`."""
-    return sketched(lyrics)[0]
 
 
 def sketched(lyrics: pl.Series, scale: int | None = None) -> tuple[pl.DataFrame, Numbers]:

@@ -431,15 +431,11 @@ class Index:
                 found.append(Passage(spans[first][0], spans[last - 1][1], last - first, self._song(int(places[first]))))
         return sorted(found, key=lambda each: each.start)
 
-    def extends(self, words: str | Sequence[str]) -> int:
-        """Return the length of the longest run in ``words`` that occurs in one training song; 0 if it has fewer than 4 words.
-
-        For checking a line during generation: pass the words before it (as many as a run may have) and the line itself.
-        """
-        return self.extends_all([words if isinstance(words, str) else " ".join(words)])[0]
-
     def extends_all(self, texts: Sequence[str]) -> list[int]:
-        """Return `extends` of each text; many candidates take little longer than one."""
+        """Return for each text the length of its longest run that occurs in one training song; 0 if it has fewer than 4 words.
+
+        For checking lines during generation: each text is a line with the words before it (as many as a run may have).
+        """
         words, starts = hashed_words(pl.Series(list(texts), dtype=pl.String))
         runs = self._search(words)[1]
         return [int(runs[start:end].max(initial=0)) for start, end in pairwise(starts)]

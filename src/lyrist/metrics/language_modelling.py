@@ -61,10 +61,8 @@ class SongLosses:
         return SongLosses(self.nats[rows], self.tokens[rows], self.bytes[rows])
 
 
-def score_writer(
-    writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring"
-) -> dict[str, Any]:
-    """Return all scores of a language model on the songs of a frame.
+def song_losses(writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring") -> SongLosses:
+    """Return the loss of each song of a frame, in its order.
 
     Parameters
     ----------
@@ -74,17 +72,6 @@ def score_writer(
         ``lyrics`` and the columns that the model is conditioned on. Values that it does not know are not passed to it.
     batch_size
         Songs per batch; the figures do not depend on it.
-
-    Returns
-    -------
-    dict
-        As `figures`.
-    """
-    return figures(song_losses(writer, songs, batch_size=batch_size, title=title))
-
-
-def song_losses(writer: Scored, songs: pl.DataFrame, *, batch_size: int = 16, title: str = "scoring") -> SongLosses:
-    """Return the loss of each song of a frame, in its order; parameters as `score_writer`.
 
     Raises
     ------

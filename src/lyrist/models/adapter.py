@@ -32,8 +32,6 @@ KEPT = {
 }  # fmt: skip
 """Settings that are read, and their types."""
 
-UNREAD = ("modules_to_save", "use_dora", "layer_replication", "target_parameters", "trainable_token_indices")
-"""Settings of other kinds of additions."""
 
 LARGEST_RANK = 4096
 

@@ -64,7 +64,6 @@ __all__ = [
     "histogram",
     "intervals",
     "save",
-    "scatter",
     "sheet",
     "spreads",
     "stacked",
@@ -80,8 +79,6 @@ def bars(
     values: Named,
     *,
     spec: str = ",.0f",
-    reference: Mark | None = None,
-    highlight: Sequence[str] = (),
     **words: Unpack[Words],
 ) -> Figure:
     """Draw horizontal bars with their values.
@@ -92,10 +89,6 @@ def bars(
         Names and values of 0 or more, from top to bottom.
     spec
         Format specification of the values, such as ``",.0f"`` or ``".1%"``.
-    reference
-        Name and position of a vertical line.
-    highlight
-        Names whose bars are drawn in the second colour.
     **words
         As in `Words`.
     """
@@ -104,21 +97,16 @@ def bars(
         return nothing(words, "bars")
 
     def paint(axes: Axes, label: Label) -> None:
-        colours = [style.SERIES[1 if name in highlight else 0] for name, _ in rows]
-        drawn = axes.barh(range(len(rows)), [value for _, value in rows], height=0.66, color=colours)
+        drawn = axes.barh(range(len(rows)), [value for _, value in rows], height=0.66, color=style.SERIES[0])
         for mark, (name, value) in zip(drawn, rows, strict=True):
             hover(mark, f"{name}: {exact(value, spec)}")
         for place, (_, value) in enumerate(rows):
             write_value(axes, label, value, place, format(value, spec))
         name_rows(axes, label, [name for name, _ in rows])
         bare(axes)
-        if reference:
-            upright(axes, label, *reference)
 
     description = ", ".join(f"{n} {format(v, spec)}" for n, v in sorted(rows, key=lambda row: -row[1])[:5])
-    return draw(
-        paint, words, kind="bars", description=description, height=ROW * len(rows) + 12 + (18 if reference else 0)
-    )
+    return draw(paint, words, kind="bars", description=description, height=ROW * len(rows) + 12)
 
 
 def stacked(
@@ -180,11 +168,9 @@ def histogram(
     counts: Mapping[str, Sequence[float]],
     *,
     xlabel: str = "",
-    ylabel: str = "songs",
     marks: Sequence[Mark] = (),
     percent: str = "",
     plain: str = "",
-    height: int = 230,
     **words: Unpack[Words],
 ) -> Figure:
     """Draw histograms.
@@ -195,16 +181,14 @@ def histogram(
         The n + 1 bin edges, ascending (as from ``numpy.histogram``).
     counts
         The n counts of each histogram. A single one is filled, several are outlines.
-    xlabel, ylabel
-        The names of the axes.
+    xlabel
+        The name of the horizontal axis; the other one shows songs.
     marks
         Names and positions of vertical lines, such as the median.
     percent
         The letters of the axes (of ``"xy"``) that show percentages.
     plain
         The letters of the axes that show years, without thousands separators.
-    height
-        Height in CSS pixels.
     **words
         As in `Words`.
     """
@@ -218,7 +202,7 @@ def histogram(
             axes.stairs(values, edges, color=style.series(number), label=label(shorten(what)), **look)
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(0, None)
-        grid(axes, label, xlabel, ylabel, percent=percent, plain=plain)
+        grid(axes, label, xlabel, "songs", percent=percent, plain=plain)
         for what, place in marks:
             upright(axes, label, what, place)
         if len(shapes) > 1:
@@ -226,7 +210,7 @@ def histogram(
 
     peak = {n: edges[max(range(len(v)), key=v.__getitem__)] for n, v in shapes.items()}
     description = "; ".join(f"{n}: {sum(v):,.4g}, most at about {peak[n]:,.3g}" for n, v in shapes.items())
-    return draw(paint, words, kind="histogram", description=description, height=height)
+    return draw(paint, words, kind="histogram", description=description, height=230)
 
 
 def intervals(
@@ -281,10 +265,7 @@ def intervals(
 def spreads(
     rows: Sequence[tuple[str, Sequence[float]]],
     *,
-    reference: Mark | None = None,
-    xlabel: str = "",
     percent: bool = False,
-    spec: str = "",
     **words: Unpack[Words],
 ) -> Figure:
     """Draw the distribution of each row: median, interquartile range, and 5% to 95% quantiles.
@@ -293,15 +274,15 @@ def spreads(
     ----------
     rows
         (label, (5%, 25%, 50%, 75%, 95% quantile)) each, from top to bottom.
-    reference, xlabel, percent, spec
-        As in `intervals`; the value of a row is its median.
+    percent
+        Show the values as percentages.
     **words
         As in `Words`.
     """
     shown = [(what, list(q)) for what, q in rows if len(q) == 5 and all(map(is_number, q))]
     if not shown:
         return nothing(words, "spreads")
-    spec = spec or (".0%" if percent else ",.3g")
+    spec = ".0%" if percent else ",.3g"
 
     def paint(axes: Axes, label: Label) -> None:
         colour = style.SERIES[0]
@@ -314,12 +295,10 @@ def spreads(
                 f"{what}: median {exact(middle, spec)}, half {_span(first, third, spec)}, 90% {_span(low, high, spec)}",
             )
             write_at_right(axes, label, place, format(middle, spec))
-        _finish_rows(axes, label, [row[0] for row in shown], xlabel, reference, percent)
+        _finish_rows(axes, label, [row[0] for row in shown], "", None, percent)
 
     description = "; ".join(f"{what}: median {format(q[2], spec)}" for what, q in shown[:12])
-    return draw(
-        paint, words, kind="spreads", description=description, height=ROW * len(shown) + _around(xlabel, reference)
-    )
+    return draw(paint, words, kind="spreads", description=description, height=ROW * len(shown) + 40)
 
 
 def exact(value: float, spec: str) -> str:
@@ -366,11 +345,9 @@ def curves(
     log: str = "",
     percent: bool = False,
     at: tuple[str, float] | None = None,
-    reference: tuple[str, float] | None = None,
     markers: bool = False,
     bands: Mapping[str, Line] | None = None,
     plain: str = "",
-    height: int = 280,
     **words: Unpack[Words],
 ) -> Figure:
     """Draw lines, each with its name at its end.
@@ -387,16 +364,12 @@ def curves(
         Show the y values as percentages.
     at
         Name and x of a vertical line, such as the selected step.
-    reference
-        Name and y of a horizontal line, such as the majority baseline.
     markers
         Mark each point.
     bands
         Lower and upper bounds of a line, as many as it has points.
     plain
         The letters of the axes whose numbers are written without thousands separators, such as years.
-    height
-        Height in CSS pixels.
     **words
         As in `Words`.
     """
@@ -413,16 +386,13 @@ def curves(
             if bands and name in bands:
                 axes.fill_between(lines[name][0], *bands[name], color=style.series(number), alpha=0.15, linewidth=0)
         scales(axes, "x" in log, "y" in log)
-        if reference and is_number(reference[1]):
-            axes.axhline(reference[1], color=style.SOFT, linewidth=1, linestyle=DOTTED)
-            ends.append((*reference, style.SOFT))
         grid(axes, label, xlabel, ylabel, percent="y" if percent else "", plain=plain, log=log)
         if at and is_number(at[1]):
             upright(axes, label, *at)
-        name_ends(axes, label, ends, height)
+        name_ends(axes, label, ends, 280)
 
     description = "; ".join(f"{name} ends at {found[-1][1]:.3g}" for name, found in drawn.items())
-    return draw(paint, words, kind="curves", description=description, height=height)
+    return draw(paint, words, kind="curves", description=description, height=280)
 
 
 def _draw_line(axes: Axes, number: int, name: str, found: Sequence[tuple[float, float]], marked: bool) -> None:
@@ -435,67 +405,13 @@ def _draw_line(axes: Axes, number: int, name: str, found: Sequence[tuple[float, 
     line.set_linestyle(DASHES[number % len(DASHES)])
 
 
-def scatter(
-    groups: Mapping[str, Line],
-    *,
-    labels: Mapping[str, Sequence[str]] | None = None,
-    xlabel: str = "",
-    ylabel: str = "",
-    log: str = "",
-    percent: bool = False,
-    height: int = 340,
-    **words: Unpack[Words],
-) -> Figure:
-    """Draw points.
-
-    Parameters
-    ----------
-    groups
-        x and y values of each group.
-    labels
-        For a group the texts next to its points.
-    xlabel, ylabel, log, percent, height
-        As in `curves`.
-    **words
-        As in `Words`.
-    """
-    log_x, log_y = "x" in log, "y" in log
-    count = sum(len(points(x, y, log_x=log_x, log_y=log_y)) for x, y in groups.values())
-    if not count:
-        return nothing(words, "scatter")
-
-    def paint(axes: Axes, label: Label) -> None:
-        for number, (group, (xs, ys)) in enumerate(groups.items()):
-            texts = (labels or {}).get(group) or [""] * len(xs)
-            look: dict[str, Any] = {
-                "color": style.series(number),
-                "label": label(shorten(group)),
-                "markeredgewidth": 0,
-            }
-            look |= {"markersize": 6, "alpha": 0.8} if count < 200 else {"markersize": 3, "alpha": 0.45}
-            found = points(xs, ys, log_x=log_x, log_y=log_y)
-            axes.plot([x for x, _ in found], [y for _, y in found], "o^sDv"[number % 5], **look)
-            for x, y, text in zip(xs, ys, texts, strict=True):
-                if text and points([x], [y], log_x=log_x, log_y=log_y):
-                    axes.annotate(label(shorten(text, 22)), (x, y), (6, 0), textcoords="offset points", va="center")
-        scales(axes, log_x, log_y)
-        grid(axes, label, xlabel, ylabel, percent="y" if percent else "", log=log, vertical=True)
-        if len(groups) > 1:
-            legend(axes)
-
-    description = f"{count:,} points, {xlabel or 'x'} against {ylabel or 'y'}"
-    return draw(paint, words, kind="scatter", description=description, height=height)
-
-
-def calibration(bins: Sequence[tuple[float, float, int]], *, height: int = 340, **words: Unpack[Words]) -> Figure:
+def calibration(bins: Sequence[tuple[float, float, int]], **words: Unpack[Words]) -> Figure:
     """Draw a reliability diagram: accuracy against confidence; a calibrated model is on the diagonal.
 
     Parameters
     ----------
     bins
         (mean confidence, accuracy, number of songs) of each bin; empty bins are skipped.
-    height
-        Height in CSS pixels.
     **words
         As in `Words`.
     """
@@ -516,7 +432,7 @@ def calibration(bins: Sequence[tuple[float, float, int]], *, height: int = 340, 
 
     each_bin = "; ".join(f"confidence {c:.0%}, accuracy {a:.0%}" for c, a, _ in shown)
     description = f"{sum(n for _, _, n in shown):,} songs; {each_bin}"
-    return draw(paint, words, kind="calibration", description=description, height=height)
+    return draw(paint, words, kind="calibration", description=description, height=340)
 
 
 NUMBERS = 12
@@ -641,9 +557,7 @@ class Word(NamedTuple):
     """From the top of the picture."""
 
 
-def cloud(
-    weights: Mapping[str, float], *, most: int = 80, seed: int = 0, height: int = 260, **words: Unpack[Words]
-) -> Figure:
+def cloud(weights: Mapping[str, float], *, most: int = 80, height: int = 260, **words: Unpack[Words]) -> Figure:
     """Draw a word cloud.
 
     Parameters
@@ -652,8 +566,6 @@ def cloud(
         Words and weights above 0; the area of a word is proportional to its weight.
     most
         Largest number of words.
-    seed
-        Seed of the start angles of the spirals.
     height
         Height in CSS pixels.
     **words
@@ -661,7 +573,7 @@ def cloud(
     """
     width = words.get("width", HALF)
     root = ET.Element("svg", {"xmlns": SVG})
-    placed = layout(weights, width, height, most=most, seed=seed)
+    placed = layout(weights, width, height, most=most)
     for word in placed:
         own = {
             "x": f"{word.left:.1f}",

@@ -69,16 +69,6 @@ def figures_of(page: Page) -> Iterator[Figure]:
         yield from within(section.blocks)
 
 
-def fragment(blocks: Sequence[Block]) -> str:
-    """Return blocks as an HTML fragment for another page, which must include the style sheet `style`."""
-    return str(_environment().get_template("blocks.html").module.all(blocks))  # type: ignore[attr-defined]
-
-
-def style() -> str:
-    """Return the style sheet of blocks without colours: the page must set ``--paper``, ``--ink`` and the others."""
-    return _read("page.css")
-
-
 @cache
 def _template() -> Any:
     return _environment().get_template("page.html")

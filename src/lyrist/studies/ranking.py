@@ -66,8 +66,8 @@ class Selected:
 def best(validation: Mapping[str, Scores], choose_by: ChooseBy) -> str:
     """Return the name of the recipe with the best validation figure; of equal ones, the first."""
     if choose_by in LOWER:
-        return min(validation, key=lambda name: figure(validation[name], choose_by))
-    return max(validation, key=lambda name: figure(validation[name], choose_by))
+        return min(validation, key=lambda name: value_of(validation[name], choose_by))
+    return max(validation, key=lambda name: value_of(validation[name], choose_by))
 
 
 def select(validation: Mapping[str, Scores], choose_by: ChooseBy, families: Mapping[str, str]) -> Selected:
@@ -86,8 +86,8 @@ def select(validation: Mapping[str, Scores], choose_by: ChooseBy, families: Mapp
         The family of each recipe, see `PREFERENCE`; one that is not listed comes last.
     """
     first = best(validation, choose_by)
-    error, value = _standard_error(validation[first], choose_by), figure(validation[first], choose_by)
-    close = {name: found for name, found in validation.items() if abs(figure(found, choose_by) - value) <= error}
+    error, value = _standard_error(validation[first], choose_by), value_of(validation[first], choose_by)
+    close = {name: found for name, found in validation.items() if abs(value_of(found, choose_by) - value) <= error}
     ordered = rank(close, choose_by)
     place = {family: number for number, family in enumerate(PREFERENCE)}
     name = min(ordered, key=lambda one: place.get(families[one], len(place)))  # stable: of one family, the better
@@ -100,7 +100,7 @@ def _standard_error(scores: Scores, choose_by: ChooseBy) -> float:
     if choose_by != "accuracy":
         low, high = interval_of(scores, choose_by) or (0.0, 0.0)
         return (high - low) / (2 * 1.96)
-    value = figure(scores, choose_by)
+    value = value_of(scores, choose_by)
     return float((value * (1 - value) / scores["n"]) ** 0.5)
 
 
@@ -134,11 +134,6 @@ def strong_baselines(
                     "without the words."
                 )
     return found
-
-
-def figure(scores: Scores, name: str) -> float:
-    """Return one figure out of a split's scores, as a number."""
-    return value_of(scores, name)
 
 
 def rank(validation: Mapping[str, Scores], choose_by: ChooseBy) -> list[str]:

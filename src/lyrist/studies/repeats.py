@@ -14,7 +14,7 @@ import numpy as np
 from lyrist import files, progress
 from lyrist.errors import LyristError
 from lyrist.metrics.intervals import corrected_resampled_t, mean_sd, wilson
-from lyrist.metrics.kinds import figures_of
+from lyrist.metrics.kinds import figures_of, value_of
 from lyrist.studies import ranking
 from lyrist.studies.comparison import Line
 from lyrist.studies.ranking import ChooseBy
@@ -134,12 +134,9 @@ def summarised(
     picks = [
         ranking.select({name: found[name]["validation"] for name in models}, choose_by, kinds).name for found in scores
     ]
-    values = {
-        name: {key: [ranking.figure(found[name]["test"], key) for found in scores] for key in keys} for name in names
-    }
+    values = {name: {key: [value_of(found[name]["test"], key) for found in scores] for key in keys} for name in names}
     picked = {
-        key: [ranking.figure(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)]
-        for key in keys
+        key: [value_of(found[name]["test"], key) for found, name in zip(scores, picks, strict=True)] for key in keys
     }
     best = (min if main.lower else max)(names, key=lambda name: mean_sd(values[name][main.key])[0])
     tests: dict[str, dict[str, Any]] = {}
@@ -185,7 +182,7 @@ def _pooled(scores: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
             "n": sum(sizes),
             key: {"value": mean["value"], "low": mean["value"] - half, "high": mean["value"] + half},
         }
-    right = sum(round(ranking.figure(found["test"], "accuracy") * n) for found, n in zip(scores, sizes, strict=True))
+    right = sum(round(value_of(found["test"], "accuracy") * n) for found, n in zip(scores, sizes, strict=True))
     low, high = wilson(right, sum(sizes))
     return {"n": sum(sizes), "accuracy": {"value": right / sum(sizes), "low": low, "high": high}}
 

@@ -101,9 +101,9 @@ def _methods(plan: Plan, results: Mapping[str, Any], methods: str) -> Section:
     return Section("Methods, for a paper", blocks, anchor="methods")
 
 
-def percent(interval: Mapping[str, float], digits: int = 1) -> str:
+def percent(interval: Mapping[str, float]) -> str:
     """Return an interval of shares as text."""
-    return f"{interval['low']:.{digits}%} to {interval['high']:.{digits}%}"
+    return f"{interval['low']:.1%} to {interval['high']:.1%}"
 
 
 def interval(scores: Mapping[str, Any], figure: Figure) -> str:

@@ -254,9 +254,6 @@ _GERMAN_PREFIX = re.compile(
 _GERMAN_NO_PREFIX = re.compile(
     r"^(?:besser|bett|beste|becher|geist|geiz|geige|geld|gern|gestern|geil|erde|ernst|erst|erbe|ernte|beide|bein|beispiel|geier)"
 )
-_GERMAN_LAST = re.compile(
-    r"(?:ion|ität|tät|ant|anz|enz|ist|ell|ös|är|ei|ie|eur|ent|ur|ik|al|on|or|än|an|iv|at|it|ett|iert|ier|om|in)$"
-)
 _GERMAN_FOREIGN = re.compile(
     r"(?:(?<=[aeiouäöü].)(?:ion|tät|anz|enz|ist|ell|ös|är|eur|iv|ett|iert?)|natur|kultur|figur|musik|student|moment|talent|patient"
     r"|prozent|element|elefant|diamant|balkon|person|telefon|salon|ballon|roman|orkan|vulkan|kanal|total|egal|normal|national|real|ideal"
@@ -313,7 +310,6 @@ def _german_main(word: str, count: int) -> int:
 
 SUPPORTED = ("en", "es", "pt", "fr", "it", "de")
 NAMES = {"en": "English", "es": "Spanish", "pt": "Portuguese", "fr": "French", "it": "Italian", "de": "German"}
-
 
 
 def check_language(code: str) -> str:

@@ -114,10 +114,10 @@ class PictureModel:
             found[rows] = logits.double().softmax(dim=-1).cpu().numpy()
         return found
 
-    def reconstruct(self, pixels: NDArray[np.uint8], batch_size: int = 256, device: str = "auto") -> NDArray[np.uint8]:
+    def reconstruct(self, pixels: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.uint8]:
         """Return the reconstructions of an autoencoder, (n, side, side, 3)."""
         found = np.zeros_like(pixels)
-        for rows, outputs in self._outputs(pixels, batch_size, device):
+        for rows, outputs in self._outputs(pixels, batch_size, "auto"):
             reconstructed = outputs.reconstruction.clamp(0, 1).mul(255).round().to(torch.uint8)
             found[rows] = reconstructed.permute(0, 2, 3, 1).cpu().numpy()
         return found

@@ -480,10 +480,3 @@ def write_results(run: Path, results: Mapping[str, Any]) -> None:
     """Write ``results.json``."""
     if is_main():
         files.write_json(run / RESULTS, dict(results))
-
-
-def device_name() -> str:
-    """Return what this machine would train on."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {os.cpu_count()} threads"
