@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -54,3 +55,13 @@ def test_states_and_gradients_are_those_of_pytorch(lengths: list[int], time: int
     assert torch.allclose(*found, atol=2e-6)
     for one, other in zip(*grads, strict=True):
         assert torch.allclose(one, other, atol=2e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("forget", [0.0, 9.0], ids=["short-memory", "long-memory"])
+def test_padding_is_skipped_only_where_it_leads_to_a_fixed_point(forget: float) -> None:
+    torch.manual_seed(0)
+    layer = nn.LSTM(4, 6, batch_first=True)
+    layer.bias_ih_l0.data[6:12] += forget
+    padding = Padding([layer], nn.Embedding(9, 4).weight, 0, 12 * CHUNK)
+    assert padding._settles() == (forget == 0.0)
+    assert not dataclasses.replace(padding, time=CHUNK)._settles()  # too short to gain anything

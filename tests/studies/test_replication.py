@@ -17,6 +17,7 @@ from lyrist.models import pretrained, registry
 from lyrist.models.language_model import WriterShape
 from lyrist.models.registry import Shape
 from lyrist.studies.plans import Reported, load, plans
+from lyrist.studies.replication import columns
 from lyrist.studies.study import Studied, study
 from lyrist.training import writer
 from lyrist.training.estimators import make_estimator
@@ -64,6 +65,13 @@ def studied(folder: Path) -> Studied:
     found = study(str(folder / "plan.toml"), str(folder / "corpus"), out=str(folder / "all"), cpu_minutes=2)
     assert isinstance(found, Studied)
     return found
+
+
+def test_a_part_of_the_epochs_is_in_the_cell() -> None:
+    row = {"protocol": "honest", "measure": "accuracy", "value": 0.5, "low": 0.4, "high": 0.6, "n": 43, "unit": "epoch"}
+    part = {**row, "of": 15, "planned": 150}
+    (_, _, _, cell, _), (_, _, _, whole, _) = columns([{"name": "LSTM", "rows": [each]} for each in (part, row)])
+    assert cell == f"{whole}; 15 of 150 epochs"
 
 
 def test_the_four_columns_have_n_interval_and_cost(studied: Studied) -> None:

@@ -121,6 +121,8 @@ def _model(reported: Reported, fitted: Fitted | None, found: Mapping[str, Any], 
             figure = {"measure": reported.measure, **scores[reported.measure], "n": scores["n"]}
             if key == "honest" and "bits_per_byte" in fitted.run.results["test"]:
                 figure["bits_per_byte"] = fitted.run.results["test"]["bits_per_byte"]["value"]
+            if "share" in rerun:
+                at["planned"] = round(len(rerun["candidates"]) / rerun["share"])
             rows.append({"protocol": column, **figure, **cost, **at, "unit": rerun["unit"]})
         model |= {"run": f"{FOLDER}/{directory(reported.name)}", "rerun": rerun, "rule": reported.protocol.rule}
     name = reported.right or found.get("picked")
@@ -198,8 +200,9 @@ def _figure(row: Mapping[str, Any]) -> str:
 def _cell(row: Mapping[str, Any] | None) -> str:
     if row is None or row["value"] is None:
         return ""
-    cost = f"; {row['bits_per_byte']:.3f} bits per byte" if "bits_per_byte" in row else ""
-    return f"{_figure(row)} ({_span(row)}; n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n'] or '?'}){cost}"
+    more = f"; {row['bits_per_byte']:.3f} bits per byte" if "bits_per_byte" in row else ""
+    more += f"; {row['of']} of {row['planned']} {row['unit']}s" if "planned" in row else ""
+    return f"{_figure(row)} ({_span(row)}; n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n'] or '?'}){more}"
 
 
 def columns(models: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
