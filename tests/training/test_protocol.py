@@ -136,7 +136,7 @@ def test_a_network_that_does_not_fit_is_trained_for_the_epochs_that_do() -> None
     assert len(rerun["candidates"]) == 3 == outcome.epochs
     assert rerun["share"] == 3 / 8
     assert rerun["estimate"] > 0
-    task = ReportedTask(cast("View", None), protocol, limit=100.0, part=50.0)
+    task = ReportedTask(cast("View", None), protocol, limit=100.0)
     assert task.afford(99.0) == 1.0
     assert task.afford(200.0) == 0.25
     with pytest.raises(LyristError, match=r"takes about 10\.0 CPU-minutes, and 1\.7 are left"):

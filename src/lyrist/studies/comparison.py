@@ -56,7 +56,7 @@ class Request:
     """Which columns of reported models are made, see `lyrist.studies.replication`."""
     budget_scale: float = 1.0
     """Factor on the epochs of reported models."""
-    cpu_minutes: float = 20.0
+    cpu_minutes: float = 30.0
     """CPU minutes that the reruns of reported models may take together."""
     features: str = ""
     """Columns that classifiers read beside the lyrics."""

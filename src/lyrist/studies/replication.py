@@ -68,9 +68,7 @@ def gather(comparison: Comparison, request: Request, found: Mapping[str, Any], j
 
     def task(line: Line, fitted: Mapping[str, Fitted]) -> Any:
         spent = sum(one.run.info["cpu_seconds"] for one in fitted.values())
-        left, later = request.cpu_minutes * 60 - spent, len(entries) - list(entries).index(line.name)
-        rerun: Any = comparison.rerun(entries[line.name], left, fitted)
-        return dataclasses.replace(rerun, part=left / later)
+        return comparison.rerun(entries[line.name], request.cpu_minutes * 60 - spent, fitted)
 
     lines = [Line(each.name, each.recipe, each.options, optional=True) for each in entries.values()]
     fitted, left_out = job.fit(lines, task, FOLDER)

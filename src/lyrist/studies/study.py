@@ -78,7 +78,7 @@ def study(
     time_limit: str | None = None,
     protocol: Protocols = "all",
     budget_scale: float = 1.0,
-    cpu_minutes: float = 20.0,
+    cpu_minutes: float = 30.0,
     seed: int = 0,
     resume: bool = False,
 ) -> Result:
@@ -140,7 +140,7 @@ def study(
         Factor on the epochs of the reported models, such as 0.1 for a quick look; every table says it.
     cpu_minutes
         CPU minutes that the reruns of reported models may take together. A network that does not fit is trained for as many of
-        its epochs as its share allows, at least a tenth, or is left out; the table says it, with the cost of all epochs.
+        its epochs as fit into half of what is left, at least a fifth, or is left out; the table says it, with the cost of all.
     seed
         Seed of everything that is random.
     resume

@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     from lyrist.training.loop import Measure, Outcome
 
 
-SMALLEST = 0.1
-"""Smallest share of the epochs of a report that a rerun is trained for."""
+SMALLEST = 0.2
+"""Smallest share of the epochs of a report that a rerun is trained for.
+
+The reported LSTM of 128 on 309 songs predicts the most frequent class for the first 22 of its 150 epochs.
+"""
 
 
 class Choice:
@@ -85,8 +88,6 @@ class Reported(Task):
     protocol: Protocol = field(default_factory=Protocol)
     limit: float = math.inf
     """CPU seconds that a fit may take."""
-    part: float = 0.0
-    """CPU seconds for a network that does not fit into ``limit``: it is trained for fewer epochs."""
 
     def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Return the keys of ``run.json`` that decide the outcome."""
@@ -115,10 +116,13 @@ class Reported(Task):
     ) -> tuple[Any, dict[str, Any]]:
         """Return the model that the rule selects on validation, and every candidate with both selections."""
 
-    def afford(self, estimate: float) -> float:
-        """Return the share of a training of so many CPU seconds that fits; less than `SMALLEST` of it is refused."""
-        share = 1.0 if estimate <= self.limit else self.part / estimate
-        if share < SMALLEST:
+    def afford(self, estimate: float, smallest: float = SMALLEST) -> float:
+        """Return the share of a training of so many CPU seconds that fits; less than ``smallest`` of it is refused.
+
+        A training that does not fit takes half of what is left, so that others fit after it.
+        """
+        share = 1.0 if estimate <= self.limit else self.limit / 2 / estimate
+        if share < smallest:
             raise LyristError(
                 f"the rerun takes about {estimate / 60:,.1f} CPU-minutes, and {max(self.limit, 0) / 60:,.1f} are left of "
                 "--cpu-minutes."
@@ -167,7 +171,7 @@ class ReportedTask(Reported, ClassificationTask):
                     row[split] = {"accuracy": found["accuracy"]["value"], "loss": found["loss"], "n": found["n"]}
                     choices[split].offer(number, row[split], model)
                 rows.append(row)
-                dataclasses.replace(self, part=0.0).afford((time.process_time() - began) * len(points) / number)
+                self.afford((time.process_time() - began) * len(points) / number, smallest=1.0)
                 advance(number, len(points), "")
         return choices["validation"].kept, _record(rows, choices, "fit")
 
