@@ -14,7 +14,7 @@ from lyrist.corpus.duplicates import covers, notices
 from lyrist.corpus.names import artist_key, masked, mentions, title_key
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError
-from lyrist.text.names import artist_of, singers
+from lyrist.text import artist_of, singers
 from songtables.fouracts import songbook
 
 ONE_ARTIST = [

@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics import multilabel, ordinal
+from lyrist.metrics.conformal import LabelSets, NumberIntervals
 from lyrist.metrics.kinds import check_choice, phrase
 
 LABELS = ["folk", "pop", "rock"]
@@ -79,12 +80,12 @@ def test_sets_hold_the_promised_share_of_the_labels() -> None:
     covered = []
     for seed in range(30):
         Y, P = predictions(240, seed)
-        sets = multilabel.LabelSets.calibrated(named(Y[:120]), P[:120], LABELS, 0.8)
+        sets = LabelSets.calibrated(named(Y[:120]), P[:120], LABELS, 0.8)
         covered.append(sets.evaluate(named(Y[120:]), P[120:], LABELS)["coverage"]["value"])
         assert sets.threshold > 0
     has_none = np.mean([(~predictions(240, seed)[0].any(axis=1)).mean() for seed in range(30)])
     assert 0.8 - 0.02 <= np.mean(covered) + has_none <= 0.8 + 0.05
-    few = multilabel.LabelSets.calibrated([["pop"]] * 3, np.full((3, 1), 0.9), ["pop"], 0.9)
+    few = LabelSets.calibrated([["pop"]] * 3, np.full((3, 1), 0.9), ["pop"], 0.9)
     assert few.threshold == 0
 
 
@@ -136,10 +137,10 @@ def test_intervals_of_numbers_hold_the_promised_share() -> None:
     rng, held = np.random.default_rng(0), []
     for _ in range(100):
         off = rng.normal(size=140)
-        intervals = ordinal.NumberIntervals.calibrated(off[:70], np.zeros(70), 0.8)
+        intervals = NumberIntervals.calibrated(off[:70], np.zeros(70), 0.8)
         held.append(intervals.evaluate(off[70:], np.zeros(70))["coverage"]["value"])
     assert np.mean(held) == pytest.approx(0.8, abs=0.02)
-    assert ordinal.NumberIntervals.calibrated([1], [1]).evaluate([1], [2])["radius"] is None
+    assert NumberIntervals.calibrated([1], [1]).evaluate([1], [2])["radius"] is None
 
 
 def test_paired_errors_of_numbers() -> None:

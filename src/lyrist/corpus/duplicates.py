@@ -47,7 +47,7 @@ from lyrist.corpus.shingles import (
 )
 from lyrist.files import whole
 from lyrist.progress import Advance
-from lyrist.text.names import singers
+from lyrist.text import singers
 
 THRESHOLD = 0.5
 """Two songs are near-copies when they share at least this much of all their three-word sequences (Jaccard).

@@ -1,4 +1,4 @@
-"""Columns of names as they are compared (`lyrist.text.names`); the corpus keeps every name as the table has it."""
+"""Columns of names as they are compared (`lyrist.text`); the corpus keeps every name as the table has it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from lyrist.text import KEY_PATTERN
-from lyrist.text.names import APOSTROPHES, MASK, artist_of, name_pattern, shortened
+from lyrist.text import APOSTROPHES, KEY_PATTERN, MASK, artist_of, name_pattern, shortened
 
 _EDITION = re.compile(
     r"\s*[(\[].*$|\s+[-–—]\s.*$|,?\s+(?:pt|part|version|take|reprise|intro|outro|interlude|skit|live|remix|remaster(?:ed)?)\b.*$"

@@ -1,9 +1,10 @@
-"""Prediction sets by split conformal prediction: sets of labels that contain the true one with a given frequency.
+"""Sets and intervals that contain the true label or number with a given frequency, by split conformal prediction.
 
-The method is adaptive prediction sets (Romano, Sesia and Candès 2020, "Classification with Valid and Adaptive Coverage"),
-calibrated on held-out songs. The set of a song holds its most probable labels until their probabilities add up to the
-calibrated threshold; whether the last one is kept is decided by a uniform number, so that the coverage is exact and not
-only a lower bound. The number is computed from the text, so that a song has the same set in any table and any order.
+Of one label a song, the method is adaptive prediction sets (Romano, Sesia and Candès 2020, "Classification with Valid and
+Adaptive Coverage"), calibrated on held-out songs. The set of a song holds its most probable labels until their probabilities
+add up to the calibrated threshold; whether the last one is kept is decided by a uniform number, so that the coverage is
+exact and not only a lower bound. The number is computed from the text, so that a song has the same set in any table and any
+order.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lyrist.metrics.intervals import mean_of, proportion
+from lyrist.metrics.multilabel import with_unknown
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,110 @@ class PredictionSets:
                 str(label): {"n": int((labels == label).sum()), "coverage": _share(covered[labels == label])}
                 for label in sorted(set(truth))
             },
+        }
+
+
+@dataclass(frozen=True)
+class LabelSets:
+    """Sets that hold most of the labels of a song, by conformal risk control.
+
+    Angelopoulos, Bates, Fisch, Lei and Schuster (2024), Conformal risk control: the sets hold each label whose probability
+    reaches a threshold, the largest for which the share of the labels of a song that are missed is, in expectation over new
+    songs, at most 1 - coverage.
+
+    Attributes
+    ----------
+    coverage : float
+        The share of the labels of a song that its set shall contain, in the mean over songs.
+    threshold : float
+        The calibrated probability; 0 where there were too few calibration songs, so that every set holds all labels.
+    n : int
+        The number of calibration songs.
+    """
+
+    coverage: float
+    threshold: float
+    n: int
+
+    @classmethod
+    def calibrated(
+        cls, truth: Sequence[Sequence[str]], probabilities: ArrayLike, classes: Sequence[str], coverage: float = 0.9
+    ) -> LabelSets:
+        """Return sets with a threshold that is calibrated on n songs that the model was not fitted on."""
+        P, Y, _ = with_unknown(truth, probabilities, classes)
+        n, have = len(Y), Y.sum(axis=1)
+        missed = np.where(Y, 1 / np.maximum(have, 1)[:, None], 0)
+        order = np.argsort(P[Y], kind="stable")
+        at, lost = P[Y][order], np.cumsum(missed[Y][order])  # with a threshold above `at`, so much is lost
+        allowed = (n + 1) * (1 - coverage) - 1
+        place = int(np.searchsorted(lost, allowed, side="right"))
+        threshold = 0.0 if allowed < 0 else float(at[min(place, len(at) - 1)]) if len(at) else 0.0
+        return cls(coverage, threshold, n)
+
+    def members(self, probabilities: ArrayLike) -> NDArray[np.bool_]:
+        """Return which labels are in the set of each song, shape (n, k)."""
+        return np.asarray(np.asarray(probabilities, dtype=np.float64) >= self.threshold)
+
+    def evaluate(
+        self, truth: Sequence[Sequence[str]], probabilities: ArrayLike, classes: Sequence[str]
+    ) -> dict[str, Any]:
+        """Return coverage and size of the sets on test songs, with the keys of `PredictionSets.evaluate`."""
+        P, Y, labels = with_unknown(truth, probabilities, classes)
+        inside: NDArray[np.bool_] = self.members(P) & (np.arange(len(labels)) < len(classes))
+        known = np.asarray(Y.any(axis=0))
+        held = (inside & Y).sum(axis=1) / np.maximum(Y.sum(axis=1), 1)
+        return {
+            "kind": "multi",
+            "target": self.coverage,
+            "calibration_songs": self.n,
+            "n": len(Y),
+            "coverage": mean_of(held),
+            **described(inside.sum(axis=1)),
+            "by_class": {
+                label: {"n": int(Y[:, c].sum()), "coverage": mean_of(inside[Y[:, c], c])}
+                for c, label in enumerate(labels)
+                if known[c]
+            },
+        }
+
+
+@dataclass(frozen=True)
+class NumberIntervals:
+    """Intervals around the predicted number that hold the true one in a given share of songs (split conformal prediction).
+
+    Lei et al. (2018), Distribution-free predictive inference for regression.
+
+    Attributes
+    ----------
+    coverage : float
+        The share of songs whose interval shall contain the true number.
+    radius : float
+        Half the width; infinite where there were too few calibration songs.
+    n : int
+        The number of calibration songs.
+    """
+
+    coverage: float
+    radius: float
+    n: int
+
+    @classmethod
+    def calibrated(cls, truth: ArrayLike, predicted: ArrayLike, coverage: float = 0.9) -> NumberIntervals:
+        """Return intervals that are calibrated on n songs that the model was not fitted on."""
+        off = np.sort(np.abs(np.asarray(truth, dtype=np.float64) - np.asarray(predicted, dtype=np.float64)))
+        rank = math.ceil((len(off) + 1) * coverage)
+        return cls(coverage, float(off[rank - 1]) if rank <= len(off) else math.inf, len(off))
+
+    def evaluate(self, truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
+        """Return the coverage on test songs and the width."""
+        held = np.abs(np.asarray(truth, dtype=np.float64) - np.asarray(predicted, dtype=np.float64)) <= self.radius
+        return {
+            "kind": "ordinal",
+            "target": self.coverage,
+            "calibration_songs": self.n,
+            "n": len(held),
+            "coverage": proportion(int(held.sum()), len(held)),
+            "radius": self.radius if math.isfinite(self.radius) else None,
         }
 
 

@@ -1,4 +1,4 @@
-"""Scores of a classifier that predicts several labels a song, thresholds by label, and sets that hold most of the labels.
+"""Scores of a classifier that predicts several labels a song, and thresholds by label.
 
 A label is predicted where its probability reaches its threshold. The thresholds are chosen on validation songs. Intervals are by
 bootstrap; songs of one cluster of near-copies are drawn together.
@@ -7,15 +7,13 @@ bootstrap; songs of one cluster of near-copies are drawn together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lyrist.metrics.classification import FLOOR, checked, mean_loss
-from lyrist.metrics.conformal import described
-from lyrist.metrics.intervals import SAMPLES, compared, mean_of
+from lyrist.metrics.intervals import SAMPLES, compared
 
 FEW = 5
 """A label of fewer validation songs gets the threshold that is best for all labels together."""
@@ -104,7 +102,7 @@ def score(
     LyristError
         There is no song, or the shapes do not match.
     """
-    P, Y, labels = _checked(truth, probabilities, classes)
+    P, Y, labels = with_unknown(truth, probabilities, classes)
     limits = np.append(np.asarray(limits, dtype=np.float64), np.full(len(labels) - len(classes), np.inf))
     predicted = limits <= P
     nats, precision = losses(truth, probabilities, classes), average_precisions(Y, P)
@@ -137,7 +135,7 @@ def score(
 
 def losses(truth: Sequence[Sequence[str]], probabilities: ArrayLike, classes: Sequence[str]) -> Floats:
     """Return each song's cross-entropy in nats, summed over labels, shape (n,)."""
-    P, Y, _ = _checked(truth, probabilities, classes)
+    P, Y, _ = with_unknown(truth, probabilities, classes)
     clipped = np.clip(P, FLOOR, 1 - FLOOR)
     return np.asarray(-np.where(Y, np.log(clipped), np.log1p(-clipped)).sum(axis=1), dtype=np.float64)
 
@@ -249,71 +247,7 @@ def constant(train: Sequence[Sequence[str]]) -> tuple[list[str], Floats, list[st
     return labels.tolist(), np.asarray(counts / len(train), dtype=np.float64), best
 
 
-@dataclass(frozen=True)
-class LabelSets:
-    """Sets that hold most of the labels of a song, by conformal risk control.
-
-    Angelopoulos, Bates, Fisch, Lei and Schuster (2024), Conformal risk control: the sets hold each label whose probability
-    reaches a threshold, the largest for which the share of the labels of a song that are missed is, in expectation over new
-    songs, at most 1 - coverage.
-
-    Attributes
-    ----------
-    coverage : float
-        The share of the labels of a song that its set shall contain, in the mean over songs.
-    threshold : float
-        The calibrated probability; 0 where there were too few calibration songs, so that every set holds all labels.
-    n : int
-        The number of calibration songs.
-    """
-
-    coverage: float
-    threshold: float
-    n: int
-
-    @classmethod
-    def calibrated(
-        cls, truth: Sequence[Sequence[str]], probabilities: ArrayLike, classes: Sequence[str], coverage: float = 0.9
-    ) -> LabelSets:
-        """Return sets with a threshold that is calibrated on n songs that the model was not fitted on."""
-        P, Y, _ = _checked(truth, probabilities, classes)
-        n, have = len(Y), Y.sum(axis=1)
-        missed = np.where(Y, 1 / np.maximum(have, 1)[:, None], 0)
-        order = np.argsort(P[Y], kind="stable")
-        at, lost = P[Y][order], np.cumsum(missed[Y][order])  # with a threshold above `at`, so much is lost
-        allowed = (n + 1) * (1 - coverage) - 1
-        place = int(np.searchsorted(lost, allowed, side="right"))
-        threshold = 0.0 if allowed < 0 else float(at[min(place, len(at) - 1)]) if len(at) else 0.0
-        return cls(coverage, threshold, n)
-
-    def members(self, probabilities: ArrayLike) -> Bools:
-        """Return which labels are in the set of each song, shape (n, k)."""
-        return np.asarray(np.asarray(probabilities, dtype=np.float64) >= self.threshold)
-
-    def evaluate(
-        self, truth: Sequence[Sequence[str]], probabilities: ArrayLike, classes: Sequence[str]
-    ) -> dict[str, Any]:
-        """Return coverage and size of the sets on test songs, with the keys of `PredictionSets.evaluate`."""
-        P, Y, labels = _checked(truth, probabilities, classes)
-        inside: Bools = self.members(P) & (np.arange(len(labels)) < len(classes))
-        known = np.asarray(Y.any(axis=0))
-        held = (inside & Y).sum(axis=1) / np.maximum(Y.sum(axis=1), 1)
-        return {
-            "kind": "multi",
-            "target": self.coverage,
-            "calibration_songs": self.n,
-            "n": len(Y),
-            "coverage": mean_of(held),
-            **described(inside.sum(axis=1)),
-            "by_class": {
-                label: {"n": int(Y[:, c].sum()), "coverage": mean_of(inside[Y[:, c], c])}
-                for c, label in enumerate(labels)
-                if known[c]
-            },
-        }
-
-
-def _checked(
+def with_unknown(
     truth: Sequence[Sequence[str]], probabilities: ArrayLike, classes: Sequence[str]
 ) -> tuple[Floats, Bools, list[str]]:
     """Return probabilities and truth with a column for each label, also for those that the model does not know."""

@@ -7,9 +7,7 @@ absolute error.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lyrist.errors import LyristError
 from lyrist.metrics.classification import mean_loss
-from lyrist.metrics.intervals import compared, proportion
+from lyrist.metrics.intervals import compared
 from lyrist.metrics.multilabel import losses as label_losses
 from lyrist.metrics.multilabel import weights
 
@@ -136,43 +134,3 @@ def paired(truth: ArrayLike, first: ArrayLike, second: ArrayLike, groups: ArrayL
     y, a, b = (np.asarray(each, dtype=np.float64) for each in (truth, first, second))
     less, drawn = np.abs(a - y) - np.abs(b - y), weights(len(y), groups)
     return compared(float(less.mean()), drawn @ less / drawn.sum(axis=1), 0.95)
-
-
-@dataclass(frozen=True)
-class NumberIntervals:
-    """Intervals around the predicted number that hold the true one in a given share of songs (split conformal prediction).
-
-    Lei et al. (2018), Distribution-free predictive inference for regression.
-
-    Attributes
-    ----------
-    coverage : float
-        The share of songs whose interval shall contain the true number.
-    radius : float
-        Half the width; infinite where there were too few calibration songs.
-    n : int
-        The number of calibration songs.
-    """
-
-    coverage: float
-    radius: float
-    n: int
-
-    @classmethod
-    def calibrated(cls, truth: ArrayLike, predicted: ArrayLike, coverage: float = 0.9) -> NumberIntervals:
-        """Return intervals that are calibrated on n songs that the model was not fitted on."""
-        off = np.sort(np.abs(np.asarray(truth, dtype=np.float64) - np.asarray(predicted, dtype=np.float64)))
-        rank = math.ceil((len(off) + 1) * coverage)
-        return cls(coverage, float(off[rank - 1]) if rank <= len(off) else math.inf, len(off))
-
-    def evaluate(self, truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
-        """Return the coverage on test songs and the width."""
-        held = np.abs(np.asarray(truth, dtype=np.float64) - np.asarray(predicted, dtype=np.float64)) <= self.radius
-        return {
-            "kind": "ordinal",
-            "target": self.coverage,
-            "calibration_songs": self.n,
-            "n": len(held),
-            "coverage": proportion(int(held.sum()), len(held)),
-            "radius": self.radius if math.isfinite(self.radius) else None,
-        }

@@ -31,7 +31,7 @@ from lyrist.models.least_squares_svm import ClassWeight, Floats, LinearFit, fit_
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register
 from lyrist.models.songclassifier import ScoringClassifier, SongClassifier
-from lyrist.text.names import artist_of, words_of
+from lyrist.text import artist_of, name_words
 
 
 @register("majority", "always predicts the most frequent label", family="baseline")
@@ -146,7 +146,7 @@ class LabelMention(SongClassifier):
         texts = lyrics_of(X)
         found = np.tile(max(float(self.alpha), 1e-6) * self.share_, (len(texts), 1))
         for row, lyrics in enumerate(texts):
-            words = words_of(lyrics)
+            words = name_words(lyrics)
             for start, word in enumerate(words):
                 for parts, place in names.get(word, ()):
                     found[row, place] += words[start : start + len(parts)] == parts

@@ -17,7 +17,7 @@ import polars as pl
 
 from lyrist.metrics import multilabel, ordinal
 from lyrist.metrics.classification import constant_accuracy, losses, score
-from lyrist.metrics.conformal import PredictionSets, uniform_of
+from lyrist.metrics.conformal import LabelSets, NumberIntervals, PredictionSets, uniform_of
 from lyrist.metrics.intervals import mcnemar, paired_bootstrap_macro_f1
 from lyrist.training import runs
 
@@ -177,7 +177,7 @@ class MultiPredictions(Predictions):
 
     def sets(self, coverage: float = 0.9) -> Any:
         """Return sets that hold so large a share of the labels of a song, calibrated on these songs."""
-        return multilabel.LabelSets.calibrated(self.truth, self.probabilities, self.classes, coverage)
+        return LabelSets.calibrated(self.truth, self.probabilities, self.classes, coverage)
 
     def evaluate_sets(self, sets: Any) -> dict[str, Any]:
         """Return coverage and size of such sets on these songs."""
@@ -233,7 +233,7 @@ class OrdinalPredictions(Predictions):
 
     def sets(self, coverage: float = 0.9) -> Any:
         """Return intervals that are calibrated on these songs."""
-        return ordinal.NumberIntervals.calibrated(self.truth, self.answers, coverage)
+        return NumberIntervals.calibrated(self.truth, self.answers, coverage)
 
     def evaluate_sets(self, sets: Any) -> dict[str, Any]:
         """Return coverage and width of such intervals on these songs."""
