@@ -53,7 +53,7 @@ def test_all_predicted_labels_are_shown(visit: Visit, tmp_path: Path) -> None:
     files = [tmp_path / "one.txt", tmp_path / "two.txt"]
     for path in files:
         path.write_text("lantern window midnight shadow\nharbour water sailor anchor")
-    page.locator(".drop input").set_input_files(files)
+    page.locator(".drop input").first.set_input_files(files)
     cells = page.locator("table tbody tr").first.locator("td")
     cells.nth(2).wait_for()
     assert set(cells.nth(1).inner_text().split("; ")) == {"night", "sea"}
@@ -66,33 +66,41 @@ def test_dropped_files_are_labelled_and_the_table_is_downloaded(visit: Visit, tm
     files = [tmp_path / "=one.txt", tmp_path / "two.txt"]
     for path, line in zip(files, LINES, strict=False):
         path.write_text(line)
-    page.locator(".drop input").set_input_files(files)
+    page.locator(".drop input").first.set_input_files(files)
     page.locator("table tbody tr").nth(1).wait_for()
     with page.expect_download() as got:
         page.get_by_role("button", name="Download the labelled table").click()
     rows = Path(got.value.path()).read_bytes().decode().split("\r\n")
-    assert rows[0] == "file,label,probability"
+    assert rows[0] == "file,label,probability,prediction_set,note"
     assert rows[1].startswith('"\'=one.txt",')
-    page.locator(".drop input").set_input_files(files[1])
+    page.locator(".drop input").first.set_input_files(files[1])
     page.locator(".weights li").first.wait_for()
     assert page.get_by_label("Lyrics").input_value() == LINES[1]
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "three.txt").write_text(LINES[2])
+    (tmp_path / "inside" / "cover.png").write_bytes(b"\x89PNG")
+    page.get_by_label("Choose a folder of texts").set_input_files(tmp_path)
+    page.get_by_text("1 file is no text and was left out").wait_for()
+    cells = page.locator("table tbody tr", has_text="inside/three.txt").locator("td")
+    assert cells.nth(3).inner_text() != "", "a prediction set"
+    assert page.locator("table tbody tr").count() == 3
 
 
 def test_a_picture_is_labelled_when_it_is_dropped(visit: Visit, drawings: Path, tmp_path: Path) -> None:
     page = visit.open("Classify")
     page.get_by_label("Model").select_option("colours")
-    page.locator(".drop input").set_input_files(drawings / "red" / "3.png")
+    page.locator(".drop input").first.set_input_files(drawings / "red" / "3.png")
     page.locator(".bars li").first.wait_for()
     assert set(page.locator(".bars bdi").all_inner_texts()) == {"red", "blue", "green", "white"}
     assert page.locator(".drop img").is_visible()
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1100, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "large.png", compress_level=1)
     assert (tmp_path / "large.png").stat().st_size > 3_500_000
-    page.locator(".drop input").set_input_files(tmp_path / "large.png")
+    page.locator(".drop input").first.set_input_files(tmp_path / "large.png")
     page.get_by_text("made smaller").wait_for()
     page.locator(".bars li").first.wait_for()
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n nothing")
-    page.locator(".drop input").set_input_files(tmp_path / "broken.png")
+    page.locator(".drop input").first.set_input_files(tmp_path / "broken.png")
     page.locator(".say.error").wait_for()
     assert "cannot be read" in page.locator(".say.error").inner_text()
     assert len(visit.wrong) == 2

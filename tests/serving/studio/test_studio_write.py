@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from docx import Document
-from servekit import serving, soon
+from servekit import Running, serving, soon
 from studiokit import HOSTILE, SONG, Visit, numbered, takes
 
 from lyrist.serving.access import ServerSettings
@@ -239,6 +239,18 @@ def test_a_template_keeps_the_lines_that_exist_and_the_plan_is_shown(
     page.wait_for_selector(".count.off")
     assert page.locator(".count").first.inner_text().endswith("/8")
     assert page.locator(".letter.plan").all_inner_texts() == ["A", "A", "B", "B", "A"]
+    page.get_by_label("Tempo").fill("120")
+    page.get_by_text("The song takes 0:20.").wait_for()
+    page.get_by_label("Beats a line").fill("4")
+    page.locator(".pace", has_text="0:10; the fastest line has").wait_for()
+    assert "0:10" in page.locator(".planned").first.inner_text()
+    assert page.locator(".count").first.get_attribute("title").endswith("syllables a second")
+    page.get_by_label("Lines", exact=True).fill("3")
+    page.get_by_label("Lines", exact=True).press("Tab")
+    assert visit.song == [["Limerick", SONG[0], "", ""]]
+    page.get_by_label("Lines", exact=True).fill("5")
+    page.get_by_label("Lines", exact=True).press("Tab")
+    page.get_by_text("The song takes 0:10.").wait_for()
     page.get_by_label("Words to use").fill("lantern, light")
     page.get_by_label("Words to avoid").fill("ferryman")
     page.get_by_label("Topic").fill("a ferry")
@@ -255,6 +267,8 @@ def test_a_template_keeps_the_lines_that_exist_and_the_plan_is_shown(
     assert (sheet["topic"], sheet["use"], sheet["avoid"]) == ("a ferry", ["lantern", "light"], ["ferryman"])
     assert sheet["sections"][0]["rhyme"] == "ABBA"
     assert sheet["sections"][0]["syllables"] == [8, 8, 5, 5, 8]
+    kept = saved(visit)
+    assert (kept["tempo"], kept["sections"][0]["beats"]) == (120, 4)
 
 
 def test_versions_are_compared_and_brought_back(visit: Visit) -> None:
@@ -327,7 +341,7 @@ def test_every_format_is_written_and_read_back(visit: Visit, tmp_path: Path) -> 
     song = visit.song
     files = {name: exported(page, name) for name in [*FORMATS, "Song with its plan (.json)", "Word (.docx)"]}
     assert {name: files[name].read_text("utf-8") for name in FORMATS} == FORMATS
-    document = Document(str(files.pop("Word (.docx)")))
+    document = Document(str(files["Word (.docx)"]))
     assert [p.text for p in document.paragraphs] == ["The ferry", "Verse 1", "one\ntwo", "Chorus", "three *now*"]
     assert [p.style.name for p in document.paragraphs if p.style] == [
         "Title",
@@ -338,7 +352,7 @@ def test_every_format_is_written_and_read_back(visit: Visit, tmp_path: Path) -> 
     ]
     for name, path in files.items():
         page.locator("input[type=file]").set_input_files(
-            {"name": "song" + name[-5:-1], "mimeType": "text/plain", "buffer": path.read_bytes()}
+            {"name": f"song.{name.rpartition('.')[2][:-1]}", "mimeType": "text/plain", "buffer": path.read_bytes()}
         )
         visit.until("() => document.querySelectorAll('song-sheet .part').length === 2")
         assert visit.song == song, name
@@ -347,10 +361,20 @@ def test_every_format_is_written_and_read_back(visit: Visit, tmp_path: Path) -> 
         page.get_by_role("button", name="Songs").click()
         page.get_by_role("menuitem", name="New song").click()
         visit.until("() => document.querySelectorAll('song-sheet .part').length === 1")
-    page.locator("input[type=file]").set_input_files(
-        {"name": "bad.json", "mimeType": "text/plain", "buffer": b'{"a": 1}'}
-    )
-    page.get_by_text("is not a song").wait_for()
+    many = json.dumps({"sections": [{"lines": [{"text": "la"}] * 401}]}).encode()
+    for name, data, problem in [
+        ("bad.json", b'{"a": 1}', "is not a song"),
+        ("bad.docx", b"PK\x03\x04 nothing", "is not a song"),
+        ("bad.txt", b"\x00\x01", "is not a song"),
+        ("large.json", many, "401 lines in 1 sections; a song has at most 400"),
+    ]:
+        page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "text/plain", "buffer": data})
+        page.locator("dialog").get_by_text(problem).wait_for()
+        page.get_by_label("Close").click()
+    page.locator(".text").first.click()
+    visit.paste("la\n" * 401)
+    page.locator("dialog").get_by_text("402 lines in 2 sections").wait_for()
+    assert visit.lines == [""], "nothing is pasted in part"
 
 
 def test_the_whole_session_by_keyboard(visit: Visit) -> None:
@@ -442,6 +466,14 @@ def test_songs_are_kept_on_the_server_and_a_change_from_another_browser_is_a_ver
     with serving(only, ServerSettings(projects=str(tmp_path / "songs"))) as running:
         first = Visit(chromium, running.url)
         first.type(*SONG[:2])
+        first.page.route("**/v1/projects/*", lambda route: route.abort())
+        first.page.keyboard.type("!")
+        first.page.get_by_text("not on the server").wait_for()
+        first.page.get_by_text("The server does not answer").wait_for()
+        first.page.unroute("**/v1/projects/*")
+        first.page.get_by_text("Saved here and on the server").wait_for()
+        soon(lambda: any("tonight!" in path.read_text() for path in (tmp_path / "songs").glob("project-*.json")))
+        first.page.keyboard.press("Backspace")
         first.page.get_by_text("Saved here and on the server").wait_for()
         soon(lambda: any(SONG[1] in path.read_text() for path in (tmp_path / "songs").glob("project-*.json")))
         other = Visit(chromium, running.url)
@@ -456,8 +488,48 @@ def test_songs_are_kept_on_the_server_and_a_change_from_another_browser_is_a_ver
         assert first.lines[1] == f"{SONG[1]} and again"
         assert {said.split()[0] for said in first.wrong} <= {"412", "Failed"}
         first.wrong.clear()
+        refusal = {"error": {"message": "The project has too many bytes.", "type": "x", "param": None, "code": None}}
+        first.page.route("**/v1/projects/*", lambda route: route.fulfill(status=413, json=refusal))
+        first.page.locator(".text").nth(1).click()
+        first.page.keyboard.type(".")
+        first.page.get_by_text("The project has too many bytes.").wait_for()
+        first.page.unroute("**/v1/projects/*")
+        first.wrong.clear()
         other.leave()
         first.leave()
+
+
+def test_another_tab_shows_each_change_and_undo_returns_to_what_was_there(visit: Visit) -> None:
+    page = visit.page
+    visit.type("one", "two")
+    other = visit.tab(f"#/write/{saved(visit)['id']}")
+    other.locator(".text").nth(1).click()
+    other.keyboard.press("End")
+    other.keyboard.type(" three")
+    wait_for(visit, ["one", "two three"])
+    page.bring_to_front()
+    page.keyboard.press(f"{MOD}+z")
+    assert visit.lines == ["one", "two"]
+    other.locator(".text", has_text="three").wait_for(state="detached")
+    assert other.locator(".text").nth(1).inner_text() == "two"
+
+
+def test_a_browser_that_stores_nothing_says_so_and_can_be_used(chromium: Any, running: Running) -> None:
+    visit = Visit(chromium, running.url, None)
+    for name in ("localStorage", "indexedDB"):
+        visit.page.add_init_script(
+            f"Object.defineProperty(window, '{name}', {{get() {{ throw new DOMException('no', 'SecurityError'); }}}})"
+        )
+    visit._go(visit.page, "")
+    visit.type(*SONG[:2])
+    visit.page.get_by_text("Not saved: this browser stores nothing").wait_for()
+    visit.page.get_by_label("Colours: as the system").click()
+    visit.page.get_by_label("Colours: light").wait_for()
+    visit.page.keyboard.press("Control+s")
+    visit.page.get_by_role("tab", name="Versions").click()
+    visit.page.get_by_text("The two are the same").wait_for()
+    assert visit.lines == SONG[:2]
+    visit.leave()
 
 
 def test_takes_stop_and_an_error_is_a_sentence(visit: Visit) -> None:
@@ -481,6 +553,18 @@ def test_takes_stop_and_an_error_is_a_sentence(visit: Visit) -> None:
     page.keyboard.press(f"{MOD}+Enter")
     page.locator(".say.error").wait_for()
     assert page.locator(".say.error").inner_text() == "The queue of this server is full; <b>wait</b>."
+    page.unroute("**/v1/compose")
+    take = {"take": {"lines": ["one that arrived"], "score": 0.0, "met": {"syllables": [4], "uses": []}}}
+    page.route(
+        "**/v1/compose",
+        lambda route: route.fulfill(
+            status=200, content_type="text/event-stream", body=f"data: {json.dumps(take)}\n\n"
+        ),
+    )
+    page.keyboard.press(f"{MOD}+Enter")
+    page.get_by_text("The server stopped before its answer was complete").wait_for()
+    page.keyboard.press("1")
+    assert visit.lines == ["one that arrived"]
 
 
 def test_two_hundred_lines_are_typed_without_delay(visit: Visit) -> None:

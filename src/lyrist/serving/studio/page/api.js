@@ -10,10 +10,13 @@ export class ApiError extends Error {
   }
 }
 
+/** Replace what the server refuses in a text: NUL, and half of a pair of surrogates. */
+const whole = (_, value) => (typeof value === 'string' ? value.replaceAll('\0', '\ufffd').toWellFormed() : value);
+
 async function respond(method, path, body, signal, more = {}) {
   const form = body instanceof FormData;
   const headers = body === undefined || form ? more : { 'Content-Type': 'application/json', ...more };
-  const content = body === undefined || form ? body : JSON.stringify(body);
+  const content = body === undefined || form ? body : JSON.stringify(body, whole);
   let response;
   try {
     response = await fetch(path, { method, headers, body: content, signal });
@@ -37,7 +40,7 @@ export async function* events(path, body, signal) {
   const response = await respond('POST', path, body, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = '', whole = false; !whole;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch(error => { throw error.name === 'AbortError' ? error : new ApiError(t('error.cut'), 0); });
     whole = done;
     const pieces = (rest + (value ?? '')).split(/\r?\n\r?\n/);
     rest = done ? '' : pieces.pop();
@@ -50,6 +53,7 @@ export async function* events(path, body, signal) {
       yield found;
     }
   }
+  throw new ApiError(t('error.cut'), 0);
 }
 
 let known;

@@ -1,6 +1,6 @@
 // The frame of the studio: navigation, light and dark, and the page of the address.
 
-import { h, icon, dialog, note } from './dom.js';
+import { dialog, h, icon, note, stored } from './dom.js';
 import { SHORTCUTS, t } from './texts.js';
 
 const PAGES = ['write', 'classify', 'compare', 'corpus', 'models'];
@@ -21,7 +21,7 @@ async function route() {
   leave();
   leave = () => {};
   try {
-    const module = await import(`./${page}.js`);
+    const module = await import(`./${page}.js`).catch(() => { throw new Error(t('error.offline')); });
     if (turn !== shown) return;
     leave = await module.page(main, id) ?? (() => {});
   } catch (error) {
@@ -32,7 +32,7 @@ async function route() {
 
 function theme(name) {
   document.documentElement.dataset.theme = name;
-  try { localStorage.setItem('lyrist-theme', name); } catch { /* a browser without storage */ }
+  stored.set('lyrist-theme', name);
   const label = t(`theme.${name}`);
   toggle.replaceChildren(icon(name));
   toggle.setAttribute('aria-label', label);
@@ -51,8 +51,7 @@ document.querySelector('.top').append(
 const skip = document.querySelector('.skip');
 skip.textContent = t('nav.skip');
 skip.addEventListener('click', event => { event.preventDefault(); main.focus(); });
-let kept = 'auto';
-try { kept = localStorage.getItem('lyrist-theme') ?? 'auto'; } catch { /* a browser without storage */ }
+const kept = stored.get('lyrist-theme');
 theme(THEMES.includes(kept) ? kept : 'auto');
 addEventListener('hashchange', route);
 addEventListener('keydown', event => { if (event.key === 'F1') { event.preventDefault(); help(); } });

@@ -6,6 +6,7 @@ import { t } from './texts.js';
 
 const SHOWN = 8; // labels with a bar
 const SIDE = 1024; // pixels of a picture that is made smaller
+const PART = 32; // files of one request
 const TABLE = /\.(csv|tsv|jsonl|json)$/i;
 const PICTURE = /^image\//;
 
@@ -25,18 +26,20 @@ class Classify {
     this.text = h('textarea', { rows: 14, placeholder: t('classify.hint'), dir: 'auto', onkeydown: event => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.run(); } });
     this.artist = h('input', { maxlength: 200, placeholder: t('classify.artistHint') });
     this.picker = h('input', { type: 'file', multiple: true, class: 'unseen', onchange: () => { this.take([...this.picker.files]); this.picker.value = ''; } });
+    this.folder = h('input', { type: 'file', webkitdirectory: true, class: 'unseen', onchange: () => { const files = [...this.folder.files]; this.folder.value = ''; if (files.length) this.takeTexts(files.sort((a, b) => a.webkitRelativePath.localeCompare(b.webkitRelativePath))); } });
+    this.folderBox = h('label', { class: 'drop small' }, this.folder, t('classify.folder'));
     this.image = h('img', { alt: t('classify.picture'), hidden: true });
     this.dropText = h('span', {});
     this.drop = h('label', { class: 'drop' }, this.picker, this.image, this.dropText);
     this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.run() }, t('classify.go'));
     this.answer = h('section', { class: 'answer', 'aria-label': t('classify.answer'), 'aria-live': 'polite' });
     this.words = h('div', { class: 'stack' }, h('label', { class: 'field' }, t('classify.lyrics'), this.text), this.artistBox = h('label', { class: 'field' }, t('classify.artist'), this.artist), this.go);
-    main.replaceChildren(h('div', { class: 'page two' }, h('div', { class: 'stack' }, h('h1', {}, t('nav.classify')), h('label', { class: 'field' }, t('classify.model'), this.model), this.words, this.drop), this.answer));
+    main.replaceChildren(h('div', { class: 'page two' }, h('div', { class: 'stack' }, h('h1', {}, t('nav.classify')), h('label', { class: 'field' }, t('classify.model'), this.model), this.words, this.drop, this.folderBox), this.answer));
     for (const name of ['dragover', 'dragleave', 'drop']) {
       main.firstChild.addEventListener(name, event => {
         event.preventDefault();
         this.drop.classList.toggle('over', name === 'dragover');
-        if (name === 'drop') this.take([...event.dataTransfer.files]);
+        if (name === 'drop') dropped(event.dataTransfer).then(files => this.take(files));
       });
     }
     this.switch();
@@ -46,7 +49,7 @@ class Classify {
 
   switch() {
     const picture = this.chosen.task === 'picture';
-    this.words.hidden = picture;
+    this.words.hidden = this.folderBox.hidden = picture;
     this.artistBox.hidden = !this.chosen.artist;
     this.image.hidden = true;
     this.picker.accept = picture ? 'image/*' : '.txt,.csv,.tsv,.jsonl,.json,text/plain';
@@ -95,7 +98,9 @@ class Classify {
     if (!files.length) return;
     if (this.chosen.task === 'picture') { await this.takePicture(files[0]); return; }
     if (files.length === 1 && !TABLE.test(files[0].name)) {
-      this.text.value = await files[0].text();
+      const text = await readable(files[0]);
+      if (text === null) { this.say(note(t('classify.noText'), 'error')); return; }
+      this.text.value = text;
       await this.run();
     } else if (files.length === 1) await this.takeTable(files[0]);
     else await this.takeTexts(files);
@@ -114,20 +119,32 @@ class Classify {
     });
   }
 
-  /** Label several text files, and offer the table. */
+  /** Label several text files or those of a folder, and offer the table. Files that are no texts are named. */
   async takeTexts(files) {
     await this.asking(async () => {
-      const rows = [];
-      for (let start = 0; start < files.length; start += 32) {
-        const part = files.slice(start, start + 32), texts = await Promise.all(part.map(each => each.text()));
-        const { data } = await post('/v1/classify', { model: this.model.value, texts });
-        data.forEach(({ label, labels, probabilities }, n) => rows.push([part[n].name, labels ?? [label], probabilities]));
+      const rows = [], others = [];
+      for (let start = 0; start < files.length; start += PART) {
+        const part = await Promise.all(files.slice(start, start + PART).map(async each => ({ name: each.webkitRelativePath || each.name, text: await readable(each) })));
+        others.push(...part.filter(each => each.text === null).map(each => each.name));
+        const texts = part.filter(each => each.text !== null);
+        if (!texts.length) continue;
+        const artist = this.chosen.artist ? { artist: this.artist.value.trim() } : {};
+        const { data } = await post('/v1/label', { model: this.model.value, rows: texts.map(each => ({ title: each.name, lyrics: each.text, ...artist })) });
+        data.forEach((found, n) => rows.push([texts[n].name, [found.label ?? []].flat(), [found.probability ?? []].flat(), found.prediction_set ?? [], [found.reason ?? [], found.flags ?? []].flat()]));
       }
+      const left = others.length ? note(t('classify.leftOut', { n: others.length, names: others.join(', ') })) : '';
+      if (!rows.length) { this.say(left || note(t('classify.noText'), 'error')); return; }
+      const several = rows.some(([, , , set]) => set.length), notes = rows.some(([, , , , found]) => found.length);
+      const names = ['file', 'label', 'probability', several && 'set', notes && 'note'].filter(Boolean);
       const quoted = text => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
-      const csv = ['file,label,probability', ...rows.map(([name, labels, p]) => [quoted(name), quoted(labels.join('; ')), labels.map(label => p[label].toFixed(4)).join('; ')].join(','))].join('\r\n');
-      this.say(h('h2', { class: 'first' }, t('classify.files', { n: rows.length })), h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': t('classify.table') }, h('table', {}, h('thead', {}, h('tr', {}, ['file', 'label', 'probability'].map(name => h('th', { scope: 'col' }, t(`classify.column.${name}`))))),
-        h('tbody', {}, rows.map(([name, labels, p]) => h('tr', {}, h('td', {}, bdi(name)), h('td', {}, bdi(labels.join('; '))), h('td', { class: 'number' }, labels.map(label => percent(p[label])).join('; '))))))),
-      h('div', { class: 'go' }, h('button', { type: 'button', class: 'primary', onclick: () => download('labels.csv', csv, 'text/csv') }, t('classify.download'))));
+      const csv = ['file,label,probability,prediction_set,note', ...rows.map(([name, labels, p, set, found]) =>
+        [quoted(name), quoted(labels.join('; ')), p.map(each => each.toFixed(4)).join('; '), quoted(set.join('; ')), quoted(found.join('; '))].join(','))].join('\r\n');
+      const cells = ([name, labels, p, set, found]) => [h('td', {}, bdi(name)), h('td', {}, bdi(labels.join('; '))), h('td', { class: 'number' }, p.map(percent).join('; ')),
+        several && h('td', {}, bdi(set.join(', '))), notes && h('td', {}, bdi(found.join('; ')))];
+      this.say(h('h2', { class: 'first' }, t('classify.files', { n: rows.length })), left,
+        h('div', { class: 'scroll tall', tabIndex: 0, role: 'region', 'aria-label': t('classify.table') }, h('table', {}, h('thead', {}, h('tr', {}, names.map(name => h('th', { scope: 'col' }, t(`classify.column.${name}`))))),
+          h('tbody', {}, rows.map(row => h('tr', {}, cells(row)))))),
+        h('div', { class: 'go' }, h('button', { type: 'button', class: 'primary', onclick: () => download('labels.csv', csv, 'text/csv') }, t('classify.download'))));
     });
   }
 
@@ -142,6 +159,32 @@ class Classify {
       this.show(found, '');
     });
   }
+}
+
+/** Return the files of a drop, also those in its folders, in the order of their paths. */
+async function dropped({ items, files }) {
+  const found = [], entries = [...items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
+  const open = async (entry, path) => {
+    if (entry.isFile) {
+      const file = await new Promise((done, failed) => entry.file(done, failed));
+      if (path) Object.defineProperty(file, 'webkitRelativePath', { value: `${path}${entry.name}` });
+      found.push(file);
+      return;
+    }
+    const reader = entry.createReader(), inside = [];
+    for (let some; (some = await new Promise((done, failed) => reader.readEntries(done, failed))).length;) inside.push(...some);
+    for (const each of inside.sort((a, b) => a.name.localeCompare(b.name))) await open(each, `${path}${entry.name}/`);
+  };
+  const all = [...files];
+  for (const entry of entries) await open(entry, '');
+  return found.length ? found : all;
+}
+
+/** Return the text of a file; null for tables, pictures and other files that are no text. */
+async function readable(file) {
+  if (TABLE.test(file.name) || PICTURE.test(file.type)) return null;
+  const text = await file.text();
+  return text.includes('\0') || !text.trim() ? null : text;
 }
 
 const percent = share => new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 }).format(share);

@@ -121,6 +121,13 @@ export async function copy(text) {
   }
 }
 
+/** Values that the browser keeps; where it stores nothing, until the page is closed. */
+const unstored = new Map();
+export const stored = {
+  get(name) { try { return localStorage.getItem(name); } catch { return unstored.get(name) ?? null; } },
+  set(name, value) { try { localStorage.setItem(name, value); } catch { unstored.set(name, value); } },
+};
+
 /** Return a function that runs `act` once, `ms` after its last call. */
 export function debounced(act, ms) {
   let timer;

@@ -1,13 +1,11 @@
 // One open song: its state, unlimited undo, saving at each change, and its analysis while it is typed.
 
-import { debounced } from './dom.js';
 import { post } from './api.js';
 import { find, isEmpty, withText } from './song.js';
 import * as store from './store.js';
 
 const TYPING = 1200; // milliseconds: changes of one line within this time are undone together
 const VERSION = 10 * 60_000; // milliseconds between versions that are kept without request
-const ANALYSE = 120; // milliseconds after the last key
 const INDEX = 1000; // milliseconds between two requests while the server builds the index of copied runs
 
 /** Events: `change` (the song; its detail has the caret and the line that was typed), `cursor`, `analysis`, `saved`. */
@@ -19,7 +17,6 @@ export class Session extends EventTarget {
     this.source = '';
     this.language = '';
     this.open(song);
-    this.analyseSoon = debounced(() => this.analyse(), ANALYSE);
   }
 
   /** Show a song; earlier states of another song are forgotten. */
@@ -28,6 +25,16 @@ export class Session extends EventTarget {
     this.past = [{ song, caret: this.cursor, kind: 'open', time: 0 }];
     this.place = 0;
     this.versionAt = Date.now();
+  }
+
+  /** Show the song as another tab has changed it; undo returns to what was here. */
+  adopt(song) {
+    this.song = song;
+    if (this.past[this.place].kind !== 'elsewhere') this.place += 1;
+    this.past.length = this.place;
+    this.past.push({ song, caret: this.cursor, kind: 'elsewhere', time: 0 });
+    this.emit('change', {});
+    this.analyseSoon();
   }
 
   emit(name, detail) {
@@ -116,9 +123,20 @@ export class Session extends EventTarget {
     clearTimeout(this.later);
   }
 
+  /** Analyse the song as it is now: at once, or after the request in progress. */
+  async analyseSoon() {
+    this.unanalysed = true;
+    if (this.analysing) return;
+    this.analysing = true;
+    while (this.unanalysed && !this.closed) {
+      this.unanalysed = false;
+      await this.analyse();
+    }
+    this.analysing = false;
+  }
+
   /** Request syllables, stress, rhymes and copied runs of all lines. */
   async analyse() {
-    this.waiting?.abort();
     clearTimeout(this.later);
     const stop = this.waiting = new AbortController();
     const { sections, model, language } = this.song;
@@ -130,7 +148,7 @@ export class Session extends EventTarget {
       this.source = found.source ?? '';
       this.language = found.language ?? '';
       this.problem = '';
-      if (found.copies === 'indexing' && !this.closed) this.later = setTimeout(() => this.analyse(), INDEX);
+      if (found.copies === 'indexing' && !this.closed) this.later = setTimeout(() => this.analyseSoon(), INDEX);
     } catch (error) {
       if (error.name === 'AbortError') return;
       this.problem = error.message;

@@ -1,7 +1,7 @@
 // The sheet: every line is an editing host of its own, so that marks beside and in it never disturb the caret.
 // Copied runs and rhyming ends are painted with the CSS Custom Highlight API, which leaves the text untouched.
 
-import { announce, h, icon, menu, visible } from './dom.js';
+import { announce, dialog, h, icon, menu, note, visible } from './dom.js';
 import * as ops from './song.js';
 import { t } from './texts.js';
 
@@ -93,7 +93,8 @@ class SongSheet extends HTMLElement {
     part.setAttribute('aria-label', visible(section.name) || t('sheet.unnamed'));
     part.querySelector('.grip').setAttribute('aria-label', t('sheet.moveSection', { name: visible(section.name) }));
     const { rhyme, syllables } = section;
-    part.querySelector('.planned').textContent = [rhyme, syllables && t('sheet.plannedSyllables', { n: [syllables].flat().join('–') }), section.metre && t(`metre.${section.metre}`)].filter(Boolean).join(' · ');
+    const seconds = ops.secondsOfLine(this.session.song, section);
+    part.querySelector('.planned').textContent = [rhyme, syllables && t('sheet.plannedSyllables', { n: [syllables].flat().join('–') }), section.metre && t(`metre.${section.metre}`), seconds && ops.clock(seconds * section.lines.length)].filter(Boolean).join(' · ');
     keep(part.querySelector('.lines'), section.lines.map((line, l) => this.row(section, line, l)));
     return part;
   }
@@ -145,7 +146,7 @@ class SongSheet extends HTMLElement {
     const row = this.rows.get(line.id), found = this.session.analysis.get(line.id), node = row.parts.text.firstChild;
     const fresh = found?.text === line.text;
     row.classList.toggle('stale', Boolean(found) && !fresh);
-    this.paintMarks(row, line.text.trim() ? found : undefined, { ...ops.planned(section, l), metre: ops.METRES[section.metre] ?? '' }, line);
+    this.paintMarks(row, line.text.trim() ? found : undefined, { ...ops.planned(section, l), metre: ops.METRES[section.metre] ?? '', seconds: ops.secondsOfLine(this.session.song, section) }, line);
     this.unpaint(line.id);
     if (!fresh || !node || !CSS.highlights) return;
     const last = /[\p{L}\p{N}'’]+[^\p{L}\p{N}]*$/u.exec(line.text);
@@ -170,7 +171,9 @@ class SongSheet extends HTMLElement {
     const off = syllables !== null && plan.syllables && Math.abs(syllables - plan.syllables) > 1;
     count.textContent = syllables === null ? (plan.syllables ?? '') : off ? `${syllables}/${plan.syllables}` : syllables;
     count.className = `count${syllables === null ? ' plan' : off ? ' off' : ''}`;
-    count.title = syllables === null ? '' : plan.syllables ? t('sheet.syllablesOf', { n: syllables, plan: plan.syllables }) : t('sheet.syllables', { n: syllables });
+    const rate = syllables && plan.seconds ? t('sheet.rate', { n: (syllables / plan.seconds).toFixed(1) }) : '';
+    const counted = syllables === null ? '' : plan.syllables ? t('sheet.syllablesOf', { n: syllables, plan: plan.syllables }) : t('sheet.syllables', { n: syllables });
+    count.title = [counted, rate].filter(Boolean).join(', ');
     const wrong = place => plan.metre && plan.metre[place % plan.metre.length] === '0';
     const beats = [...(found?.stress ?? '')].map((each, place) => (each === '0' ? '·' : wrong(place) ? '○' : '●')).join('');
     if (stress.textContent !== beats) stress.textContent = beats;
@@ -179,7 +182,7 @@ class SongSheet extends HTMLElement {
     letter.className = `letter ${rhyme ? `${rhyme.grade} r${colour(rhyme.letter)}` : plan.letter ? 'plan' : ''}`;
     const copied = found?.copied ?? [];
     const about = [
-      syllables === null ? '' : plan.syllables ? t('sheet.syllablesOf', { n: syllables, plan: plan.syllables }) : t('sheet.syllables', { n: syllables }),
+      counted, rate,
       rhyme ? t(`sheet.rhyme.${rhyme.grade}`, { letter: rhyme.letter }) : '', line.locked ? t('sheet.locked') : '', copied.length ? t('sheet.copied') : '',
     ].filter(Boolean).join(', ');
     if (unseen.textContent !== about) unseen.textContent = about;
@@ -331,6 +334,8 @@ class SongSheet extends HTMLElement {
     const text = event.target.closest?.('.text');
     if (!text) return;
     const given = event.clipboardData.getData('text/plain'), id = text.closest('.line').dataset.id, { start, end } = caretIn(text);
+    const { song } = this.session, large = ops.tooLarge([...song.sections, ...ops.parse(given).sections]);
+    if (large) { this.act(event, () => dialog(t('sheet.paste'), t('close'), note(t('write.tooLarge', large), 'error'))); return; }
     this.act(event, () => this.session.edit('paste', song => {
       const { line } = ops.find(song, id);
       if (/[\r\n]/.test(given.trim())) return ops.paste(song, id, start, end, given);

@@ -5,11 +5,11 @@ export const uid = () => [...crypto.getRandomValues(new Uint8Array(8))].map(byte
 export const newLine = (text = '', locked = false) => ({ id: uid(), text, locked });
 
 export const newSection = (name, lines = [''], plan = {}) => ({
-  id: uid(), name, rhyme: '', syllables: null, metre: '', ...plan, lines: lines.map(text => newLine(text)),
+  id: uid(), name, rhyme: '', syllables: null, metre: '', beats: null, ...plan, lines: lines.map(text => newLine(text)),
 });
 
 export const newSong = (title = '', sections = [newSection('Verse 1')]) => ({
-  id: uid(), title, topic: '', mood: '', use: '', avoid: '', language: '', model: '', genre: '', artist: '', sections, created: Date.now(), updated: Date.now(),
+  id: uid(), title, topic: '', mood: '', use: '', avoid: '', language: '', model: '', genre: '', artist: '', tempo: null, sections, created: Date.now(), updated: Date.now(),
 });
 
 export const lines = song => song.sections.flatMap(section => section.lines);
@@ -24,6 +24,26 @@ export function find(song, id) {
   }
   return undefined;
 }
+
+/** What a song has at most: the server analyses no more lines and sections. */
+const MOST = { mostLines: 400, mostSections: 100, mostCharacters: 2000 };
+
+/** Return the size of sections that are more than a song, for a message; null if they are not. */
+export function tooLarge(sections) {
+  const all = sections.flatMap(section => section.lines);
+  const fits = all.length <= MOST.mostLines && sections.length <= MOST.mostSections && all.every(line => line.text.length <= MOST.mostCharacters);
+  return fits ? null : { lines: all.length.toLocaleString('en'), sections: sections.length.toLocaleString('en'), ...MOST };
+}
+
+// Tempo: beats a minute of the song, and beats of each line of a section.
+
+export const BEATS = 8; // of a line, where a section has none: two bars of four
+
+/** Return the seconds of a line of a section; null without a tempo. */
+export const secondsOfLine = (song, section) => (song.tempo ? (section.beats ?? BEATS) * 60 / song.tempo : null);
+
+/** Return seconds as 1:05. */
+export const clock = seconds => `${Math.floor(Math.round(seconds) / 60)}:${String(Math.round(seconds) % 60).padStart(2, '0')}`;
 
 /** Patterns of metres: 1 is stressed. */
 export const METRES = { iambic: '01', trochaic: '10', anapestic: '001', dactylic: '100' };
@@ -231,12 +251,14 @@ export function fromJSON(text) {
   if (!Array.isArray(given?.sections)) throw new Error('sections');
   const string = (value, most = 2000) => (typeof value === 'string' ? value.slice(0, most) : '');
   const count = value => (Number.isInteger(value) && value > 0 && value <= 40 ? value : null);
-  const song = newSong(string(given.title), given.sections.slice(0, 100).map(section => ({
-    ...newSection(string(section?.name, 80)), rhyme: string(section?.rhyme, 16).toUpperCase().replace(/[^A-Z]/g, ''), metre: string(section?.metre, 40),
+  const tempo = value => (Number.isInteger(value) && value >= 20 && value <= 400 ? value : null);
+  const song = newSong(string(given.title), given.sections.map(section => ({
+    ...newSection(string(section?.name, 80)), beats: count(section?.beats), rhyme: string(section?.rhyme, 16).toUpperCase().replace(/[^A-Z]/g, ''), metre: string(section?.metre, 40),
     syllables: Array.isArray(section?.syllables) ? section.syllables.map(count).filter(Boolean) : count(section?.syllables),
-    lines: (Array.isArray(section?.lines) && section.lines.length ? section.lines.slice(0, 400) : ['']).map(line => newLine(string(line?.text ?? line).replace(/\s+/g, ' '), line?.locked === true)),
+    lines: (Array.isArray(section?.lines) && section.lines.length ? section.lines : ['']).map(line => newLine(string(line?.text ?? line, Infinity).replace(/\s+/g, ' '), line?.locked === true)),
   })));
   for (const key of ['topic', 'mood', 'use', 'avoid', 'language', 'model', 'genre', 'artist']) song[key] = string(given[key]);
+  song.tempo = tempo(given.tempo);
   return song;
 }
 

@@ -1,13 +1,16 @@
 // Songs and their versions in the browser's database; songs also on the server where it keeps projects.
 
 import { get, put, remove } from './api.js';
+import { stored } from './dom.js';
 import { toText, uid } from './song.js';
 
 const VERSIONS = 200; // kept for each song
+const SOON = 1000; // milliseconds between a change and its request to the server
+const LATER = 5000; // milliseconds until a request is tried again
 const memory = { songs: new Map(), versions: new Map() };
 let opened;
 
-/** `version`: a version was kept. */
+/** `version`: a version was kept; `sent`: the server answered to a song. */
 export const events = new EventTarget();
 
 /** Return the database; null where the browser allows none (songs are then kept in memory only). */
@@ -52,51 +55,92 @@ let offered;
 
 /** Return whether the server keeps projects (`lyrist serve --projects DIR`). */
 export function onServer() {
-  offered ??= get('/healthz').then(health => health.projects === true, () => false);
+  offered ??= get('/healthz').then(health => health.projects === true, () => { offered = undefined; return false; });
   return offered;
 }
 
-const pending = new Map();
 const path = id => `/v1/projects/${encodeURIComponent(id)}`;
-const etags = new Map(JSON.parse(localStorage.getItem('lyrist-etags') ?? '[]')); // of the songs as the server has them
+const SYNCED = 'lyrist-synced';
 
-function remember(id, etag) {
-  if (etag) etags.set(id, etag);
-  else etags.delete(id);
-  localStorage.setItem('lyrist-etags', JSON.stringify([...etags]));
+/** Return the songs as the server has them: an id to its ETag and the time of the change. Other tabs write it too. */
+function synced() {
+  try { return new Map(JSON.parse(stored.get(SYNCED)) ?? []); } catch { return new Map(); }
 }
 
-/** Send a song to the server a second after its last change. */
-async function send(song) {
+function remember(id, etag, updated) {
+  const all = synced();
+  if (etag) all.set(id, [etag, updated]);
+  else all.delete(id);
+  stored.set(SYNCED, JSON.stringify([...all]));
+}
+
+const jobs = new Map(); // id -> { song, timer, running, problem }: songs that the server does not have yet
+
+/** Return whether the server has a song as it is now: null, or `pending`, or why not. */
+export const unsent = id => (jobs.has(id) ? jobs.get(id).problem || 'pending' : null);
+
+/** Send a song to the server a second after its last change, one request at a time. */
+async function send(song, wait = SOON) {
   if (!(await onServer())) return;
-  clearTimeout(pending.get(song.id));
-  pending.set(song.id, setTimeout(() => upload(song).catch(() => {}), 1000));
+  const job = jobs.get(song.id) ?? {};
+  jobs.set(song.id, job);
+  job.song = song;
+  if (job.running) return; // sent after the present request
+  clearTimeout(job.timer);
+  job.timer = setTimeout(() => work(job), wait);
 }
+
+async function work(job) {
+  const { song } = job;
+  clearTimeout(job.timer);
+  job.running = true;
+  let again = false;
+  try {
+    await upload(song);
+    job.problem = '';
+  } catch (error) {
+    job.problem = error.message;
+    again = !error.status || error.status >= 500 || error.status === 429;
+  }
+  job.running = false;
+  if (jobs.get(song.id) === job) { // it was not erased
+    if (again || job.song !== song) job.timer = setTimeout(() => work(job), again ? LATER : SOON);
+    else if (!job.problem) jobs.delete(song.id);
+  }
+  events.dispatchEvent(new Event('sent'));
+}
+
+addEventListener('visibilitychange', () => { // the page may be closed next
+  if (document.visibilityState === 'hidden') for (const job of jobs.values()) if (!job.running) work(job);
+});
 
 /** Store a song on the server; what another browser stored there in the meantime is kept as a version. */
 async function upload(song) {
-  const known = etags.get(song.id);
+  const [known] = synced().get(song.id) ?? [];
+  const store = async headers => remember(song.id, (await put(path(song.id), song, headers)).headers.get('ETag'), song.updated);
   try {
-    remember(song.id, (await put(path(song.id), song, known ? { 'If-Match': known } : {})).headers.get('ETag'));
+    await store(known ? { 'If-Match': known } : {});
   } catch (error) {
     if (error.status !== 412) throw error;
     await saveVersion({ ...await get(path(song.id)), id: song.id }, 'elsewhere').catch(() => {}); // deleted there
-    remember(song.id, (await put(path(song.id), song)).headers.get('ETag'));
+    await store({});
   }
 }
 
 /** Take songs from the server that were changed there later than here; what they replace is kept as a version. */
 async function receive() {
   if (!(await onServer())) return;
-  const { data } = await get('/v1/projects').catch(() => ({ data: [] }));
+  const { data } = await get('/v1/projects').catch(() => ({ data: null }));
+  if (!data) return;
   for (const { id, etag } of data) {
-    if (etags.get(id) === etag) continue;
+    if (synced().get(id)?.[0] === etag) continue;
     const song = await get(path(id)).catch(() => null), mine = await local.get(id);
     if (!Array.isArray(song?.sections) || (mine && mine.updated >= song.updated)) continue;
     if (mine) await saveVersion(mine, 'elsewhere');
     await local.put({ ...song, id });
-    remember(id, etag);
+    remember(id, etag, song.updated);
   }
+  for (const song of await local.all()) if (synced().get(song.id)?.[1] !== song.updated && !jobs.has(song.id)) send(song); // changed without the server
 }
 
 /** Return all songs, the last changed first. */
@@ -116,8 +160,9 @@ export async function save(song) {
 export async function erase(id) {
   await local.delete(id);
   for (const version of await versions(id)) await run('versions', 'readwrite', s => s.delete(version.key), m => m.delete(version.key));
-  clearTimeout(pending.get(id));
-  if (etags.has(id)) await remove(path(id)).catch(() => {});
+  clearTimeout(jobs.get(id)?.timer);
+  jobs.delete(id);
+  if (synced().has(id)) await remove(path(id)).catch(() => {});
   remember(id, null);
 }
 

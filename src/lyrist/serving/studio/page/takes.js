@@ -1,6 +1,6 @@
 // Takes: alternatives for a line, a gap, a selection, the rest of a section or all of it; streamed, ranked, used by number.
 
-import { announce, debounced, empty, h, icon, note, visible } from './dom.js';
+import { announce, debounced, empty, h, icon, note, stored, visible } from './dom.js';
 import { events, models } from './api.js';
 import * as ops from './song.js';
 import { t } from './texts.js';
@@ -68,14 +68,14 @@ class SongTakes extends HTMLElement {
     const input = h('input', { type: 'number', ...bounds, value: this.sampling()[name] ?? value, 'aria-describedby': about, onchange: () => {
       const given = Number(input.value), kept = input.value && input.validity.valid && given !== value ? given : undefined;
       if (kept === undefined) input.value = value;
-      try { localStorage.setItem(CHOSEN, JSON.stringify({ ...this.sampling(), [name]: kept })); } catch { /* a browser without storage */ }
+      stored.set(CHOSEN, JSON.stringify({ ...this.sampling(), [name]: kept }));
     } });
     return h('label', { class: 'field' }, t(`takes.${name}`), input, h('span', { class: 'hint', id: about }, t(`takes.${name}Hint`)));
   }
 
   /** Return the sampling options that differ from the defaults. */
   sampling() {
-    try { return JSON.parse(localStorage.getItem(CHOSEN)) ?? {}; } catch { return {}; }
+    try { return JSON.parse(stored.get(CHOSEN)) ?? {}; } catch { return {}; }
   }
 
   /** Return the choice of a condition that a writer may have. */

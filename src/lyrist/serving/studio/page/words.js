@@ -14,6 +14,9 @@ export function wordAt(text, offset) {
   return null;
 }
 
+/** Return a stress pattern as dots. */
+const beats = stress => stress && h('span', { class: 'beats', role: 'img', 'aria-label': t('words.stress', { stress: [...stress].map(each => t(`words.beat.${each === '0' ? 'weak' : 'strong'}`)).join(' ') }) }, [...stress].map(each => (each === '0' ? '·' : '●')).join(''));
+
 const lastWord = text => [...text.matchAll(TOKEN)].at(-1)?.[0] ?? '';
 
 class SongWords extends HTMLElement {
@@ -107,13 +110,13 @@ class SongWords extends HTMLElement {
     const focused = this.found.contains(document.activeElement) ? document.activeElement.textContent : null;
     if (rhymes.error) { this.found.replaceChildren(note(rhymes.error.message, 'error')); return; }
     const groups = new Map();
-    for (const found of rhymes.rhymes) groups.set(found.syllables, [...(groups.get(found.syllables) ?? []), found]);
+    for (const found of rhymes.rhymes) groups.set(`${found.syllables} ${found.stress ?? ''}`, [...(groups.get(`${found.syllables} ${found.stress ?? ''}`) ?? []), found]);
     const likely = rhymes.rhymes.filter(found => found.logprob != null).sort((a, b) => b.logprob - a.logprob).slice(0, 8);
     const part = (title, list) => list.length > 0 && h('section', {}, h('h2', {}, title), h('div', { class: 'word-list' }, list.map(each => this.button(each))));
     const text = each => (typeof each === 'string' ? { word: each } : each);
     this.found.replaceChildren(...[
       part(t('words.likely'), likely),
-      ...[...groups].sort(([a], [b]) => a - b).map(([n, list]) => part(t('sheet.syllables', { n }), list)),
+      ...[...groups.values()].sort(([a], [b]) => a.syllables - b.syllables).map(list => part([t('sheet.syllables', { n: list[0].syllables }), beats(list[0].stress)], list)),
       !rhymes.rhymes.length && note(t('words.noRhyme', { word: visible(word) })),
       part(t('words.similar'), (words.similar ?? []).map(text)), part(t('words.together'), (words.together ?? []).map(text)),
       rhymes.source && h('p', { class: 'hint' }, t('words.source', { source: rhymes.source })),
@@ -121,8 +124,8 @@ class SongWords extends HTMLElement {
     if (focused !== null) [...this.found.querySelectorAll('.word')].find(each => each.textContent === focused)?.focus();
   }
 
-  button({ word, stress }) {
-    return h('button', { type: 'button', class: 'word', title: stress ? t('words.stress', { stress: [...stress].map(each => (each === '0' ? '·' : '●')).join('') }) : null, onclick: () => this.use(word) }, visible(word));
+  button({ word }) {
+    return h('button', { type: 'button', class: 'word', onclick: () => this.use(word) }, visible(word));
   }
 
   onKey(event) {

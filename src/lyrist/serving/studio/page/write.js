@@ -5,7 +5,7 @@ import './sheet.js';
 import './takes.js';
 import './versions.js';
 import './words.js';
-import { announce, copy, dialog, download, h, icon, menu, note, visible } from './dom.js';
+import { announce, copy, dialog, download, h, icon, menu, note, stored, visible } from './dom.js';
 import { file } from './api.js';
 import { Session } from './session.js';
 import * as ops from './song.js';
@@ -15,13 +15,14 @@ import { locale, t } from './texts.js';
 const PANELS = ['takes', 'words', 'plan', 'versions'];
 const KEYS = { KeyT: 'takes', KeyR: 'words', KeyP: 'plan', KeyV: 'versions' };
 const SAVED = 'lyrist-last';
+const LARGEST = 16 * 2 ** 20; // bytes of a file that is read
 const slug = title => title.replace(/[^\p{L}\p{N} _-]/gu, '').trim().slice(0, 60) || t('song.untitled');
 
 /** Build the page for a song, by its id; without one the last song, or a new one. */
 export async function page(main, id) {
   const known = await store.songs();
   let song = id && known.find(each => each.id === id);
-  if (!song && (!id || id === localStorage.getItem(SAVED))) song = known.find(each => each.id === localStorage.getItem(SAVED)) ?? known[0] ?? ops.newSong();
+  if (!song && (!id || id === stored.get(SAVED))) song = known.find(each => each.id === stored.get(SAVED)) ?? known[0] ?? ops.newSong();
   if (!song) {
     main.replaceChildren(h('div', { class: 'page' }, note(t('song.missing'), 'error'), h('p', {}, h('a', { href: '#/write' }, t('song.last')))));
     return () => {};
@@ -34,13 +35,14 @@ class Write {
   constructor(main, song) {
     this.session = new Session(song);
     this.stop = new AbortController();
-    localStorage.setItem(SAVED, song.id);
+    stored.set(SAVED, song.id);
     history.replaceState(null, '', `#/write/${song.id}`);
     this.build(main);
     const on = (target, name, act) => target.addEventListener(name, act, { signal: this.stop.signal });
     on(document, 'keydown', event => this.onKey(event));
     on(this.session, 'change', () => this.show());
     on(this.session, 'saved', () => this.showSaved());
+    on(store.events, 'sent', () => this.showSaved());
     on(this.session, 'analysis', () => this.showSource());
     on(this.sheet, 'takes', event => { this.session.move({ id: event.detail.id, offset: 0, ids: [] }); this.takes(event.detail.scope); });
     store.onChangedElsewhere(({ id, updated }) => this.onChangedElsewhere(id, updated));
@@ -49,7 +51,7 @@ class Write {
     this.arrange();
     this.show();
     this.showSaved();
-    this.session.analyse();
+    this.session.analyseSoon();
     if (matchMedia('(hover: hover)').matches) this.sheet.focusLine();
   }
 
@@ -67,11 +69,11 @@ class Write {
     const button = (name, label, act) => h('button', { type: 'button', class: 'quiet', 'aria-label': label, title: label, onclick: act }, icon(name));
     this.undo = button('undo', t('write.undo'), () => session.undo());
     this.redo = button('redo', t('write.redo'), () => session.redo());
-    this.saved = h('span', { class: 'saved', role: 'status' });
+    this.saved = h('span', { class: 'saved' });
     const bar = h('div', { class: 'bar' },
       menu(t('write.songs'), [icon('songs'), h('span', {}, t('write.songs'))], () => this.songActions()), this.saved, h('span', { class: 'spring' }), this.undo, this.redo,
       menu(t('write.export'), [icon('share'), h('span', {}, t('write.export'))], () => this.exports()));
-    this.picker = h('input', { type: 'file', accept: '.txt,.md,.cho,.chordpro,.pro,.json,text/plain', hidden: true, onchange: () => this.importFile() });
+    this.picker = h('input', { type: 'file', accept: '.txt,.md,.cho,.chordpro,.pro,.docx,.json,text/plain', hidden: true, onchange: () => this.importFile() });
     this.source = h('p', { class: 'hint source-note' });
     const centre = h('div', { class: 'centre' }, bar, h('article', { class: 'paper' }, this.title, this.sheet), this.source, this.picker);
     this.tabs = h('div', { class: 'tabs', role: 'tablist', 'aria-label': t('write.panels') }, PANELS.map(name =>
@@ -175,24 +177,26 @@ class Write {
 
   async showSaved() {
     const time = new Intl.DateTimeFormat(locale, { timeStyle: 'short' }).format(this.session.song.updated);
-    const where = this.session.failed || !(await store.persistent()) ? 'notSaved' : (await store.onServer()) ? 'savedServer' : 'saved';
+    const here = !this.session.failed && await store.persistent(), server = await store.onServer(), unsent = store.unsent(this.session.song.id);
+    const problem = unsent && unsent !== 'pending' ? unsent : '';
+    const where = here ? (problem ? 'notOnServer' : server && !unsent ? 'savedServer' : 'saved') : server && !unsent ? 'onlyServer' : 'notSaved';
     this.saved.textContent = t(`write.${where}`, { time });
-    this.saved.classList.toggle('problem', where === 'notSaved');
+    this.saved.classList.toggle('problem', problem !== '' || where === 'notSaved');
+    this.unsent = problem;
+    this.showSource();
   }
 
   showSource() {
     const { problem, source, language } = this.session;
-    this.source.textContent = problem || (source ? t('write.source', { source, language: language ? t(`language.${language}`, {}, language) : '' }) : '');
+    this.source.textContent = [...new Set([this.unsent, problem])].filter(Boolean).join(' ') || (source ? t('write.source', { source, language: language ? t(`language.${language}`, {}, language) : '' }) : '');
   }
 
   async onChangedElsewhere(id, updated) {
     const { session } = this;
-    if (this.closed || id !== session.song.id || updated <= session.song.updated || document.hasFocus()) return;
+    if (this.closed || id !== session.song.id || updated <= session.song.updated) return;
     const song = await store.load(id);
     if (!song) return;
-    session.open(song);
-    session.emit('change', {});
-    session.analyse();
+    session.adopt(song);
   }
 
   // Songs, import and export.
@@ -235,19 +239,25 @@ class Write {
   }
 
   async importFile() {
-    const [given] = this.picker.files, text = await given.text();
+    const [given] = this.picker.files;
     this.picker.value = '';
+    let song;
     try {
-      let song;
+      if (given.size > LARGEST) throw new Error('size');
+      const text = /\.docx$/i.test(given.name) ? await (await import('./docx.js')).textOf(given) : await given.text();
+      if (text.includes('\0')) throw new Error('binary');
       if (/^\s*\{\s*"/.test(text)) song = ops.fromJSON(text);
       else {
         const { title, sections } = ops.parse(text);
         song = ops.newSong(title || given.name.replace(/\.\w+$/, ''), sections.length ? sections : undefined);
       }
-      await this.go(song);
     } catch {
       dialog(t('write.import'), t('close'), note(t('write.importFailed', { name: given.name }), 'error'));
+      return;
     }
+    const large = ops.tooLarge(song.sections);
+    if (large) dialog(t('write.import'), t('close'), note(t('write.tooLarge', large), 'error'));
+    else await this.go(song);
   }
 
   exports() {
