@@ -557,9 +557,7 @@ def test_takes_stop_and_an_error_is_a_sentence(visit: Visit) -> None:
     take = {"take": {"lines": ["one that arrived"], "score": 0.0, "met": {"syllables": [4], "uses": []}}}
     page.route(
         "**/v1/compose",
-        lambda route: route.fulfill(
-            status=200, content_type="text/event-stream", body=f"data: {json.dumps(take)}\n\n"
-        ),
+        lambda route: route.fulfill(status=200, content_type="text/event-stream", body=f"data: {json.dumps(take)}\n\n"),
     )
     page.keyboard.press(f"{MOD}+Enter")
     page.get_by_text("The server stopped before its answer was complete").wait_for()
