@@ -10,7 +10,7 @@ from lyrist.cli import run
 from lyrist.corpus.cleaning import clean
 from lyrist.corpus.columns import recognise
 from lyrist.corpus.corpus import Corpus
-from lyrist.corpus.encodings import code_page_of, is_utf8, utf16_of
+from lyrist.corpus.encodings import code_page_of, is_utf8, seven_bit_of, utf16_of
 from lyrist.corpus.reading import Reader, find_sources, sniff
 
 TEXTS = {
@@ -46,11 +46,24 @@ TEXTS = {
     ],
     "cp852": ["Zażółć gęślą jaźń, może dziś\nŚpiewam dla ciebie piosenkę, żeby łzy\nniech płyną w noc, a świat śpi"],
     "cp857": ["Lambayı pencereye koydum\nbu gece yağmur yağacak dedin\ntrenleri saydık, şarkı söyledi çaydanlık"],
+    "iso8859_2": [
+        "Zażółć gęślą jaźń, może dziś\nŚpiewam dla ciebie piosenkę, żeby łzy\nniech płyną w noc, a świat śpi",
+        "Příliš žluťoučký kůň úpěl\nďábelské ódy, když déšť šuměl\nza oknem nočním",
+    ],
+    "iso8859_5": ["Я оставил лампу у окна\nТы сказала, будет дождь\nМы считали поезда\nЧайник тихо пел"],
+    "mac_cyrillic": ["Я оставил лампу у окна\nТы сказала, будет дождь\nМы считали поезда\nЧайник тихо пел"],
+    "koi8_u": ["Ніч тихо падає на місто\nі ніхто не знає, де ти є\nвітер твоє ім'я приносить\nїї пісня живе"],
     "mac_roman": [
         "I don’t know what the river’s for\nYou’re the lantern I can’t ignore\nWe’ll be home when the kettle’s sung",
         "J'ai laissé la fenêtre ouverte près du garçon\nÇa m'est égal, où que tu sois, l'été s'achève",
     ],
 }
+SEVEN_BITS = [
+    ("iso2022_jp", TEXTS["cp932"][0]),
+    ("hz", TEXTS["gb18030"][0]),
+    ("utf-7", TEXTS["cp1252"][1]),
+    ("utf-7", TEXTS["cp1251"][0]),
+]
 CASES = [(encoding, text) for encoding, texts in TEXTS.items() for text in texts]
 
 
@@ -72,6 +85,22 @@ def test_code_pages_are_told_apart(encoding: str, text: str) -> None:
         assert not is_utf8(data)
         assert not utf16_of(data)
         assert data.decode(code_page_of(data)) == data.decode(encoding)
+
+
+@pytest.mark.parametrize(("encoding", "text"), SEVEN_BITS)
+def test_ascii_may_stand_for_other_characters(encoding: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(table(text, 10).encode(encoding))
+    found, rejected, reader = songs(tmp_path / "t.csv")
+    assert [song["lyrics"] for song in found] == [text] * 10
+    assert not rejected
+    assert f"read as {encoding}, detected" in " ".join(reader.notes)
+
+
+@pytest.mark.parametrize(
+    "text", ["me + you + 1\n+44 is the number", "a+b-c+d-e+f-", "~{ hold on ~}", "love++ love+- love"]
+)
+def test_ascii_with_marks_is_ascii(text: str) -> None:
+    assert seven_bit_of(table(text, 10).encode()) == ""
 
 
 @pytest.mark.parametrize(("encoding", "text"), CASES)

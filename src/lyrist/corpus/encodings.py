@@ -26,7 +26,10 @@ BY_LANGUAGE = dict.fromkeys(("pl", "cs", "sk", "hu", "ro", "hr", "sl", "bs", "sh
 _OTHERS = (
     "cp1251",
     "koi8_r",
+    "koi8_u",
     "cp866",
+    "iso8859_5",
+    "mac_cyrillic",
     "cp1253",
     "cp1255",
     "cp1256",
@@ -37,6 +40,21 @@ _OTHERS = (
     "big5",
     "cp949",
 )
+_CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+_ALPHABETS = (
+    dict.fromkeys(("ru", "bg"), _CYRILLIC)
+    | dict.fromkeys(("uk", "be"), _CYRILLIC + "іїєґў")
+    | dict.fromkeys(("sr", "mk"), _CYRILLIC + "ђјљњћџѓќѕ")
+    | dict.fromkeys(("cs", "sk"), "áčďéěíľĺňóôŕřšťúůýžä")
+    | dict.fromkeys(("hr", "sl", "bs", "sh", "sq"), "čćđšžëç")
+    | {"pl": "ąćęłńóśźż", "hu": "áéíóöőúüű", "ro": "ăâîşţ"}
+)
+"""The letters beyond ASCII of languages that have several code pages."""
+_FAMILIES = (("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5", "mac_cyrillic"), ("cp1250", "iso8859_2"))
+"""Code pages of the same languages, the commonest first: the one in which a text has the fewest odd letters is right."""
+_LATIN_9 = re.compile("[a-zà-ÿ][¨¸¼½¾][a-zà-ÿ]|[¼½¾¸][a-zà-ÿ]{2}")
+"""What letters such as œ and š of ISO 8859-15 are in cp1252."""
+_UTF_7 = re.compile(rb"\+([A-Za-z0-9+/]*)-?")
 _DOS = {  # code pages of DOS, and the letters of the languages that are written in each
     "cp850": "àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ",
     "cp852": "ąćęłńóśźżáčďéěíňřšťúůýžőűôľĺŕăâîţşđäöüß",
@@ -48,8 +66,10 @@ _NOT_WINDOWS = re.compile(
 )
 """What is hardly found in text in cp1252: signs inside or at the end of a word, where pages of DOS have letters."""
 _CAPITAL_WITHIN = re.compile(r"[^\W\d_A-Z](?=[A-Z])|[a-z][À-ÖØ-ÞĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽŐŰ]|[A-Z][À-ÖØ-Þ][a-zà-ÿ]")
+_WITHIN = re.compile("[a-zß-ÿа-яё][A-ZÀ-ÖØ-ÞА-ЯЁ]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]")
+_HANGUL = re.compile(rb"[\xb0-\xc8][\xa1-\xfe]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _RARE = re.compile("[a-zß-ÿ][À-ÖØ-Þ]|[ÿþðýÞÐÝ]")
 """What is hardly found in text in cp1252: a capital within a word, letters of Icelandic and Faroese only."""
@@ -88,6 +108,18 @@ def utf16_of(data: bytes) -> str:
     return best if fits else ""
 
 
+def seven_bit_of(data: bytes) -> str:
+    """Return the encoding of ASCII bytes that stand for other characters: ISO 2022, HZ or UTF-7; empty where they do not."""
+    for name, mark in (("iso2022_jp", b"\x1b$B"), ("iso2022_kr", b"\x1b$)C"), ("iso2022_jp", b"\x1b$@"), ("hz", b"~{")):
+        if data.count(mark) > (name == "hz"):
+            return name if "\ufffd" not in data[: data.rfind(b"\n") + 1].decode(name, "replace") else ""
+    shifts = [found[1] for found in _UTF_7.finditer(data[:SAMPLE])]
+    if sum(map(bool, shifts)) < 3 or not all(len(shift) > 2 or not shift for shift in shifts[:-1]):
+        return ""
+    wide = [c for c in data[: data.rfind(b"\n") + 1].decode("utf-7", "replace") if c > "\x7f"]
+    return "utf-7" if wide and sum(c.isalpha() or c in _PUNCTUATION for c in wide) > 0.95 * len(wide) else ""
+
+
 def code_page_of(data: bytes) -> str:
     """Return the encoding of text that is not UTF-8; empty when it is in none that is known."""
     lines = [line for line in re.split(rb"[\r\n]+", data) if _HIGH.search(line)]
@@ -99,6 +131,8 @@ def code_page_of(data: bytes) -> str:
     if japanese and max(japanese.values()) > 0.1 * len(_HIGH.findall(sample)):
         return max(japanese, key=japanese.__getitem__)
     high = len(_HIGH.findall(sample))
+    if high >= FEW and 2 * len(_HANGUL.findall(sample)) > 0.9 * high and _strictly(sample, "cp949"):
+        return "cp949"
     if page := _dos_page(sample):
         return page
     if high < FEW and _is_plausible(_strictly(sample, "cp1252")):
@@ -109,14 +143,43 @@ def code_page_of(data: bytes) -> str:
 
     found = [match.encoding for match in from_bytes(sample, cp_isolation=[*_LATIN, *_OTHERS], threshold=0.4)]
     if not found:
-        return "cp1252" if _is_plausible(_strictly(sample, "cp1252")) else ""
+        return "cp1252" if _is_plausible(_strictly(sample, "cp1252")) else _best(sample, _FAMILIES[0])
     if found[0] not in _LATIN or found[0] == "mac_roman":
-        return found[0]
+        return (found[0] in _FAMILIES[0] and _best(sample, _FAMILIES[0])) or found[0]
     from lyrist.corpus.languages import detect
 
     language = str(detect(pl.Series([_strictly(sample, found[0])]))[0][0])
     wanted = BY_LANGUAGE.get(language, "cp1252")
+    if wanted == "cp1252" and _LATIN_9.search(_strictly(sample, wanted)):
+        return "iso8859_15"
+    if wanted == "cp1250":
+        return _best(sample, _FAMILIES[1]) or wanted
     return wanted if _strictly(sample, wanted) else found[0]
+
+
+def _best(data: bytes, pages: tuple[str, ...]) -> str:
+    """Return the code page in which a text is most surely in a language of these pages; empty where it is in none."""
+    from lyrist.corpus.languages import detect
+
+    texts = {page: text for page in pages if (text := _strictly(data, page))}
+    codes, scores = detect(pl.Series([*texts.values()], dtype=pl.String))
+    found = {
+        page: score - 3 * _odd(text, _ALPHABETS[code])
+        for (page, text), code, score in zip(texts.items(), codes, scores, strict=True)
+        if code in _ALPHABETS
+    }
+    best = max(found, key=found.__getitem__, default="")
+    return best if best and found[best] > THRESHOLD else ""
+
+
+THRESHOLD = 0.4
+"""The least score of a text in its code page, less three times the share of odd letters."""
+
+
+def _odd(text: str, letters: str) -> float:
+    """Return the share of the characters beyond ASCII that are not letters of a language, or a capital within a word."""
+    high = [c for c in text.lower() if c > "\x7f" and c not in _PUNCTUATION]
+    return (sum(c not in letters for c in high) + len(_WITHIN.findall(text))) / max(len(high), 1)
 
 
 def _dos_page(data: bytes) -> str:

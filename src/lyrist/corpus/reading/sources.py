@@ -33,6 +33,7 @@ from lyrist.corpus.reading.remote import (
 from lyrist.corpus.reading.songfiles import SONG_ENDINGS, TEXT_ENDINGS, is_text, stem
 from lyrist.corpus.reading.songtext import MARKED, BrokenTextError, in_format, is_note
 from lyrist.corpus.reading.streams import (
+    AUTO,
     ZIP,
     archive,
     encoding_of,
@@ -410,7 +411,7 @@ def identify(data: bytes, whole: bool, path: str) -> str:
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         return SHEET
     other = next((what for magic, what in _OTHER if data.startswith(magic)), "")
-    encoding = encoding_of(data, "utf-8")
+    encoding = encoding_of(data, AUTO if data.isascii() else "utf-8")
     text = data.decode(encoding, "replace")
     if not other and _binary(text):
         other = "not text"

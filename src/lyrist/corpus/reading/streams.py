@@ -30,7 +30,7 @@ from typing import IO, Any, Protocol
 
 import zstandard
 
-from lyrist.corpus.encodings import code_page_of, is_utf8, utf16_of
+from lyrist.corpus.encodings import code_page_of, is_utf8, seven_bit_of, utf16_of
 from lyrist.corpus.reading.remote import Address, RemoteFile, SourceError
 from lyrist.errors import LyristError, UsageError
 from lyrist.files import DiskFullError
@@ -453,8 +453,10 @@ def encoding_of(data: bytes, encoding: str) -> str:
             )
         name = info.name
     mark = next((name for mark, name in _BOMS if data.startswith(mark)), "")
-    if mark or name != "utf-8" or (data.isascii() and 0 not in data):
+    if mark or name != "utf-8":
         return mark or name
+    if data.isascii() and 0 not in data:
+        return (seven_bit_of(data) if encoding == AUTO else "") or name
     if wide := utf16_of(data):
         return wide
     return (code_page_of(data) if encoding == AUTO and not is_utf8(data) else "") or name
