@@ -58,6 +58,7 @@ In 7,000 songs of two real tables every pair above 0.5 was one song (covers, ver
 
 HASHES = 128
 _BIN_BITS = 7  # HASHES is two to this
+_EMPTY = np.uint64(1 << (53 - _BIN_BITS))
 BANDS = 32
 BAND_NAMES = tuple(f"band_{band:02}" for band in range(BANDS))
 SIGNATURE_SCHEMA = pl.Schema({"key": pl.UInt64, **dict.fromkeys(BAND_NAMES, pl.UInt64)})
@@ -121,15 +122,12 @@ def sketched(lyrics: pl.Series, scale: int | None = None) -> tuple[pl.DataFrame,
 
 def _minhash(count: int, song: Ints, run: Numbers) -> npt.NDArray[np.uint16]:
     """Return `HASHES` values a text: a shingle's hash says the bin and the value; an empty bin takes the next filled one's."""
-    keys = np.sort((song.astype(np.uint64) << np.uint64(53)) | (run >> np.uint64(11)))
-    bins = keys >> np.uint64(53 - _BIN_BITS)
-    least = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
-    places = bins[least].astype(np.int64)
-    values = np.zeros(count * HASHES, np.uint64)
-    values[places] = keys[least] & np.uint64((1 << (53 - _BIN_BITS)) - 1)
-    following = np.full((2 * HASHES, count), 2 * HASHES, np.int16)  # bins twice over, a text in each column
-    for turn in (0, HASHES):
-        following[(places & (HASHES - 1)) + turn, places >> _BIN_BITS] = (places & (HASHES - 1)) + turn
+    bins = (song << _BIN_BITS) | (run >> np.uint64(64 - _BIN_BITS)).astype(np.int64)
+    values = np.full(count * HASHES, _EMPTY)
+    np.minimum.at(values, bins, (run >> np.uint64(11)) & (_EMPTY - np.uint64(1)))
+    filled = (values != _EMPTY).reshape(count, HASHES).T
+    own = np.arange(2 * HASHES, dtype=np.int16)[:, None]  # bins twice over, a text in each column
+    following = np.where(np.concatenate([filled, filled]), own, np.int16(2 * HASHES))
     following = np.minimum.accumulate(following[::-1], axis=0)[::-1][:HASHES].T
     taken = values[(following & np.int16(HASHES - 1)) + HASHES * np.arange(count)[:, None]]
     far = (following - np.arange(HASHES, dtype=np.int16)).astype(np.uint64)

@@ -63,7 +63,7 @@ def hashed_runs(texts: pl.Series, widths: Sequence[int]) -> Iterator[tuple[int, 
     texts
         What `spaced` returns: words with one space between them.
     widths
-        Numbers of words in a run. A text of fewer words has one run, all of it.
+        Numbers of words in a run, rising. A text of fewer words has one run, all of it.
 
     Yields
     ------
@@ -97,23 +97,24 @@ def _hashed(data: npt.NDArray[np.uint8], widths: Sequence[int], scratch: Numbers
     np.cumsum(np.multiply(data, power, out=terms), out=sums[1:])
     ends = np.flatnonzero(data <= _SPACE)  # every word ends before a space or the end of its text
     starts = np.append(0, ends[:-1] + 1)
-    word = mixed((sums[ends] - sums[starts]) * inverse[starts])
+    word = mixed((sums.take(ends) - sums.take(starts)) * inverse.take(starts))
     last = np.flatnonzero(data[ends] == _END)  # the last word of each text
     words = np.diff(last, prepend=-1)
     song = np.repeat(np.arange(len(words)), words)
     left = np.repeat(last, words) - np.arange(len(ends))  # words after this one in its text
-    found = []
+    found, sums_of_runs, summed = [], word * _WEIGHTS[0], 1
     for width in widths:
-        run = word * _WEIGHTS[0]
-        for step in range(1, min(width, len(word))):
-            run[:-step] += word[step:] * _WEIGHTS[step]
-        begin = left >= width - 1
+        for step in range(summed, min(width, len(word))):
+            sums_of_runs[:-step] += word[step:] * _WEIGHTS[step]
+        begin, run, summed = left >= width - 1, sums_of_runs, width
         if words.min() < width:
+            run = run.copy()
             for text in np.flatnonzero(words < width):
                 first = last[text] - words[text] + 1
                 begin[first] = True
                 run[first] = (word[first : last[text] + 1] * _WEIGHTS[: words[text]]).sum()
-        found.append((song[begin], mixed(run[begin])))
+        places = np.flatnonzero(begin)
+        found.append((song.take(places), mixed(run.take(places))))
     return found
 
 
