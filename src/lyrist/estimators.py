@@ -28,7 +28,7 @@ ESTIMATORS = {
     "StreamedLogistic": "lyrist.models.streamed",
     "TfidfLogistic": "lyrist.models.linear",
     "TunedTree": "lyrist.models.trees",
-    "LayoutKernel": "lyrist.models.layoutkernel",
+    "LayoutKernel": "lyrist.models.layout",
     "NGrams": "lyrist.models.features",
     "SongFeatures": "lyrist.models.weighting",
 }

@@ -98,7 +98,7 @@ def test_a_run_that_does_not_say_all_is_damaged(run: Path, key: str, tmp_path: P
     shutil.copytree(run, tmp_path / "run")
     info = json.loads((run / "run.json").read_text())
     (tmp_path / "run" / "run.json").write_text(json.dumps({k: v for k, v in info.items() if k != key}))
-    with pytest.raises(LyristError, match=f"says nothing of '{key}'"):
+    with pytest.raises(LyristError, match=f"has no '{key}'"):
         evaluate(str(tmp_path / "run"))
 
 

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lyrist.models.layout import NAMES, Layout, layout
-from lyrist.models.layoutkernel import LayoutKernel
+from lyrist.models.layout import NAMES, Layout, LayoutKernel, layout
 
 SONG = """Hello there, hello you
 I go down to sea

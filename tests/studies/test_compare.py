@@ -79,7 +79,7 @@ def test_nothing_to_compare_or_damage_is_told(runs: dict[str, str], tmp_path: Pa
     with pytest.raises(LyristError, match="no run directory"):
         compare(runs["a"], str(tmp_path / "none"))
     shutil.copytree(runs["a"], tmp_path / "x")
-    for text, says in (("{", "damaged"), ("[]", "holds no scores"), ("{}", "says nothing of 'test'")):
+    for text, says in (("{", "damaged"), ("[]", "holds no scores"), ("{}", "has no 'test'")):
         (tmp_path / "x" / "results.json").write_text(text)
         with pytest.raises(LyristError, match=says):
             compare(str(tmp_path / "x"))

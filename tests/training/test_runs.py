@@ -12,6 +12,7 @@ from lyrist import progress
 from lyrist.errors import LyristError
 from lyrist.training import runs, saved
 from lyrist.training.estimators import make_estimator
+from lyrist.training.predictions import Predictions
 
 LYRICS = ["river moon stone", "neon engine wire", "moon river", "engine wire"] * 5
 LABELS = ["ann", "bob"] * 10
@@ -33,7 +34,7 @@ def write(out: Path, estimator: Any) -> dict[str, Any]:
     with runs.create(out) as folder:
         runs.save_model(estimator, folder)
         chances = estimator.predict_proba(LYRICS)
-        runs.write_predictions(folder, "test", range(20), LABELS, estimator.classes_, chances)
+        Predictions(np.arange(20), LABELS, chances, estimator.classes_.tolist()).write(folder, "test")
         runs.write_results(folder, {"test": {"n": 20}})
         recipe = "lstm" if runs.is_network(estimator) else "tfidf-logistic"
         info = {**runs.describe(estimator), "recipe": recipe, "seed": 3, "seconds": 0.5}
@@ -121,7 +122,7 @@ def test_only_the_first_process_writes(linear: Any, tmp_path: Path, monkeypatch:
         runs.save_model(linear, folder)
         runs.write_run(folder, {})
         runs.write_results(folder, {})
-        runs.write_predictions(folder, "test", [1], ["ann"], ["ann", "bob"], np.array([[0.5, 0.5]]))
+        Predictions(np.array([1]), ["ann"], np.array([[0.5, 0.5]]), ["ann", "bob"]).write(folder, "test")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,7 @@ from lyrist.models.inputs import (
     names_of,
     with_artist,
 )
-from lyrist.models.layoutkernel import LayoutKernel
+from lyrist.models.layout import LayoutKernel
 from lyrist.models.least_squares_svm import ClassWeight, Floats, LinearFit, fit_svm, song_weights
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from lyrist.models.calibration import mix
 from lyrist.models.features import NGrams
 from lyrist.models.inputs import class_shares, lyrics_of
-from lyrist.models.layoutkernel import LayoutKernel
+from lyrist.models.layout import LayoutKernel
 from lyrist.models.least_squares_svm import (
     ClassWeight,
     Floats,

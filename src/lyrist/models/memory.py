@@ -121,7 +121,7 @@ def of_ngrams(
     """
     # here: reports and comparisons import this module and need no scikit-learn
     from lyrist.models.features import BLOCK
-    from lyrist.models.layoutkernel import LANDMARKS
+    from lyrist.models.layout import LANDMARKS
     from lyrist.models.least_squares_svm import by_gram
 
     # Vocabularies grow with the square root of the text (Heaps' law).

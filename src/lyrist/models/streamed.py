@@ -24,7 +24,7 @@ from lyrist.models.calibration import softmax
 from lyrist.models.columns import ColumnFeatures
 from lyrist.models.features import NGrams
 from lyrist.models.inputs import artists_of, class_sizes, column_of, lyrics_of, names_of, songs, with_artist
-from lyrist.models.layoutkernel import LayoutKernel
+from lyrist.models.layout import LayoutKernel
 from lyrist.models.least_squares_svm import ClassWeight, Floats, class_weights
 from lyrist.models.memory import DataSize, of_ngrams
 from lyrist.models.registry import register

@@ -1,7 +1,7 @@
 """A corpus as a classifier sees it: labelled songs in three splits, the corpus's own or another drawn from it.
 
 A view holds the labels of all songs, and their lyrics or not. Without them it takes some 60 bytes a song, and the lyrics
-are read from the corpus block by block, as often as somebody asks.
+are read from the corpus block by block, each time they are needed.
 """
 
 from __future__ import annotations

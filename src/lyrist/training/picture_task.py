@@ -19,6 +19,7 @@ from lyrist.metrics.classification import constant_accuracy, score_pictures, sco
 from lyrist.training import runs
 from lyrist.training.cards import picture_card
 from lyrist.training.memoryguard import Room, available
+from lyrist.training.predictions import Predictions
 from lyrist.training.train import HELD, Fitted, Selection, Task, json_ready
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class PictureTask(Task):
             probabilities = model.predict_proba(pixels)
             found[part] = score_pictures(truth, probabilities, model.classes_)
             if folder:
-                runs.write_predictions(folder, part, there.rows(part).tolist(), truth, model.classes_, probabilities)
+                Predictions(there.rows(part), truth, probabilities, model.classes_).write(folder, part)
             if part == "test" and 0 < len(self.copies.test) < len(truth):
                 alone = np.setdiff1d(np.arange(len(truth)), self.copies.test)
                 kept = score_pictures([truth[i] for i in alone], probabilities[alone], model.classes_)

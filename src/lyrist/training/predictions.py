@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lyrist import files
 from lyrist.metrics import multilabel, ordinal
 from lyrist.metrics.classification import constant_accuracy, losses, score
 from lyrist.metrics.conformal import LabelSets, NumberIntervals, PredictionSets, uniform_of
@@ -123,10 +124,22 @@ class Predictions:
 
     def write(self, run: Path, split: str) -> None:
         """Write ``predictions/SPLIT.parquet`` of a run."""
-        runs.write_predictions(
-            run, split, self.ids.tolist(), self.truth, self.classes, self.probabilities,
-            prediction=self.answers, stored=self.stored, groups=self.groups,
-        )  # fmt: skip
+        if not runs.is_main():
+            return
+        columns = {
+            "id": pl.Series(self.ids, dtype=pl.Int64),
+            "truth": pl.Series(list(self.truth), dtype=self.stored),
+            "prediction": pl.Series(self.answers, dtype=self.stored),
+            "probabilities": pl.Series(self.probabilities.astype(np.float32).tolist(), dtype=pl.List(pl.Float32)),
+        }
+        if self.groups is not None:
+            columns["cluster"] = pl.Series(self.groups, dtype=pl.Int64)
+        path = run / runs.PREDICTIONS / f"{split}.parquet"
+        with files.explained(path):
+            path.parent.mkdir(exist_ok=True)
+            temporary = path.with_name(f".{path.name}.tmp")
+            pl.DataFrame(columns).write_parquet(temporary)
+            temporary.replace(path)
 
     @staticmethod
     def baseline(train: Sequence[Any], test: Sequence[Any], groups: npt.NDArray[Any] | None = None) -> dict[str, Any]:

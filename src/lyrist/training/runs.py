@@ -1,13 +1,13 @@
-"""A run on disk: one fitted model with everything that is known about how it came to be.
+"""A run on disk: one fitted model with everything that is known about its training.
 
     run.json        recipe, task, target, resolved options, data fingerprint, parameters, seconds, versions, seed
-    metrics.jsonl   what was logged while it was trained
-    results.json    how good it is
+    metrics.jsonl   the log of the training
+    results.json    scores on validation and test
     model/          the artefact: a Hugging Face directory, or ``estimator.json`` and ``estimator.safetensors``
     predictions/    validation.parquet, test.parquet: id, truth, prediction, probabilities
 
 A run is built under a temporary name and renamed when it is complete. Nothing in it is code or a pickle, so a run of
-somebody else can be opened (`lyrist.training.saved`, `lyrist.models.hub`, SECURITY.md).
+another person can be opened (`lyrist.training.saved`, `lyrist.models.hub`, SECURITY.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from lyrist import files
 from lyrist._version import __version__
@@ -47,7 +46,7 @@ MARKER = "run.json"
 RESULTS = "results.json"
 MODEL = "model"
 ASKED = "asked"
-"""The folder, in a run that is not finished, that tells what it was begun for."""
+"""The folder, in a run that is not finished, with the identity of what is fitted."""
 PREDICTIONS = "predictions"
 
 PACKAGES = ("torch", "transformers", "tokenizers", "scikit-learn", "safetensors", "polars", "numpy")
@@ -62,17 +61,17 @@ def create(out: Path, *, resume: bool = False, asked: Mapping[str, Any] | None =
     Parameters
     ----------
     out
-        Where the run shall stand. It must not exist, be empty, or hold an earlier run.
+        The run directory: it does not exist, is empty, or holds an earlier run.
     resume
-        Keep what an interrupted run left, so that training can go on.
+        Keep the files of an interrupted run, so that training continues.
     asked
-        What decides the outcome, by name, the options under ``config``: an interrupted run of anything else is not gone
-        on with.
+        What decides the outcome, by name, the options under ``config``; an interrupted run of anything else is not
+        continued.
 
     Raises
     ------
     LyristError
-        ``out`` holds something else, or cannot be written, or was begun for something else.
+        ``out`` holds something else, cannot be written, or holds an interrupted run of something else.
     """
     if not is_main():
         yield files.staging_path(out.absolute())
@@ -85,9 +84,9 @@ def create(out: Path, *, resume: bool = False, asked: Mapping[str, Any] | None =
 
 
 def _begin(folder: Path, asked: Mapping[str, Any]) -> None:
-    """Note what a run is begun for; where there is something to go on with, compare.
+    """Store what decides the outcome of a run; if there is a checkpoint, compare it with what was stored before.
 
-    A checkpoint tells the schedule and the sizes of the network, but not the target, or a share that is dropped.
+    A checkpoint has the schedule and the sizes of the network, but not the target or the selection of songs.
     """
     note = folder / ASKED / "asked.json"
     whole = {**asked, **{name: value for name, value in asked.get("config", {}).items() if name not in FREE}}
@@ -115,15 +114,15 @@ def is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-class _Said(dict[str, Any]):
-    """What a file of a run says; asked for what it does not say, it tells so in a sentence."""
+class _Content(dict[str, Any]):
+    """The content of a file of a run; a missing key is a `LyristError` with the path."""
 
-    def __init__(self, said: Mapping[str, Any], path: Path) -> None:
-        super().__init__(said)
+    def __init__(self, content: Mapping[str, Any], path: Path) -> None:
+        super().__init__(content)
         self.path = path
 
     def __missing__(self, key: str) -> Any:
-        raise LyristError(f"{self.path} is damaged: it says nothing of '{key}'; train the model again.")
+        raise LyristError(f"{self.path} is damaged: it has no '{key}'; train the model again.")
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Run:
 
     path: Path
     info: dict[str, Any]
-    """What ``run.json`` says."""
+    """The content of ``run.json``."""
 
     @property
     def name(self) -> str:
@@ -141,11 +140,11 @@ class Run:
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """Return what ``results.json`` says."""
+        """Return the content of ``results.json``."""
         found = files.read_json(self.path / RESULTS, "a whole run")
         if not isinstance(found, dict):
             raise LyristError(f"{self.path / RESULTS} is damaged: it holds no scores; train the model again.")
-        return _Said(found, self.path / RESULTS)
+        return _Content(found, self.path / RESULTS)
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
@@ -154,7 +153,7 @@ class Run:
 
     @property
     def cleaning(self) -> Cleaning:
-        """Return how the songs were cleaned that the run was fitted on: so must be what it is asked about."""
+        """Return how the training songs were cleaned; texts to predict are cleaned in the same way."""
         settings = self.info.get("cleaning", {})
         try:
             return Cleaning(**{**settings, "off": tuple(settings.get("off", ()))})
@@ -210,8 +209,22 @@ class Run:
         return corpus
 
     def predictions(self, split: str) -> pl.DataFrame:
-        """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities."""
-        return read_predictions(self.path, split)
+        """Return the predictions on ``validation`` or ``test``: id, truth, prediction, probabilities.
+
+        Raises
+        ------
+        LyristError
+            There are none for this split, or the file is damaged.
+        """
+        path = self.path / PREDICTIONS / f"{split}.parquet"
+        if not path.is_file():
+            raise LyristError(
+                f"The run {self.path} has no predictions on the {split} split; 'lyrist evaluate' makes them."
+            )
+        try:
+            return pl.read_parquet(path, glob=False)
+        except unreadable() as error:
+            raise LyristError(f"{path} is damaged ({error}); train the model again.") from error
 
 
 @contextlib.contextmanager
@@ -274,7 +287,7 @@ def open_run(path: Path | str) -> Run:
     for name, kind in kinds.items():
         if not isinstance(info.get(name, kind()), kind):
             raise LyristError(f"{path / MARKER} is damaged: '{name}' has a wrong value; train the model again.")
-    return Run(path, _Said(info, path / MARKER))
+    return Run(path, _Content(info, path / MARKER))
 
 
 def write_run(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,7 +307,7 @@ def write_run(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(estimator: Any) -> dict[str, Any]:
-    """Return what a fitted estimator tells about itself: parameters and, for a network, steps, tokens, device ..."""
+    """Return the description of a fitted estimator: parameters and, for a network, steps, tokens, device ..."""
     figures: dict[str, Any] = {"parameters": parameters(estimator), "classes": [str(c) for c in estimator.classes_]}
     if getattr(estimator, "multilabel_", False):
         figures["thresholds"] = [float(limit) for limit in estimator.thresholds_]
@@ -401,79 +414,6 @@ def load_model(folder: Path, recipe: str | None = None, config: Mapping[str, Any
     from lyrist.training import saved
 
     return saved.load(folder, recipe, config)
-
-
-def write_predictions(
-    run: Path,
-    split: str,
-    ids: Sequence[int],
-    truth: Sequence[Any],
-    classes: Sequence[str],
-    probabilities: NDArray[np.floating[Any]],
-    *,
-    prediction: Sequence[Any] | None = None,
-    stored: Any = pl.String,
-    groups: NDArray[Any] | None = None,
-) -> None:
-    """Write ``predictions/SPLIT.parquet``.
-
-    Parameters
-    ----------
-    run
-        The run directory.
-    split
-        ``validation`` or ``test``.
-    ids, truth
-        Song ids and their labels, n of each.
-    classes
-        The k labels, in the order of the columns of ``probabilities``.
-    probabilities
-        (n, k).
-    prediction
-        What is predicted for each song; by default the most probable label.
-    stored
-        The type of truth and prediction.
-    groups
-        The cluster of near-copies of each song.
-    """
-    if not is_main():
-        return
-    values = np.asarray(probabilities, dtype=np.float32)
-    if prediction is None:
-        names = np.array([str(label) for label in classes], dtype=object)
-        prediction = names[values.argmax(axis=1)].tolist()
-    table = pl.DataFrame(
-        {
-            "id": pl.Series(list(ids), dtype=pl.Int64),
-            "truth": pl.Series(list(truth), dtype=stored),
-            "prediction": pl.Series(list(prediction), dtype=stored),
-            "probabilities": pl.Series(values.tolist(), dtype=pl.List(pl.Float32)),
-            **({} if groups is None else {"cluster": pl.Series(groups, dtype=pl.Int64)}),
-        }
-    )
-    path = run / PREDICTIONS / f"{split}.parquet"
-    with files.explained(path):
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        table.write_parquet(temporary)
-        temporary.replace(path)
-
-
-def read_predictions(run: Path, split: str) -> pl.DataFrame:
-    """Return what `write_predictions` wrote.
-
-    Raises
-    ------
-    LyristError
-        There are none for this split, or the file is damaged.
-    """
-    path = run / PREDICTIONS / f"{split}.parquet"
-    if not path.is_file():
-        raise LyristError(f"The run {run} has no predictions on the {split} split; 'lyrist evaluate' makes them.")
-    try:
-        return pl.read_parquet(path, glob=False)
-    except unreadable() as error:
-        raise LyristError(f"{path} is damaged ({error}); train the model again.") from error
 
 
 def write_results(run: Path, results: Mapping[str, Any]) -> None:

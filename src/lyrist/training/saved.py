@@ -92,17 +92,13 @@ class Parts:
         )
 
     def named(self, name: str) -> type:
-        """Return the class with this full name; of a file of Lyrist 0.1, the name of the module is not compared."""
-        name = name.replace("lyrist.models.ensemble.Ensemble", "lyrist.models.ensemble.LyricEnsemble")
-        if name in self._classes:
-            return self._classes[name]
+        """Return the class with this name. Of classes of Lyrist, the module is not compared: modules are renamed."""
+        short = name.rpartition(".")[2] if name.startswith("lyrist.") else name
+        short = "LyricEnsemble" if short == "Ensemble" else short
+        for known, kind in self._classes.items():
+            if name == known or short == kind.__name__:
+                return kind
         raise ValueError(f"it holds '{name}', which is not a part of the recipe '{self.recipe.name}'")
-
-    def named_by_skops(self, name: str) -> type:
-        """Return the class with this name in any module: modules were renamed after version 0.1."""
-        own = {kind.__name__: kind for kind in self._classes.values()}
-        name = {"Ensemble": "LyricEnsemble"}.get(name, name)
-        return own[name] if name in own else self.named(name)
 
     def holds(self, kind: type) -> bool:
         """Return whether a class is one of the parts."""
@@ -544,7 +540,7 @@ class _Skops(_Builder):
     def _object(self, node: Mapping[str, Any]) -> Any:
         state = self._read(node["content"])
         state.pop("_sklearn_version", None)
-        return self.object(self.parts.named_by_skops(node["__class__"]), state)
+        return self.object(self.parts.named(node["__class__"]), state)
 
 
 def _npy(content: bytes) -> Any:
