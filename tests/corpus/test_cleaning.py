@@ -674,6 +674,14 @@ LISTS = {
         ("\n".join(f"{n}. Some Song" for n in range(1, 12)), "The Album"),
         ("1) One\n2) Two\n3) Three\nbonus", "Album [Tracklist]"),
     ],
+    "a list of tracks": [
+        ("\n".join(f"0{n} Some Song 3:{n}0" for n in range(1, 6)), "Low Tide (Album)"),
+        ("Ferry\nSalt\nThe Quiet Sea\nCopper\nEncore:\nRain", "Setlist 04/05/2012"),
+    ],
+    "a list of songs": [("\n".join(f"Singer {c} - Song {c}" for c in "ABCDEF"), "New Music Friday 10/12")],
+    "an interview": [
+        ("Interviewer: How did you begin?\nAnn: I had a guitar.\nInterviewer: And?\nAnn: Songs.", "Interview with Ann"),
+    ],
     "a translation": [(SONG * 2, "Low Tide (English Translation)"), (SONG * 2, "Marea (Traducción al Español)"),
                       (SONG * 2, "Low Tide [Romanized]")],
 }  # fmt: skip
@@ -690,6 +698,13 @@ def test_lists_and_translations_are_no_songs(kind: str, text: str, title: str) -
         (SONG, "Lost in Translation"),
         (SONG, "Tour Dates"),
         (SONG, "Tracks"),
+        (
+            "January 1 I woke\nMay 2 you called\nJune 3 we walked\nJuly 4 I held you\nMay 9 we sailed\nMay 12 you said",
+            "Calendar",
+        ),
+        ("\n".join(f"{n}. Never tell me that {n} times" for n in range(1, 9)), "Ten Rules"),
+        ("\n".join(f"{name} - Hold on, {name}" for name in ("Ann", "Bea") * 4), "The Charts"),
+        (f"Ann: who are you?\n{SONG * 2}", "Interview with a Ghost"),
         (f"May 5, I saw you\n{SONG}\nJune 7, you left\n{SONG}", "Calendar"),
         ("1. You leave\n2. I stay\nand the rain comes down\nover every town\nall day", "Numbers"),
         ("One for the road\nTwo for the sea\n3 little birds\n4 in the morning", "Counting"),

@@ -35,6 +35,7 @@ ONE_ARTIST = [
     ],
     ["Gravel 'n' Sand", "Gravel ’n’ Sand", "Gravel n Sand"],
     ["The The", "THE THE"],
+    ["G.R.V.", "GRV", "g.r.v."],
     ["!!!", " !!! "],
     ["Ｆｕｌｌｗｉｄｔｈ", "fullwidth"],
 ]

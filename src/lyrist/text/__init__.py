@@ -113,6 +113,7 @@ APOSTROPHES = "['’`´]"
 
 _FEATURED = re.compile(r"(?<=\w)[\s,]*[(\[]?\s*\b(?:feat(?:uring)?|ft)\b\.?\s.*$")
 _ARTICLE_LAST = re.compile(r"^(.*\w),\s*(the)$")
+_INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}(?:[^\W\d_]\b)?")
 _ARTICLE = re.compile(r"^the\s+(?=\S)")
 _APART = re.compile(r"\s*(?:[,;/+&]|\b(?:and|with|vs|versus|x|feat(?:uring)?|ft)\b\.?)\s*")
 _GUESTS = re.compile(r"\b(?:feat(?:uring)?|ft|with)\b\.?\s+([^()\[\]]+)")
@@ -123,9 +124,10 @@ def artist_of(name: str) -> str:
     """Return the key of an artist's name; empty where there is none.
 
     Equal for names that differ in case, punctuation, accents written as one character or two (NFC, NFD), HTML entities,
-    "&" and "and", the place of "The", and guests ("feat. ..."). A name of symbols alone is its own key.
+    "&" and "and", the place of "The", full stops of initials, and guests ("feat. ..."). A name of symbols alone is its own key.
     """
     name = _ARTICLE_LAST.sub(r"\2 \1", _FEATURED.sub("", plain_name(name)))
+    name = _INITIALS.sub(lambda found: found[0].replace(".", ""), name)
     return shortened(_ARTICLE, re.sub(r"\s*[&+]\s*", " and ", name))
 
 

@@ -207,8 +207,17 @@ _LISTED = {
     "a list of dates": rf"(?im)^{_DATE}(?: [^\n]*|[,:–-][^\n]*)$",
     "a list of years": r"(?m)^(?:(?:19|20)[0-9]{2}(?: ?[:–-]| )[^\n]+|[^\n]+[ ,]\(?(?:19|20)[0-9]{2}\)?)$",
     "a numbered list": r"(?m)^[0-9]{1,2}[.)] [^\n]+$",
+    "a list of tracks": r"(?m)^[^\n]* [(\[]?[0-9]{1,2}:[0-9]{2}[)\]]?$",
+    "a list of songs": r"(?m)^\p{Lu}[^\n]* [–—-] \p{Lu}[^\n]*$",
 }
-"""Lines of lists in place of lyrics: tour dates, discographies, track lists."""
+"""Lines of lists in place of lyrics: tour dates, discographies, track lists, lists of songs with their artists."""
+_SUNG_TO = r"(?im)^[^\n]*(?-u:\b)(?:I|you|we|me|my|your)(?-u:\b)"
+"""A line that a person sings; lists have few."""
+_SHORT_LINE = r"(?m)^[^ \n]+(?: [^ \n]+){0,4}$"
+_PLAYED_TITLE = r"(?i)\[track ?list(?:ing)?\]|\b(?:track ?list(?:ing)?|set ?list)\b.*[0-9]{2}"
+_INTERVIEW_TITLE = r"(?i)\binterview (?:with|by|of)\b"
+_SONGS_TITLE = r"(?i)\b(?:new music|releases|playlist|charts?|top [0-9]+|hot 100|mixtape|compilation)\b"
+_SPEAKERS = r"(?m)^[^ :\n]+(?: [^ :\n]+){0,2}: [^\n]+$"
 _LIST_TITLE = (
     r"(?i)\b(?:tour ?dates|live dates|concert dates|discograph[a-z]*|discografia|discografía|track ?list(?:ing)?s?|set ?list"
     r"|tracks|albums|album credits|liner notes|booklet)\b"
@@ -225,24 +234,49 @@ _TRANSLATED_BY = (
 def non_songs(titles: pl.Series, artists: pl.Series, lyrics: pl.Series) -> pl.Series:
     """Return for each text what it is if it is no song of its artist: a list, or a translation; else null.
 
-    A text is a list if three lines in five or more, and at least five, are dates, years or numbered; with a title such as
-    "Tour Dates" or "Discography", three lines in ten, and at least three. A translation is recognised by its title, as in
-    "Low Tide (English Translation)", or by an artist such as "Genius English Translations".
+    A text is a list if three lines in five or more, and at least five, are dates, years, numbered, or end with a length, or
+    four in five are "Artist - Title" of different artists; with a title such as "Tour Dates" or "Discography", three lines in
+    ten, and at least three; and if fewer than half of its lines are sung to somebody. An interview has such a title and names
+    before its lines. A translation is recognised by its title, as in "Low Tide (English Translation)", or by an artist such
+    as "Genius English Translations".
     """
     titles, artists = (each.cast(pl.String).fill_null("") for each in (titles, artists))
     texts = lyrics.cast(pl.String).fill_null("")
     named = titles.str.contains(_LIST_TITLE)
     # Lists have numbers on neighbouring lines; few songs do, and only those are counted.
-    looked = (named | texts.str.contains(r"[0-9][^\n]*\n[^\n]*[0-9]")).arg_true()
+    others = titles.str.contains(either(_INTERVIEW_TITLE, _SONGS_TITLE))
+    looked = (named | others | texts.str.contains(r"[0-9][^\n]*\n[^\n]*[0-9]")).arg_true()
     some = texts.gather(looked)
     lines, by_title = some.str.count_matches(r"(?m)^[^\n]+$"), named.gather(looked)
+    listed = some.str.count_matches(_SUNG_TO) < 0.5 * lines
     found = pl.Series([None] * len(texts), dtype=pl.String)
-    for kind, pattern in _LISTED.items():
+    for kind, pattern in reversed(_LISTED.items()):
         hits = some.str.count_matches(pattern)
-        fits = ((hits >= 5) & (hits >= 0.6 * lines)) | (by_title & (hits >= 3) & (hits >= 0.3 * lines))
-        found = found.scatter(looked.filter(fits), kind)
+        fits = (hits >= 5) & (hits >= 0.6 * lines)
+        if kind == "a list of songs":
+            fits &= (hits >= 0.8 * lines) & pl.Series(
+                [_many_artists(text) if fit else False for text, fit in zip(some, fits, strict=True)], dtype=pl.Boolean
+            )
+        fits |= by_title & (hits >= 3) & (hits >= 0.3 * lines)
+        found = found.scatter(looked.filter(fits & listed), kind)
+    played = titles.gather(looked).str.contains(_PLAYED_TITLE) & (some.str.count_matches(_SHORT_LINE) >= 0.8 * lines)
+    found = found.scatter(looked.filter(played & (lines >= 5)), "a list of tracks")
+    asked = (
+        titles.gather(looked).str.contains(_INTERVIEW_TITLE)
+        & (some.str.count_matches(_SPEAKERS) >= 0.3 * lines)
+        & (lines >= 3)
+    )
+    found = found.scatter(looked.filter(asked), "an interview")
     translated = titles.str.contains(_TRANSLATED_TITLE) | artists.str.contains(_TRANSLATED_BY)
     return found.set(found.is_null() & translated, "a translation")
+
+
+def _many_artists(text: str) -> bool:
+    """Return whether the names before dashes are nearly all different, which those of speakers are not."""
+    names = [
+        line.partition(" - ")[0] for line in re.sub("[–—]", "-", text).split("\n") if " - " in re.sub("[–—]", "-", line)
+    ]
+    return len({*names}) > 0.7 * len(names)
 
 
 _WIDE = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # spaces beyond ASCII; Genius marks its copies with U+2005 and U+205F
