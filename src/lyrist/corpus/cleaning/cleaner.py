@@ -27,7 +27,7 @@ from lyrist import errors
 from lyrist.corpus.arrays import Bools
 from lyrist.corpus.cleaning.rules import CHARACTERS, RULES, Rows, Rule, either, put
 
-MOST_ROUNDS = 64
+MOST_ROUNDS = 16
 _FEW = 64
 
 
