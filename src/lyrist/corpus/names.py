@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from lyrist.text import APOSTROPHES, KEY_PATTERN, MASK, artist_of, name_pattern, shortened
+from lyrist.text import APOSTROPHES, KEY_PATTERN, MASK, SPACELESS, artist_of, name_pattern, shortened
 
 _EDITION = re.compile(
     r"\s*[(\[].*$|\s+[-–—]\s.*$|,?\s+(?:pt|part|version|take|reprise|intro|outro|interlude|skit|live|remix|remaster(?:ed)?)\b.*$"
@@ -40,13 +40,21 @@ def _each(names: pl.Expr, function: Callable[[str], str]) -> pl.Expr:
 def mentions(lyrics: pl.Expr, label: pl.Expr) -> pl.Expr:
     """Return the expression for whether each text names its label, as words in a row; false where there is no label.
 
-    Names are compared as artists are. A label of one letter is named by no text.
+    Names are compared as artists are, and without accents; in scripts without spaces they may be inside other characters. A
+    label of one letter is named by no text.
     """
     plain = lyrics.str.to_lowercase().str.replace_all(APOSTROPHES, "").str.replace_all(r"[&+]", " and ")
-    words = pl.concat_str([pl.lit(" "), plain.str.replace_all(KEY_PATTERN, " "), pl.lit(" ")])
+    words = _plain(pl.concat_str([pl.lit(" "), plain.str.replace_all(KEY_PATTERN, " "), pl.lit(" ")]))
     name = _each(label, artist_of)
-    named = words.str.contains(pl.concat_str([pl.lit(" "), name, pl.lit(" ")]), literal=True)
+    spaced = pl.concat_str([pl.lit(" "), name, pl.lit(" ")])
+    sought = pl.when(name.str.contains(SPACELESS.pattern)).then(name).otherwise(spaced)
+    named = words.str.contains(_plain(sought), literal=True)
     return (named & (name.str.len_chars() > 1)).fill_null(value=False)
+
+
+def _plain(text: pl.Expr) -> pl.Expr:
+    """Return text without accents."""
+    return text.str.normalize("NFD").str.replace_all("[\u0300-\u036f]", "")
 
 
 def masked(lyrics: pl.Series, labels: pl.Series) -> pl.Series:

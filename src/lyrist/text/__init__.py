@@ -118,6 +118,8 @@ _ARTICLE = re.compile(r"^the\s+(?=\S)")
 _APART = re.compile(r"\s*(?:[,;/+&]|\b(?:and|with|vs|versus|x|feat(?:uring)?|ft)\b\.?)\s*")
 _GUESTS = re.compile(r"\b(?:feat(?:uring)?|ft|with)\b\.?\s+([^()\[\]]+)")
 _GAP = r"[^\w\n]+"
+SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff]")
+"""A character of a script whose words have no spaces between them, or particles at their ends (Korean)."""
 
 
 def artist_of(name: str) -> str:
@@ -161,11 +163,25 @@ def name_words(text: str) -> list[str]:
 
 @lru_cache(maxsize=4_096)
 def name_pattern(label: str) -> re.Pattern[str] | None:
-    """Return what finds a name, or a singer in it, in a text of any case and punctuation; None for single letters."""
+    """Return what finds a name, or a singer in it, in a text of any case and punctuation, with or without accents.
+
+    Names in scripts without spaces are found inside other characters. None for single letters.
+    """
     names = sorted({artist_of(label), *singers(label)}, key=lambda name: (-len(name), name))
-    parts = [_GAP.join(map(_loosely, name.split())) for name in names if len(name) > 1]
-    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?:['’]s)?(?!\w)", re.IGNORECASE) if parts else None
+    parts = [
+        ("" if SPACELESS.match(name[0]) else r"(?<!\w)")
+        + _GAP.join(map(_loosely, name.split()))
+        + ("" if SPACELESS.match(name[-1]) else r"(?:['’]s)?(?!\w)")
+        for name in names
+        if len(name) > 1
+    ]
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
 def _loosely(word: str) -> str:
-    return r"(?:and|&|\+|n)" if word == "and" else f"{APOSTROPHES}?".join(map(re.escape, word))
+    return r"(?:and|&|\+|n)" if word == "and" else f"{APOSTROPHES}?".join(map(_with_and_without_accent, word))
+
+
+def _with_and_without_accent(letter: str) -> str:
+    plain = unicodedata.normalize("NFD", letter)[0]
+    return f"[{letter}{plain}]" if plain != letter and plain.isascii() else re.escape(letter)
