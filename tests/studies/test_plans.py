@@ -7,7 +7,7 @@ import pytest
 from lyrist.errors import LyristError
 from lyrist.models import registry
 from lyrist.studies.plans import Plan, load, plans, recipes
-from lyrist.training import estimators, writer
+from lyrist.training import estimators
 from lyrist.training.estimators import make_estimator
 
 CLASSIFYING = [plan for plan in plans() if plan.task == "classify"]
@@ -52,7 +52,7 @@ def test_a_wrong_file_is_told_what_is_wrong(text: str, says: str, tmp_path: Path
 
 def test_defaults_that_a_recipe_has_of_its_own_for_the_training_loop_are_told() -> None:
     listed = {row["name"]: row["default"] for row in recipes("gpt").rows}
-    resolved = writer.resolved("gpt", {})
+    resolved = estimators.resolved("gpt", task="write")
     assert listed["--optimizer"] == resolved["optimizer"] == "muon"
     assert listed["--learning-rate"] == resolved["learning_rate"]
     assert {row["name"] for row in recipes("mixture").rows} >= {"--network", "--learning-rate"}  # those of its network

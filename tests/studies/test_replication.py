@@ -19,8 +19,7 @@ from lyrist.models.registry import Shape
 from lyrist.studies.plans import Reported, load, plans
 from lyrist.studies.replication import columns
 from lyrist.studies.study import Studied, study
-from lyrist.training import writer
-from lyrist.training.estimators import make_estimator
+from lyrist.training.estimators import configure, make_estimator
 from songtables.fouracts import songbook
 
 PLAN = """
@@ -138,7 +137,7 @@ def _parameters(model: Reported, monkeypatch: pytest.MonkeyPatch) -> int:
         options = registry.configure(recipe.options, dict(model.options), recipe.name)
         network = recipe.build(options, Shape(12_352, 0, ("a", "b", "c")))
     else:
-        options = writer.configure(model.recipe, model.options)[1]
+        options = configure(model.recipe, model.options, task="write")[1]
         if (
             model.recipe == "t5"
         ):  # the published configuration without its weights, and its 32,100 tokens with the line end

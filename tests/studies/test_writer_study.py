@@ -18,7 +18,7 @@ from lyrist.studies.comparison import Request
 from lyrist.studies.plans import Entry, Plan, load, plans
 from lyrist.studies.samples import samples, span
 from lyrist.studies.study import Studied, study
-from lyrist.training import writer
+from lyrist.training.estimators import configure
 from lyrist.training.train import Selection
 from lyrist.training.writing_task import WritingTask
 from songtables.fouracts import songbook
@@ -250,7 +250,7 @@ def test_every_shipped_study_of_writers_can_be_fitted_in_a_quarter_of_an_hour(pl
     minutes = 0.0
     for entry in plan.recipes:
         assert registry.get(entry.recipe).task == "write"
-        _, _, schedule = writer.configure(entry.recipe, Request(plan, "corpus", Selection(), {}).options(entry))
+        _, _, schedule = configure(entry.recipe, Request(plan, "corpus", Selection(), {}).options(entry), task="write")
         minutes += (schedule.minutes or 0) if not entry.optional else 0
     assert 5 <= minutes <= 10
     assert {entry.recipe for entry in plan.recipes if entry.optional} == {"causal", "t5"}

@@ -16,8 +16,9 @@ from lyrist import progress
 from lyrist.corpus.corpus import Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.training import journal, loop, muon
+from lyrist.training.estimators import resolved
 from lyrist.training.loop import Loop
-from lyrist.training.writer import Writer, fit_writer, resolved, untuned
+from lyrist.training.writer import Writer, fit_writer, untuned
 from tinytokenizer import byte_tokenizer, gpt2_model, t5_model
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -172,10 +173,10 @@ def test_other_layouts_train_too(corpus: Corpus, layout: str) -> None:
 
 
 def test_options_are_resolved_and_wrong_ones_told() -> None:
-    told = resolved("gpt", {"width": "64", "steps": "5"}, seed=2)
+    told = resolved("gpt", {"width": "64", "steps": "5"}, seed=2, task="write")
     assert (told["width"], told["steps"], told["seed"], told["optimizer"]) == (64, 5, 2, "muon")
-    with pytest.raises(UsageError, match="recipe that writes"):
-        resolved("lstm", {})
+    with pytest.raises(UsageError, match="not for writing"):
+        resolved("lstm", task="write")
     with pytest.raises(UsageError, match="no pretrained model"):
         untuned("gpt")
 

@@ -24,6 +24,7 @@ from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Entry, Plan, Reported, directory
 from lyrist.studies.ranking import ChooseBy
 from lyrist.text import counted
+from lyrist.training import estimators
 from lyrist.training.picture_task import PictureTask, network, reconstructs
 from lyrist.training.predictions import Predictions
 from lyrist.training.protocol import ReportedPictureTask
@@ -263,12 +264,10 @@ def read_lines(request: Request) -> list[Line]:
     UsageError
         A recipe or an option is unknown, a source is no earlier line, or a block is none.
     """
-    from lyrist.training import image_training
-
     lines: list[Line] = []
     for entry in request.plan.recipes:
         lines.append(_read_line(request, entry, [line.name for line in lines]))
-        image_training.configure(lines[-1].recipe, lines[-1].options, request.seed)
+        estimators.configure(lines[-1].recipe, lines[-1].options, request.seed, "picture")
     return lines
 
 

@@ -45,6 +45,7 @@ from lyrist.studies import replication, sections
 from lyrist.studies.comparison import Comparison, Job, Line, Request
 from lyrist.studies.plans import Plan, Reported, directory
 from lyrist.text import counted
+from lyrist.training import estimators
 from lyrist.training.dataset import LYRICS
 from lyrist.training.runs import open_run
 from lyrist.training.train import HELD, Fitted
@@ -75,8 +76,6 @@ class WriterStudy(Comparison):
     @classmethod
     def open(cls, request: Request) -> WriterStudy:
         """Open the corpus and check every line and option."""
-        from lyrist.training import writer
-
         plan, selection = request.plan, request.selection
         if selection.target not in (None, LYRICS):
             raise UsageError(
@@ -90,7 +89,7 @@ class WriterStudy(Comparison):
             Line(entry.title, entry.recipe, request.options(entry), entry.optional) for entry in plan.lines(LYRICS)
         ]
         for line in lines:
-            writer.configure(line.recipe, line.options, request.seed)
+            estimators.configure(line.recipe, line.options, request.seed, "write")
         return cls(plan, songs, lines, request.seed)
 
     @classmethod

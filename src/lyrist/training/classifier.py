@@ -118,7 +118,7 @@ class NeuralClassifier(ScoringClassifier):
         LyristError
             There is only one label, or there are no words, or a file of vectors is damaged.
         """
-        recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
+        recipe, options, schedule = self._configured()
         songs = _Songs.of(self._read(X, fitting=True), options)
         self.classes_, target = encoded(y, len(songs))
         self._note_kind(target.ndim == 2)
@@ -144,6 +144,13 @@ class NeuralClassifier(ScoringClassifier):
             songs, target = songs.joined(held_songs), np.concatenate([target, of_held])
         self._fit(recipe, options, schedule, songs, target, kept, held, None if weights is None else weights[kept])
         return self
+
+    def _configured(self) -> tuple[registry.Recipe, Any, Schedule]:
+        """Return the recipe, its options and the schedule."""
+        recipe, options, schedule = configure(self.recipe, self.options, self.random_state)
+        if recipe.family != "neural":
+            raise LyristError(f"The recipe '{recipe.name}' is not a network; make_estimator builds it.")
+        return recipe, options, schedule
 
     def _fit(
         self,
@@ -205,7 +212,7 @@ class NeuralClassifier(ScoringClassifier):
 
     def build(self, X: Any, y: Any) -> TokenExamples:
         """Build the tokenizer and the network for the songs ``X`` and labels ``y``; return the training examples, untrained."""
-        recipe, options, schedule = configure(self.recipe, self.options or {}, self.random_state)
+        recipe, options, schedule = self._configured()
         songs = _Songs.of(self._read(X, fitting=True), options)
         self.classes_, target = encoded(y, len(songs))
         self._note_kind(target.ndim == 2)

@@ -1,25 +1,59 @@
-"""The unfitted estimator of any classification recipe. Linear recipes import no PyTorch."""
+"""The options of any recipe, and the unfitted estimator of a classification recipe. Linear recipes import no PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from lyrist.errors import LyristError
+from lyrist.errors import UsageError
 from lyrist.models import registry
 from lyrist.training.schedule import Schedule
 
+TASKS = {"classify": "classifying lyrics", "write": "writing", "picture": "pictures"}
+"""What the recipes of each task are for."""
 
-def configure(recipe_name: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
-    """Return a neural recipe, its options, and the schedule (options override the defaults of the recipe)."""
+
+def configure(
+    recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0, task: str = "classify"
+) -> tuple[registry.Recipe, Any, Schedule]:
+    """Return a recipe, its options, and the training schedule; given options override the defaults of the recipe.
+
+    Parameters
+    ----------
+    recipe_name
+        A recipe of the task.
+    options
+        Options of the recipe and, for networks, of the training schedule, by name.
+    seed
+        The seed.
+    task
+        classify, write or picture.
+
+    Returns
+    -------
+    Recipe
+        The recipe.
+    object
+        Its options: a dataclass for networks and writers, else the estimator.
+    Schedule
+        The training schedule; only networks are trained by it.
+
+    Raises
+    ------
+    UsageError
+        The recipe is unknown or of another task, an option is unknown, or a value is invalid.
+    """
     recipe = registry.get(recipe_name)
-    if recipe.family != "neural":
-        raise LyristError(f"The recipe '{recipe_name}' is not a network; make_estimator builds it.")
-    for_schedule, for_recipe = registry.split_options(options, Schedule, recipe.options)
+    if recipe.task != task:
+        known = ", ".join(each.name for each in registry.recipes(task))
+        raise UsageError(f"The recipe '{recipe_name}' is not for {TASKS[task]}; choose one of {known}.")
+    kinds = (Schedule, recipe.options) if recipe.trained_in_steps else (recipe.options,)
+    *for_schedule, for_recipe = registry.split_options(options or {}, *kinds)
+    if not recipe.trained_in_steps and any(each.name == "seed" for each in recipe.parameters):
+        for_recipe = {"seed": seed, **for_recipe}
     settings = registry.configure(recipe.options, for_recipe, recipe_name)
-    own = getattr(settings, "schedule", {})
-    schedule = registry.configure(Schedule, {**own, "seed": seed, **for_schedule}, recipe_name)
-    return recipe, settings, schedule
+    given = {**getattr(settings, "schedule", {}), "seed": seed, **(for_schedule[0] if for_schedule else {})}
+    return recipe, settings, registry.configure(Schedule, given, recipe_name)
 
 
 def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
@@ -39,13 +73,12 @@ def make_estimator(recipe_name: str, options: Mapping[str, Any] | None = None, s
     UsageError
         The recipe or an option is unknown (the message has the nearest name), or a value is invalid.
     """
-    recipe, given = registry.get(recipe_name), dict(options or {})
+    recipe, settings, _ = configure(recipe_name, options, seed)
     if recipe.family == "neural":
-        configure(recipe_name, given, seed)  # report invalid options now, not during the fit
         from lyrist.training.classifier import NeuralClassifier
 
-        return NeuralClassifier(recipe_name, given, seed)
-    return recipe.build(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
+        return NeuralClassifier(recipe_name, dict(options or {}), seed)
+    return recipe.build(settings)
 
 
 def predicts_several(estimator: Any) -> bool:
@@ -56,16 +89,9 @@ def predicts_several(estimator: Any) -> bool:
     return bool(tags and tags.multi_label)
 
 
-def resolved(recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
-    """Return every option of a recipe with its effective value, for ``run.json``."""
-    recipe, given = registry.get(recipe_name), dict(options or {})
-    if recipe.family == "neural":
-        _, settings, schedule = configure(recipe_name, given, seed)
-        return {**registry.values(settings), **registry.values(schedule)}
-    return registry.values(registry.configure(recipe.options, _seeded(recipe, given, seed), recipe_name))
-
-
-def _seeded(recipe: registry.Recipe, given: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return the options with the seed, if the recipe has one and it is not set."""
-    takes = any(each.name == "seed" for each in recipe.parameters)
-    return {"seed": seed, **given} if takes else given
+def resolved(
+    recipe_name: str, options: Mapping[str, Any] | None = None, seed: int = 0, task: str = "classify"
+) -> dict[str, Any]:
+    """Return every option of a recipe with its effective value, for ``run.json``; parameters as `configure`."""
+    recipe, settings, schedule = configure(recipe_name, options, seed, task)
+    return {**registry.values(settings), **(registry.values(schedule) if recipe.trained_in_steps else {})}

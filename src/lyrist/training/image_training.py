@@ -30,12 +30,13 @@ from transformers import (
 
 from lyrist import files
 from lyrist.errors import LyristError, UsageError
-from lyrist.models import auto, registry
+from lyrist.models import auto
 from lyrist.models.hub import open_network
 from lyrist.models.image_networks import PictureShape, log_probabilities
 from lyrist.models.image_transfer import Autoencoder, CodeOptions, TransferClassifier
 from lyrist.models.network import hushed
 from lyrist.training.batches import Batch
+from lyrist.training.estimators import configure
 from lyrist.training.journal import Sums
 from lyrist.training.loop import Loop, Measure, Outcome, seeded, train
 from lyrist.training.schedule import Schedule, device_for, threads
@@ -218,7 +219,7 @@ def learn(
     LyristError
         The loss is no longer a number, or the checkpoint is of a run with other settings.
     """
-    entry, settings, schedule = configure(recipe, options, seed)
+    entry, settings, schedule = configure(recipe, options, seed, "picture")
     before = None
     if source is None and isinstance(settings, CodeOptions):
         shared = {f.name: getattr(schedule, f.name) for f in dataclasses.fields(Schedule) if f.name in SHARED}
@@ -242,24 +243,6 @@ def learn(
 
 SHARED = ("steps", "minutes", "epochs", "batch_size", "precision", "threads", "device")
 """Settings that an autoencoder shares with the classifier that it is fitted for."""
-
-
-def configure(recipe: str, options: Mapping[str, Any], seed: int) -> tuple[registry.Recipe, Any, Schedule]:
-    """Return an image recipe, its options, and the schedule (options override the defaults of the recipe)."""
-    entry = registry.get(recipe)
-    if entry.task != "picture":
-        known = ", ".join(other.name for other in registry.recipes("picture"))
-        raise UsageError(f"The recipe '{recipe}' is not for pictures; choose one of {known}.")
-    for_schedule, for_recipe = registry.split_options(options, Schedule, entry.options)
-    settings = registry.configure(entry.options, for_recipe, recipe)
-    own = dict(settings.schedule)
-    return entry, settings, registry.configure(Schedule, {**own, "seed": seed, **for_schedule}, recipe)
-
-
-def resolved(recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return every option with its effective value, for ``run.json``."""
-    _, settings, schedule = configure(recipe, options, seed)
-    return {**dataclasses.asdict(settings), **dataclasses.asdict(schedule)}
 
 
 class Unfreeze(TrainerCallback):

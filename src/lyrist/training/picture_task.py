@@ -16,7 +16,7 @@ from lyrist.images.copies import Copies, find
 from lyrist.images.pictureset import Block, block, read
 from lyrist.metrics import classification as image_metrics
 from lyrist.metrics.classification import constant_accuracy, score_pictures, score_reconstructions
-from lyrist.training import runs
+from lyrist.training import estimators, runs
 from lyrist.training.cards import picture_card
 from lyrist.training.memoryguard import Room, available
 from lyrist.training.predictions import Predictions
@@ -53,13 +53,11 @@ class PictureTask(Task):
         ``options`` may hold ``block`` (1, 2 or all), ``source`` (the run whose features a transfer reads), ``side`` (of the
         pictures, in pixels) and ``per_class`` (maximum number of training pictures of each class).
         """
-        from lyrist.training import image_training
-
         refuse(selection.given(), recipe)
         named = {key.replace("-", "_"): value for key, value in options.items()}
         own = {key: value for key, value in named.items() if key in DATA_OPTIONS}
         rest = {key: value for key, value in named.items() if key not in DATA_OPTIONS}
-        image_training.configure(recipe, rest, seed)
+        estimators.configure(recipe, rest, seed, "picture")
         source = open_source(own["source"]) if own.get("source") else None
         side = _whole("side", own.get("side"))
         if source is not None and side is None:
@@ -100,8 +98,6 @@ class PictureTask(Task):
 
     def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Return the keys of ``run.json`` that decide the outcome, wherever the pictures are stored."""
-        from lyrist.training import image_training
-
         there, source = self.block, self.source
         compared = ("recipe", "config", "block", "fingerprint", "seed", "best_loss")
         return {
@@ -115,7 +111,7 @@ class PictureTask(Task):
             "per_class": self.per_class,
             "side": there.pictures.side,
             "pictures": there.counts(),
-            "config": json_ready(image_training.resolved(recipe, options, seed)),
+            "config": json_ready(estimators.resolved(recipe, options, seed, "picture")),
             "form": there.pictures.form,
             "checksum": there.pictures.checksum,
             "fingerprint": self.fingerprint,

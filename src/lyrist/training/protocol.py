@@ -212,11 +212,10 @@ class ReportedPictureTask(Reported, PictureTask):
             PictureExamples,
             PictureModel,
             classification,
-            configure,
             reconstruction,
         )
 
-        entry, settings, _ = configure(recipe, options, seed)
+        entry, settings, _ = estimators.configure(recipe, options, seed, "picture")
         parts = {part: PictureExamples(self.block.pixels(part), self.block.targets(part)) for part in ("train", *HELD)}
         source = open_network(self.source).network if self.source else None
         built: Any = entry.build(settings, self.material.shape(source))

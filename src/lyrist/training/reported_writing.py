@@ -27,7 +27,7 @@ from torch.nn import functional
 from lyrist.metrics.intervals import bootstrap_mean, bootstrap_ratio
 from lyrist.metrics.language_modelling import perplexity
 from lyrist.models.language_model import IMPOSSIBLE, SLICE
-from lyrist.training import writer
+from lyrist.training import estimators, writer
 from lyrist.training.batches import IGNORED, Batch
 from lyrist.training.journal import Sums
 from lyrist.training.protocol import Reported, follow
@@ -134,7 +134,7 @@ class ReportedWritingTask(Reported, WritingTask):
     ) -> tuple[writer.Writer, dict[str, Any]]:
         """Train a network; it ends with the weights that validation selects."""
         found, tokens = writer.build(self.corpus, recipe, options, self.condition, seed)
-        settings = writer.configure(recipe, options, seed)[1]
+        settings = estimators.configure(recipe, options, seed, "write")[1]
         means = (
             found.model.get_input_embeddings().weight[tokens.lyrics :].detach().clone()
             if self._learns_padding

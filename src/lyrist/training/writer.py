@@ -34,6 +34,7 @@ from lyrist.models.hub import (
 from lyrist.models.language_model import WriterShape
 from lyrist.models.network import hushed
 from lyrist.training import logit_bias, scoring, song_tokens, vocabularies
+from lyrist.training.estimators import configure
 from lyrist.training.logit_bias import Style
 from lyrist.training.loop import Outcome, continuation, language, seeded, train
 from lyrist.training.schedule import Schedule
@@ -331,31 +332,6 @@ class Writer:
 # Fitting.
 
 
-def configure(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> tuple[registry.Recipe, Any, Schedule]:
-    """Return a recipe of the task "write", its options and the schedule (unused by n-gram recipes).
-
-    Raises
-    ------
-    UsageError
-        The recipe has another task, or an option is unknown or has a wrong value.
-    """
-    recipe = registry.get(recipe_name)
-    if recipe.task != "write":
-        raise unknown("recipe that writes called", recipe_name, [each.name for each in registry.recipes("write")])
-    kinds = (Schedule, recipe.options) if recipe.trained_in_steps else (recipe.options,)
-    *for_schedule, for_recipe = registry.split_options(options, *kinds)
-    settings = registry.configure(recipe.options, for_recipe, recipe_name)
-    given = {**getattr(settings, "schedule", {}), "seed": seed, **(for_schedule[0] if for_schedule else {})}
-    return recipe, settings, registry.configure(Schedule, given, recipe_name)
-
-
-def resolved(recipe_name: str, options: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
-    """Return every option of a recipe with its effective value, for ``run.json``."""
-    recipe, settings, schedule = configure(recipe_name, options, seed)
-    more = dataclasses.asdict(schedule) if recipe.trained_in_steps else {}
-    return {**dataclasses.asdict(settings), **more}
-
-
 def fit_writer(
     corpus: Corpus,
     recipe: str,
@@ -392,7 +368,7 @@ def fit_writer(
     LyristError
         There are no training songs, or a pretrained model cannot be loaded.
     """
-    found, settings, schedule = configure(recipe, dict(options or {}), seed)
+    found, settings, schedule = configure(recipe, options, seed, "write")
     writer, tokens = build(corpus, recipe, options or {}, condition, seed)
     model, shape = writer.model, _shape(tokens, settings)
     used_as_is = found.family == "mixture" and song_tokens.pretrained_of(settings) is not None
@@ -421,7 +397,7 @@ def build(
     corpus: Corpus, recipe: str, options: Mapping[str, Any], condition: Sequence[str] = (), seed: int = 0
 ) -> tuple[Writer, SongTokens]:
     """Return a language model before any training, and the tokens of the corpus; parameters as `fit_writer`."""
-    found, settings, schedule = configure(recipe, dict(options), seed)
+    found, settings, schedule = configure(recipe, options, seed, "write")
     if condition and found.family == "mixture" and song_tokens.pretrained_of(settings):
         raise UsageError(
             f"A mixture with the network '{settings.network}' has no conditions, because that network is not trained; "
@@ -439,7 +415,7 @@ def build(
 
 def untuned(recipe: str, options: Mapping[str, Any] | None = None) -> Writer:
     """Return the pretrained model of `causal` or `t5` without fine-tuning and without conditions, for comparison."""
-    found, settings, _ = configure(recipe, dict(options or {}))
+    found, settings, _ = configure(recipe, options, task="write")
     if not hasattr(settings, "tokenizer"):
         raise UsageError(f"The recipe '{recipe}' is trained from scratch; it has no pretrained model.")
     with hushed():
@@ -530,6 +506,3 @@ def _describe(writer: Writer) -> None:
     config.pad_token_id = writer.tokenizer.pad_token_id
     config.do_sample, config.top_p = True, 0.95
     config.max_new_tokens = 256
-
-
-__all__ = ["Writer", "configure", "fit_writer", "resolved"]

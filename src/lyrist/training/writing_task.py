@@ -18,7 +18,7 @@ from lyrist.corpus.corpus import SPLITS, Corpus
 from lyrist.errors import LyristError, UsageError
 from lyrist.metrics.language_modelling import SongLosses, figures, read_losses, song_losses, write_losses
 from lyrist.models import registry
-from lyrist.training import runs
+from lyrist.training import estimators, runs
 from lyrist.training.cards import writer_card
 from lyrist.training.dataset import LYRICS
 from lyrist.training.memoryguard import Room, available, room_to_count
@@ -70,8 +70,6 @@ class WritingTask(Task):
         cls, recipe: str, data: str, selection: Selection, options: Mapping[str, Any], seed: int
     ) -> tuple[WritingTask, dict[str, Any]]:
         """Return the task of writing the songs of a corpus."""
-        from lyrist.training import writer
-
         if registry.get(recipe).task != "write":
             known = ", ".join(each.name for each in registry.recipes("write"))
             raise UsageError(
@@ -91,7 +89,7 @@ class WritingTask(Task):
         if selection.max_songs is not None:
             raise UsageError(f"'{recipe}' writes; --max-songs is for recipes that classify: leave it out.")
         corpus = Corpus.open(data)
-        writer.configure(recipe, options, seed)
+        estimators.configure(recipe, options, seed, "write")
         return cls.of(corpus, selection.condition or ()), dict(options)
 
     @classmethod
@@ -147,21 +145,17 @@ class WritingTask(Task):
 
     def identity(self, recipe: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Return the keys of ``run.json`` that decide the outcome."""
-        from lyrist.training import writer
-
         return {
             "recipe": recipe,
             "seed": seed,
             "fingerprint": self.fingerprint,
             "condition": list(self.condition),
-            "config": json_ready(writer.resolved(recipe, options, seed)),
+            "config": json_ready(estimators.resolved(recipe, options, seed, "write")),
         }
 
     def memory(self, recipe: str, options: Mapping[str, Any]) -> Room:
         """Return the memory that counting is estimated to take; for networks there is no estimate."""
-        from lyrist.training import writer
-
-        settings = writer.configure(recipe, options)[1]
+        settings = estimators.configure(recipe, options, task="write")[1]
         if not hasattr(settings, "memory"):
             return Room(None, available())
         mean = self.corpus.scan("train").select(pl.col(LYRICS).head(MEASURED).str.len_chars().mean()).collect().item()
