@@ -75,8 +75,8 @@ MISSING = {
     **{f"train {name} corpus --out missing": (f"The recipe '{name}' needs", "neural") for name in NEURAL},
     "recipes lstm": ("The recipe 'lstm' needs PyTorch", "neural"),
     "study ladder corpus --out missing": ("The recipe 'lstm' needs PyTorch", "neural"),
-    "study writer-by-genre corpus --out missing": ("'lyrist study' needs", "neural"),
-    "study image-blocks pictures --out missing": ("'lyrist study' needs", "neural"),
+    "study writer-by-genre corpus --out missing": ("The recipe 'ngram' needs PyTorch", "neural"),
+    "study image-blocks pictures --out missing": ("The recipe 'cnn-relu' needs PyTorch", "neural"),
     "demo --out missing": ("'lyrist demo' needs", "neural"),
     "classify neural lantern": ("The run neural needs", "neural"),
     "write writer": ("The run writer needs", "neural"),
@@ -151,7 +151,7 @@ print(json.dumps(found))
 """
     found = without_extras(calls, folder=tmp_path)
     for error, (what, extra) in zip(
-        found, [("lyrist.demo", "neural"), ("lyrist.train", "neural"), ("'lyrist serve'", "serve")], strict=True
+        found, [("lyrist.demo", "neural"), ("The recipe 'gpt'", "neural"), ("'lyrist serve'", "serve")], strict=True
     ):
         assert error.startswith(f"{what} needs ")
         assert error.endswith(f'; install it with: pip install "lyrist[{extra}]"')

@@ -43,7 +43,6 @@ from lyrist.serving.songworker import (
     write_constrained,
 )
 from lyrist.serving.workers import BatchJob, BatchWorker, TextScore
-from lyrist.training.representation import represents
 
 Answer = TypeVar("Answer")
 
@@ -442,7 +441,7 @@ class InferenceEngine:
         def on_batch(kind: str) -> Callable[[int], object]:
             return lambda size: self.metrics.computed(name, kind, size)
 
-        if served.task != "picture" and represents(model):
+        if served.task != "picture" and getattr(model, "represents", False):
             own = own_tokenizer(model) if served.task == "write" else model
             add("embed", workers.embed_work(own, cleaning, on_batch("embed")))
         if served.task == "classify":

@@ -32,7 +32,6 @@ from lyrist.images.decoding import UndecodableError, careful, decode
 from lyrist.models.inputs import songs
 from lyrist.serving.requests import FairQueue, PendingRequest
 from lyrist.serving.songworker import GenerationRequest, score_prompts
-from lyrist.training.representation import represent
 from lyrist.training.runs import Run
 
 Payload = TypeVar("Payload")
@@ -385,7 +384,7 @@ def embed_work(model: Any, cleaning: Cleaning, on_batch: Callable[[int], object]
         for job in jobs:
             if prepared(job, cleaning):
                 on_batch(len(job.state["texts"]))
-                job.pending.answer(represent(model, job.state["texts"]))
+                job.pending.answer(model.represent(job.state["texts"]))
 
     return work
 

@@ -7,7 +7,7 @@ holds out a tenth of the songs to select the best step.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from lyrist.errors import LyristError
@@ -248,6 +249,33 @@ class NeuralClassifier(ScoringClassifier):
         )
         every = np.array([max(len(ids), 1) for ids in encoded_texts], dtype=np.int64)
         return np.stack([np.minimum(every, self.tokenizer_.model_max_length), every], axis=1)
+
+    @property
+    def _head(self) -> nn.Linear | None:
+        """The output layer; None if the network has more than one layer there."""
+        heads = [getattr(self.model_, name, None) for name in ("head", "classifier")]
+        return next((head for head in heads if isinstance(head, nn.Linear)), None)
+
+    @property
+    def represents(self) -> bool:
+        """Whether texts have a representation."""
+        return self._head is not None
+
+    def represent(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[int]]:
+        """Return the representation of each text, (texts, size), and the number of its tokens.
+
+        It is the input of the output layer, scaled to length 1, so that a dot product is a cosine. No text may be empty.
+        """
+        head, found = self._head, list[torch.Tensor]()
+        assert head is not None  # noqa: S101 - `represents` is true
+        hook = head.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+        try:
+            for text in texts:
+                self.predict_proba(as_table([text], [""]))
+        finally:
+            hook.remove()
+        vectors = nn.functional.normalize(torch.cat(found).float(), dim=-1).cpu().numpy()
+        return vectors, [len(self.tokenizer_(text).input_ids) for text in texts]
 
     def _scores(self, X: Any, batch_size: int = 64) -> NDArray[np.float32]:
         """Return the logits, float32 (n, k)."""

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
 
 from lyrist import files
 from lyrist.corpus.corpus import Corpus
@@ -31,8 +32,9 @@ from lyrist.models.hub import (
     pretrained_causal,
     writing_dtype,
 )
-from lyrist.models.language_model import WriterShape
+from lyrist.models.language_model import LyricsModel, WriterShape
 from lyrist.models.network import hushed
+from lyrist.models.ngram import NgramWriter
 from lyrist.training import logit_bias, scoring, song_tokens, vocabularies
 from lyrist.training.estimators import configure
 from lyrist.training.logit_bias import Style
@@ -190,6 +192,33 @@ class Writer:
         """
         conditions = [self.known(each) for each in given] if given is not None else [{} for _ in lyrics]
         return scoring.losses(self, list(lyrics), conditions, batch_size, device)
+
+    @property
+    def represents(self) -> bool:
+        """Whether texts have a representation: n-grams, alone and with a network, have no hidden states."""
+        return isinstance(self.model, PreTrainedModel) and not isinstance(self.model, NgramWriter) and not self.seq2seq
+
+    @torch.inference_mode()
+    def represent(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[int]]:
+        """Return the representation of each text, (texts, size), and the number of its tokens.
+
+        It is the mean of the last hidden states over the tokens, scaled to length 1, so that a dot product is a cosine. Texts
+        longer than the context are read in windows. No text may be empty.
+        """
+        network, prefix, vectors, counts = self.model.eval(), self.prefix({}), [], []
+        for ids in map(self.encode, texts):
+            size = max(1, (self.context or len(prefix) + len(ids)) - len(prefix))
+            total: Any = 0.0
+            for first in range(0, len(ids), size):
+                window = torch.tensor([[*prefix, *ids[first : first + size]]], device=network.device)
+                if isinstance(network, LyricsModel):
+                    states = network.states(window, None)[0]
+                else:
+                    states = network.base_model(input_ids=window).last_hidden_state
+                total = total + states[0, len(prefix) :].float().sum(dim=0)
+            vectors.append(total)
+            counts.append(len(ids))
+        return nn.functional.normalize(torch.stack(vectors), dim=-1).cpu().numpy(), counts
 
     def known(self, given: Mapping[str, Any]) -> dict[str, str]:
         """Return the conditions in ``given`` that the model knows."""

@@ -88,9 +88,8 @@ class WritingTask(Task):
             )
         if selection.max_songs is not None:
             raise UsageError(f"'{recipe}' writes; --max-songs is for recipes that classify: leave it out.")
-        corpus = Corpus.open(data)
         estimators.configure(recipe, options, seed, "write")
-        return cls.of(corpus, selection.condition or ()), dict(options)
+        return cls.of(Corpus.open(data), selection.condition or ()), dict(options)
 
     @classmethod
     def of(cls, corpus: Corpus, condition: str | tuple[str, ...] = ()) -> WritingTask:
