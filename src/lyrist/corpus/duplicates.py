@@ -232,9 +232,11 @@ def pairs_by(task: list[Any], settings: dict[str, Any]) -> dict[str, Any]:
     if name == "key":
         found: npt.NDArray[Any] = np.stack(_exact_copies(positions, values))
     else:
-        alone = np.isin(positions, np.load(folder / "copies.npy"), invert=True)
-        left, right = _bucket_pairs(values[alone])
-        found = distinct(packed(positions[alone][left], positions[alone][right]))
+        alone = np.ones(start, bool)
+        alone[np.load(folder / "copies.npy")] = False
+        positions, values = positions[alone[positions]], values[alone[positions]]
+        left, right = _bucket_pairs(values)
+        found = distinct(packed(positions[left], positions[right]))
     file = folder / f"{name}-{part}.npy"
     whole(file, partial(save, found))
     return {"file": file.name, "pairs": found.shape[-1]}
@@ -252,10 +254,11 @@ def _exact_copies(positions: Ints, keys: Numbers) -> tuple[Ints, Ints]:
 
 def _bucket_pairs(values: Numbers) -> tuple[Ints, Ints]:
     """Return the pairs of places (left < right) to be compared because their values are equal."""
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)  # takes a third of the time of a stable sort
     same = values[order[1:]] == values[order[:-1]]
     rows = np.flatnonzero(np.append(same, False) | np.append(False, same))
     order = order[rows]
+    order = order[np.lexsort((order, values[order]))]
     starts = run_starts(values[order])
     sizes = np.diff(np.append(starts, len(rows)))
     start, size = np.repeat(starts, sizes), np.repeat(sizes, sizes)
