@@ -1,4 +1,4 @@
-"""The floors of the house: a room imports only from rooms on floors below its own."""
+"""A package imports only from packages on lower floors."""
 
 import ast
 from pathlib import Path
@@ -21,22 +21,22 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def name_of(node: ast.ImportFrom, alias: ast.alias) -> str:
-    """`from lyrist import x` names the room x, or something that `__init__` itself defines."""
+    """`from lyrist import x` names the package x, or something that `__init__` itself defines."""
     if node.module != "lyrist":
         return node.module or ""
     return f"lyrist.{alias.name}" if alias.name in FLOOR else "lyrist.__init__"
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def imported_packages(path: Path) -> set[str]:
+    packages = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are written in full"
@@ -45,18 +45,18 @@ def imported_rooms(path: Path) -> set[str]:
             names = [alias.name for alias in node.names]
         else:
             continue
-        rooms |= {name.split(".")[1] for name in names if name.startswith("lyrist.")}
-    return rooms
+        packages |= {name.split(".")[1] for name in names if name.startswith("lyrist.")}
+    return packages
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_room_imports_only_from_floors_below(path: Path) -> None:
-    room = room_of(path)
-    assert room in FLOOR, f"{room} stands on no floor: add it to FLOORS and to docs/architecture.md"
-    for other in imported_rooms(path) - {room}:
-        assert other in FLOOR, f"{path} imports the unknown room {other}"
-        assert FLOOR[other] < FLOOR[room], (
-            f"{path}: {room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
+def test_a_package_imports_only_from_lower_floors(path: Path) -> None:
+    package = package_of(path)
+    assert package in FLOOR, f"{package} has no floor: add it to FLOORS and to docs/architecture.md"
+    for other in imported_packages(path) - {package}:
+        assert other in FLOOR, f"{path} imports the unknown package {other}"
+        assert FLOOR[other] < FLOOR[package], (
+            f"{path}: {package} (floor {FLOOR[package]}) imports {other} (floor {FLOOR[other]})"
         )
 
 

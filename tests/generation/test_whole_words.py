@@ -14,7 +14,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.generation.batching import BatchScheduler, SongSequence, sample
 from lyrist.generation.config import GenerationConfig, SamplingOptions
 from lyrist.generation.prompts import Vocabulary, start
-from lyrist.generation.whole_words import WholeWords
+from lyrist.generation.sampling import WholeWords
 from lyrist.generation.write import compose
 from lyrist.training import vocabularies
 from lyrist.training.writer import Writer, fit_writer

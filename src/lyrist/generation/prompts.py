@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lyrist.corpus.cleaning import Cleaning, clean
 from lyrist.errors import LyristError, UsageError
-from lyrist.generation.whole_words import WholeWords
+from lyrist.generation.sampling import WholeWords
 
 ENDLESS = sys.maxsize
 """Context of a model without a limit."""
