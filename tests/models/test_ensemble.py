@@ -4,7 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lyrist.errors import InputError
 from lyrist.models.ensemble import MEMBERS, LyricEnsemble
+from lyrist.models.linear import NGramRidge
 
 ACTS = {"ann": "river moon stone tide willow water", "bob": "neon engine wire chrome static motor"}
 
@@ -51,6 +53,25 @@ def test_the_shares_add_up_to_the_logit(text: str, fitted: LyricEnsemble) -> Non
         assert set(found.other) == {"layout", "intercept"}
         total = found.characters.sum() + sum(found.other.values())
         assert total == pytest.approx(logits[c] - logits.mean(), abs=1e-5)
+
+
+def test_with_groups_it_is_less_sure_of_songs_by_others() -> None:
+    rng = np.random.default_rng(0)
+    lyrics, labels = songs(80)
+    acts = [
+        f"{label} {rng.integers(6)}" for label in labels
+    ]  # each act has words of its own, and the label little in common
+    texts = [f"{act.replace(' ', 'x')} " * 12 + lyric for act, lyric in zip(acts, lyrics, strict=True)]
+    mixed = rng.permutation(labels).tolist()
+    by_act = dict(zip(acts, mixed, strict=True))
+    truth = [by_act[act] for act in acts]
+    models = [LyricEnsemble(char_high=2).fit(texts, truth, groups=groups) for groups in (None, acts)]
+    surest = [float(model.predict_proba(lyrics[:20]).max(axis=1).mean()) for model in models]
+    assert surest[1] < surest[0]
+    with pytest.raises(InputError, match="80 songs and 3 groups"):
+        LyricEnsemble().fit(texts, truth, groups=[1, 2, 3])
+    with pytest.raises(InputError, match="NGramRidge does not use groups"):
+        NGramRidge().fit(texts, truth, groups=acts)
 
 
 def test_the_artist_is_one_of_the_shares() -> None:

@@ -67,6 +67,34 @@ def test_it_solves_what_it_says_and_leaves_out_what_it_says() -> None:
     assert solve(gram(X), Y, weights, 2.5, leave_out=False)[1] is None
 
 
+def test_with_groups_their_errors_are_correlated_and_each_is_left_out_as_a_whole() -> None:
+    X, index = data(30)
+    weights, Y, groups = balanced(index), signs(index, 3), np.arange(30) // 2 % 7
+    alpha, left_out = solve(gram(X), Y, weights, 2.5, groups=groups)
+    spread, same = np.sqrt(0.2 / weights), groups[:, None] == groups[None]
+    A = (
+        (X @ X.T).toarray().astype(np.float64)
+        + BIAS
+        + np.diag(0.2 / weights)
+        + svm.SHARED * same * np.outer(spread, spread)
+    )
+    np.testing.assert_allclose(alpha, np.linalg.solve(A, Y), atol=1e-4)
+    assert left_out is not None
+    for group in range(7):
+        out, rest = np.flatnonzero(groups == group), np.flatnonzero(groups != group)
+        scores = A[np.ix_(out, rest)] @ np.linalg.solve(A[np.ix_(rest, rest)], Y[rest])
+        np.testing.assert_allclose(left_out[out], scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("limit", [100, 10])
+def test_a_group_is_in_one_fold(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(svm, "GRAM_LIMIT", limit)
+    groups = np.arange(60) % 11
+    for inside, outside in folds(60, 0, groups):
+        assert len(inside) + len(outside) == 60
+        assert not set(groups[inside]) & set(groups[outside])
+
+
 def test_without_weights_it_is_ridge_regression_on_signs() -> None:
     X, index = data()
     found = fit_svm(X, index, 3, weights=EQUAL[:60], C=2.5, seed=0)

@@ -1,5 +1,6 @@
 """One fit: what its run says, what it refuses, and that two processes give the run of one."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from lyrist.corpus.corpus import Corpus
 from lyrist.corpus.prepare import prepare
 from lyrist.errors import LyristError, UsageError
 from lyrist.evaluation.evaluate import evaluate
+from lyrist.models.ensemble import LyricEnsemble
 from lyrist.training import loop, runs
 from lyrist.training.classification_task import ClassificationTask
 from lyrist.training.dataset import view
@@ -58,6 +60,24 @@ def test_a_run_says_what_it_was_fitted_on(corpus: Corpus, tmp_path: Path) -> Non
     json.dumps(figures, allow_nan=False)
     assert "majority" in fitted.summary()
     assert fitted.run.model.predict(["river moon"]).tolist() == ["ann"]
+
+
+@pytest.mark.parametrize("by", ["artist", "song"])
+def test_artists_are_groups_where_test_songs_are_by_others(
+    by: str, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr(LyricEnsemble, "_learn", lambda self, X, index, weights, groups=None: found.append(groups))
+    question = dataclasses.replace(view(corpus, "genre"), split_by=by)
+    nameless = pl.when(pl.col("id") < 4).then(pl.lit("")).otherwise("artist")
+    question = dataclasses.replace(question, songs=question.songs.with_columns(artist=nameless))
+    ClassificationTask(question).learn("ensemble", {}, seed=0)
+    (groups,) = found
+    train = question.part("train")
+    if by == "song":
+        assert groups is None
+    else:  # three artists, and each song without one is a group of its own
+        assert len(set(groups.tolist())) == 3 + (train["artist"] == "").sum()
 
 
 def test_scores_belong_to_their_songs_in_files_of_random_order(tmp_path: Path) -> None:

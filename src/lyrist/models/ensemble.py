@@ -29,6 +29,7 @@ from lyrist.models.layout import LayoutKernel
 from lyrist.models.least_squares_svm import (
     ClassWeight,
     Floats,
+    Groups,
     LinearFit,
     by_gram,
     fit_and_score,
@@ -110,6 +111,7 @@ class LyricEnsemble(ScoringClassifier):
 
     parts: ClassVar[tuple[type, ...]] = (SongFeatures, LayoutKernel)
     multilabel: ClassVar[bool] = True
+    grouped: ClassVar[bool] = True
 
     char_low: int = 2
     char_high: int = 4
@@ -127,22 +129,21 @@ class LyricEnsemble(ScoringClassifier):
         """Return an estimate of the peak memory of a fit, in bytes."""
         return of_ngrams(size, self.max_features, lengths=3, words=True, machines=True, weights=3, layout=True)
 
-    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats) -> None:
+    def _learn(self, X: Any, index: NDArray[np.int64], weights: Floats, groups: Groups = None) -> None:
         k = len(self.classes_)
         self.features_ = SongFeatures.beside(self._grams(), "log-tfidf", self.features)
         counts = self.features_.fit_counts(X)
         self.layout_ = LayoutKernel(random_state=self.random_state)
         songs = _Songs(counts, counts.sign(), sp.csr_matrix(self.layout_.fit_transform(X)), X)
         of_songs = song_weights(index, self.classes_, self.class_weight, weights)
-        held, scores = self._out_of_fold(songs, index, k, weights, of_songs)
+        held, scores = self._out_of_fold(songs, index, k, weights, of_songs, groups)
         self.ratio_scale_ = self._ratio_scale(songs.presence, index, k, weights)
         views = self._views(songs)
         fitted = {"bayes": self._bayes(views["bayes"], index, k, weights)}
         for name, cost in self._costs().items():
             exact = name not in scores  # leave-one-out scores by the formula of `solve`
-            fitted[name] = fit_svm(
-                views[name], index, k, weights=of_songs, C=cost, seed=self.random_state, calibrate=exact
-            )
+            settings: dict[str, Any] = {"weights": of_songs, "C": cost, "seed": self.random_state, "groups": groups}
+            fitted[name] = fit_svm(views[name], index, k, calibrate=exact, **settings)
             if exact:
                 scores[name] = fitted[name].scores[held]
         shares = class_shares(index, k, weights)
@@ -278,10 +279,10 @@ class LyricEnsemble(ScoringClassifier):
         return LinearFit(coef, np.zeros(k, np.float32), np.zeros(0, np.int64), np.zeros((0, k), np.float32))
 
     def _out_of_fold(
-        self, songs: _Songs, index: NDArray[np.int64], k: int, weights: Floats, of_songs: Floats
+        self, songs: _Songs, index: NDArray[np.int64], k: int, weights: Floats, of_songs: Floats, groups: Groups
     ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
         """Return held-out songs, and each member's scores of them by a fit without them."""
-        splits = folds(len(index), self.random_state)
+        splits = folds(len(index), self.random_state, groups)
         machines = ("ratios",) if by_gram(len(index), k) else ("ratios", "form", "layout")
         scores: dict[str, list[NDArray[Any]]] = {name: [] for name in (*machines, "bayes")}
         words = self._words(songs.presence)
@@ -293,6 +294,7 @@ class LyricEnsemble(ScoringClassifier):
                     "weights": of_songs[inside],
                     "C": self._costs()[name],
                     "seed": self.random_state,
+                    "groups": None if groups is None else groups[inside],
                 }
                 scores[name].append(fit_and_score(rows[inside], index[inside], rows[outside], k, **settings))
             scores["bayes"].append(words[outside] @ self._bayes(words[inside], index[inside], k, weights[inside]).coef)

@@ -8,8 +8,11 @@ features almost every song is a support vector, and the difference in accuracy i
 `GRAM_LIMIT` songs (more with many classes, see `by_gram`) the Gram matrix is too large: then `LinearSVC` is fitted, and
 calibrated on a tenth of the songs held out of a first fit.
 
+Songs of one artist have correlated errors. Where new songs are by other artists (a split by artist), `solve` takes the artists
+as groups: the errors of a group share a random effect, and scores are of fits without the whole group.
+
 Sources: Suykens & Vandewalle (1999), Least squares support vector machine classifiers; Rifkin & Lippert (2007), Notes
-on regularized least squares (the leave-one-out formula).
+on regularized least squares (the leave-one-out formula); Laird & Ware (1982), Random-effects models for longitudinal data.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, ShuffleSplit
 from sklearn.svm import LinearSVC
 
 from lyrist.errors import InputError, LyristError
@@ -37,11 +40,16 @@ MANY_GRAM_LIMIT = 16_000
 BIAS = 1.0
 """Square of the constant feature: the intercept is regularised slightly, as in liblinear."""
 
+SHARED = 0.3
+"""Variance of the error that the songs of a group share, relative to that of a song's own error."""
+
 _DENSE_FROM = 0.04  # n-grams in more than this share of songs are multiplied as a dense block, which is much faster
 _DENSE_COLUMNS = 2_000  # columns of a dense block, which bounds memory
 _ROWS = 1_024  # songs per block of the Gram matrix, which bounds memory
 
 Floats = NDArray[np.float32]
+Groups = NDArray[np.int64] | None
+"""The group of each song, or None: every song is a group of its own."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +109,18 @@ def _products(Z: sp.csr_matrix, X: sp.csr_matrix) -> Floats:
     return K
 
 
-def folds(n: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def folds(n: int, seed: int, groups: Groups = None) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return (training songs, held-out songs) of each fold, for models without a leave-one-out formula.
 
-    Few songs are split into three folds. With more songs two of the folds, or a held-out tenth, are enough.
+    Few songs are split into three folds. With more songs two of the folds, or a held-out tenth, are enough. A group is on one
+    side.
     """
     if n > GRAM_LIMIT:
-        return list(ShuffleSplit(1, test_size=0.1, random_state=seed).split(np.arange(n)))
-    splits = list(KFold(min(3, n), shuffle=True, random_state=seed).split(np.arange(n)))
+        single = ShuffleSplit if groups is None else GroupShuffleSplit
+        return list(single(1, test_size=0.1, random_state=seed).split(np.arange(n), groups=groups))
+    number = min(3, n if groups is None else len(np.unique(groups)))
+    several = KFold if groups is None else GroupKFold
+    splits = list(several(number, shuffle=True, random_state=seed).split(np.arange(n), groups=groups))
     return splits[:2] if n > 1_500 else splits
 
 
@@ -147,7 +159,9 @@ def song_weights(index: NDArray[np.int64], classes: NDArray[Any], weight: ClassW
     return np.asarray(sample_weight * class_weights(sizes, classes.tolist(), weight)[index], dtype=np.float32)
 
 
-def solve(K: Floats, Y: Floats, weights: Floats, C: float, *, leave_out: bool = True) -> tuple[Floats, Floats | None]:
+def solve(
+    K: Floats, Y: Floats, weights: Floats, C: float, *, leave_out: bool = True, groups: Groups = None
+) -> tuple[Floats, Floats | None]:
     """Solve the least-squares SVM of all classes from a Gram matrix.
 
     Parameters
@@ -162,13 +176,15 @@ def solve(K: Floats, Y: Floats, weights: Floats, C: float, *, leave_out: bool = 
         As in `LinearSVC`: the inverse of the regularisation strength.
     leave_out
         Whether to compute the leave-one-out scores, which takes as long as the fit.
+    groups
+        The group of each song, shape (n,): errors of a group are correlated, and it is left out as a whole.
 
     Returns
     -------
     alpha : array of float32, shape (n, k)
         The weight vector of each class is ``X.T @ alpha``, its intercept ``BIAS * alpha.sum(0)``.
     left_out : array of float32, shape (n, k)
-        The scores of each song by a fit without that song.
+        The scores of each song by a fit without that song, or without its group.
 
     Raises
     ------
@@ -177,6 +193,10 @@ def solve(K: Floats, Y: Floats, weights: Floats, C: float, *, leave_out: bool = 
     """
     K += np.float32(BIAS)
     K[np.diag_indices_from(K)] += (0.5 / C) / weights
+    together = [] if groups is None else _members(groups)
+    for songs in together:
+        spread = np.sqrt((0.5 / C) / weights[songs])
+        K[np.ix_(songs, songs)] += np.float32(SHARED) * np.outer(spread, spread)
     factor, failed = lapack.spotrf(
         K.T, lower=True, clean=True, overwrite_a=True
     )  # in Fortran order, so no copy is made
@@ -185,12 +205,24 @@ def solve(K: Floats, Y: Floats, weights: Floats, C: float, *, leave_out: bool = 
     alpha, _ = lapack.spotrs(factor, Y, lower=True)
     if not leave_out:
         return alpha, None
-    # The diagonal of the inverse: the sums of squares of the columns of the inverse factor.
     inverse, _ = lapack.strtri(factor, lower=True, overwrite_c=True)
+    if together:  # the block of the inverse for each group, from the columns of the inverse factor
+        left_out = np.empty_like(Y)
+        for songs in together:
+            columns = inverse[songs[0] :, songs]
+            left_out[songs] = Y[songs] - np.linalg.solve(columns.T @ columns, alpha[songs])
+        return alpha, left_out
+    # The diagonal of the inverse: the sums of squares of the columns of the inverse factor.
     diagonal = np.empty(len(Y), dtype=np.float32)
     for start in range(0, len(Y), _ROWS):
         diagonal[start : start + _ROWS] = (inverse[start:, start : start + _ROWS] ** 2).sum(axis=0)
     return alpha, np.asarray(Y - alpha / diagonal[:, None], dtype=np.float32)
+
+
+def _members(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the songs of each group, ascending."""
+    order = np.argsort(groups, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
 def fit_svm(
@@ -202,6 +234,7 @@ def fit_svm(
     C: float,
     seed: int,
     calibrate: bool = True,
+    groups: Groups = None,
 ) -> LinearFit:
     """Fit a linear model of k classes to the rows of ``X``.
 
@@ -219,27 +252,37 @@ def fit_svm(
         Seed of the calibration split on large data sets.
     calibrate
         Whether to compute out-of-sample scores; without a Gram matrix this takes a second fit.
+    groups
+        The group of each song, shape (n,), see `solve`; without a Gram matrix only the scores are by group.
     """
     no_scores = np.zeros(0, dtype=np.int64), np.zeros((0, k), dtype=np.float32)
     if by_gram(X.shape[0], k):
-        alpha, left_out = solve(gram(X), signs(index, k), weights, C, leave_out=calibrate)
+        alpha, left_out = solve(gram(X), signs(index, k), weights, C, leave_out=calibrate, groups=groups)
         coef = np.asarray((X.T @ alpha), dtype=np.float32)
         held_out = no_scores if left_out is None else (np.arange(len(index)), left_out)
         return LinearFit(coef, BIAS * alpha.sum(axis=0), *held_out)
     coef, intercept = _primal(X, index, k, weights, C, seed)
     if not calibrate:
         return LinearFit(coef, intercept, *no_scores)
-    ((first, held),) = folds(len(index), seed)
+    ((first, held),) = folds(len(index), seed, groups)
     scores = fit_and_score(X[first], index[first], X[held], k, weights=weights[first], C=C, seed=seed)
     return LinearFit(coef, intercept, held, scores)
 
 
 def fit_and_score(
-    X: sp.csr_matrix, index: NDArray[np.int64], Z: sp.csr_matrix, k: int, *, weights: Floats, C: float, seed: int
+    X: sp.csr_matrix,
+    index: NDArray[np.int64],
+    Z: sp.csr_matrix,
+    k: int,
+    *,
+    weights: Floats,
+    C: float,
+    seed: int,
+    groups: Groups = None,
 ) -> Floats:
     """Return the scores of the rows of ``Z`` by a model fitted on ``X``, shape (m, k)."""
     if by_gram(X.shape[0], k):
-        alpha, _ = solve(gram(X), signs(index, k), weights, C, leave_out=False)
+        alpha, _ = solve(gram(X), signs(index, k), weights, C, leave_out=False, groups=groups)
         return np.asarray(gram(X, Z) @ alpha + BIAS * alpha.sum(axis=0), dtype=np.float32)
     coef, intercept = _primal(X, index, k, weights, C, seed)
     return np.asarray(Z @ coef + intercept, dtype=np.float32)

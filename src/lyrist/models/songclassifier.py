@@ -42,12 +42,14 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
     least_classes: ClassVar[int] = 2
     multilabel: ClassVar[bool] = False
     """Whether `_learn` can fit several labels a song: then it may get an array (n, k) of 0 and 1 as classes."""
+    grouped: ClassVar[bool] = False
+    """Whether `_learn` takes the group of each song as well."""
     multilabel_: bool = False
     thresholds_: Any = None
     option_names: ClassVar[dict[str, str]] = {"class_weight": "balance", "alpha": "smoothing"}
     """Names of options on the command line; the parameters are named as scikit-learn names them."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit on songs and their labels.
 
         Parameters
@@ -58,11 +60,14 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
             n labels: texts, whole numbers or truth values; or 0 and 1 in a column for each label, shape (n, k).
         sample_weight
             The weight of each song, none negative; songs with weight 0 are left out. None: all are equal.
+        groups
+            The group of each song, such as its artist, if new songs are of other groups (only estimators with ``grouped``):
+            members and probabilities are then fitted for songs of new groups.
 
         Raises
         ------
         InputError
-            Songs and labels do not match, a label is missing, or there is only one class.
+            Songs, labels and groups do not match, a label is missing, there is only one class, or the estimator uses no groups.
         """
         X = self._read(X, fitting=True)
         n = len(X) if is_table(X) else len(lyrics_of(X))
@@ -71,6 +76,7 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
         if self.multilabel_ and not self.multilabel:
             raise InputError(f"{type(self).__name__} predicts one label a song, not several; choose another estimator.")
         weights = np.ones(n, dtype=np.float32)
+        of_group = None if groups is None else self._groups(groups, n)
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, index, dtype=np.float32, ensure_non_negative=True)
             if not weights.all():
@@ -80,8 +86,18 @@ class SongClassifier(SongInput, ClassifierMixin, BaseEstimator):  # type: ignore
                 else:
                     self.classes_, index = encoded(self.classes_[index[kept]], len(kept), self.least_classes)
                 X, weights = _safe_indexing(X, kept), weights[kept]
-        self._learn(X, index, weights)
+                of_group = None if of_group is None else of_group[kept]
+        several = of_group is not None and len(np.unique(of_group)) > 1
+        self._learn(X, index, weights, *((of_group,) if several else ()))
         return self
+
+    def _groups(self, groups: Any, n: int) -> NDArray[np.int64]:
+        """Return the number of the group of each song."""
+        if not self.grouped:
+            raise InputError(f"{type(self).__name__} does not use groups; leave them out, or choose another estimator.")
+        if len(groups) != n:
+            raise InputError(f"There are {n} songs and {len(groups)} groups; pass one group for each song.")
+        return np.asarray(np.unique(list(groups), return_inverse=True)[1], dtype=np.int64)
 
     def _note_kind(self, several: bool) -> None:
         """Store whether a song has several labels; the threshold of each is 0.5 at first."""

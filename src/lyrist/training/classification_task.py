@@ -144,11 +144,20 @@ class ClassificationTask(Task):
             train = self.view.texts("train")
             with progress.task(title or recipe) as advance:
                 advance(0, len(train), space.note)
-                estimator.fit(inputs(train), self.view.y(train))
+                estimator.fit(inputs(train), self.view.y(train), **self._groups(estimator, train))
                 advance(len(train), len(train))
         if self.view.labels.multi:
             estimator.thresholds_ = self.thresholds(estimator)
         return estimator
+
+    def _groups(self, estimator: Any, songs: pl.DataFrame) -> dict[str, Any]:
+        """Return the artists as groups for an estimator that uses them, if the test songs are by other artists."""
+        if self.view.split_by != "artist" or not getattr(estimator, "grouped", False):
+            return {}
+        unknown = pl.format("{}", pl.col("id"))  # a song without an artist is a group of its own
+        named = pl.format("artist {}", pl.col("artist"))
+        known = pl.col("artist").fill_null("") != ""
+        return {"groups": songs.select(pl.when(known).then(named).otherwise(unknown)).to_series().to_list()}
 
     def thresholds(self, model: Any) -> np.ndarray[Any, Any]:
         """Return the probability from which each of several labels is predicted, chosen on the validation songs."""
