@@ -47,6 +47,10 @@ def run(name: str, data: str, called: str, arguments: argparse.Namespace) -> dic
         "study": name, "data": called, "songs": counted, "classes": len(results.get("classes", [])),
         "fingerprint": results["fingerprint"], "split_by": results["split_by"], "lyrist": results["lyrist"],
         "machine": f"{platform.machine()}, one thread", "majority": results.get("majority"),
+        "right": [
+            {"name": line["name"], "picked": line["name"] == results.get("picked"), **line["test"]["accuracy"]}
+            for line in results["recipes"] if "accuracy" in line["test"]
+        ],
         "cpu_minutes": arguments.cpu_minutes, "max_songs": arguments.max_songs, **shown,
     }  # fmt: skip
 
@@ -80,6 +84,10 @@ def page(results: Sequence[dict[str, Any]]) -> str:
             parts.append(f"**{found['budget_scale']:g} times the epochs of the report** (`--budget-scale`).")
         parts.append(_table(("model", *COLUMNS.values()), columns(found["models"])))
         parts.append("\n".join(f"- **{m['name']}**: {m['sentence']}" for m in found["models"] if m["sentence"]))
+        if right := found.get("right"):
+            lines = [f"{r['name']} {r['value']:.3f} ({r['low']:.3f} to {r['high']:.3f})" for r in right]
+            picked = next((f"; validation selects {r['name']}" for r in right if r["picked"]), "")
+            parts.append(f"Lyrist's recipes on the same songs: {', '.join(lines)}{picked}.")
         if found["notes"]:
             parts.append("\n".join(f"- {note}" for note in found["notes"]))
         head = ("model", "column", "n", "parameters", "seconds", "CPU-seconds", "selected, line or machine")
