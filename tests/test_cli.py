@@ -1,6 +1,7 @@
 """The command line as a user meets it: help at once, figures for machines, one sentence for a mistake."""
 
 import inspect
+import io
 import json
 import shlex
 import subprocess
@@ -197,3 +198,19 @@ def test_the_defaults_of_every_recipe_pass_the_command_line(recipe: str) -> None
     arguments = ["train", recipe, "corpus", "--out", "run"]
     _, bound, _ = _app(arguments).parse_args(arguments, exit_on_error=False, print_error=False)
     assert bound.kwargs == {"out": "run"}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_without_a_character_shows_another(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(f"Ann,T{i},one lamp {i} was low and the harbour slept by its lamp all night {i}\n" for i in range(8))
+    (tmp_path / "t.csv").write_text(f"artist,title,lyrics\n{rows}")
+    for options in ([], ["--json"]):
+        shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr("sys.stdout", shown)
+        out = str(tmp_path / "сказка")
+        given = ["--duplicates", "keep", "--contained", "keep", "--validation", "0", "--test", "0", "--quiet", *options]
+        assert run(["prepare", str(tmp_path / "t.csv"), "--out", out, *given]) == 0
+        said = shown.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+        assert json.loads(said)["corpus"] == out if options else "??????" in said

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import polars as pl
 import pytest
 from filelock import FileLock
 
@@ -233,3 +234,18 @@ def test_a_text_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeyp
     with pytest.raises(files.DiskFullError):
         files.write_text(tmp_path / "w.txt", "a new song")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"w.txt": b"earlier"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1", "＝1", ' "=1', "\u3000+1", "-x", "－x", "@x", "＠x", "\t=1", "\n=1", "\ufeff=1", "\u200b=1", "\u202e=1"],
+)
+def test_no_text_is_a_formula_in_a_spreadsheet(text: str) -> None:
+    (safe,) = files.spreadsheet_safe(pl.DataFrame({"a": [text]}))["a"]
+    assert safe.startswith("'")
+    assert not {*safe} & {*"\ufeff\u200b\u202e"}
+
+
+@pytest.mark.parametrize("text", ["a=1", "rock-pop", "", "'=1", "café", "爱"])
+def test_other_texts_stay_in_a_spreadsheet(text: str) -> None:
+    assert files.spreadsheet_safe(pl.DataFrame({"a": [text], "n": [-1.5]})).rows() == [(text, -1.5)]

@@ -288,17 +288,24 @@ def _flags(arguments: list[str]) -> tuple[set[str], list[str]]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    wide = (sys.stdout.encoding or "utf-8").casefold().startswith("utf")
+    return json.dumps(value, indent=2, ensure_ascii=not wide, allow_nan=False)
+
+
+def _shown(text: str) -> str:
+    """Return a text with ``?`` for what the terminal has no character for."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _live(text: str) -> None:
     """Show lyrics while they are written."""
-    sys.stdout.write(text)
+    sys.stdout.write(_shown(text))
     sys.stdout.flush()
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.write(_shown(text.rstrip("\n")) + "\n")
     sys.stdout.flush()
 
 

@@ -324,13 +324,16 @@ def _swap(building: Path, out: Path) -> None:
 def spreadsheet_safe(table: Any) -> Any:
     """Return a polars table whose texts a spreadsheet reads as texts.
 
-    A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would be read as a formula and is
-    preceded by ``'``; control characters and characters that change the direction of text are removed.
+    A text that begins with ``=``, ``+``, ``-``, ``@`` or a wide form of these, also after spaces or quotation marks, or with a
+    tab or a line end, would be read as a formula and is preceded by ``'``; control characters, invisible characters and
+    characters that change the direction of text are removed.
     """
     import polars as pl
 
     text = pl.col(pl.String)
     clean = text.str.replace_all(
-        r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]", ""
+        r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\u{9f}\u{ad}\u{61c}\u{180e}\u{200b}\u{200e}\u{200f}\u{2028}-\u{202e}\u{2060}"
+        r"\u{2066}-\u{2069}\u{feff}]",
+        "",
     )
-    return table.with_columns(clean.str.replace(r"^([=+\-@\t\r])", "'$1"))
+    return table.with_columns(clean.str.replace(r"^([\t\r\n]|[\s\"]*[=+\-@＝＋－＠﹦﹢﹣﹫−])", "'$1"))

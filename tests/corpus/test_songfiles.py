@@ -555,6 +555,17 @@ def test_documents_with_markup_are_no_songs(text: str, kind: str) -> None:
         songs_in(text)
 
 
+def test_paths_of_an_archive_that_lead_elsewhere_are_names_only(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for name in ("/abs/Ann - Rain.txt", "../../Bea - Up.txt", "Cat - Snow.txt"):
+            archive.writestr(name, "\n".join(LINES))
+    left: dict[str, str] = {}
+    (source,) = find_sources([tmp_path / "s.zip"], left)
+    rows = next(iter(Reader(source, recognise(sniff(source)[0])))).songs.to_pylist()
+    assert [(row["artist"], row["title"]) for row in rows] == [("Ann", "Rain"), ("Cat", "Snow")]
+    assert list(left.values()) == ["its path leads out of the archive"]
+
+
 def test_archives_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
     whole = as_tar_gz(tmp_path).read_bytes()
     (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])

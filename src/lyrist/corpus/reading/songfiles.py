@@ -112,7 +112,7 @@ class Layout:
         self._tracks: Counter[str] = Counter()
         self._files: Counter[str] = Counter()
         for name in files:
-            path = PurePosixPath(Path(name).as_posix())
+            path = self._path(name)
             self._files[str(path.parent)] += 1
             self._numbered[str(path.parent)] += bool(_BARE_NUMBER.match(path.name))
             self._tracks[str(path.parent)] += bool(_NUMBERED.match(path.name))
@@ -120,9 +120,13 @@ class Layout:
         self.artists: dict[str, int] = {}
         """Artists whose name was taken from a folder without albums, and their files."""
 
+    def _path(self, name: str) -> PurePosixPath:
+        """Return a path; in an archive it is relative, whatever it says."""
+        return PurePosixPath(name.lstrip("/") if self._archived else Path(name).as_posix())
+
     def __call__(self, name: str, several: bool = False) -> Named:
         """Return what a path says; a file of several songs at the top is one of an artist, by its name."""
-        path = PurePosixPath(Path(name).as_posix())
+        path = self._path(name)
         count, numbered = self._files[str(path.parent)], self._numbered[str(path.parent)]
         title = stem(path.name)
         title = title.replace("_", " ") if "_" in title and " " not in title.strip() else title

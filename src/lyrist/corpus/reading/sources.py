@@ -247,6 +247,7 @@ def _not_found(given: str, path: Path) -> LyristError:
 NOTE = "it is a README or licence, not a song; give it by its own name to read it"
 BESIDE = "it is a text beside a table; give it by its own name to read it as a song"
 HIDDEN = "it is hidden"
+OUTSIDE = "its path leads out of the archive"
 NEITHER = "its ending is not that of a table or song; give it by its own name to read it"
 CACHE = "it is a cache of the library datasets"
 
@@ -287,7 +288,7 @@ def _sorted_out(
     for name in sorted(names):
         folder, _, base = name.rpartition("/")
         if any(part.startswith((".", "__MACOSX")) for part in name.split("/")):
-            left[place(name)] = HIDDEN
+            left[place(name)] = OUTSIDE if ".." in name.split("/") else HIDDEN
         elif folder in saved and base in ("dataset_dict.json", "state.json", "dataset_info.json"):
             continue  # they describe the Arrow files beside them
         elif base.startswith("cache-") and base.endswith(".arrow"):
@@ -359,26 +360,28 @@ def _members(path: str, left: Unread) -> Iterator[Source]:
     """Yield the tables of an archive, and its song files as one source."""
     with archive(path) as opened_archive:
         sizes, links = opened_archive.sizes, opened_archive.links
-    left |= {f"{path}/{name}": "it is a link in an archive" for name in links}
-    songs: list[str] = []
-    tables = 0
-    first: LyristError | None = None
-    for name in _sorted_out(list(sizes), left, lambda name: f"{path}/{name}"):
-        data, whole = head(path, name)
-        place = f"{path}/{name}"
-        try:
-            if (is_text(name) and _is_song_by_look(data[: 1 << 12], name)) or name.casefold().endswith(SONG_ENDINGS):
-                songs.append(name)
-                continue
-            if is_archive(data) and not name.casefold().endswith(WORKBOOKS):
-                raise LyristError(f"{place} is an archive in an archive; unpack it and give it itself.")
-            source = Source(path, f"{_name(path)}/{name}", SHEET if data.startswith(ZIP) else "", sizes[name], name)
-            for part in _parts(source, data, whole, left):
-                tables += 1
-                yield part
-        except LyristError as error:
-            left[place] = str(error)
-            first = first or error
+        left |= {f"{path}/{name}": "it is a link in an archive" for name in links}
+        songs: list[str] = []
+        tables = 0
+        first: LyristError | None = None
+        for name in _sorted_out(list(sizes), left, lambda name: f"{path}/{name}"):
+            data, whole = head(path, name, within=opened_archive)
+            place = f"{path}/{name}"
+            try:
+                if (is_text(name) and _is_song_by_look(data[: 1 << 12], name)) or name.casefold().endswith(
+                    SONG_ENDINGS
+                ):
+                    songs.append(name)
+                    continue
+                if is_archive(data) and not name.casefold().endswith(WORKBOOKS):
+                    raise LyristError(f"{place} is an archive in an archive; unpack it and give it itself.")
+                source = Source(path, f"{_name(path)}/{name}", SHEET if data.startswith(ZIP) else "", sizes[name], name)
+                for part in _parts(source, data, whole, left):
+                    tables += 1
+                    yield part
+            except LyristError as error:
+                left[place] = str(error)
+                first = first or error
     if songs:
         size = sum(sizes[name] for name in songs)
         yield Source(path, f"{_name(path)}/*.txt", SONG_FILES, size, files=tuple(songs), archived=True)

@@ -190,8 +190,8 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]:
-    """Open a file, or the member of a zip archive, for reading as unpacked bytes.
+def opened(path: str, member: str = "", buffer: int = BLOCK, within: Archive | None = None) -> Iterator[Opened]:
+    """Open a file, or the member of an archive (``within`` if it is open already), for reading as unpacked bytes.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def opened(path: str, member: str = "", buffer: int = BLOCK) -> Iterator[Opened]
                 (lambda: None) if isinstance(path, Address) else partial(check_unchanged, path, os.fstat(raw.fileno()))
             )
             if member:
-                raw = stack.enter_context(archive(path)).open(member)
+                raw = (within or stack.enter_context(archive(path))).open(member)
         tap = Tap(raw)
         data: Any = io.BufferedReader(tap, buffer)
         kind = ""
@@ -391,10 +391,10 @@ def packing(head: bytes) -> str:
     return next((kind for kind, (magic, *_) in _PACKED.items() if head.startswith(magic)), "")
 
 
-def head(path: str, member: str = "", size: int = 1 << 16) -> tuple[bytes, bool]:
+def head(path: str, member: str = "", size: int = 1 << 16, within: Archive | None = None) -> tuple[bytes, bool]:
     """Return the first ``size`` bytes, unpacked, and whether that is all there is."""
     found = b""
-    with opened(path, member, buffer=1 << 16) as source, explained(path):
+    with opened(path, member, buffer=1 << 16, within=within) as source, explained(path):
         try:
             while len(found) < size and (block := source.data.read1(size - len(found))):  # type: ignore[attr-defined]
                 found += block
@@ -479,17 +479,22 @@ def lines(data: IO[bytes], encoding: str, limit: int) -> Iterator[list[str]]:
     Bytes that are not text become lone surrogates. Clean files pay nothing for this check: Arrow refuses a lone surrogate,
     and only then is its place searched. The line that damage cuts is left out.
     """
-    rest = ""
+    waiting, size = [""], 0
     for piece in pieces(data, encoding, _LINES):
-        text = rest + piece
+        waiting.append(piece)
+        size += len(piece)
+        if size <= limit and "\n" not in piece and "\r" not in piece:
+            continue  # joined when the line ends: a long one is not copied for each piece
+        text = "".join(waiting)
         found = io.StringIO(text, newline="").readlines()
         if len(text) > limit:
             found = [line[start : start + limit] for line in found for start in range(0, len(line), limit)]
-        rest = "" if found[-1].endswith("\n") else found.pop()
+        waiting = ["" if found[-1].endswith("\n") else found.pop()]
+        size = len(waiting[0])
         if found:
             yield found
-    if rest:
-        yield [rest]
+    if rest := "".join(waiting):
+        yield io.StringIO(rest, newline="").readlines()
 
 
 def skip_line(line: str, rest: Iterator[str]) -> None:
