@@ -503,8 +503,9 @@ class DecodingState:
     def fork(self, times: int) -> DecodingState:
         """Return a copy of the state with each song ``times`` times, copies next to each other."""
         other = copy.copy(self)
-        other._past = copy.deepcopy(self._past)
-        other.keep(torch.arange(len(self), device=self.device).repeat_interleave(times))
+        other._past = kv_cache.copied(self._past)
+        if times > 1:
+            other.keep(torch.arange(len(self), device=self.device).repeat_interleave(times))
         return other
 
 

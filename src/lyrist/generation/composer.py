@@ -53,11 +53,11 @@ RETRIES = 1
 HOTTER = 1.25
 TRIED = 3
 """Words tried after each beginning."""
-COMPLETED = 10
+COMPLETED = 7
 """Completed lines that are scored."""
 UNSEEN = 3
 """Factor of `COMPLETED` for a model that does not rank the words beforehand."""
-RERANKED = 3
+RERANKED = 2
 """Best candidates whose relation to the title and to the next given line is scored."""
 NOISE = 0.5
 """Scale of the Gumbel noise of the selection, in nats, which varies the choice between equal candidates."""
@@ -100,6 +100,8 @@ STRESS_OFF = -2.5
 COPIED = -100.0
 TOPIC = 0.4
 """Weight of the gain in log-probability by title and topic."""
+GAIN = 5.0
+"""Largest gain that counts, in nats; a candidate that it cannot make the best is not scored."""
 FOLLOWING = 0.3
 """Weight of the log-probability of the given next line."""
 INSERTED = 0.5
@@ -263,12 +265,14 @@ class LineWriter:
         found = found or [replace(each, text=_whole_words(each.text)) for each in sampled]
         judged = [self._judged(each, spec, usual, songs) for each in dict.fromkeys(found)]
         judged = self._without_copies(judged, spec)
-        judged.sort(key=lambda each: -each.value)
-        if not spec.any_end and self.model.scores:
-            judged[:RERANKED] = self._reranked(prefix, judged[:RERANKED], spec)
         if not self.sampling.greedy:
             noise = NOISE * rng.gumbel(size=len(judged))
             judged = [replace(each, value=each.value + more) for each, more in zip(judged, noise.tolist(), strict=True)]
+        judged.sort(key=lambda each: -each.value)
+        if not spec.any_end and self.model.scores:
+            close = [each for each in judged[:RERANKED] if spec.next or judged[0].value - each.value < 2 * TOPIC * GAIN]
+            if len(close) > 1:
+                judged[: len(close)] = self._reranked(prefix, close, spec)
         return sorted(judged, key=lambda each: -each.value)
 
     def _promising(self, spec: LineSpec, songs: frozenset[tuple[str, ...]], start: str, begun: str) -> bool:
@@ -467,7 +471,7 @@ class LineWriter:
         gains = np.zeros(len(best))
         if self.generic is not None:
             without = np.array(self.generic.score(prefix, lines))
-            gains += TOPIC * np.clip([line.total for line in best] - without, -5.0, 5.0)
+            gains += TOPIC * np.clip([line.total for line in best] - without, -GAIN, GAIN)
         if spec.next:
             following = [self.model.score(prefix + line, [spec.next + "\n"])[0] for line in lines]
             gains += FOLLOWING * (np.array(following) - np.mean(following))

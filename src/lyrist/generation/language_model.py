@@ -27,7 +27,7 @@ from lyrist.generation.sampling import TokenSampler, add_style_bias
 
 LONGEST = 40
 """Maximum tokens of a line."""
-STRAGGLING = 0.4
+STRAGGLING = 0.6
 """Share of the rows of a request with a check of its beginnings: if fewer are in progress in a pretrained model, they are
 returned as beginnings. A pass of a small model costs little."""
 REMEMBERED = 3
@@ -222,7 +222,8 @@ class _LineSampling:
         self.overused = {} if request.empty else model.runs(self.song.ids[0].tolist())
         self.rows: list[list[tuple[int, float]]] = [[] for _ in range(request.n)]
         self.going = list(range(request.n))
-        model.after = {text: scores for text, scores in model.after.items() if text.startswith(request.prefix)}
+        line = request.prefix[: request.prefix.rfind("\n") + 1]
+        model.after = {text: scores for text, scores in model.after.items() if text.startswith(line)}
 
     def draw(self, logits: Tensor) -> list[int]:
         """Sample the next token of each row in progress; return the places of the rows that are continued."""
@@ -247,7 +248,8 @@ class _LineSampling:
                 row.append((token, logprob))
                 staying.append(place)
         if keep is not None and not model.pieces and len(staying) < STRAGGLING * len(self.rows):
-            self.found += [model.continuation(song, self.rows[self.going[place]], 0.0, "cut") for place in staying]
+            self.going = [self.going[place] for place in staying]
+            self.end()
             staying = []
         self.going = [self.going[place] for place in staying]
         self.ids = torch.cat([self.ids[staying], tokens[staying][:, None]], dim=1)
@@ -255,8 +257,8 @@ class _LineSampling:
         return staying
 
     def end(self) -> None:
-        """Return the rows in progress as beginnings."""
-        self.found += [self.model.continuation(self.song, self.rows[row], 0.0, "cut") for row in self.going]
+        """Return the rows in progress as beginnings, without their last tokens, which were not read."""
+        self.found += [self.model.continuation(self.song, self.rows[row][:-1], 0.0, "cut") for row in self.going]
 
 
 class LocalModel:
@@ -356,8 +358,12 @@ class LocalModel:
         ids = [
             self.tokens.ids(_END.sub("", text) if end else text) for text, end in zip(continuations, ends, strict=True)
         ]
+        end_ids = self.tokens.ids("\n")
+        # The line end is read too, so that the next line can start there.
+        rows = [[*row, *end_ids] if end and len(end_ids) == 1 else row for row, end in zip(ids, ends, strict=True)]
         found = []
-        for tokens, logits, end in zip(ids, self._branches(prefix, ids), ends, strict=True):
+        for tokens, logits, end in zip(ids, self._branches(prefix, rows), ends, strict=True):
+            logits = logits[: len(tokens) + 1]
             scores = add_style_bias(logits, self.start.bias, self.sampling.style).float().log_softmax(dim=-1)
             total = scores[torch.arange(len(tokens)), torch.tensor(tokens, dtype=torch.long)].sum()
             if end:

@@ -8,6 +8,7 @@ the network that it contains.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -65,6 +66,17 @@ def preallocated_cache(layers: int) -> DynamicCache:
     cache = DynamicCache()
     cache.layers = [PreallocatedLayer() for _ in range(layers)]  # type: ignore[no-untyped-call]
     return cache
+
+
+def copied(past: Any) -> Any:
+    """Return a copy of a cache. Attention caches share their tensors, which are replaced and never changed in place."""
+    if not joinable(past) or isinstance(past, State):
+        return copy.deepcopy(past)
+    other = copy.copy(past)
+    other.layers = [copy.copy(layer) for layer in past.layers]
+    for layer in other.layers:  # a buffer is filled in place
+        _set(layer, layer.keys, layer.values)
+    return other
 
 
 def joinable(past: Any) -> bool:

@@ -252,13 +252,15 @@ def rhyming(
     at_least
         The lowest grade.
     vocabulary
-        Words to choose from, the most frequent first: by default common words of English, and no words of other languages.
+        Words to choose from, the most frequent first: by default common words of English, and no words of other languages. A
+        tuple is indexed, which makes further calls with it fast.
     syllables
         How many syllables at the end must agree (`agreeing_syllables`): 2 and more give multi-syllable rhymes.
     """
     plain = _plain(word)
+    endings = _endings(plain, language)
     if vocabulary is None:
-        firsts = {ending[0] for ending in _endings(plain, language)}
+        firsts = {ending[0] for ending in endings}
         firsts |= {
             v for a in firsts for family in sum(_ALIKE.values(), ()) if a in family.split() for v in family.split()
         }
@@ -267,8 +269,14 @@ def rhyming(
         words = list(pronunciation.common())
         vocabulary = [words[place] for place in places]
     if at_least == Rhyme.PERFECT:  # words with an equal ending: grading every word of a vocabulary takes a second
-        ends = set(_endings(plain, language))
-        vocabulary = [other for other in vocabulary if not ends.isdisjoint(_endings(_plain(other), language))]
+        if isinstance(vocabulary, tuple):
+            by_ending = _by_ending(vocabulary, language)
+            places = sorted({place for ending in endings for place in by_ending.get(ending, ())})
+            vocabulary = [vocabulary[place] for place in places]
+        else:
+            vocabulary = [
+                other for other in vocabulary if not set(endings).isdisjoint(_endings(_plain(other), language))
+            ]
     found = []
     for other in vocabulary:
         grade = rhymes(plain, other, language)
@@ -276,6 +284,16 @@ def rhyming(
         if grade >= at_least and not same and (syllables < 2 or agreeing_syllables(word, other, language) >= syllables):
             found.append((-grade, other))
     return [other for _, other in sorted(found, key=lambda each: each[0])]
+
+
+@lru_cache(maxsize=8)
+def _by_ending(words: tuple[str, ...], language: str) -> dict[Sounds, list[int]]:
+    """Return the places of words by the sounds of their endings."""
+    found: dict[Sounds, list[int]] = {}
+    for place, word in enumerate(words):
+        for end in dict.fromkeys(_endings(_plain(word), language)):
+            found.setdefault(end, []).append(place)
+    return found
 
 
 @lru_cache(maxsize=8)
