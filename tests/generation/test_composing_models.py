@@ -97,3 +97,24 @@ def test_a_song_grows_from_the_tree_of_its_last_line(model: LocalModel, writer: 
     assert model.score(prefix + line, texts) == pytest.approx(
         [direct(writer, prefix + line, t) for t in texts], abs=1e-3
     )
+
+
+def test_every_beginning_of_a_sampled_line_has_its_next_words_without_a_pass(
+    model: LocalModel, writer: TinyWriter
+) -> None:
+    """Rows that are given up lose the last token, which was not read, and a song is read once, line ends included."""
+    passes = list[int]()
+    hook = writer.model.register_forward_pre_hook(
+        lambda _, __, given: passes.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    prefix = LINES[0] + "\n"
+    lines = model.lines(prefix, 6, temperature=1.0, seed=0, keep=lambda begun: len(begun.split()) < 4)
+    read = len(passes)
+    for line in lines:
+        model.next_words(prefix + line.text, ["river", "tree"])
+    assert len(passes) == read
+    model.score(prefix, [line.text + "\n" for line in lines])
+    read = len(passes)
+    model.read(prefix + max((line.text for line in lines), key=len) + "\n")
+    hook.remove()
+    assert len(passes) == read, "the scored line was read again"

@@ -99,6 +99,8 @@ def test_the_language_is_that_of_the_corpus() -> None:
     [
         ({"use": "sea, salt", "avoid": "Salt", "form": "verse"}, "--use and --avoid both have 'salt'"),
         ({"hook": "salt and sea", "avoid": "salt", "form": "chorus"}, "--hook has the word 'salt'"),
+        ({"title": "Salt Road", "avoid": "salt", "form": "chorus"}, "--title has the word 'salt'"),
+        ({"use": "!?", "form": "chorus"}, "--use has no word"),
         ({"first_line": "a", "hook": "b", "form": "chorus"}, "--first-line"),
         ({"last_line": "a", "form": "chorus,verse,chorus"}, "repeated chorus"),
         ({"first_line": "a", "form": "verse:1"}, "longer --form"),

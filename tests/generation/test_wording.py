@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyrist.generation.wording import cliches, end_words, faults, three_grams, unknown_words, weak
+from lyrist.generation.wording import apposed, cliches, end_words, faults, three_grams, unknown_words, weak
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,10 @@ def test_cliches_count_unless_they_are_the_subject() -> None:
 
 def test_three_grams_are_runs_of_words() -> None:
     assert three_grams("The sea was calm.") == {("the", "sea", "was"), ("sea", "was", "calm")}
+
+
+def test_a_phrase_after_a_comma_is_recognised_by_its_first_word() -> None:
+    assert apposed("My brother's lantern, a light")
+    assert apposed("We kept the boat, The oars")
+    assert not apposed("Oh, carry me home")
+    assert not apposed("A lantern on the hill")

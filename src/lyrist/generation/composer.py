@@ -26,6 +26,7 @@ from lyrist.generation.config import SamplingOptions
 from lyrist.generation.form import REPEATED, FormSection, SongLine, SongPlan, metre_misses, partners
 from lyrist.generation.language_model import Composition, Continuation, LanguageModel, LineRequest, ModelFailedError
 from lyrist.generation.wording import (
+    apposed,
     cliches,
     content_words,
     end_words,
@@ -86,6 +87,11 @@ PIECE = -6.0
 """For each word that is not a common one, by a model that writes words in pieces."""
 SAME_OPENING = -1.5
 """The first two words of an earlier line."""
+SAME_START = -0.7
+"""For each of the last `RECENT` lines that starts with the same word."""
+RECENT = 4
+APPOSED = -2.0
+"""For a phrase after a comma (see `wording.apposed`), for each earlier line with one, up to two."""
 CLICHE = -3.0
 EMPTY = -2.0
 """Fewer than two content words."""
@@ -441,6 +447,8 @@ class LineWriter:
         value += REPEATED_WORDS * len(used & set(content)) / max(1, len(content))
         value += USED_END if end in {last_word(each) for each in spec.lines} else 0.0
         value += SAME_OPENING * any(texts.words(each)[:2] == words[:2] for each in spec.lines)
+        value += SAME_START * sum(texts.words(each)[:1] == words[:1] for each in spec.lines[-RECENT:])
+        value += APPOSED * min(2, sum(map(apposed, spec.lines))) * apposed(text)
         value += EMPTY if len(set(content)) < 2 else 0.0
         value += TWICE * (len(content) - len(set(content)))
         if self.model.pieces and spec.language == "en":

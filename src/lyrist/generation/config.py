@@ -289,7 +289,12 @@ class GenerationConfig(SamplingOptions):
         use, avoid = (frozenset(texts.words(given or "")) for given in (self.use, self.avoid))
         if use & avoid:
             raise UsageError(f"--use and --avoid both have '{min(use & avoid)}'; remove it from one of them.")
-        for name, line in (("--hook", self.hook), ("--first-line", self.first_line), ("--last-line", self.last_line)):
+        if self.use and not use:
+            raise UsageError(
+                f"--use has no word: '{self.use}'; give words with commas between them, such as river,stone."
+            )
+        lines = {"title": self.title, "hook": self.hook, "first-line": self.first_line, "last-line": self.last_line}
+        for name, line in ((f"--{option_name}", line) for option_name, line in lines.items()):
             if found := avoid & set(texts.words(line or "")):
                 raise UsageError(f"{name} has the word '{min(found)}', which --avoid excludes; change one of them.")
         if plan.scheme == "" and self.rhyme_syllables > 1 and not any(each.scheme for each in plan.sections):

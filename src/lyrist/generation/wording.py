@@ -55,6 +55,9 @@ FAULTS = (
 """Slips: a comma at the start of a line, two in a row, 'the, the', 'a the', a single letter, signs of markup."""
 
 
+_APPOSED = re.compile(r",\s+(?:an?|the|no|my|your|his|her|our|their)\b", re.IGNORECASE)
+
+
 def weak(word: str, language: str = "en") -> bool:
     """Return whether a word is a function word, which should not end a line."""
     return word in WEAK_ENDS.get(language, ())
@@ -74,6 +77,14 @@ def faults(line: str) -> int:
 def cliches(line: str, subject: str = "") -> int:
     """Count the clichés of a line that are not part of the subject of the song."""
     return sum(found[0].lower() not in subject.lower() for found in CLICHES.finditer(line))
+
+
+def apposed(line: str) -> bool:
+    """Return whether a comma is followed by an article or a possessive, as in "My sister's bicycle, a mess".
+
+    Small models end every other line so, since almost any noun fits there.
+    """
+    return bool(_APPOSED.search(line))
 
 
 def three_grams(line: str) -> set[tuple[str, ...]]:

@@ -106,8 +106,9 @@ class WriteResult(Result):
             known = source(self.config.language or "en")
             found.append(f"rhymes met: {rhymes['met']} of {rhymes['wanted']}; {grades} (by the {known})")
         if syllables["wanted"]:
+            numbers = sorted({line.wanted_syllables for line in generated if line.wanted_syllables is not None})
             found.append(
-                f"lines within a syllable of {self.config.syllables}: {syllables['met']} of {syllables['wanted']}, "
+                f"lines within a syllable of {' or '.join(map(str, numbers))}: {syllables['met']} of {syllables['wanted']}, "
                 f"{syllables['exact']} of them exactly"
             )
         found += [
