@@ -6,6 +6,7 @@ from tinywriter import LINES, TinyWriter
 from lyrist import text
 from lyrist.errors import UsageError
 from lyrist.generation.config import GenerationConfig
+from lyrist.generation.form import counts
 from lyrist.generation.write import WrittenSong, compose
 from lyrist.text import rhyme
 
@@ -39,6 +40,7 @@ def test_a_new_line_rhymes_with_a_later_one_that_stands(writer: TinyWriter) -> N
             text.key(LINES[1]),
             text.key(LINES[4]),
         }
+        assert counts(song.lines)["rhymes"]["wanted"] == 2, "a given line that rhymes with a new one counts"
     assert met >= 5, "of eight"
 
 

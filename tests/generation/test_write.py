@@ -81,6 +81,13 @@ def test_a_planned_song_tells_what_was_met(run: FakeRun) -> None:
             assert f"no rhyme: {line['text']}" in written.summary()
 
 
+def test_the_summary_states_the_syllables_of_sections_and_words_that_are_missing(run: FakeRun) -> None:
+    form = "verse:2 AA 6, bridge:2 AA 9"
+    summary = write("RUN", form=form, use="tree, xylophone", candidates=6, seed=1).summary()
+    assert "lines within a syllable of 6 or 9: " in summary
+    assert "xylophone" in summary.split("not in song 1: ")[1]
+
+
 @pytest.mark.parametrize("more", [{"max_tokens": 60}, {"form": "verse,chorus", "candidates": 6}])
 def test_songs_lean_to_what_is_usual(run: FakeRun, writer: TinyWriter, more: dict[str, Any]) -> None:
     usual = np.zeros(len(writer.tokenizer), dtype=np.float32)

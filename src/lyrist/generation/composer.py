@@ -54,8 +54,8 @@ RETRIES = 1
 HOTTER = 1.25
 TRIED = 3
 """Words tried after each beginning."""
-COMPLETED = 7
-"""Completed lines that are scored."""
+COMPLETED = {True: 16, False: 8}
+"""Completed lines that are scored, for models that write words in pieces, which are small, and for others."""
 UNSEEN = 3
 """Factor of `COMPLETED` for a model that does not rank the words beforehand."""
 RERANKED = 2
@@ -70,8 +70,8 @@ RETRIED = -7.0
 # Scores in nats.
 MISSED = -15.0
 """A rhyme, a syllable count off by more than one, a repeated run of three words, or an avoided word."""
-NEAR = -3.0
-SYLLABLE_OFF = (0.0, -1.5, -8.0)
+NEAR = -5.0
+SYLLABLE_OFF = (0.0, -2.0, -8.0)
 FURTHER_OFF = -4.0
 SAME_LINE = -8.0
 SAME_END = -6.0
@@ -110,7 +110,7 @@ GAIN = 5.0
 """Largest gain that counts, in nats; a candidate that it cannot make the best is not scored."""
 FOLLOWING = 0.3
 """Weight of the log-probability of the given next line."""
-INSERTED = 0.5
+INSERTED = 0.65
 """Weight of the log-probability of an inserted end."""
 
 Runs = Callable[[Sequence[str]], list[int]]
@@ -348,9 +348,8 @@ class LineWriter:
                 if np.isfinite(value[place]):
                     found.append((float(value[place]) + self._sound(f"{text} {ends[place]}", spec), text, ends[place]))
         found.sort(key=lambda each: -each[0])
-        return [
-            (text, word) for _, text, word in found[: COMPLETED * (1 if self.model.vocabulary is not None else UNSEEN)]
-        ]
+        most = COMPLETED[self.model.pieces] * (1 if self.model.vocabulary is not None else UNSEEN)
+        return [(text, word) for _, text, word in found[:most]]
 
     def _sound(self, line: str, spec: LineSpec) -> float:
         """Return the part of a line's value that its sound decides, besides rhyme and syllables."""
@@ -375,7 +374,7 @@ class LineWriter:
         fitting = sorted(
             (text for text in begun if off[text] > SYLLABLE_OFF[-1] and lengths[text]), key=lambda t: -off[t]
         )
-        return [(text, spec.title) for text in fitting[: COMPLETED // 2]]
+        return [(text, spec.title) for text in fitting[: COMPLETED[False] // 2]]
 
     def ends(self, spec: LineSpec) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
         """Return the words that may end the line, their grades as rhymes and their syllables."""
@@ -455,7 +454,7 @@ class LineWriter:
             value += PIECE * len(unknown_words(text) - set(texts.words(" ".join([*spec.lines, spec.subject]))))
         value += UNTIDY * faults(text) + CLICHE * cliches(text, spec.subject)
         value += USED_WORD * len(spec.use & set(words))
-        value += TITLE if spec.title and texts.key(spec.title) in key else 0.0
+        value += TITLE if spec.title and texts.key(spec.title) in key and off > SYLLABLE_OFF[-1] else 0.0
         value += 0.0 if weak(end, spec.language) else 1.0
         value += LIKE * min(
             3, len({word for each in spec.like for word in content_words(each, spec.language)} & set(content))
@@ -671,15 +670,16 @@ class _Song:
     def _add(self, text: str, section: int, partner: int | None, end: str, line: LineCandidate | None = None) -> None:
         """Add a line to the song; without a candidate, a given one."""
         text = text.strip()
-        plan, other = self.plan, None if partner is None else self.lines[partner].text
+        plan, other = self.plan, None if partner is None else self.lines[partner]
         rhyme = multi = None
         if other is not None:
-            rhyme = rhymes(last_word(text), last_word(other), plan.language)
-            multi = agreeing_syllables(other, text, plan.language) >= plan.matched if plan.matched > 1 else None
+            rhyme = rhymes(last_word(text), last_word(other.text), plan.language)
+            multi = agreeing_syllables(other.text, text, plan.language) >= plan.matched if plan.matched > 1 else None
         self.lines.append(
             SongLine(
                 text, section, length(text, plan.language), plan.syllables_of(plan.sections[section]), partner, rhyme,
-                given=line is None, copied=line.copied if line else None, near=plan.near, multi=multi,
+                given=line is None, answered=line is None and other is not None and not other.given,
+                copied=line.copied if line else None, near=plan.near, multi=multi,
                 metre_misses=metre_misses(text, plan.metre, plan.language) if plan.metre else None,
                 internal=bool(internal_rhymes([text], plan.language)) if plan.internal else None,
             )

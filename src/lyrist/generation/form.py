@@ -98,6 +98,8 @@ class SongLine:
     """How well it rhymes; None without a rhyme constraint."""
     given: bool = False
     """Taken from the prompt, the hook or the sheet, not generated."""
+    answered: bool = False
+    """Given, and the line that must rhyme with it was generated."""
     repeated: bool = False
     """Part of a repeated section; not counted again."""
     copied: int | None = None
@@ -274,6 +276,8 @@ def metre_misses(line: str, pattern: str, language: str = "en") -> int:
 def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
     """Count the constraints of generated lines and how many were met; repeated and given lines are left out.
 
+    A rhyme counts where one of its two lines was generated.
+
     Returns
     -------
     dict
@@ -281,7 +285,8 @@ def counts(lines: Sequence[SongLine]) -> dict[str, Any]:
         ``syllables``: {"wanted", "met" (within one), "exact"}.
     """
     fresh = [line for line in lines if not line.repeated and not line.given]
-    rhyming = [line for line in fresh if line.rhyme is not None]
+    answered = [line for line in lines if line.answered and not line.repeated]
+    rhyming = [line for line in [*fresh, *answered] if line.rhyme is not None]
     counted = [line for line in fresh if line.wanted_syllables is not None]
     more = {"metre": [each.metre_met for each in fresh], "internal_rhymes": [each.internal for each in fresh]}
     wanted = {name: [met for met in found if met is not None] for name, found in more.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, cast  # noqa: F401 - the options' annotations are evaluated here
 
 from lyrist import progress
+from lyrist import text as texts
 from lyrist.errors import LyristError, UsageError
 from lyrist.generation import form as forms
 from lyrist.generation import output
@@ -98,8 +99,9 @@ class WriteResult(Result):
         return "\n".join([*songs, *lines])
 
     def _met(self) -> list[str]:
-        generated = [line for song in self.songs for line in song.lines if not line.repeated and not line.given]
-        met, found = forms.counts(generated), []
+        lines = [line for song in self.songs for line in song.lines if not line.repeated]
+        generated = [line for line in lines if not line.given]
+        met, found = forms.counts(lines), []
         rhymes, syllables = met["rhymes"], met["syllables"]
         if rhymes["wanted"]:
             grades = f"{rhymes['perfect']} perfect, {rhymes['near']} near"
@@ -116,10 +118,22 @@ class WriteResult(Result):
             for name, key in (("metre met", "metre"), ("rhymes inside lines", "internal_rhymes"))
             if key in met
         ]
-        found += [f"  no rhyme: {line.text}" for line in generated if line.rhyme_met is False]
-        return found + [
-            f"  {line.syllables} syllables: {line.text}" for line in generated if line.syllables_met is False
+        found += [
+            f"  no rhyme: {line.text}"
+            for line in lines
+            if line.rhyme_met is False and (not line.given or line.answered)
         ]
+        found += [f"  {line.syllables} syllables: {line.text}" for line in generated if line.syllables_met is False]
+        return [*found, *self._missing()]
+
+    def _missing(self) -> list[str]:
+        """Return the requested words that songs written line by line do not have."""
+        found = []
+        for number, song in enumerate(self.songs, 1):
+            known = set(texts.words(song.text))
+            missing = [word for word in dict.fromkeys(texts.words(self.config.use or "")) if word not in known]
+            found += [f"  not in song {number}: {', '.join(missing)}"] if song.lines and missing else []
+        return found
 
     def _copied(self) -> list[str]:
         runs = [song.copied for song in self.songs if song.copied is not None]
