@@ -12,6 +12,7 @@ const SCOPES = ['line', 'next', 'rest', 'section'];
 const TONES = ['plainer', 'stranger', 'shorter'];
 const SAMPLING = { temperature: { min: 0.1, max: 2, step: 0.1, value: 0.9 }, candidates: { min: 1, max: 64, step: 1, value: 16 } };
 const CHOSEN = 'lyrist-sampling';
+const FREE = 'free'; // no rhyme and no number of syllables
 
 class SongTakes extends HTMLElement {
   connect(session, sheet) {
@@ -119,8 +120,14 @@ class SongTakes extends HTMLElement {
     const single = !several && ['line', 'next'].includes(this.scope);
     this.rhymeBox.hidden = !single;
     this.likeBox.hidden = single || several;
-    fill(this.rhyme, [['', t('takes.asPlanned')], ...ops.lines(song).filter(line => line.text.trim() && (this.scope === 'next' || line.id !== cursor.id)).map(line => [line.id, visible(line.text)])]);
+    fill(this.rhyme, [['', t(here.section.rhyme ? 'takes.asPlanned' : this.scope === 'line' && this.partner(here) ? 'takes.asNow' : 'takes.free')], ...(here.section.rhyme || this.partner(here) ? [[FREE, t('takes.free')]] : []), ...ops.lines(song).filter(line => line.text.trim() && (this.scope === 'next' || line.id !== cursor.id)).map(line => [line.id, visible(line.text)])]);
     fill(this.form, [['', t('takes.ownPlan')], ...song.sections.filter(section => section.id !== here.section.id && section.lines.some(line => line.text.trim())).map(section => [section.id, t('takes.like', { name: visible(section.name) || t('sheet.unnamed') })])]);
+  }
+
+  /** Return the line that a line rhymes with now, in its section; undefined if it does with none. */
+  partner({ section, line }) {
+    const rhyme = id => this.session.analysis.get(id)?.rhyme, own = rhyme(line.id);
+    return own?.grade && section.lines.find(other => other.id !== line.id && other.text.trim() && rhyme(other.id)?.grade && rhyme(other.id).letter === own.letter);
   }
 
   /** Request takes for the cursor. */
@@ -181,8 +188,10 @@ class SongTakes extends HTMLElement {
     if (!here) return null;
     const several = cursor.ids.length > 1;
     const scope = several ? 'lines' : this.scope;
-    const rhymed = this.rhyme.value && !this.rhymeBox.hidden ? ops.find(song, this.rhyme.value) : null;
-    return this.build({ scope, id: cursor.id, ids: [...cursor.ids], rhymed: rhymed?.line.id ?? null, form: this.likeBox.hidden ? '' : this.form.value });
+    const chosen = this.rhymeBox.hidden ? '' : this.rhyme.value, free = chosen === FREE;
+    const rhymed = free ? null : chosen || (scope === 'line' && !here.section.rhyme ? this.partner(here)?.id : null);
+    const syllables = scope === 'line' && !free && !here.section.syllables ? this.session.analysis.get(cursor.id)?.syllables ?? null : null;
+    return this.build({ scope, id: cursor.id, ids: [...cursor.ids], rhymed, free, syllables, form: this.likeBox.hidden ? '' : this.form.value });
   }
 
   /** Aim at the same lines in the song as it is now; lines that a take was put into are replaced. */
@@ -195,6 +204,8 @@ class SongTakes extends HTMLElement {
   build(given) {
     const { song } = this.session, here = ops.find(song, given.id), sheet = { ...ops.sheetOf(song), ...this.conditions() }, part = sheet.sections[here.s];
     const rhymed = given.rhymed && ops.find(song, given.rhymed);
+    if (given.free) part.rhyme = null;
+    if (given.syllables) part.syllables = part.lines.map(() => given.syllables);
     const rhyme_with = rhymed ? [rhymed.s, rhymed.l] : undefined;
     if (given.scope === 'line') return { given, sheet, target: { section: here.s, line: here.l, rhyme_with }, ids: [here.line.id] };
     if (given.scope === 'next') return { given, sheet, target: { section: here.s, line: here.l + 1, insert: true, rhyme_with }, ids: [null] };
@@ -251,8 +262,10 @@ class SongTakes extends HTMLElement {
     const found = [];
     if (met.rhyme && met.rhyme !== 'none') found.push([t(`takes.rhyme.${met.rhyme}`), 'good']);
     if (met.rhyme === 'none') found.push([t('takes.rhyme.none'), 'bad']);
-    const syllables = (met.syllables ?? []).filter(Boolean);
-    if (syllables.length === 1) found.push([t('sheet.syllables', { n: syllables[0] }), '']);
+    const { sheet, target } = this.target, planned = sheet.sections[target.section].syllables, syllables = met.syllables ?? [];
+    const fits = syllables.map((n, l) => { const plan = ops.planned({ syllables: planned }, target.line ?? l).syllables; return plan && n ? Math.abs(n - plan) <= 1 : null; });
+    if (syllables.length === 1 && syllables[0]) found.push([t('sheet.syllables', { n: syllables[0] }), fits[0] === null ? '' : fits[0] ? 'good' : 'bad']);
+    else if (fits.some(each => each !== null)) found.push([t('takes.syllables', { n: fits.filter(Boolean).length, of: fits.length }), fits.includes(false) ? '' : 'good']);
     for (const word of met.uses ?? []) found.push([t('takes.uses', { word: visible(word) }), 'good']);
     if (met.copied) found.push([t('takes.copied'), 'bad']);
     return found.map(([text, kind]) => h('span', { class: `tag ${kind}` }, text));
