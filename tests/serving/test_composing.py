@@ -10,6 +10,7 @@ from servekit import LINES, Running, serving, soon
 
 from lyrist.generation import takes
 from lyrist.serving.modelregistry import ModelRegistry
+from lyrist.serving.requests import PendingRequest
 
 VERSE = [{"text": LINES[0], "locked": True}, {"text": LINES[1]}, {"text": ""}, {"text": LINES[8]}]
 SHEET = {"title": "Ferry", "use": ["river"], "sections": [{"name": "verse", "rhyme": "AABB", "lines": VERSE}]}
@@ -55,6 +56,17 @@ def test_takes_are_streamed_and_ranked(server: Running, target: dict[str, Any]) 
         assert set(take["met"]) == {"rhyme", "syllables", "copied", "uses"}
     whole = server.http.post("/v1/compose", json={**LINE, "target": target, "stream": False}).json()
     assert whole["takes"] == last["takes"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_time_limit_begins_again_with_each_line_of_streamed_takes(
+    server: Running, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    renewed: list[float] = []
+    monkeypatch.setattr(PendingRequest, "renew", lambda self: renewed.append(self.left))
+    answer = server.http.post("/v1/compose", json={**LINE, "stream": stream})
+    assert len(renewed) >= answer.text.count('"take":')
+    assert bool(renewed) == stream
 
 
 def test_takes_are_those_of_python(server: Running, models: ModelRegistry) -> None:

@@ -15,6 +15,7 @@ from servekit import LINES, slowed, soon
 from lyrist.errors import UsageError
 from lyrist.generation.config import GenerationConfig
 from lyrist.generation.write import compose
+from lyrist.serving import requests
 from lyrist.serving.inferenceengine import InferenceEngine, ServerMetrics
 from lyrist.serving.modelregistry import ModelRegistry
 from lyrist.serving.requests import Busy, Cancelled, Closing, Limits, PendingRequest, TimedOut
@@ -275,3 +276,16 @@ def test_a_wait_that_is_cancelled_as_the_answer_arrives_is_cancelled() -> None:
 
     with ThreadPoolExecutor(1) as alone:  # the tests with a browser leave a running event loop in the main thread
         assert alone.submit(lambda: asyncio.run(cancelled_at_the_answer())).result()
+
+
+def test_a_renewed_request_has_its_whole_time_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(requests, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    pending: PendingRequest[str] = PendingRequest(60)
+    now[0] += 59
+    assert pending.left == 1
+    pending.renew()
+    now[0] += 59
+    assert pending.expired() is None
+    now[0] += 1
+    assert isinstance(pending.expired(), TimedOut)

@@ -41,7 +41,8 @@ def add_composing(app: FastAPI, engine: InferenceEngine) -> None:
         seed = secrets.randbits(48) if body.seed is None else body.seed
         pending = engine.submit_takes(
             body.model, body.sheet.model_dump(exclude_none=True), body.target.model_dump(exclude_none=True),
-            n=body.n or 5, seed=seed, like=body.like, tone=body.tone or "", on_take=put,
+            n=body.n or 5, seed=seed, like=body.like, tone=body.tone or "",
+            on_take=None if body.stream is False else put,
             candidates=body.candidates or CANDIDATES, temperature=body.temperature or TEMPERATURE,
         )  # fmt: skip
         if body.stream is False:
@@ -58,14 +59,17 @@ def add_composing(app: FastAPI, engine: InferenceEngine) -> None:
 
 async def _next(takes: asyncio.Queue[dict[str, Any] | None], pending: PendingRequest[Any]) -> dict[str, Any] | None:
     """Return the next take, or None after the last one; raises the error of a request that failed."""
-    try:
-        async with asyncio.timeout(pending.left + 0.1):
-            take = await takes.get()
-    except TimeoutError:
-        take = None
-    if take is None:
-        await arrived(pending)
-    return take
+    while True:
+        try:
+            async with asyncio.timeout(pending.left + 0.1):
+                take = await takes.get()
+        except TimeoutError:
+            if pending.left:  # renewed meanwhile
+                continue
+            take = None
+        if take is None:
+            await arrived(pending)
+        return take
 
 
 async def _events(

@@ -154,7 +154,7 @@ class InferenceEngine:
         sheet, target, n, seed, like, tone, candidates, temperature
             As `lyrist.generation.takes`.
         on_take
-            Called in the composing thread with each take.
+            Called in the composing thread with each take. With it, the time limit begins again with each line and take.
         cancelled
             Set this event to cancel the request.
         """
@@ -175,6 +175,8 @@ class InferenceEngine:
                 except StopIteration:
                     return sorted(found, key=lambda each: -each["score"])
                 lines = (yield step) if isinstance(step, LineRequest) else None
+                if on_take is not None:
+                    pending.renew()
                 if not isinstance(step, LineRequest):
                     found.append(step)
                     if on_take is not None:
@@ -426,7 +428,7 @@ class InferenceEngine:
             self.metrics.left(model, kind, "refused", 0.0)
             raise
         pending.future.add_done_callback(
-            lambda future: self.metrics.left(model, kind, _outcome(future), pending.seconds - pending.left)
+            lambda future: self.metrics.left(model, kind, _outcome(future), time.monotonic() - pending.began)
         )
         return pending
 

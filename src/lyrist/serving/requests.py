@@ -173,6 +173,7 @@ class PendingRequest(Generic[Answer]):
     def __init__(self, seconds: float, cancelled: threading.Event | None = None) -> None:
         self.future: Future[Answer] = Future()
         self.seconds, self.began = seconds, time.monotonic()
+        self._deadline = self.began + seconds
         self.cancelled = cancelled or threading.Event()
         self.client = client.get()
         """Whose request it is."""
@@ -182,7 +183,11 @@ class PendingRequest(Generic[Answer]):
     @property
     def left(self) -> float:
         """Seconds until the deadline, at least 0."""
-        return max(0.0, self.began + self.seconds - time.monotonic())
+        return max(0.0, self._deadline - time.monotonic())
+
+    def renew(self) -> None:
+        """Begin the time limit again: a part of the answer was computed."""
+        self._deadline = time.monotonic() + self.seconds
 
     def result(self) -> Answer:
         """Wait for the answer.

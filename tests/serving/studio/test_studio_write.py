@@ -159,8 +159,10 @@ def test_selected_lines_are_copied_overtyped_and_removed(visit: Visit) -> None:
 def test_takes_are_used_by_number_mixed_and_written_again(visit: Visit, composed: list[dict[str, Any]]) -> None:
     page = visit.page
     visit.type(*SONG[:2])
+    visit.until("() => document.querySelectorAll('.letter.perfect').length === 2")
     page.keyboard.press(f"{MOD}+Enter")
     page.wait_for_selector(".take:nth-child(5)")
+    assert composed[0]["sheet"]["sections"][0]["syllables"] == [10, 10], "without a plan, the line as it is now"
     page.keyboard.press("2")
     assert visit.lines == [SONG[0], "take 2 of line 2"]
     assert page.evaluate("document.activeElement.textContent") == "take 2 of line 2", "the focus returns to the line"
@@ -174,7 +176,10 @@ def test_takes_are_used_by_number_mixed_and_written_again(visit: Visit, composed
     assert page.get_by_label("Candidates").input_value() == "16", "out of range: the default again"
     page.get_by_role("button", name="stranger").click()
     visit.until("() => document.querySelectorAll('.take').length === 5")
-    assert (composed[-1]["tone"], composed[-1]["target"]) == ("stranger", {"section": 0, "line": 1})
+    assert (composed[-1]["tone"], composed[-1]["target"]) == (
+        "stranger",
+        {"section": 0, "line": 1, "rhyme_with": [0, 0]},
+    )
     assert composed[-1]["temperature"] == 1.2
     page.get_by_label("More takes like take 3").click()
     visit.until("() => document.querySelectorAll('.take').length === 5")
@@ -184,6 +189,12 @@ def test_takes_are_used_by_number_mixed_and_written_again(visit: Visit, composed
     page.get_by_role("button", name="Write 5 takes").click()
     visit.until("() => document.querySelectorAll('.take').length === 5")
     assert composed[-1]["target"] == {"section": 0, "line": 0, "rhyme_with": [0, 1]}
+    page.get_by_role("button", name="Write 5 takes").wait_for()
+    page.get_by_label("To rhyme with").select_option(label="nothing")
+    page.get_by_role("button", name="Write 5 takes").click()
+    visit.until("() => document.querySelectorAll('.take').length === 5")
+    assert composed[-1]["target"] == {"section": 0, "line": 0}
+    assert composed[-1]["sheet"]["sections"][0]["syllables"] is None
     page.get_by_text("New line after it").click()
     page.get_by_role("button", name="Write 5 takes").click()
     page.locator(".take .use").first.click()

@@ -189,8 +189,9 @@ class SongTakes extends HTMLElement {
     const several = cursor.ids.length > 1;
     const scope = several ? 'lines' : this.scope;
     const chosen = this.rhymeBox.hidden ? '' : this.rhyme.value, free = chosen === FREE;
-    const rhymed = free ? null : chosen || (scope === 'line' && !here.section.rhyme ? this.partner(here)?.id : null);
-    const syllables = scope === 'line' && !free && !here.section.syllables ? this.session.analysis.get(cursor.id)?.syllables ?? null : null;
+    const partner = scope === 'line' && !chosen && !here.section.rhyme ? this.partner(here) : null; // rhyme and scan as now
+    const rhymed = free ? null : chosen || partner?.id;
+    const syllables = partner && !here.section.syllables ? this.session.analysis.get(cursor.id)?.syllables : null;
     return this.build({ scope, id: cursor.id, ids: [...cursor.ids], rhymed, free, syllables, form: this.likeBox.hidden ? '' : this.form.value });
   }
 
