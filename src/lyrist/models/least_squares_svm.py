@@ -40,7 +40,7 @@ MANY_GRAM_LIMIT = 16_000
 BIAS = 1.0
 """Square of the constant feature: the intercept is regularised slightly, as in liblinear."""
 
-SHARED = 0.3
+SHARED = 0.1
 """Variance of the error that the songs of a group share, relative to that of a song's own error."""
 
 _DENSE_FROM = 0.04  # n-grams in more than this share of songs are multiplied as a dense block, which is much faster
