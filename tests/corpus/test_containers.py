@@ -272,11 +272,13 @@ def test_a_bag_of_words_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s/mxm.txt").write_text(BAG)
     write_sqlite(tmp_path / "mxm.db", {"lyrics": [("track_id", "mxm_tid", "word", "count"), ("TR", 1, "the", 6)], "words": [("word",), ("the",)]})  # fmt: skip # noqa: E501
-    for name in ("s/mxm.txt", "mxm.db"):
+    (tmp_path / "s/words.csv").write_text("track_id,mxm_tid,word,count\n" + "TR1,1,the,4\n" * 20)
+    for name in ("s/mxm.txt", "s/words.csv", "mxm.db"):
         with pytest.raises(
             LyristError, match=rf"{name} is a bag of words, as musiXmatch gives it.*give a table with the text"
         ):
             find_sources([tmp_path / name])
+    (tmp_path / "s/words.csv").unlink()
     (tmp_path / "s/song.txt").write_text("The tide\nis low")
     unread: dict[str, str] = {}
     find_sources([tmp_path], unread)

@@ -548,6 +548,8 @@ def test_front_matter_says_what_the_song_is() -> None:
         ('<?xml version="1.0"?><song><lyrics>The kettle sings</lyrics></song>', "XML"),
         ("<song>\n<title>Kettle</title>\nThe kettle sings\n</song>\n", "XML"),
         ("{\\rtf1\\ansi The kettle sings}", "RTF"),
+        ("- artist: Ann\n  title: Kettle\n  lyrics: |\n    The kettle sings\n", "YAML"),
+        ("X:1\nT:Kettle\nM:4/4\nK:G\nGABc|\nw:the ket-tle sings", "ABC"),
     ],
 )
 def test_documents_with_markup_are_no_songs(text: str, kind: str) -> None:

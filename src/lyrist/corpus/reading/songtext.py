@@ -96,6 +96,7 @@ _FRONT = re.compile(r"\ufeff?---[ \t]*\r?\n((?:[\w -]{1,40}:[^\n]*\n)+)---[ \t]*
 _FACT = re.compile(r"^([\w -]+?) *:[ \t]*([^\r\n]*)", re.MULTILINE)
 _MARKUP = re.compile(
     r"\ufeff?\s*(?:(?P<HTML><!doctype html|<html\b|<sami\b)|(?P<XML><\?xml\b|<(\w+)(?: [^<>]*)?>\s*<[\s\S]*</\3>\s*$)"
+    r"|(?P<YAML>(?:---\s*\n)?(?:[ -]*\w+:[ \t]*[^\n]*\n){0,20}?[ -]*(?:lyrics|text):[ \t]*[|>])"
     r"|(?P<ABC>X:\s*\d+\s*\n(?:[a-z]:.*\n)*K:)|(?P<RTF>\{\\rtf)|(?P<PDF>%PDF-))",
     re.IGNORECASE,
 )

@@ -70,8 +70,11 @@ _OTHER = (
 )
 
 
-_BAG = re.compile(r"^TR[A-Z0-9]{16},\d+,\d+:\d+", re.MULTILINE)
-"""A line of a bag of words of musiXmatch."""
+_BAG = re.compile(
+    r"^TR[A-Z0-9]{16},\d+,\d+:\d+|\A\ufeff?(?=[^\n]*\bword\b)(?=[^\n]*\bcount\b)[\"\w]+(?:[,;\t|][\"\w]*){2,5}\r?$",
+    re.MULTILINE,
+)
+"""A line of a bag of words of musiXmatch, or the header of one with a row for each word."""
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 
 
