@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyrist.generation.wording import apposed, cliches, end_words, faults, three_grams, unknown_words, weak
+from lyrist.generation.wording import apposed, cliches, end_words, ends_with, faults, three_grams, unknown_words, weak
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,10 @@ def test_a_phrase_after_a_comma_is_recognised_by_its_first_word() -> None:
     assert apposed("We kept the boat, The oars")
     assert not apposed("Oh, carry me home")
     assert not apposed("A lantern on the hill")
+
+
+def test_a_word_that_ends_with_the_other_is_a_repetition_unless_it_has_no_more_syllables() -> None:
+    assert all(ends_with(*pair) for pair in (("tonight", "night"), ("way", "away"), ("sleep", "asleep")))
+    assert not any(
+        ends_with(*pair) for pair in (("train", "rain"), ("recall", "all"), ("night", "light"), ("sea", "sea"))
+    )

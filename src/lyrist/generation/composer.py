@@ -30,6 +30,7 @@ from lyrist.generation.wording import (
     cliches,
     content_words,
     end_words,
+    ends_with,
     faults,
     known_words,
     three_grams,
@@ -75,6 +76,8 @@ SYLLABLE_OFF = (0.0, -2.0, -8.0)
 FURTHER_OFF = -4.0
 SAME_LINE = -8.0
 SAME_END = -6.0
+SAME_WORD = -4.0
+"""A rhyme of *tonight* with *night*."""
 USED_END = -1.5
 WEAK_END = -8.0
 HARD_TO_RHYME = -6.0
@@ -391,6 +394,7 @@ class LineWriter:
         if word:
             known = known_words(self.model.vocabulary, language)
             found = rhyming(word, language, least, vocabulary=known)
+            found = [other for other in found if not ends_with(word, other, language)] or found
             graded = [(other, rhymes(word, other, language)) for other in found]
         else:
             graded = [(other, Rhyme.PERFECT) for other in end_words(self.model.vocabulary, language)]
@@ -432,6 +436,7 @@ class LineWriter:
         if spec.rhyme:
             grade = Rhyme.NONE if end in spec.taken else rhymes(end, spec.rhyme, spec.language)
             hard += 0.0 if grade >= _least(spec) else NEAR if grade == Rhyme.NEAR else MISSED
+            value += SAME_WORD * ends_with(end, spec.rhyme, spec.language)
         off = float(_off(np.array(length(text, spec.language)), spec))
         value += self._sound(text, spec)
         hard += MISSED if three_grams(text) & songs else 0.0

@@ -10,7 +10,7 @@ from functools import lru_cache
 from lyrist import text as texts
 from lyrist.text.languages import FUNCTION_WORDS
 from lyrist.text.pronunciation import common
-from lyrist.text.rhyme import rhyme_key
+from lyrist.text.rhyme import rhyme_key, syllables
 
 FEW = 6
 """Perfect rhymes that a word needs to end a line that a later line must rhyme with."""
@@ -85,6 +85,16 @@ def apposed(line: str) -> bool:
     Small models end every other line so, since almost any noun fits there.
     """
     return bool(_APPOSED.search(line))
+
+
+def ends_with(a: str, b: str, language: str = "en") -> bool:
+    """Return whether one word is the end of the other, of fewer syllables: *tonight* and *night* sound like a repetition.
+
+    Words that begin with a vowel are exempt (*all* and *recall*).
+    """
+    short, long = sorted((a, b), key=len)
+    found = len(short) > 2 and short[0] not in "aeiou" and long.endswith(short)
+    return found and syllables(short, language) != syllables(long, language)
 
 
 def three_grams(line: str) -> set[tuple[str, ...]]:
