@@ -241,7 +241,7 @@ def assert_served(command: list[str]) -> None:
     client = threading.Thread(target=ask_and_stop)
     client.start()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-        assert run([*command, "--port", "0"]) == 0
+        assert run([*command, "--port", "0"]) == 0, said.getvalue()
     client.join()
     assert answers == [2], said.getvalue()
     line = said.getvalue().splitlines()[0]
