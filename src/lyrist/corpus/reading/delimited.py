@@ -250,7 +250,7 @@ class Table:
     def _plain_records(self) -> Generator[Item, None, bool]:
         """Yield records up to one that has to be examined, and how that is read; return whether there may be more.
 
-        The lines go to `csv.reader` a list at a time: to note each of them takes three times as long as to parse it.
+        The lines go to `csv.reader` a list at a time: to note each of them takes half as long as to parse them.
         """
         shape, stops, size = self._shape, frozenset(self._part.stops), 0
         most = min(_OPEN, records.RECORD_LIMIT // 4)
