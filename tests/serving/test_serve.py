@@ -68,6 +68,26 @@ def test_it_says_where_it_listens_and_finishes_what_runs_when_told_to_stop(saved
         server.kill()
 
 
+def test_it_serves_from_a_notebook_which_runs_an_event_loop(saved: dict[str, Path]) -> None:
+    code = (
+        "import asyncio, sys, lyrist\n"
+        "async def cell(): print(lyrist.serve(sys.argv[1], port=0, studio=False).summary())\n"
+        "asyncio.run(cell())"
+    )
+    command = [sys.executable, "-c", code, str(saved["ngram"])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            url = server.stderr.readline().split(" at ")[1].split()[0]
+            assert httpx.get(f"{url}/healthz", timeout=120).json()["models"] == 1
+            server.send_signal(signal.SIGINT)
+            out, errors = server.communicate(timeout=120)
+            assert (server.returncode, errors) == (0, "")
+            assert out.startswith(f"{url} stopped after")
+        finally:
+            server.kill()
+
+
 def test_a_taken_port_is_told(saved: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -220,9 +221,22 @@ def _run(app: Any, place: socket.socket, engine: Any, started: Callable[[], obje
     server = _server(uvicorn, uvicorn_config(app, engine), engine, started)
     with background_logging():
         try:
-            asyncio.run(server.serve([place]))
+            if _in_an_event_loop():
+                with ThreadPoolExecutor(1, "server") as thread, server.capture_signals():
+                    thread.submit(asyncio.run, server.serve([place])).result()
+            else:
+                asyncio.run(server.serve([place]))
         finally:
             engine.close()
+
+
+def _in_an_event_loop() -> bool:
+    """Return whether this thread runs an event loop, as a notebook does: it cannot run another one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def uvicorn_config(app: Any, engine: Any) -> Any:
