@@ -170,6 +170,45 @@ def test_a_line_that_names_the_delimiter(tmp_path: Path) -> None:
     assert triples(path) == [("One", "", "a, b, c")]
 
 
+@pytest.mark.parametrize(
+    ("above", "count"),
+    [
+        ("# made by hand, version 2\n#\n", 2),
+        ("Songs of the archive\n\n", 2),
+        ("Songs of the archive,,\n,,\n", 2),
+        ("#title,artist,lyrics\nNone,Ann,lu lu\n", 0),
+        ("None,Ann,lu lu\n", 0),
+    ],
+)
+def test_lines_above_the_header_are_left_out_and_counted(above: str, count: int, tmp_path: Path) -> None:
+    path = tmp_path / "songs.csv"
+    path.write_text(
+        f"{above}title,artist,lyrics\nOne,Ann,la la\nTwo,Bob,lo\n" if count else f"{above}One,Ann,la\nTwo,Bob,lo\n"
+    )
+    (reader,) = readers(path, lyrics="column_3") if above.startswith("None") else readers(path)
+    found = [song["lyrics"] for chunk in reader for song in chunk.songs.to_pylist()]
+    assert found == (["la la", "lo"] if count else ["lu lu", "la", "lo"])
+    assert [note for note in reader.notes if "above the header" in note] == (
+        [f"{count} lines above the header left out"] if count else []
+    )
+
+
+@pytest.mark.parametrize("lyrics", ["la, la\nlo", "it is ''late''", 'la "la"'])
+def test_fields_in_single_quotation_marks(lyrics: str, tmp_path: Path) -> None:
+    path = tmp_path / "songs.csv"
+    path.write_text(
+        "".join(f"'{title}','{lyrics}'\n" for title in ("title", "One", "Two")).replace(f"'{lyrics}'", "'lyrics'", 1)
+    )
+    assert triples(path) == [(title, "", lyrics.replace("''", "'")) for title in ("One", "Two")]
+
+
+@pytest.mark.parametrize("lyrics", ["'til the end, 'cause", "la 'la'", "'la' lo"])
+def test_an_apostrophe_is_no_quotation_mark(lyrics: str, tmp_path: Path) -> None:
+    path = tmp_path / "songs.csv"
+    path.write_text(f"title;lyrics\n'Cause;{lyrics}\nTwo;'round\n")
+    assert triples(path) == [("'Cause", "", lyrics), ("Two", "", "'round")]
+
+
 def test_a_header_that_lacks_a_name(tmp_path: Path) -> None:
     path = tmp_path / "songs.csv"
     path.write_text('"title","lyrics"\n"1","One","la"\n"2","Two","lo"\n')  # as R writes row names

@@ -39,6 +39,8 @@ _VISIBLE = 60
 """A record inside another one that is well formed is detected only when a field has so many characters."""
 _LONG_NAME = 100
 """No column has a name of so many characters."""
+_ABOVE = 20
+"""A table begins within so many lines."""
 _OPEN = 1 << 20
 """A record of so many characters is read line by line, as is one that may have more than the limit."""
 _MORE = "unexpected end of data"
@@ -92,11 +94,14 @@ class Shape:
     """Median length of the longest field of a record, in characters."""
     named: bool = True
     """Whether the first record names the columns; otherwise it is a song, and they are called ``column_1`` ..."""
+    quote: str = '"'
+    above: int = 0
+    """Lines above the header that are no part of the table: comments, or a title."""
 
     @cached_property
     def opening(self) -> str:
         """How a quoted field begins, when it is not the first."""
-        return f'{self.delimiter}"'
+        return self.delimiter + self.quote
 
     @property
     def fields(self) -> int:
@@ -107,7 +112,7 @@ class Shape:
         """Return a strict `csv.reader` over ``lines``."""
         if self.escape:
             lines = (_ESCAPES.sub(_unescaped, line) if _ESCAPED.search(line) else line for line in lines)
-        return csv.reader(lines, delimiter=self.delimiter, escapechar=self.escape, strict=True)
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, escapechar=self.escape, strict=True)
 
     def plausible(self, fields: list[str]) -> bool:
         """Return whether the longest field is long enough for a record of this table."""
@@ -132,21 +137,41 @@ def shape_of(sample: str, whole: bool) -> Shape | None:
     skip = blank + 1 if named else blank
     escapes = (None, "\\") if "\\" in sample else (None,)
     shapes = [
-        Shape((), skip, delimiter, escape, False, 0.0)
+        Shape((), skip, delimiter, escape, False, 0.0, quote=quote)
         for delimiter in (named.group(1) if named else DELIMITERS)
+        for quote in ('"', "'")
         for escape in escapes
+        if quote == '"' or _opened(sample, delimiter, "'") > _opened(sample, delimiter, '"')
     ]
-    rows = lines[skip:]
-    dividing = [shape for shape in shapes if len(_header(rows, shape)[0]) > 1]
-    tried = [_measured(rows, shape, whole) for shape in dividing or shapes[:1]]
-    return max(tried, key=lambda found: found[0])[1]  # the first of equals: a comma, no backslash
+    shapes += [
+        replace(shape, skip=skip + above, above=above) for shape in shapes if (above := _above(lines[skip:], shape))
+    ]
+    dividing = [shape for shape in shapes if len(_header(lines[shape.skip :], shape)[0]) > 1]
+    tried = [_measured(lines[shape.skip :], shape, whole) for shape in dividing or shapes[:1]]
+    return max(tried, key=lambda found: found[0])[1]  # the first of equals: a comma, quotation marks, no backslash
 
 
-def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float, int], Shape]:
+def _opened(sample: str, delimiter: str, quote: str) -> int:
+    """Return how many fields begin with a quotation mark."""
+    return len(re.findall(f"(?:^|[{delimiter}]){quote}", sample, re.MULTILINE))
+
+
+def _above(lines: list[str], shape: Shape) -> int:
+    """Return how many lines are above the header: comments, or lines of one field, above two common names of columns."""
+    for i, line in enumerate(lines[:_ABOVE]):
+        names = _header([line], shape)[0]
+        if sum(any(normal(name) in known for known in NAMES.values()) for name in names) > 1:
+            return i
+        if sum(map(bool, names)) > 1 and not line.startswith("#"):
+            break
+    return 0
+
+
+def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float, int, bool], Shape]:
     """Return the shape complete, and how well its dialect fits.
 
     The fit is the share of records as wide as the header, then the fields of the header as it is written: a name that was
-    added for a column without one is no reason to prefer a dialect.
+    added for a column without one is no reason to prefer a dialect. Last, whether most fields are still in quotation marks.
     """
     names, used = _header(lines, shape)
     records: list[list[str]] = []
@@ -179,7 +204,8 @@ def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float,
     several_lines = several > 0.05 * len(records) or len(records) < 3
     shape = replace(shape, header=tuple(header), skip=shape.skip + used, several_lines=several_lines, longest=longest)
     shape = replace(shape, named=named)
-    return (round(share, 2), len(names)), shape
+    marked = [field[:1] == field[-1:] != "" and field[:1] in "\"'" for fields in good for field in fields]
+    return (round(share, 2), sum(map(bool, names)), 2 * sum(marked) <= len(marked)), shape
 
 
 def _header(lines: list[str], shape: Shape) -> tuple[list[str], int]:
@@ -374,7 +400,7 @@ class Table:
             other, used = self._attempt(seen, 0, replace(shape, escape=None if shape.escape else "\\"))
             if other and len(other) == shape.fields and shape.plausible(other):
                 return other, used
-        if fields is None and seen[0].count('"') % 2 == 0:
+        if fields is None and seen[0].count(shape.quote) % 2 == 0:
             other = seen[0].rstrip("\r\n").split(shape.delimiter)
             if len(other) == shape.fields > 1 and shape.plausible(other):
                 return other, 1

@@ -61,6 +61,7 @@ from lyrist.corpus.reading.streams import (
 )
 from lyrist.corpus.reading.values import lyrics_of, text_of
 from lyrist.errors import LyristError, UsageError
+from lyrist.text import counted
 
 __all__ = ["Chunk", "Reader", "Source", "find_sources", "read", "sniff"]
 
@@ -381,7 +382,10 @@ def _delimited(path: str, raw: Opened, encoding: str, start: str, whole: bool, p
     within = encoding.removesuffix("-sig") if part and part.start else encoding  # a mark is one at the beginning only
     text = lines(raw.data, within, records.RECORD_LIMIT + 1)
     found = _lists(list(shape.header), Table(text, shape, part).records(), origin, raw.tap)
-    return found if shape.named else replace(found, notes=lambda: [nameless(shape.fields)])
+    notes = [] if shape.named else [nameless(shape.fields)]
+    if shape.above:
+        notes.append(f"{counted(shape.above, 'line')} above the header left out")
+    return replace(found, notes=lambda: notes) if notes else found
 
 
 def nameless(columns: int) -> str:
