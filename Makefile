@@ -3,8 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-JOBS ?= 2
-# Processes of the tests; each takes up to 2 GB of memory.
+JOBS ?= 3
+# Processes of the tests, one more than two cores, since tests wait for servers and workers; each takes up to 2 GB of memory.
 
 .PHONY: setup demo docs replication reliability test test-fast coverage mutants lint bench bench-large clean
 
