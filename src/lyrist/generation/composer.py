@@ -50,7 +50,7 @@ from lyrist.text.rhyme import (
 
 REDRAWS = 6
 """Attempts for a line whose candidates all copy, each at a higher temperature."""
-RETRIES = 1
+RETRIES = 4
 """Attempts for a line whose candidates all miss a constraint."""
 HOTTER = 1.25
 TRIED = 3
