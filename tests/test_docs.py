@@ -34,6 +34,7 @@ from lyrist.training.schedule import Schedule
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+GALLERY = ROOT / "docs" / "gallery.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = {"study": ["--steps", "4"]}
 REPLAYED = (
@@ -105,6 +106,11 @@ def test_every_command_of_the_readme_runs_and_prints_what_is_shown(
     with contextlib.chdir(tmp_path):  # elsewhere: it makes a corpus of the same name
         for code in blocks(README, "python"):
             exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own code
+
+
+def test_the_song_of_the_readme_is_the_first_of_the_gallery() -> None:
+    quoted, gallery = (re.findall(r"^> .+", page.read_text(encoding="utf-8"), re.M) for page in (README, GALLERY))
+    assert quoted == gallery[: len(quoted)] != []
 
 
 @pytest.mark.slow
