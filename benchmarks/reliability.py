@@ -67,8 +67,10 @@ def outcomes(_: str, report: Path) -> Figures:
 
 def fuzzed_runs(printed: str, _: Path) -> Figures:
     """Return the figures of `tests/hostile_runs.py`."""
-    tried, fine, findings = re.findall(r"\d+", printed.splitlines()[0])
-    return {"tried": {"run directories": int(tried)}, "read": {"run directories": int(fine)}, "findings": int(findings)}
+    first, *found = printed.splitlines()
+    tried, fine, findings = (int(number) for number in re.findall(r"\d+", first))
+    note = {"note": "\n".join(found)} if found else {}
+    return {"tried": {"run directories": tried}, "read": {"run directories": fine}, "findings": findings, **note}
 
 
 def fuzzed_inputs(printed: str, _: Path) -> Figures:
