@@ -88,7 +88,7 @@ def test_code_pages_are_told_apart(encoding: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "text"), SEVEN_BITS)
-def test_ascii_may_stand_for_other_characters(encoding: str, text: str, tmp_path: Path) -> None:
+def test_ascii_may_represent_other_characters(encoding: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(table(text, 10).encode(encoding))
     found, rejected, reader = songs(tmp_path / "t.csv")
     assert [song["lyrics"] for song in found] == [text] * 10

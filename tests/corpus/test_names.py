@@ -202,6 +202,10 @@ SAYS = [
     ("Ann and Cleo", "Ann feat. Cleo", True, "___ and ___"),
     ("x marks it", "X", False, "x marks it"),
     ("no label", None, False, "no label"),
+    ("我是周杰伦啊", "周杰伦", True, "我是___啊"),
+    ("김바다의 노래", "김바다", True, "___의 노래"),
+    ("it is Zoe Elan and zoë élan", "Zoë Élan", True, "it is ___ and ___"),
+    ("zoetrope", "Zoe", False, "zoetrope"),
 ]
 
 
@@ -236,18 +240,3 @@ def test_masked_labels_are_in_no_song_of_their_own(tmp_path: Path) -> None:
     assert "masked: the artist in 30 songs" in prepared.summary()
     with pytest.raises(LyristError, match=r"--mask-labels album needs the column 'album'"):
         prepare(str(tmp_path / "songs.csv"), out=str(tmp_path / "e"), mask_labels="album")
-
-
-@pytest.mark.parametrize(
-    ("label", "text", "hidden"),
-    [
-        ("周杰伦", "我是周杰伦啊", "我是___啊"),
-        ("김바다", "김바다의 노래", "___의 노래"),
-        ("Zoë Élan", "it is Zoe Elan and zoë élan", "it is ___ and ___"),
-        ("Zoe", "zoetrope", "zoetrope"),
-    ],
-)
-def test_names_in_any_script_and_without_accents_are_found_and_masked(label: str, text: str, hidden: str) -> None:
-    songs = pl.DataFrame({"lyrics": [text], "artist": [label]})
-    assert songs.select(mentions(pl.col("lyrics"), pl.col("artist"))).item() == (text != hidden)
-    assert masked(songs["lyrics"], songs["artist"]).to_list() == [hidden]

@@ -1,4 +1,4 @@
-"""Which encoding a text is in, where nothing says so: UTF-8, UTF-16 without a mark, or a code page of its language.
+"""Which encoding a text is in, where nothing says so: UTF-8, UTF-16 without a mark, a code page, or one of seven bits.
 
 charset-normalizer names the encodings in which a text is plausible. Code pages of Latin script differ in few letters, so
 that the language decides among them: Polish is in cp1250, Portuguese in cp1252. Only text that is not UTF-8 is examined.
@@ -23,13 +23,9 @@ BY_LANGUAGE = dict.fromkeys(("pl", "cs", "sk", "hu", "ro", "hr", "sl", "bs", "sh
     "tr": "cp1254",
     "az": "cp1254",
 }
+_CYRILLIC_PAGES = ("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5", "mac_cyrillic")  # the commonest first
 _OTHERS = (
-    "cp1251",
-    "koi8_r",
-    "koi8_u",
-    "cp866",
-    "iso8859_5",
-    "mac_cyrillic",
+    *_CYRILLIC_PAGES,
     "cp1253",
     "cp1255",
     "cp1256",
@@ -50,8 +46,8 @@ _ALPHABETS = (
     | {"pl": "ąćęłńóśźż", "hu": "áéíóöőúüű", "ro": "ăâîşţ"}
 )
 """The letters beyond ASCII of languages that have several code pages."""
-_FAMILIES = (("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5", "mac_cyrillic"), ("cp1250", "iso8859_2"))
-"""Code pages of the same languages, the commonest first: the one in which a text has the fewest odd letters is right."""
+_THRESHOLD = 0.4
+"""The least score of a text in its code page, less three times the share of odd letters."""
 _LATIN_9 = re.compile("[a-zà-ÿ][¨¸¼½¾][a-zà-ÿ]|[¼½¾¸][a-zà-ÿ]{2}")
 """What letters such as œ and š of ISO 8859-15 are in cp1252."""
 _UTF_7 = re.compile(rb"\+([A-Za-z0-9+/]*)-?")
@@ -109,7 +105,7 @@ def utf16_of(data: bytes) -> str:
 
 
 def seven_bit_of(data: bytes) -> str:
-    """Return the encoding of ASCII bytes that stand for other characters: ISO 2022, HZ or UTF-7; empty where they do not."""
+    """Return the encoding whose ASCII bytes represent other characters: ISO 2022, HZ or UTF-7; empty for plain ASCII."""
     for name, mark in (("iso2022_jp", b"\x1b$B"), ("iso2022_kr", b"\x1b$)C"), ("iso2022_jp", b"\x1b$@"), ("hz", b"~{")):
         if data.count(mark) > (name == "hz"):
             return name if "\ufffd" not in data[: data.rfind(b"\n") + 1].decode(name, "replace") else ""
@@ -143,9 +139,9 @@ def code_page_of(data: bytes) -> str:
 
     found = [match.encoding for match in from_bytes(sample, cp_isolation=[*_LATIN, *_OTHERS], threshold=0.4)]
     if not found:
-        return "cp1252" if _is_plausible(_strictly(sample, "cp1252")) else _best(sample, _FAMILIES[0])
+        return "cp1252" if _is_plausible(_strictly(sample, "cp1252")) else _best(sample, _CYRILLIC_PAGES)
     if found[0] not in _LATIN or found[0] == "mac_roman":
-        return (found[0] in _FAMILIES[0] and _best(sample, _FAMILIES[0])) or found[0]
+        return (found[0] in _CYRILLIC_PAGES and _best(sample, _CYRILLIC_PAGES)) or found[0]
     from lyrist.corpus.languages import detect
 
     language = str(detect(pl.Series([_strictly(sample, found[0])]))[0][0])
@@ -153,7 +149,7 @@ def code_page_of(data: bytes) -> str:
     if wanted == "cp1252" and _LATIN_9.search(_strictly(sample, wanted)):
         return "iso8859_15"
     if wanted == "cp1250":
-        return _best(sample, _FAMILIES[1]) or wanted
+        return _best(sample, ("cp1250", "iso8859_2")) or wanted
     return wanted if _strictly(sample, wanted) else found[0]
 
 
@@ -169,11 +165,7 @@ def _best(data: bytes, pages: tuple[str, ...]) -> str:
         if code in _ALPHABETS
     }
     best = max(found, key=found.__getitem__, default="")
-    return best if best and found[best] > THRESHOLD else ""
-
-
-THRESHOLD = 0.4
-"""The least score of a text in its code page, less three times the share of odd letters."""
+    return best if best and found[best] > _THRESHOLD else ""
 
 
 def _odd(text: str, letters: str) -> float:

@@ -3,7 +3,7 @@
 - A rule may uncover what an earlier rule removes. So the rules run in rounds over the texts that the last round changed,
   until none changes; no single rule has to care for it. Songs need one or two rounds; a text that still changes after
   `MOST_ROUNDS` is deliberately nested debris, and becomes empty.
-- Polars keeps the last 32 compiled expressions of each thread, and all rules have four times as many, which take as long
+- Polars keeps the last 32 compiled expressions of each thread, and all rules have over a hundred, which take as long
   to compile as a thousand songs to clean. So each rule has a thread of its own, where its expressions stay compiled.
 - One expression, built of the triggers of all rules, finds the texts that need any change. Most of these have section
   headers and nothing else, so the rules before and after that rule are searched for in the same way, by one expression.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -223,10 +222,10 @@ def _triggered(texts: pl.Series, rules: Sequence[Rule]) -> Rows:
     """Return the indices of the texts that one of the rules may change."""
     found = np.zeros(len(texts), bool)
     thread = rules[0].name if len(rules) == 1 else ""
-    for wordy in (False, True):
-        pattern = either(*(rule.trigger for rule in rules if rule.wordy == wordy))
+    found[_matching(texts, either(*(rule.trigger for rule in rules if not rule.wordy)), thread)] = True
+    if wordy := either(*(rule.trigger for rule in rules if rule.wordy)):
         rest = np.flatnonzero(~found)
-        found[rest[_matching(texts.gather(rest) if wordy and pattern else texts, pattern, thread)]] = True
+        found[rest[_matching(texts.gather(rest), wordy, thread)]] = True
     if wide := either(*(rule.wide for rule in rules)):
         beyond = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy() & ~found)
         found[beyond[_matching(texts.gather(beyond), wide, thread)]] = True
@@ -248,10 +247,6 @@ def _changed(texts: pl.Series, rule: Rule) -> pl.Series:
 def _thread(name: str) -> ThreadPoolExecutor:
     """Return the thread of a rule, or of the expressions for several rules."""
     return ThreadPoolExecutor(1, f"cleaning {name}")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_thread.cache_clear)  # a fork has none of the threads
 
 
 def _differing(texts: pl.Series, others: pl.Series) -> Rows:

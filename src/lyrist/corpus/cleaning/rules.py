@@ -178,7 +178,7 @@ def word_count(lyrics: pl.Series) -> pl.Series:
 def is_instrumental(lyrics: pl.Series) -> pl.Series:
     """Return whether each text says only that the song is instrumental: "[Instrumental]", "This is an instrumental".
 
-    Texts of more than 200 characters are not. It may be asked before cleaning or after: `clean` leaves such texts.
+    Texts of more than 200 characters are not. The answer is the same before and after cleaning: `clean` leaves such texts.
     """
     return _short(lyrics, 200, _INSTRUMENTAL_TEXT)
 
@@ -242,40 +242,34 @@ def non_songs(titles: pl.Series, artists: pl.Series, lyrics: pl.Series) -> pl.Se
     """
     titles, artists = (each.cast(pl.String).fill_null("") for each in (titles, artists))
     texts = lyrics.cast(pl.String).fill_null("")
-    named = titles.str.contains(_LIST_TITLE)
     # Lists have numbers on neighbouring lines; few songs do, and only those are counted.
-    others = titles.str.contains(either(_INTERVIEW_TITLE, _SONGS_TITLE))
-    looked = (named | others | texts.str.contains(r"[0-9][^\n]*\n[^\n]*[0-9]")).arg_true()
-    some = texts.gather(looked)
-    lines, by_title = some.str.count_matches(r"(?m)^[^\n]+$"), named.gather(looked)
-    listed = some.str.count_matches(_SUNG_TO) < 0.5 * lines
+    looked = (
+        titles.str.contains(either(_LIST_TITLE, _INTERVIEW_TITLE, _SONGS_TITLE))
+        | texts.str.contains(r"[0-9][^\n]*\n[^\n]*[0-9]")
+    ).arg_true()
+    some, title = texts.gather(looked), titles.gather(looked).str
+    lines, by_title = some.str.count_matches(r"(?m)^[^\n]+$"), title.contains(_LIST_TITLE)
+    unsung = some.str.count_matches(_SUNG_TO) < 0.5 * lines
     found = pl.Series([None] * len(texts), dtype=pl.String)
     for kind, pattern in reversed(_LISTED.items()):
         hits = some.str.count_matches(pattern)
         fits = (hits >= 5) & (hits >= 0.6 * lines)
         if kind == "a list of songs":
-            fits &= (hits >= 0.8 * lines) & pl.Series(
-                [_many_artists(text) if fit else False for text, fit in zip(some, fits, strict=True)], dtype=pl.Boolean
-            )
+            fits &= (hits >= 0.8 * lines) & some.map_elements(_many_artists, pl.Boolean)
         fits |= by_title & (hits >= 3) & (hits >= 0.3 * lines)
-        found = found.scatter(looked.filter(fits & listed), kind)
-    played = titles.gather(looked).str.contains(_PLAYED_TITLE) & (some.str.count_matches(_SHORT_LINE) >= 0.8 * lines)
-    found = found.scatter(looked.filter(played & (lines >= 5)), "a list of tracks")
-    asked = (
-        titles.gather(looked).str.contains(_INTERVIEW_TITLE)
-        & (some.str.count_matches(_SPEAKERS) >= 0.3 * lines)
-        & (lines >= 3)
-    )
-    found = found.scatter(looked.filter(asked), "an interview")
+        found = found.scatter(looked.filter(fits & unsung), kind)
+    short, spoken = (some.str.count_matches(pattern) for pattern in (_SHORT_LINE, _SPEAKERS))
+    played = title.contains(_PLAYED_TITLE) & (short >= 0.8 * lines) & (lines >= 5)
+    found = found.scatter(looked.filter(played), "a list of tracks")
+    interview = title.contains(_INTERVIEW_TITLE) & (spoken >= 0.3 * lines) & (lines >= 3)
+    found = found.scatter(looked.filter(interview), "an interview")
     translated = titles.str.contains(_TRANSLATED_TITLE) | artists.str.contains(_TRANSLATED_BY)
     return found.set(found.is_null() & translated, "a translation")
 
 
 def _many_artists(text: str) -> bool:
-    """Return whether the names before dashes are nearly all different, which those of speakers are not."""
-    names = [
-        line.partition(" - ")[0] for line in re.sub("[–—]", "-", text).split("\n") if " - " in re.sub("[–—]", "-", line)
-    ]
+    """Return whether the names before dashes are mostly different; the names of speakers are not."""
+    names = re.findall("^(.*?) [–—-] ", text, re.MULTILINE)
     return len({*names}) > 0.7 * len(names)
 
 
@@ -1147,14 +1141,14 @@ _THING = (
     rf"|end|the|a|from|of|to|and|then|till?|until|times|again|out|fade[sd]?|fading|[0-9]+[a-z]{{0,2}}|x[0-9]+|one|two|three)"
 )
 _REPEAT = rf"(?:repeat(?:s|ed|ing)?|rpt\.?|(?:back|go) to (?:the )?{_PART})(?:[ :,.&-]+{_THING})*[.:… ]*"
-_TOLD = (
+_REPEATED = (
     r"rep\.|se repite|repit[ae]n?|repetir|repete|ripetere|si ripete|r[ée]p[ée]ter|wdh\.?|wiederholen|wiederholung"
     r"|powt[óo]rz(?:y[ćc])?"
     r"|повтор(?:ить|яется)?|反复|反復|重复|重複|반복"
 )
 _TIMES_OF = r"[x×]? ?[0-9]+ ?(?:fois|veces|vezes|volte|mal|razy|раза?|р\.?|回|次|번)"
 _AGAIN = (
-    rf"(?:{_TIMES}(?: (?:each|cada))?|ter|da capo|(?:{_TOLD})(?: {_PART})?(?: {_TIMES_OF}| {_TIMES})?|{_TIMES_OF}"
+    rf"(?:{_TIMES}(?: (?:each|cada))?|ter|da capo|(?:{_REPEATED})(?: {_PART})?(?: {_TIMES_OF}| {_TIMES})?|{_TIMES_OF}"
     r"|[x×] ?[0-9]+ times"
     rf"|{_REPEAT})"
 )
@@ -1176,7 +1170,7 @@ RULES.append(
             (r"(?m)([^ \n])(?:[ ,]+(?:[–-] )?\*?(?:[x×] ?[1-9][0-9]?|[2-9]x)\*?\.?)+([).]*)$", "$1$2"),
             (r"(?m)([,.!?)\]\"]) ?X ?[1-9]$", "$1"),
         ),
-        rf"(?im)[(\[{{*] ?(?:x|×|х|[0-9]|repeat|rpt|bis(?-u:\b)|ter\)|da capo|{_TOLD}"
+        rf"(?im)[(\[{{*] ?(?:x|×|х|[0-9]|repeat|rpt|bis(?-u:\b)|ter\)|da capo|{_REPEATED}"
         r"|twice|back to|go to)|[x×] ?[0-9][0-9]?[).\]*]*$| [2-9]x[).*]*$"
         r"|^[(*\[{-]*(?:repeat|rpt|[0-9][0-9]? ?x|bis[.:)*-]*$)",
     )

@@ -141,7 +141,7 @@ def shape_of(sample: str, whole: bool) -> Shape | None:
         for delimiter in (named.group(1) if named else DELIMITERS)
         for quote in ('"', "'")
         for escape in escapes
-        if quote == '"' or _opened(sample, delimiter, "'") > _opened(sample, delimiter, '"')
+        if quote == '"' or sample.count(f"{delimiter}'") > sample.count(f'{delimiter}"')
     ]
     shapes += [
         replace(shape, skip=skip + above, above=above) for shape in shapes if (above := _above(lines[skip:], shape))
@@ -149,11 +149,6 @@ def shape_of(sample: str, whole: bool) -> Shape | None:
     dividing = [shape for shape in shapes if len(_header(lines[shape.skip :], shape)[0]) > 1]
     tried = [_measured(lines[shape.skip :], shape, whole) for shape in dividing or shapes[:1]]
     return max(tried, key=lambda found: found[0])[1]  # the first of equals: a comma, quotation marks, no backslash
-
-
-def _opened(sample: str, delimiter: str, quote: str) -> int:
-    """Return how many fields begin with a quotation mark."""
-    return len(re.findall(f"(?:^|[{delimiter}]){quote}", sample, re.MULTILINE))
 
 
 def _above(lines: list[str], shape: Shape) -> int:
@@ -202,8 +197,8 @@ def _measured(lines: list[str], shape: Shape, whole: bool) -> tuple[tuple[float,
     share = len(good) / max(len(records) + wrong, 1)
     longest = statistics.median([max(map(len, fields)) for fields in good]) if good else 0.0
     several_lines = several > 0.05 * len(records) or len(records) < 3
-    shape = replace(shape, header=tuple(header), skip=shape.skip + used, several_lines=several_lines, longest=longest)
-    shape = replace(shape, named=named)
+    skip = shape.skip + used
+    shape = replace(shape, header=tuple(header), skip=skip, several_lines=several_lines, longest=longest, named=named)
     marked = [field[:1] == field[-1:] != "" and field[:1] in "\"'" for fields in good for field in fields]
     return (round(share, 2), sum(map(bool, names)), 2 * sum(marked) <= len(marked)), shape
 

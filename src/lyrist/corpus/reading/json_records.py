@@ -93,10 +93,9 @@ def songs_of(value: dict[str, Any], alone: bool = False) -> Iterator[dict[str, A
         have the titles of songs, and of albums and artists, for its keys.
     """
     for song in _songs(value, alone):
-        about = (
-            () if isinstance(song, Rejected) else [part for key in _ABOUT if isinstance(part := song.get(key), dict)]
-        )
-        yield _with_facts(song, about[0]) if about and isinstance(song, dict) else song
+        about = {} if isinstance(song, Rejected) else song
+        facts = next((part for key in _ABOUT if isinstance(part := about.get(key), dict)), None)
+        yield _with_facts(about, facts) if facts else song
 
 
 def _songs(value: dict[str, Any], alone: bool) -> Iterator[dict[str, Any] | Rejected]:

@@ -162,28 +162,25 @@ def _languages(groups: Sequence[list[str]], sure: bool = True) -> list[str]:
     """
     groups = [[line for line in group if line] or [""] for group in groups]
     filled = [group for group in groups if any(group)]
-    if (
-        sum(len(group) == 1 and group[0].count(" / ") == 1 for group in filled) > 0.8 * len(filled) > 2
-    ):  # "text / translation"
+    undivided = ["\n".join(chain(*groups))]
+    slashed = sum(len(group) == 1 and group[0].count(" / ") == 1 for group in filled)
+    if slashed > 0.8 * len(filled) > 2:  # "text / translation"
         parted = [group[0].split(" / ") if len(group) == 1 else group for group in groups]
-        return found if len(found := _languages(parted, sure=False)) > 1 else ["\n".join(chain(*groups))]
-    width = Counter(len(group) for group in filled if len({*group}) == len(group) > 1).most_common(1)
-    if not width or width[0][1] < max(2, 0.6 * len(filled)):
-        return ["\n".join(chain(*groups))]
-    texts: list[list[str]] = [[] for _ in range(width[0][0])]
-    for group in (group for group in groups if len(group) == len(texts)):
-        for text, line in zip(texts, group, strict=True):
-            text.append(line)
-    whole = ["\n".join(text) for text in texts]
-    if not sure and not _differ(whole):
-        return ["\n".join(chain(*groups))]
-    script = _script(whole[0])
-    other = next((place for place, text in enumerate(whole) if _script(text) != script), 0)
-    texts = [[] for _ in texts]
+        return found if len(found := _languages(parted, sure=False)) > 1 else undivided
+    widths = Counter(len(group) for group in filled if len({*group}) == len(group) > 1)
+    width, count = max(widths.items(), key=lambda item: item[1], default=(0, 0))
+    if count < max(2, 0.6 * len(filled)):
+        return undivided
+    examples = ["\n".join(lines) for lines in zip(*(group for group in groups if len(group) == width), strict=True)]
+    if not sure and not _differ(examples):
+        return undivided
+    script, *others = map(_script, examples)
+    other = next((place for place, each in enumerate(others, 1) if each != script), 0)
+    texts: list[list[str]] = [[] for _ in examples]
     for group in groups:
         alone = len(group) == 1 and group[0] and _script(group[0]) != script
         for place, line in enumerate(group):
-            texts[other if alone else min(place, len(texts) - 1)].append(line)
+            texts[other if alone else min(place, width - 1)].append(line)
     return ["\n".join(lines) for lines in texts]
 
 
@@ -196,11 +193,7 @@ def _differ(texts: Sequence[str]) -> bool:
     from lyrist.corpus.languages import detect
 
     codes, scores = detect(pl.Series(list(texts)))
-    return len({*codes}) == len(texts) and min(scores) > _SURE
-
-
-_SURE = 0.5
-"""The score of a language that makes the lines of a cue a song and its translation."""
+    return len({*codes}) == len(texts) and min(scores) > 0.5
 
 
 def _script(text: str) -> str:
