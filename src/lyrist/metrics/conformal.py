@@ -23,7 +23,13 @@ from lyrist.metrics.multilabel import with_unknown
 
 
 @dataclass(frozen=True)
-class PredictionSets:
+class _Calibrated:
+    coverage: float
+    threshold: float
+    n: int
+
+
+class PredictionSets(_Calibrated):
     """Calibrated prediction sets for one classifier.
 
     Attributes
@@ -36,10 +42,6 @@ class PredictionSets:
     n : int
         The number of calibration songs.
     """
-
-    coverage: float
-    threshold: float
-    n: int
 
     @classmethod
     def calibrated(
@@ -113,8 +115,7 @@ class PredictionSets:
         }
 
 
-@dataclass(frozen=True)
-class LabelSets:
+class LabelSets(_Calibrated):
     """Sets that hold most of the labels of a song, by conformal risk control.
 
     Angelopoulos, Bates, Fisch, Lei and Schuster (2024), Conformal risk control: the sets hold each label whose probability
@@ -130,10 +131,6 @@ class LabelSets:
     n : int
         The number of calibration songs.
     """
-
-    coverage: float
-    threshold: float
-    n: int
 
     @classmethod
     def calibrated(
