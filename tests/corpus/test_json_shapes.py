@@ -132,10 +132,12 @@ def test_what_holds_no_songs_is_one_sentence(tmp_path: Path, value: Any) -> None
         songs(path)
 
 
-def test_a_song_that_is_no_object_among_songs_is_rejected(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("key", "lyrics"), [("songs", "lyrics"), ("data", "x")])
+def test_a_song_that_is_no_object_among_songs_is_rejected(tmp_path: Path, key: str, lyrics: str) -> None:
     path = tmp_path / "songs.json"
-    path.write_text(json.dumps({"artist": "Ann", "songs": [SONG[0], 7, SONG[1]]}))
+    rows = [{"title": f"S{i}", lyrics: TEXT[i]} for i in (0, 1)]
+    path.write_text(json.dumps({"artist": "Ann", key: [rows[0], 7, rows[1]]}))
     (source,) = find_sources([path])
-    (chunk,) = Reader(source, recognise(["title", "lyrics", "artist"]))
+    (chunk,) = Reader(source, recognise(["title", lyrics, "artist"], given={"lyrics": lyrics}))
     assert chunk.songs["title"].to_pylist() == ["S0", "S1"]
     assert [(row["row"], row["reason"]) for row in chunk.rejected.to_pylist()] == [(2, "damaged-json")]

@@ -106,13 +106,17 @@ def _songs(value: dict[str, Any], alone: bool) -> Iterator[dict[str, Any] | Reje
     found = found or list(_within(value, {}, "", _DEEPEST))
     lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
     if not found and alone and len(lists) == 1:
-        found = list(lists[0])
+        found = [child if isinstance(child, dict) else _no_song(child) for child in lists[0]]
     if len(found) == 1 and isinstance(found[0], dict):
         found = [_with_facts(found[0], value)]
     if found or isinstance(value.get("songs"), list):
         yield from found
     else:
         yield value
+
+
+def _no_song(value: Any) -> Rejected:
+    return Rejected(NOT_JSON, f"{_kind(value)} in the list of songs")
 
 
 @lru_cache(maxsize=1024)
@@ -143,7 +147,7 @@ def _within(
         for child in part if isinstance(part, list) else [part]:
             if not isinstance(child, dict):
                 if key == "songs" and isinstance(part, list):
-                    yield Rejected(NOT_JSON, f"{_kind(child)} in the list of songs")
+                    yield _no_song(child)
             elif _is_song(tuple(child)) and not isinstance(child.get("songs"), list):
                 yield _completed(child, own)
             elif depth:

@@ -371,12 +371,11 @@ def _members(path: str, left: Unread) -> Iterator[Source]:
             data, whole = head(path, name, within=opened_archive)
             place = f"{path}/{name}"
             try:
-                if (is_text(name) and _is_song_by_look(data[: 1 << 12], name)) or name.casefold().endswith(
-                    SONG_ENDINGS
-                ):
+                ending = name.casefold()
+                if ending.endswith(SONG_ENDINGS) or (is_text(name) and _is_song_by_look(data[: 1 << 12], name)):
                     songs.append(name)
                     continue
-                if is_archive(data) and not name.casefold().endswith(WORKBOOKS):
+                if is_archive(data) and not ending.endswith(WORKBOOKS):
                     raise LyristError(f"{place} is an archive in an archive; unpack it and give it itself.")
                 source = Source(path, f"{_name(path)}/{name}", SHEET if data.startswith(ZIP) else "", sizes[name], name)
                 for part in _parts(source, data, whole, left):
@@ -476,10 +475,10 @@ def _is_object(line: str) -> bool:
 
 
 def _is_song(text: str, whole: bool, path: str) -> bool:
-    """Return whether a file is a song: text is a table only when its first line names the lyrics.
+    """Return whether a file is a song, by its ending and its first line.
 
-    So is a file with the ending of neither that was given by its own name, if it has one column, of which nothing says that
-    it is the lyrics.
+    With the ending of a table it is none. With that of a text it is one unless the first line names the lyrics. With any
+    other (then it was given by its own name) it must have one column as well.
     """
     name = path.casefold()
     for packed in PACKED[1:]:
