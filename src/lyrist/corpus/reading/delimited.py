@@ -137,24 +137,31 @@ def shape_of(sample: str, whole: bool) -> Shape | None:
     skip = blank + 1 if named else blank
     escapes = (None, "\\") if "\\" in sample else (None,)
     shapes = [
-        Shape((), skip, delimiter, escape, False, 0.0, quote=quote)
+        Shape((), skip, delimiter, escape, False, 0.0)
         for delimiter in (named.group(1) if named else DELIMITERS)
-        for quote in ('"', "'")
         for escape in escapes
-        if quote == '"' or sample.count(f"{delimiter}'") > sample.count(f'{delimiter}"')
     ]
     shapes += [
         replace(shape, skip=skip + above, above=above) for shape in shapes if (above := _above(lines[skip:], shape))
     ]
     dividing = [shape for shape in shapes if len(_header(lines[shape.skip :], shape)[0]) > 1]
+    singles = [replace(shape, quote="'") for shape in dividing]
+    dividing += [
+        one for one, other in zip(singles, dividing, strict=True) if _opened(sample, one) > _opened(sample, other)
+    ]
     tried = [_measured(lines[shape.skip :], shape, whole) for shape in dividing or shapes[:1]]
     return max(tried, key=lambda found: found[0])[1]  # the first of equals: a comma, quotation marks, no backslash
+
+
+def _opened(sample: str, shape: Shape) -> int:
+    """Return how many fields begin with the quotation mark of a dialect."""
+    return sample.startswith(shape.quote) + sample.count(f"\n{shape.quote}") + sample.count(shape.opening)
 
 
 def _above(lines: list[str], shape: Shape) -> int:
     """Return how many lines are above the header: comments, or lines of one field, above two common names of columns."""
     for i, line in enumerate(lines[:_ABOVE]):
-        names = _header([line], shape)[0]
+        names = _header([line], shape)[0] if shape.delimiter in line else []
         if sum(any(normal(name) in known for known in NAMES.values()) for name in names) > 1:
             return i
         if sum(map(bool, names)) > 1 and not line.startswith("#"):
