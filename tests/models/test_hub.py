@@ -210,6 +210,16 @@ def test_a_damaged_tokenizer_is_one_sentence(content: str, lstm: Path, tmp_path:
         NeuralClassifier.load(folder)
 
 
+@pytest.mark.parametrize("number", [hub.MOST_TOKENS + 1, 2**32 - 1])
+def test_a_token_with_a_number_that_cannot_be_is_refused(number: int, lstm: Path, tmp_path: Path) -> None:
+    folder = changed(lstm, tmp_path / "model")
+    content = json.loads((folder / hub.TOKENIZER).read_text())
+    content["model"]["vocab"]["never"] = number
+    (folder / hub.TOKENIZER).write_text(json.dumps(content))
+    with pytest.raises(LyristError, match=f"damaged .*number {number:,}"):
+        NeuralClassifier.load(folder)
+
+
 # Weights.
 
 

@@ -268,6 +268,7 @@ FORGED: dict[str, tuple[Change, str]] = {
     "a name with a dot": (put(state, **{"a.b": 3}), "'a.b' is not"),
     "a missing parameter": (lambda tree: state(tree).pop("alpha"), "parameter 'alpha'"),
     "a parameter of the wrong type": (put(state, alpha="1.0"), "wrong type"),
+    "an object for a parameter": (lambda tree: state(tree).update(alpha=state(tree)["counts_"]), "wrong type"),
     "a parameter out of range": (put(state, alpha=math.nan), "finite"),
     "an unknown kind of value": (put(state, extra_={"call": ["os.system", "x"]}), "which is no value"),
     "two kinds at once": (put(state, extra_={"tuple": [], "list": []}), "which is no value"),

@@ -60,6 +60,9 @@ LARGEST = 1 << 20
 """A number in the configuration of an own network may be this large, or as large as its number of weights; the same goes for
 the length of a text in tokens."""
 
+MOST_TOKENS = 10_000_000
+"""Largest number of a token: the tokenizers library takes time in proportion to it, whatever the number of tokens."""
+
 OWN = "lyrist-"
 """How the types of Lyrist's networks begin."""
 
@@ -120,6 +123,8 @@ def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         if template.is_file():  # transformers renders it in a sandbox
             kept["chat_template"] = template.read_text(encoding="utf-8")
         backend = Tokenizer.from_file(str(folder / TOKENIZER))
+        if (largest := max(backend.get_vocab().values(), default=0)) > MOST_TOKENS:
+            raise ValueError(f"a token of {TOKENIZER} has the number {largest:,}")
         return PreTrainedTokenizerFast(tokenizer_object=backend, **kept | tokens)  # type: ignore[no-untyped-call]
 
     return _damaged(folder, read)  # type: ignore[no-any-return]

@@ -339,6 +339,15 @@ def _tried(estimator: Any) -> Any:
     return estimator
 
 
+def _plain(options: Mapping[str, Any]) -> bool:
+    """Return whether all options are JSON values, not objects."""
+    try:
+        json.dumps(options)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 class _Builder:
     """Makes objects of declared classes from their attributes."""
 
@@ -364,7 +373,7 @@ class _Builder:
         if type(made) is not self.parts.root:
             raise ValueError(f"it holds a {type(made).__name__} and not the model of the recipe '{recipe.name}'")
         given = registry.values(made)
-        if registry.values(registry.configure(recipe.options, given, recipe.name)) != given:
+        if not _plain(given) or registry.values(registry.configure(recipe.options, given, recipe.name)) != given:
             raise ValueError(f"the options of the recipe '{recipe.name}' have values of the wrong type")
         return made
 
