@@ -48,10 +48,8 @@ from lyrist.text.rhyme import (
     syllables,
 )
 
-REDRAWS = 6
-"""Attempts for a line whose candidates all copy, each at a higher temperature."""
-RETRIES = 4
-"""Attempts for a line whose candidates all miss a constraint."""
+ATTEMPTS = 6
+"""Most attempts for a line whose candidates all copy or miss a constraint, each at a higher temperature."""
 HOTTER = 1.25
 TRIED = 3
 """Words tried after each beginning."""
@@ -233,9 +231,9 @@ class LineWriter:
             The given beginning of the line.
         """
         best = (yield from self.rank(prefix, rng, spec, head))[0]
-        for attempt in range(1, REDRAWS):
+        for attempt in range(1, ATTEMPTS):
             copies = best.copied is not None and spec.max_copied is not None and best.copied > spec.max_copied
-            if not copies and (self.sampling.greedy or not best.missed or attempt > RETRIES):
+            if not copies and (self.sampling.greedy or not best.missed):
                 break
             other = (yield from self.rank(prefix, rng, spec, head, attempt))[0]
             best = max(best, other, key=lambda each: each.value)

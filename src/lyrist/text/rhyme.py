@@ -258,7 +258,7 @@ def rhyming(
         How many syllables at the end must agree (`agreeing_syllables`): 2 and more give multi-syllable rhymes.
     """
     plain = _plain(word)
-    endings = _endings(plain, language)
+    endings = set(_endings(plain, language))
     if vocabulary is None:
         firsts = {ending[0] for ending in endings}
         firsts |= {
@@ -274,9 +274,7 @@ def rhyming(
             places = sorted({place for ending in endings for place in by_ending.get(ending, ())})
             vocabulary = [vocabulary[place] for place in places]
         else:
-            vocabulary = [
-                other for other in vocabulary if not set(endings).isdisjoint(_endings(_plain(other), language))
-            ]
+            vocabulary = [other for other in vocabulary if not endings.isdisjoint(_endings(_plain(other), language))]
     found = []
     for other in vocabulary:
         grade = rhymes(plain, other, language)

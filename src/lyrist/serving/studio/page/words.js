@@ -109,8 +109,7 @@ class SongWords extends HTMLElement {
   draw(word, rhymes, words) {
     const focused = this.found.contains(document.activeElement) ? document.activeElement.textContent : null;
     if (rhymes.error) { this.found.replaceChildren(note(rhymes.error.message, 'error')); return; }
-    const groups = new Map();
-    for (const found of rhymes.rhymes) groups.set(`${found.syllables} ${found.stress ?? ''}`, [...(groups.get(`${found.syllables} ${found.stress ?? ''}`) ?? []), found]);
+    const groups = Map.groupBy(rhymes.rhymes, found => `${found.syllables} ${found.stress ?? ''}`);
     const likely = rhymes.rhymes.filter(found => found.logprob != null).sort((a, b) => b.logprob - a.logprob).slice(0, 8);
     const part = (title, list) => list.length > 0 && h('section', {}, h('h2', {}, title), h('div', { class: 'word-list' }, list.map(each => this.button(each))));
     const text = each => (typeof each === 'string' ? { word: each } : each);
